@@ -1,0 +1,99 @@
+/**
+ * Tensors: `ndarray` views over flat storage, row-major when made here.
+ *
+ * A tensor never owns its storage: `block` and ndarray's own `hi`, `lo`, `pick`, `transpose` give
+ * views of the same numbers, so a partition block is a view and never a copy.
+ * Numbers of every input format (f64 f32 f16 bf16, integers, booleans) are held as the exact
+ * float64 they denote.
+ * @module
+ */
+import ndarray from 'ndarray';
+
+/** Flat storage of elements of type `T`. */
+export interface Storage<T> {
+  readonly length: number;
+  [index: number]: T;
+}
+
+/** The part of an `ndarray` view that this project relies on. */
+export interface Tensor<T = number> {
+  readonly data: Storage<T>;
+  readonly shape: number[];
+  readonly stride: number[];
+  readonly offset: number;
+  get(...index: number[]): T;
+  set(...indexThenValue: [...number[], T]): T;
+  hi(...shape: (number | null)[]): Tensor<T>;
+  lo(...start: (number | null)[]): Tensor<T>;
+}
+
+/** Number of elements of a tensor of this shape; 1 for `[]`. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+/** A row-major view of `data`; `data.length` must be the element count of `shape`. */
+export function tensorOf<T>(data: Storage<T>, shape: readonly number[]): Tensor<T> {
+  if (data.length !== elementCount(shape)) {
+    throw new RangeError(
+      `"data" expected ${elementCount(shape)} elements for [${shape.join(', ')}], got ${data.length}`,
+    );
+  }
+  return ndarray(data as unknown as number[], [...shape]) as unknown as Tensor<T>;
+}
+
+/** A new float64 tensor of zeros. */
+export function zeros(shape: readonly number[]): Tensor {
+  return tensorOf<number>(new Float64Array(elementCount(shape)), shape);
+}
+
+/** A new tensor of any element type, every element `value`. */
+export function filled<T>(shape: readonly number[], value: T): Tensor<T> {
+  return tensorOf<T>(new Array<T>(elementCount(shape)).fill(value), shape);
+}
+
+/** A view of `length` entries from `start` along `axis`. Never a copy. */
+export function block<T>(
+  tensor: Tensor<T>,
+  axis: number,
+  start: number,
+  length: number,
+): Tensor<T> {
+  const low = tensor.shape.map((_, i) => (i === axis ? start : 0));
+  const high = tensor.shape.map((extent, i) => (i === axis ? length : extent));
+  return tensor.lo(...low).hi(...high);
+}
+
+/** Visit every index of `shape` in row-major order. The array passed is reused. */
+export function forEachIndex(shape: readonly number[], visit: (index: number[]) => void): void {
+  if (elementCount(shape) === 0) return;
+  const index = shape.map(() => 0);
+  for (;;) {
+    visit(index);
+    let axis = shape.length - 1;
+    for (; axis >= 0; axis--) {
+      const next = (index[axis] ?? 0) + 1;
+      index[axis] = next < (shape[axis] ?? 0) ? next : 0;
+      if (next < (shape[axis] ?? 0)) break;
+    }
+    if (axis < 0) return;
+  }
+}
+
+/** The elements in row-major order, whatever the strides. */
+export function toFlat<T>(tensor: Tensor<T>): T[] {
+  const flat: T[] = [];
+  forEachIndex(tensor.shape, (index) => flat.push(tensor.get(...index)));
+  return flat;
+}
+
+/** A new tensor with `f` of every element, row-major. */
+export function mapTensor<S, T>(tensor: Tensor<S>, f: (value: S) => T): Tensor<T> {
+  return tensorOf<T>(toFlat(tensor).map(f), tensor.shape);
+}
+
+/** Read `tensor` at `index` of a larger shape it broadcasts to (extent 1, or axis missing in front). */
+export function broadcastGet<T>(tensor: Tensor<T>, index: readonly number[]): T {
+  const skip = index.length - tensor.shape.length;
+  return tensor.get(...tensor.shape.map((extent, i) => (extent === 1 ? 0 : (index[i + skip] ?? 0))));
+}
