@@ -95,5 +95,7 @@ export function mapTensor<S, T>(tensor: Tensor<S>, f: (value: S) => T): Tensor<T
 /** Read `tensor` at `index` of a larger shape it broadcasts to (extent 1, or axis missing in front). */
 export function broadcastGet<T>(tensor: Tensor<T>, index: readonly number[]): T {
   const skip = index.length - tensor.shape.length;
-  return tensor.get(...tensor.shape.map((extent, i) => (extent === 1 ? 0 : (index[i + skip] ?? 0))));
+  return tensor.get(
+    ...tensor.shape.map((extent, i) => (extent === 1 ? 0 : (index[i + skip] ?? 0))),
+  );
 }

@@ -1,0 +1,123 @@
+/**
+ * Attention, backward: every gradient, from the row states alone. spec (10)-(18)
+ *
+ * P is recomputed as exp(s − LSE); nothing of size Sq×Skv is stored. A masked key is absent: its
+ * dK and dV are exact zeros. A row without keys contributes zero to everything.
+ * @module
+ */
+import { attention, type Forward, probability } from './attention.ts';
+import type { Problem } from './lift.ts';
+import { recomputeGradients } from './recompute.ts';
+import { kvHead, rowScores, type Score } from './scores.ts';
+import { filled, forEachIndex, type Tensor } from './tensor.ts';
+
+/** Gradients with the shapes of what they are gradients of; null where there is no such input. */
+export interface Gradients<T> {
+  readonly dQ: Tensor<T>;
+  readonly dK: Tensor<T>;
+  readonly dV: Tensor<T>;
+  readonly dBias: Tensor<T> | null;
+  readonly dSink: Tensor<T> | null;
+  readonly dY: Tensor<T> | null;
+  readonly dWK: Tensor<T> | null;
+  readonly dWV: Tensor<T> | null;
+}
+
+type Row = [b: number, h: number, i: number];
+
+/** Σ_c a[row, c]·b[c] over a row of `a` and any vector. */
+function dotRow<T>(problem: Problem<T>, a: Tensor<T>, [b, h, i]: Row, at: (c: number) => T): T {
+  const { add, mul, zero } = problem.arithmetic;
+  let sum = zero;
+  for (let c = 0; c < problem.parameters.head_dim_v; c++) {
+    sum = add(sum, mul(a.get(b, h, i, c), at(c)));
+  }
+  return sum;
+}
+
+/** target[index] += value, reading through axes of extent 1. spec (17) */
+function accumulate<T>(problem: Problem<T>, target: Tensor<T>, index: number[], value: T): void {
+  const skip = index.length - target.shape.length;
+  const at = target.shape.map((extent, n) => (extent === 1 ? 0 : (index[n + skip] ?? 0)));
+  target.set(...at, problem.arithmetic.add(target.get(...at), value));
+}
+
+/** One key's share of a row: dV, dBias, and through softcap and scale dQ and dK. */
+function backwardKey<T>(
+  problem: Problem<T>,
+  gradients: Gradients<T>,
+  [b, h, i]: Row,
+  { j, t }: Score<T>,
+  p: T,
+  delta: T,
+): void {
+  const { arithmetic, parameters, q, k, v, dOut, dropout, scale } = problem;
+  const { add, sub, mul, one } = arithmetic;
+  const { dQ, dK, dV, dBias } = gradients;
+  const g = kvHead(parameters, h);
+  const kappa = dropout === null ? one : dropout(b, h, i, j);
+  const weight = mul(kappa, p);
+  for (let c = 0; c < parameters.head_dim_v; c++) {
+    dV.set(b, g, j, c, add(dV.get(b, g, j, c), mul(weight, dOut.get(b, h, i, c)))); // spec (10)
+  }
+  const dP = mul(
+    kappa,
+    dotRow(problem, dOut, [b, h, i], (c) => v.get(b, g, j, c)),
+  ); // spec (11)
+  const dS = mul(p, add(dP, delta)); // spec (13), delta = dLSE − D
+  if (dBias !== null) accumulate(problem, dBias, [b, h, i, j], dS);
+  const dRaw = t === null ? dS : mul(dS, sub(one, mul(t, t))); // spec (14)
+  const factor = mul(scale, dRaw);
+  for (let c = 0; c < parameters.head_dim; c++) {
+    dQ.set(b, h, i, c, add(dQ.get(b, h, i, c), mul(factor, k.get(b, g, j, c)))); // spec (15)
+    dK.set(b, g, j, c, add(dK.get(b, g, j, c), mul(factor, q.get(b, h, i, c)))); // spec (16)
+  }
+}
+
+/** One row's share of everything. */
+function backwardRow<T>(
+  problem: Problem<T>,
+  forward: Forward<T>,
+  gradients: Gradients<T>,
+  row: Row,
+): void {
+  const state = forward.rows.get(...row);
+  if (state === null) return; // spec (9)
+  const { sub, mul, add } = problem.arithmetic;
+  const d = dotRow(problem, problem.dOut, row, (c) => forward.out.get(...row, c)); // spec (12)
+  const delta = sub(problem.dLse.get(...row), d);
+  for (const score of rowScores(problem, ...row)) {
+    backwardKey(problem, gradients, row, score, probability(problem, state, score.s), delta);
+  }
+  if (problem.sink === null || gradients.dSink === null) return;
+  const h = row[1];
+  const p = probability(problem, state, problem.sink.get(h));
+  gradients.dSink.set(h, add(gradients.dSink.get(h), mul(p, delta))); // spec (18)
+}
+
+/** All gradients of the case; the forward result is computed when not given. */
+export function attentionGradients<T>(
+  problem: Problem<T>,
+  forward: Forward<T> = attention(problem),
+): Gradients<T> {
+  const { arithmetic, parameters, q, k, v, bias, sink, features } = problem;
+  const { zero } = arithmetic;
+  const like = (tensor: Tensor<T>): Tensor<T> => filled(tensor.shape, zero);
+  const gradients: Gradients<T> = {
+    dQ: like(q),
+    dK: like(k),
+    dV: like(v),
+    dBias: bias === null ? null : like(bias),
+    dSink: sink === null ? null : like(sink),
+    dY: null,
+    dWK: null,
+    dWV: null,
+  };
+  const { batch, heads, seq_q } = parameters;
+  forEachIndex([batch, heads, seq_q], ([b = 0, h = 0, i = 0]) => {
+    backwardRow(problem, forward, gradients, [b, h, i]);
+  });
+  if (features === null) return gradients;
+  const through = recomputeGradients(arithmetic, features, gradients.dK, gradients.dV);
+  return { ...gradients, ...through };
+}

@@ -1,0 +1,58 @@
+/**
+ * The float64 reference: every output a case wants, by the definition itself.
+ *
+ * Not certified: its own rounding error is part of what the judge allows (bounds.ts).
+ * @module
+ */
+
+import { float64 } from './arithmetic/float64.ts';
+import type { Arithmetic } from './arithmetic.ts';
+import { attention, logSumExp } from './attention.ts';
+import type { AttentionCase, OutputName, Outputs } from './case.ts';
+import { attentionGradients } from './gradients.ts';
+import { lift } from './lift.ts';
+import { mapTensor, type Tensor, tensorOf, toFlat } from './tensor.ts';
+
+/** Every output the case wants, over any number system; in `lse`, null is −∞. */
+export function evaluate<T>(
+  arithmetic: Arithmetic<T>,
+  attentionCase: AttentionCase,
+): Outputs<T | null> {
+  const problem = lift(arithmetic, attentionCase);
+  const { wants } = attentionCase.parameters;
+  const forward = attention(problem);
+  const all: Outputs<T | null> = { out: forward.out as Tensor<T | null> };
+  if (wants.includes('lse')) all.lse = logSumExp(problem, forward.rows);
+  if (wants.some((name) => name.startsWith('d_'))) {
+    const g = attentionGradients(problem, forward);
+    const named: [OutputName, Tensor<T> | null][] = [
+      ['d_q', g.dQ],
+      ['d_k', g.dK],
+      ['d_v', g.dV],
+      ['d_bias', g.dBias],
+      ['d_sink', g.dSink],
+      ['d_y', g.dY],
+      ['d_w_k', g.dWK],
+      ['d_w_v', g.dWV],
+    ];
+    for (const [name, tensor] of named) {
+      if (tensor !== null) all[name] = tensor as Tensor<T | null>;
+    }
+  }
+  const wanted: Outputs<T | null> = {};
+  for (const name of wants) {
+    const tensor = all[name];
+    if (tensor !== undefined) wanted[name] = tensor;
+  }
+  return wanted;
+}
+
+/** Every output the case wants, in float64; shapes as in the case, LSE −Infinity for empty rows. */
+export function referenceOutputs(attentionCase: AttentionCase): Outputs {
+  const outputs: Outputs = {};
+  for (const [name, tensor] of Object.entries(evaluate(float64, attentionCase))) {
+    const numbers = mapTensor(tensor, (value) => value ?? Number.NEGATIVE_INFINITY);
+    outputs[name as OutputName] = tensorOf(Float64Array.from(toFlat(numbers)), tensor.shape);
+  }
+  return outputs;
+}
