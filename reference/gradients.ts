@@ -5,7 +5,9 @@
  * dK and dV are exact zeros. A row without keys contributes zero to everything.
  * @module
  */
+
 import { attention, type Forward, probability } from './attention.ts';
+import type { OutputName } from './case.ts';
 import type { Problem } from './lift.ts';
 import { recomputeGradients } from './recompute.ts';
 import { kvHead, rowScores, type Score } from './scores.ts';
@@ -120,4 +122,18 @@ export function attentionGradients<T>(
   if (features === null) return gradients;
   const through = recomputeGradients(arithmetic, features, gradients.dK, gradients.dV);
   return { ...gradients, ...through };
+}
+
+/** Gradients, or bounds of gradients, under their contract names. */
+export function gradientsByName<T>(gradients: Gradients<T>): [OutputName, Tensor<T> | null][] {
+  return [
+    ['d_q', gradients.dQ],
+    ['d_k', gradients.dK],
+    ['d_v', gradients.dV],
+    ['d_bias', gradients.dBias],
+    ['d_sink', gradients.dSink],
+    ['d_y', gradients.dY],
+    ['d_w_k', gradients.dWK],
+    ['d_w_v', gradients.dWV],
+  ];
 }

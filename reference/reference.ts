@@ -9,7 +9,7 @@ import { float64 } from './arithmetic/float64.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import { attention, logSumExp } from './attention.ts';
 import type { AttentionCase, OutputName, Outputs } from './case.ts';
-import { attentionGradients } from './gradients.ts';
+import { attentionGradients, gradientsByName } from './gradients.ts';
 import { lift } from './lift.ts';
 import { mapTensor, type Tensor, tensorOf, toFlat } from './tensor.ts';
 
@@ -24,17 +24,7 @@ export function evaluate<T>(
   const all: Outputs<T | null> = { out: forward.out as Tensor<T | null> };
   if (wants.includes('lse')) all.lse = logSumExp(problem, forward.rows);
   if (wants.some((name) => name.startsWith('d_'))) {
-    const g = attentionGradients(problem, forward);
-    const named: [OutputName, Tensor<T> | null][] = [
-      ['d_q', g.dQ],
-      ['d_k', g.dK],
-      ['d_v', g.dV],
-      ['d_bias', g.dBias],
-      ['d_sink', g.dSink],
-      ['d_y', g.dY],
-      ['d_w_k', g.dWK],
-      ['d_w_v', g.dWV],
-    ];
+    const named = gradientsByName(attentionGradients(problem, forward));
     for (const [name, tensor] of named) {
       if (tensor !== null) all[name] = tensor as Tensor<T | null>;
     }

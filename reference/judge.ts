@@ -1,0 +1,186 @@
+/**
+ * The judge: an expectation and somebody's outputs in, a verdict out. A value, never an exception.
+ *
+ * `impossible`: an element lies outside the worst-case bound, or is NaN or infinite where the truth
+ * is finite (or the reverse). `improbable`: outside the probabilistic bound on a case with random
+ * values. `broken`: an output is missing or misshapen. Everything else passes. spec/bounds.md §5
+ * @module
+ */
+import type { AttentionCase, OutputName } from './case.ts';
+import { type Bounds, type Expectation, expectation } from './expectation.ts';
+import { ulp, unitRoundoff } from './format.ts';
+import { PROFILES, type ProfileName } from './profile.ts';
+import { elementCount, forEachIndex, type Tensor } from './tensor.ts';
+
+/** A candidate's outputs: the format each was stored in, and the numbers it denotes. */
+export type GivenOutputs = Partial<
+  Record<OutputName, { readonly dtype: string; readonly tensor: Tensor }>
+>;
+
+export const VERDICT_NAMES = ['pass', 'improbable', 'impossible', 'broken', 'skip'] as const;
+export type VerdictName = (typeof VERDICT_NAMES)[number];
+
+/** The worst element of one output. */
+export interface OutputReport {
+  /** Largest distance to the exact value in ULPs of the profile's output format; Infinity for NaN. */
+  readonly max_ulp: number;
+  /** Largest error as a fraction of the bound that decides; above 1 is a failure. */
+  readonly max_bound_fraction: number;
+  /** The element with that fraction, and what was expected and got there. */
+  readonly worst_index: number[];
+  readonly expected: number;
+  readonly got: number;
+}
+
+export interface Verdict {
+  readonly verdict: VerdictName;
+  /** One sentence; for a failure it names the output and the element. */
+  readonly reason: string;
+  readonly outputs: Partial<Record<OutputName, OutputReport>>;
+}
+
+/** Elements whose bound is infinite are not judged; a report says how many. */
+interface Judged {
+  readonly report: OutputReport | null;
+  readonly verdict: 'pass' | 'improbable' | 'impossible';
+  readonly unbounded: number;
+}
+
+const STORED: Readonly<Record<string, 'f64' | 'f32' | 'f16' | 'bf16'>> = {
+  F64: 'f64',
+  F32: 'f32',
+  F16: 'f16',
+  BF16: 'bf16',
+};
+
+/** |got − expected| as a fraction of the bound; NaN and infinities compared as what they are. */
+function fraction(expected: number, got: number, bound: number, outputMax: number): number {
+  if (Object.is(expected, got) || expected === got) return 0;
+  if (bound === Number.POSITIVE_INFINITY) return 0;
+  if (!Number.isFinite(expected) || Number.isNaN(got)) return Number.POSITIVE_INFINITY;
+  if (!Number.isFinite(got)) {
+    const overflows = Math.sign(got) === Math.sign(expected) || bound >= Math.abs(expected);
+    return overflows && Math.abs(expected) + bound >= outputMax ? 0 : Number.POSITIVE_INFINITY;
+  }
+  const error = Math.abs(got - expected);
+  return bound === 0 ? Number.POSITIVE_INFINITY : error / bound;
+}
+
+function ulps(format: 'f64' | 'f32' | 'f16' | 'bf16', expected: number, got: number): number {
+  if (expected === got) return 0;
+  const error = Math.abs(got - expected);
+  return Number.isFinite(error) ? error / ulp(format, expected) : Number.POSITIVE_INFINITY;
+}
+
+/** The bounds of one output, worst case and probabilistic; zero where the case is exact. */
+interface OutputBounds {
+  readonly worstCase: (at: number[]) => number;
+  readonly probabilistic: ((at: number[]) => number) | null;
+}
+
+function outputBounds(expected: Expectation, name: OutputName, stored: number): OutputBounds {
+  if (expected.attentionCase.judging === 'exact') {
+    return { worstCase: () => 0, probabilistic: null };
+  }
+  const reader = (bounds: Bounds): ((at: number[]) => number) => {
+    const tensor = bounds.of(name, stored);
+    if (tensor === undefined) throw new Error(`no bound was derived for "${name}"`);
+    return (at) => tensor.get(...at);
+  };
+  const { worstCase, probabilistic } = expected;
+  return {
+    worstCase: reader(worstCase),
+    probabilistic: probabilistic === null ? null : reader(probabilistic),
+  };
+}
+
+function judgeOutput(
+  values: Tensor,
+  given: Tensor,
+  bounds: OutputBounds,
+  profile: ProfileName,
+): Judged {
+  const { outputMax, outputFormat } = PROFILES[profile];
+  let verdict: Judged['verdict'] = 'pass';
+  let report: OutputReport | null = null;
+  let unbounded = 0;
+  let maxUlp = 0;
+  forEachIndex(values.shape, (at) => {
+    const [expected, got] = [values.get(...at), given.get(...at)];
+    const worstBound = bounds.worstCase(at);
+    const worst = fraction(expected, got, worstBound, outputMax);
+    const likely = bounds.probabilistic;
+    const share = likely === null ? worst : fraction(expected, got, likely(at), outputMax);
+    if (worstBound === Number.POSITIVE_INFINITY) unbounded++;
+    if (worst > 1) verdict = 'impossible';
+    else if (share > 1 && verdict === 'pass') verdict = 'improbable';
+    maxUlp = Math.max(maxUlp, ulps(outputFormat, expected, got));
+    if (report === null || Math.max(share, worst) > report.max_bound_fraction) {
+      const max_bound_fraction = Math.max(share, worst);
+      report = { max_ulp: 0, max_bound_fraction, worst_index: [...at], expected, got };
+    }
+  });
+  const worst = report as OutputReport | null;
+  return { verdict, unbounded, report: worst === null ? null : { ...worst, max_ulp: maxUlp } };
+}
+
+/** Missing or misshapen outputs, as a sentence; null when all are there. */
+function incomplete(values: Expectation['values'], outputs: GivenOutputs): string | null {
+  for (const [name, expected] of Object.entries(values)) {
+    const given = outputs[name as OutputName];
+    if (given === undefined) return `"${name}" expected a tensor, got none`;
+    const [want, got] = [expected.shape.join(', '), given.tensor.shape.join(', ')];
+    if (want !== got) return `"${name}" expected shape [${want}], got [${got}]`;
+    if (STORED[given.dtype] === undefined) {
+      return `"${name}" expected F64, F32, F16 or BF16, got ${given.dtype}`;
+    }
+  }
+  return null;
+}
+
+/** The judged share of an output list and the sentence about it. */
+function summarise(judged: readonly [OutputName, Judged][]): Omit<Verdict, 'outputs'> {
+  const failing = judged.filter(([, { verdict }]) => verdict !== 'pass');
+  const impossible = failing.find(([, { verdict }]) => verdict === 'impossible');
+  const worst = impossible ?? failing[0];
+  const unbounded = judged.reduce((sum, [, one]) => sum + one.unbounded, 0);
+  const note = unbounded === 0 ? '' : `; ${unbounded} elements have no finite bound, not judged`;
+  if (worst === undefined) return { verdict: 'pass', reason: `within the bounds${note}` };
+  const [name, { verdict, report }] = worst;
+  const at = report === null ? '' : `[${report.worst_index.join(', ')}]`;
+  const share = report === null ? Number.POSITIVE_INFINITY : report.max_bound_fraction;
+  const size = Number.isFinite(share)
+    ? `${share.toPrecision(3)} times the bound off`
+    : 'no bound allows it';
+  const values = report === null ? '' : `: expected ${report.expected}, got ${report.got}`;
+  return { verdict, reason: `${name}${at}${values}, ${size}${note}` };
+}
+
+/** Judge outputs against an expectation made before. */
+export function judgeAgainst(expected: Expectation, outputs: GivenOutputs): Verdict {
+  const gap = incomplete(expected.values, outputs);
+  if (gap !== null) return { verdict: 'broken', reason: gap, outputs: {} };
+  const judged: [OutputName, Judged][] = [];
+  for (const [key, values] of Object.entries(expected.values)) {
+    const name = key as OutputName;
+    const given = outputs[name];
+    const stored = STORED[given?.dtype ?? ''];
+    if (given === undefined || stored === undefined || elementCount(values.shape) === 0) continue;
+    const bounds = outputBounds(expected, name, unitRoundoff(stored));
+    judged.push([name, judgeOutput(values, given.tensor, bounds, expected.profile)]);
+  }
+  const reports: Verdict['outputs'] = {};
+  for (const [name, { report }] of judged) {
+    if (report !== null) reports[name] = report;
+  }
+  return { ...summarise(judged), outputs: reports };
+}
+
+/** Judge one candidate's outputs on one case at the precision it declared. */
+export function judge(
+  attentionCase: AttentionCase,
+  outputs: GivenOutputs,
+  profile: ProfileName,
+): Verdict {
+  return judgeAgainst(expectation(attentionCase, profile), outputs);
+}

@@ -1,0 +1,79 @@
+/**
+ * Precision profiles: the unit roundoffs a candidate declares, step by step. spec/bounds.md §1
+ *
+ * A profile says what an honest implementation may round, and to what. Nothing here is tuned to a
+ * candidate: each number is a property of a format or a clause of a standard.
+ * @module
+ */
+import { maxFinite, minNormal, minSubnormal, unitRoundoff } from './format.ts';
+
+export const PROFILE_NAMES = ['f64', 'f32', 'tf32', 'f16', 'bf16'] as const;
+export type ProfileName = (typeof PROFILE_NAMES)[number];
+
+/** Unit roundoffs and ranges of the steps of attention at one precision. */
+export interface Profile {
+  readonly name: ProfileName;
+  /** Operands of a matrix product: inputs, scaled Q or K, recomputed K and V. */
+  readonly operand: number;
+  /** Dot products of scores and of dO·V. */
+  readonly scores: number;
+  /** Exponential and logarithm. */
+  readonly exponential: number;
+  /** P before P·V and Pᵀ·dO; dS before dS·K and dSᵀ·Q. */
+  readonly probabilities: number;
+  /** Sums, rescalings, merges, LSE. */
+  readonly accumulation: number;
+  /** Final rounding of everything but the LSE. */
+  readonly output: number;
+  /** Absolute error of tanh. */
+  readonly tanh: number;
+  /** Results of accumulation below this may be flushed to zero: its smallest normal number. */
+  readonly tiny: number;
+  /** Half the smallest subnormal of the operand format: its absolute rounding near zero. */
+  readonly operandTiny: number;
+  /** The same of the output format, and its largest finite number. */
+  readonly outputTiny: number;
+  readonly outputMax: number;
+  /** The format in which ULPs are counted. */
+  readonly outputFormat: 'f64' | 'f32' | 'f16' | 'bf16';
+}
+
+/** WGSL: tanh of f32 may be off by 1e-5 in absolute terms (WGSL §15.7.4, accuracy of tanh). */
+const TANH_WGSL = 1e-5;
+
+function profile(
+  name: ProfileName,
+  operandFormat: ProfileName,
+  accumulationFormat: 'f64' | 'f32',
+  outputFormat: Profile['outputFormat'],
+): Profile {
+  const operand = unitRoundoff(operandFormat);
+  // Tensor cores add with truncation: twice the roundoff of f32 (Fasi, Higham, Mikaitis, Pranesh,
+  // PeerJ CS 2021), so profiles with narrow operands accumulate at 2·2⁻²⁴.
+  const accumulation =
+    unitRoundoff(accumulationFormat) * (operandFormat === accumulationFormat ? 1 : 2);
+  return {
+    name,
+    operand,
+    scores: accumulation,
+    exponential: unitRoundoff(accumulationFormat),
+    probabilities: operand,
+    accumulation,
+    output: unitRoundoff(outputFormat),
+    tanh: accumulationFormat === 'f64' ? 8 * unitRoundoff('f64') : TANH_WGSL,
+    tiny: minNormal(accumulationFormat),
+    operandTiny: minSubnormal(operandFormat) / 2,
+    outputTiny: minSubnormal(outputFormat) / 2,
+    outputMax: maxFinite(outputFormat),
+    outputFormat,
+  };
+}
+
+/** The profiles a candidate may declare. */
+export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
+  f64: profile('f64', 'f64', 'f64', 'f64'),
+  f32: profile('f32', 'f32', 'f32', 'f32'),
+  tf32: profile('tf32', 'tf32', 'f32', 'f32'),
+  f16: profile('f16', 'f16', 'f32', 'f16'),
+  bf16: profile('bf16', 'bf16', 'f32', 'bf16'),
+};
