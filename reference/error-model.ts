@@ -80,3 +80,24 @@ export function sumGrowth(
 ): number {
   return growth((model.roundings(n) + extra) * u + other);
 }
+
+/** The model of the definition itself run in a system of unit roundoff u, nothing rounded at the end. */
+export function referenceModel(u: number, tiny: number): ErrorModel {
+  return {
+    name: 'f64',
+    operand: u,
+    scores: u,
+    exponential: u,
+    probabilities: u,
+    accumulation: u,
+    output: u,
+    tanh: 8 * u,
+    tiny,
+    operandTiny: 0,
+    outputTiny: tiny,
+    outputMax: Number.POSITIVE_INFINITY,
+    outputFormat: 'f64',
+    input: u,
+    roundings: everyRounding,
+  };
+}

@@ -40,7 +40,8 @@ export interface Expectation {
   readonly probabilistic: Bounds | null;
 }
 
-interface Evaluated {
+/** A case evaluated in float64: what the magnitudes of the bounds are taken from. */
+export interface Evaluated {
   readonly problem: Problem<number>;
   readonly forward: Forward<number>;
   readonly gradients: Gradients<number> | null;
@@ -78,7 +79,8 @@ function lseBound(model: ErrorModel, rows: Tensor<RowBound | null>, stored: numb
   return bound;
 }
 
-function boundsOf(evaluated: Evaluated, model: ErrorModel): Bounds {
+/** Bounds of every output under a model. */
+export function boundsOf(evaluated: Evaluated, model: ErrorModel): Bounds {
   const { problem, forward, gradients } = evaluated;
   const operands = operandError(problem, model);
   const { rows, out } = forwardBounds(evaluated, model, operands);
@@ -123,16 +125,25 @@ function outputsOf(attentionCase: AttentionCase, evaluated: Evaluated): Outputs 
   return wanted;
 }
 
-/** The answer to a case, with the bounds that a profile allows. */
-export function expectation(attentionCase: AttentionCase, profile: ProfileName): Expectation {
+/** The case in float64, by the definition; gradients only where it wants one. */
+export function evaluateFloat64(attentionCase: AttentionCase): Evaluated {
   const problem = lift(float64, attentionCase);
   const forward = attention(problem);
   const wantsGradients = attentionCase.parameters.wants.some((name) => name.startsWith('d_'));
-  const gradients = wantsGradients ? attentionGradients(problem, forward) : null;
-  const evaluated: Evaluated = { problem, forward, gradients };
+  return {
+    problem,
+    forward,
+    gradients: wantsGradients ? attentionGradients(problem, forward) : null,
+  };
+}
+
+/** The answer to a case, with the bounds that a profile allows. */
+export function expectation(attentionCase: AttentionCase, profile: ProfileName): Expectation {
+  const evaluated = evaluateFloat64(attentionCase);
   const model = (lambda: number | null) =>
     errorModel(PROFILES[profile], attentionCase.parameters.dtype, lambda);
-  const random = attentionCase.judging === 'random' && elementCount(forward.rows.shape) > 0;
+  const random =
+    attentionCase.judging === 'random' && elementCount(evaluated.forward.rows.shape) > 0;
   return {
     attentionCase,
     profile,

@@ -1,0 +1,116 @@
+/**
+ * Floating-point formats: rounding to nearest even, neighbours, ULPs, bit patterns.
+ *
+ * A format is (precision p, least exponent emin, largest finite number); every function is exact
+ * arithmetic on float64, which contains them all.
+ * @module
+ */
+export const FORMATS = ['f64', 'f32', 'tf32', 'f16', 'bf16', 'fp8-e4m3', 'fp8-e5m2'] as const;
+export type FormatName = (typeof FORMATS)[number];
+
+interface Format {
+  /** Bits of significand, the hidden one included. */
+  readonly precision: number;
+  /** Exponent of the smallest normal number. */
+  readonly emin: number;
+  readonly max: number;
+  /** What overflow becomes: infinity, or NaN where the format has none (fp8-e4m3, OCP). */
+  readonly overflow: number;
+}
+
+const TABLE: Readonly<Record<FormatName, Format>> = {
+  f64: { precision: 53, emin: -1022, max: Number.MAX_VALUE, overflow: Number.POSITIVE_INFINITY },
+  f32: {
+    precision: 24,
+    emin: -126,
+    max: (2 - 2 ** -23) * 2 ** 127,
+    overflow: Number.POSITIVE_INFINITY,
+  },
+  tf32: {
+    precision: 11,
+    emin: -126,
+    max: (2 - 2 ** -10) * 2 ** 127,
+    overflow: Number.POSITIVE_INFINITY,
+  },
+  f16: { precision: 11, emin: -14, max: 65504, overflow: Number.POSITIVE_INFINITY },
+  bf16: {
+    precision: 8,
+    emin: -126,
+    max: (2 - 2 ** -7) * 2 ** 127,
+    overflow: Number.POSITIVE_INFINITY,
+  },
+  'fp8-e4m3': { precision: 4, emin: -6, max: 448, overflow: Number.NaN },
+  'fp8-e5m2': { precision: 3, emin: -14, max: 57344, overflow: Number.POSITIVE_INFINITY },
+};
+
+const view = new DataView(new ArrayBuffer(8));
+
+/** e with 2^e ≤ |x| < 2^(e+1), for finite x ≠ 0. */
+function exponentOf(x: number): number {
+  view.setFloat64(0, x);
+  const biased = (view.getUint16(0) >> 4) & 0x7ff;
+  if (biased !== 0) return biased - 1023;
+  view.setFloat64(0, x * 2 ** 54);
+  return ((view.getUint16(0) >> 4) & 0x7ff) - 1023 - 54;
+}
+
+/** Unit roundoff 2^−p of the format. */
+export function unitRoundoff(format: FormatName): number {
+  return 2 ** -TABLE[format].precision;
+}
+
+/** Smallest positive normal number. */
+export function minNormal(format: FormatName): number {
+  return 2 ** TABLE[format].emin;
+}
+
+/** Smallest positive number. */
+export function minSubnormal(format: FormatName): number {
+  return 2 ** (TABLE[format].emin - TABLE[format].precision + 1);
+}
+
+/** Largest finite number. */
+export function maxFinite(format: FormatName): number {
+  return TABLE[format].max;
+}
+
+/** Distance between the numbers of the format around x: 2^(max(e, emin) − p + 1). */
+export function ulp(format: FormatName, x: number): number {
+  const { precision, emin } = TABLE[format];
+  if (!Number.isFinite(x)) return Number.NaN;
+  const e = x === 0 ? emin : Math.max(exponentOf(x), emin);
+  return 2 ** (e - precision + 1);
+}
+
+/** x to an integer, ties to even; exact for |x| < 2^53. */
+function toEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** x rounded to nearest, ties to even; overflow to ±Infinity (NaN in fp8-e4m3). */
+export function roundTo(format: FormatName, x: number): number {
+  if (format === 'f64' || x === 0 || !Number.isFinite(x)) return x;
+  if (format === 'f32') return Math.fround(x);
+  const step = ulp(format, x);
+  const magnitude = toEven(Math.abs(x) / step) * step;
+  const { max, overflow } = TABLE[format];
+  return Math.sign(x) * (magnitude > max ? overflow : magnitude);
+}
+
+/** The next number of the format above x, one of its own; +Infinity past the largest. */
+function above(format: FormatName, x: number): number {
+  if (x === Number.NEGATIVE_INFINITY) return -TABLE[format].max;
+  if (x >= TABLE[format].max) return Number.POSITIVE_INFINITY;
+  if (x >= 0) return x + ulp(format, x);
+  // Just below a power of two in magnitude the numbers lie twice as densely.
+  const half = x + ulp(format, x) / 2;
+  return roundTo(format, half) === half && half !== x ? half : x + ulp(format, x);
+}
+
+/** The two numbers of the format next to x, which is one of its own. */
+export function neighbours(format: FormatName, x: number): { below: number; above: number } {
+  return { below: -above(format, -x), above: above(format, x) };
+}

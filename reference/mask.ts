@@ -1,0 +1,44 @@
+/**
+ * Who may attend to whom: the intersection of every mask of a case. spec (5)
+ * @module
+ */
+import type { AttentionCase } from './case.ts';
+import { broadcastGet } from './tensor.ts';
+
+/** May query i of head h attend to key j, in batch entry b? */
+export type Visibility = (b: number, h: number, i: number, j: number) => boolean;
+
+function causalRule({ parameters }: AttentionCase, offset: number): Visibility | null {
+  return parameters.causal === 'none' ? null : (_b, _h, i, j) => j <= i + offset;
+}
+
+function windowRule({ parameters: { window } }: AttentionCase, offset: number): Visibility | null {
+  if (window === null) return null;
+  const [left, right] = window;
+  return (_b, _h, i, j) =>
+    (left < 0 || i + offset - left <= j) && (right < 0 || j <= i + offset + right);
+}
+
+function mediaRule({ parameters, inputs }: AttentionCase): Visibility | null {
+  const { media_text: text, media_key: key } = inputs;
+  if (parameters.media === null || text === undefined || key === undefined) return null;
+  return parameters.media === 'immediate'
+    ? (b, _h, i, j) => text.get(b, i) === key.get(b, j)
+    : (b, _h, i, j) => text.get(b, i) >= key.get(b, j);
+}
+
+/** The one definition of all masks together. */
+export function visibility(attentionCase: AttentionCase): Visibility {
+  const { parameters, inputs } = attentionCase;
+  const { mask, kv_lengths: lengths } = inputs;
+  const offset = parameters.causal === 'bottom-right' ? parameters.seq_kv - parameters.seq_q : 0;
+  const rules: (Visibility | null)[] = [
+    mask === undefined ? null : (b, h, i, j) => broadcastGet(mask, [b, h, i, j]) !== 0,
+    lengths === undefined ? null : (b, _h, _i, j) => j < lengths.get(b),
+    causalRule(attentionCase, offset),
+    windowRule(attentionCase, offset),
+    mediaRule(attentionCase),
+  ];
+  const active = rules.filter((rule) => rule !== null);
+  return (b, h, i, j) => active.every((rule) => rule(b, h, i, j));
+}
