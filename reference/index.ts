@@ -1,0 +1,19 @@
+/**
+ * Entry point `lv-xattn-oracle/reference`: cases, number systems, the definition, the judge.
+ * @module
+ */
+export type { Arithmetic } from './arithmetic.ts';
+export { big } from './arithmetic/big.ts';
+export { float64 } from './arithmetic/float64.ts';
+export { rational } from './arithmetic/rational.ts';
+export { attention, logSumExp } from './attention.ts';
+export * from './case.ts';
+export { expectation } from './expectation.ts';
+export { attentionGradients } from './gradients.ts';
+export { type GivenOutputs, judge, judgeAgainst, type Verdict } from './judge.ts';
+export { lift, type Problem } from './lift.ts';
+export { finish, merge, type PartialResult, single } from './merge.ts';
+export { oracle } from './oracle.ts';
+export { PROFILE_NAMES, PROFILES, type ProfileName } from './profile.ts';
+export { evaluate, referenceOutputs } from './reference.ts';
+export { block, type Tensor, tensorOf, toFlat, zeros } from './tensor.ts';
