@@ -104,3 +104,4 @@ export interface AttentionCase {
 
 /** Outputs under their contract names. */
 export type Outputs<T = number> = Partial<Record<OutputName, Tensor<T>>>;
+export { validateCase } from './validate.ts';

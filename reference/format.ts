@@ -114,3 +114,35 @@ function above(format: FormatName, x: number): number {
 export function neighbours(format: FormatName, x: number): { below: number; above: number } {
   return { below: -above(format, -x), above: above(format, x) };
 }
+
+/** Fields of a 16-bit format: exponent bits and fraction bits. */
+const FIELDS16 = { f16: [5, 10], bf16: [8, 7] } as const;
+
+/** The number that a 16-bit pattern denotes; every NaN pattern is NaN. */
+export function decode16(format: 'f16' | 'bf16', pattern: number): number {
+  const [exponentBits, fractionBits] = FIELDS16[format];
+  const fraction = pattern & (2 ** fractionBits - 1);
+  const exponent = (pattern >> fractionBits) & (2 ** exponentBits - 1);
+  const sign = pattern >> 15 ? -1 : 1;
+  if (exponent === 2 ** exponentBits - 1) return fraction === 0 ? sign / 0 : Number.NaN;
+  const step = minSubnormal(format);
+  return exponent === 0
+    ? sign * fraction * step
+    : sign * (fraction + 2 ** fractionBits) * step * 2 ** (exponent - 1);
+}
+
+/** The 16-bit pattern of x rounded to the format; NaN is the quiet NaN with a zero payload. */
+export function encode16(format: 'f16' | 'bf16', x: number): number {
+  const [exponentBits, fractionBits] = FIELDS16[format];
+  const infinity = (2 ** exponentBits - 1) << fractionBits;
+  if (Number.isNaN(x)) return infinity | (1 << (fractionBits - 1));
+  const rounded = roundTo(format, x);
+  const sign = rounded < 0 || Object.is(rounded, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(rounded);
+  if (magnitude === Number.POSITIVE_INFINITY) return sign | infinity;
+  if (magnitude < minNormal(format)) return sign | (magnitude / minSubnormal(format));
+  const { emin } = TABLE[format];
+  const exponent = exponentOf(magnitude);
+  const fraction = magnitude / ulp(format, magnitude) - 2 ** fractionBits;
+  return sign | ((exponent - emin + 1) << fractionBits) | fraction;
+}

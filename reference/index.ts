@@ -2,10 +2,11 @@
  * Entry point `lv-xattn-oracle/reference`: cases, number systems, the definition, the judge.
  * @module
  */
-export type { Arithmetic } from './arithmetic.ts';
+
 export { big } from './arithmetic/big.ts';
 export { float64 } from './arithmetic/float64.ts';
 export { rational } from './arithmetic/rational.ts';
+export type { Arithmetic } from './arithmetic.ts';
 export { attention, logSumExp } from './attention.ts';
 export * from './case.ts';
 export { expectation } from './expectation.ts';

@@ -1,0 +1,99 @@
+/**
+ * Laws about the code base: imports point one way, files say what they promise, functions stay
+ * short, nothing is left unfinished, and every spec equation cited in the code exists.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = import.meta.dirname;
+const ROOMS = ['reference', 'gpu', 'properties', 'fixtures', 'gate'] as const;
+
+/** Rooms that each room may import from, itself included. */
+const ALLOWED: Record<string, readonly string[]> = {
+  reference: ['reference'],
+  gpu: ['gpu', 'reference'],
+  properties: ['properties', 'reference'],
+  fixtures: ['fixtures', 'reference'],
+  gate: ['gate', 'properties', 'gpu', 'fixtures', 'reference'],
+};
+
+function filesUnder(folder: string, ending: string): string[] {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(ending) && !name.includes('node_modules'))
+    .map((name) => join(folder, name));
+}
+
+const sources = ROOMS.flatMap((room) => filesUnder(join(root, room), '.ts'));
+const shipped = sources.filter((file) => !file.endsWith('.test.ts'));
+const text = (file: string): string => readFileSync(file, 'utf8');
+const roomOf = (file: string): string => relative(root, file).split('/')[0] ?? '';
+
+describe('the code base', () => {
+  it('has sources in the rooms it is about', () => {
+    expect(shipped.length).toBeGreaterThan(20);
+  });
+
+  it('imports one way', () => {
+    const wrong = shipped.flatMap((file) =>
+      [...text(file).matchAll(/from '(\.[^']+)'/g)]
+        .map((match) => roomOf(resolve(dirname(file), match[1] ?? '')))
+        .filter((room) => !(ALLOWED[roomOf(file)] ?? []).includes(room))
+        .map((room) => `${relative(root, file)} imports from ${room}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('opens every file with what it promises', () => {
+    const silent = shipped.filter((file) => !/^(#!.*\n)?\/\*\*\n \* \S/.test(text(file)));
+    expect(silent.map((file) => relative(root, file))).toEqual([]);
+  });
+
+  it('keeps transcendental functions of the engine out of the reference', () => {
+    const found = shipped
+      .filter((file) => roomOf(file) === 'reference')
+      .filter((file) =>
+        /Math\.(exp|expm1|log|log2|log1p|log10|tanh|pow|sin|cos)\(/.test(text(file)),
+      );
+    expect(found.map((file) => relative(root, file))).toEqual([]);
+  });
+
+  it('leaves nothing unfinished and no type given up', () => {
+    const marks = /\b(TODO|FIXME|XXX)\b|not implemented|: any\b|as any\b|@ts-(ignore|expect-error)/;
+    const found = shipped.filter((file) => marks.test(text(file)));
+    expect(found.map((file) => relative(root, file))).toEqual([]);
+  });
+
+  it('cites only equations that the specification has', () => {
+    const spec = text(join(root, 'spec/attention.md'));
+    const numbers = new Set([...spec.matchAll(/\((\d+)[a-z]?\)/g)].map((match) => match[1]));
+    const missing = shipped.flatMap((file) =>
+      [...text(file).matchAll(/spec \((\d+)[a-z]?\)/g)]
+        .filter((match) => !numbers.has(match[1]))
+        .map((match) => `${relative(root, file)} cites (${match[1]})`),
+    );
+    expect(missing).toEqual([]);
+    expect(numbers.size).toBeGreaterThanOrEqual(26);
+  });
+
+  it('has no proof that is not one', () => {
+    const found = filesUnder(join(root, 'spec'), '.v').filter((file) =>
+      /\b(Admitted|admit|Axiom)\b/.test(text(file)),
+    );
+    expect(found.map((file) => relative(root, file))).toEqual([]);
+  });
+
+  it('keeps functions within 70 lines', () => {
+    const long = shipped.flatMap((file) => {
+      const lines = text(file).split('\n');
+      return lines.flatMap((line, start) => {
+        const opening = /^( *)(export )?(async )?function /.exec(line);
+        if (opening === null) return [];
+        const end = lines.findIndex((later, n) => n > start && later === `${opening[1]}}`);
+        return end - start > 70 ? [`${relative(root, file)}:${start + 1}`] : [];
+      });
+    });
+    expect(long).toEqual([]);
+  });
+});
