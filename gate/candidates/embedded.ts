@@ -1,0 +1,100 @@
+/**
+ * The embedded candidate: this project's own LV-XAttn, on GPU.js, its ranks on worker threads.
+ *
+ * It is asked like any other: it reads the case folder and writes its outputs there. Which GPU.js
+ * backend runs is found out by running, and a run on another backend than the first is an error,
+ * not a silent change.
+ * @module
+ */
+
+import { runLvXattn } from '../../gpu/lv-xattn-run.ts';
+import type { AttentionCase } from '../../reference/case.ts';
+import { validateCase } from '../../reference/case.ts';
+import { readCase, writeOutputs } from '../../reference/case-folder.ts';
+import { tensorOf } from '../../reference/tensor.ts';
+import type { Answer, Candidate } from '../candidate.ts';
+import { WORDS } from '../protocol.ts';
+
+export interface EmbeddedOptions {
+  transport: 'threads' | 'simulated';
+  device: 'auto' | 'webasm' | 'cpu' | 'reference';
+  timeoutMs: number;
+}
+
+/** One query, one key: enough to see which backend runs. */
+function smallestCase(): AttentionCase {
+  const one = () => tensorOf<number>(new Float64Array([1]), [1, 1, 1, 1]);
+  const parameters = {
+    schema: 1,
+    id: 'smallest',
+    dtype: 'f32',
+    batch: 1,
+    heads: 1,
+    kv_heads: 1,
+    seq_q: 1,
+    seq_kv: 1,
+    head_dim: 1,
+    head_dim_v: 1,
+    scale: 1,
+    softcap: 0,
+    causal: 'none',
+    window: null,
+    media: null,
+    dropout_rate: 0,
+    wants: ['out', 'lse'],
+    partition: { ranks: 1, q: [1], kv: [1] },
+  };
+  return validateCase(parameters, { q: one(), k: one(), v: one() });
+}
+
+/** `run`, but at most `timeoutMs`; a failure is a sentence. */
+async function within<T>(run: Promise<T>, timeoutMs: number): Promise<T | string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    const sentence = `it did not answer within ${timeoutMs / 1000} s`;
+    timer = setTimeout(() => resolve(sentence), timeoutMs);
+  });
+  try {
+    return await Promise.race([run, late]);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export function embeddedCandidate(options: EmbeddedOptions): Candidate {
+  const { transport, device, timeoutMs } = options;
+  const outputDtype = device === 'reference' ? 'F64' : 'F32';
+  let backend = '';
+
+  const answer = async (folder: string): Promise<Answer> => {
+    const question = readCase(folder);
+    const run = await within(runLvXattn(question, { transport, device }), timeoutMs);
+    if (typeof run === 'string') return { status: 'broken', reason: run };
+    if (run.backend !== backend) {
+      return { status: 'broken', reason: `it ran on ${run.backend}, expected ${backend}` };
+    }
+    writeOutputs(folder, run.outputs, outputDtype);
+    return { status: 'ok' };
+  };
+
+  return {
+    async start() {
+      const run = await within(runLvXattn(smallestCase(), { transport, device }), timeoutMs);
+      if (typeof run === 'string') return { ok: false, reason: run };
+      backend = run.backend;
+      const known = device === 'auto' || backend === device;
+      if (!known) return { ok: false, reason: `it ran on ${backend}, expected ${device}` };
+      const supports = new Set<string>(WORDS);
+      if (device !== 'reference') supports.delete('f64');
+      const profile = device === 'reference' ? 'f64' : 'f32';
+      const name = `LV-XAttn on GPU.js (${transport}, ${backend})`;
+      return { ok: true, hello: { name, profile, supports } };
+    },
+    answer,
+    log: () => [],
+    close: async () => {},
+    kill: () => {},
+  };
+}

@@ -1,0 +1,177 @@
+#!/usr/bin/env node
+/**
+ * The command line: the table of commands, and how every failure of theirs ends. Commands are
+ * loaded when they are called.
+ *
+ * Exit status: 0 every verdict passes; 1 some verdict fails; 2 the command or its input is wrong;
+ * 3 no verdict fails, but the candidate crashed, hung or broke the protocol.
+ * @module
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { PROFILE_NAMES } from '../reference/profile.ts';
+import type { GateOptions } from './commands/gate.ts';
+import * as value from './commands/options.ts';
+import type { OracleOptions } from './commands/oracle.ts';
+import { DIRECTIONS } from './select.ts';
+
+const GATE_EXAMPLES = `
+Examples:
+  $ xattn gate                                          our own LV-XAttn, the smoke suite
+  $ xattn gate --candidate 'python3 my_attention.py'    yours, in any language
+  $ xattn gate --suite core --only 'core/gqa*' --candidate ./my-kernel
+  $ xattn gate --suite core --shard 2/4 --report report.json --junit report.xml
+
+A candidate is a program that is started once. It first prints one line:
+  {"xattn":1,"name":"my kernel","supports":["forward","backward","f32"],"profile":"f32"}
+Then it gets lines {"case":"/path/of/a/case/folder"}, reads case.json and inputs.safetensors
+there, writes outputs.safetensors beside them, and prints
+  {"case":"/path/of/a/case/folder","status":"ok"}
+or "status":"unsupported" or "error", with a "reason". Anything else it prints is its log.
+
+Exit status: 0 every verdict passes; 1 some verdict fails; 2 the command or its input is wrong;
+3 no verdict fails, but the candidate crashed, hung or broke the protocol.`;
+
+const REPLAY_EXAMPLES = `
+Example:
+  $ xattn replay out/core/gqa-3-ranks --candidate 'python3 my_attention.py'
+
+The folder is read only: the candidate gets a copy of the question. Exit status as of gate.`;
+
+const ORACLE_EXAMPLES = `
+Examples:
+  $ xattn oracle out/core/gqa-3-ranks                    the nearest float64 to the exact answer
+  $ xattn oracle out/core/gqa-3-ranks --format bf16      the one right bfloat16 of every element
+  $ xattn oracle out/core/gqa-3-ranks --bounds           and float64 enclosures, NAME.lo and NAME.hi`;
+
+function version(): string {
+  for (const place of ['../package.json', '../../package.json']) {
+    const file = new URL(place, import.meta.url);
+    if (!existsSync(file)) continue;
+    return String((JSON.parse(readFileSync(file, 'utf8')) as { version: unknown }).version);
+  }
+  return 'unknown';
+}
+
+/** The options of every command that judges; the embedded candidate's are not for another. */
+function judging(command: Command): Command {
+  const profile = new Option('--profile <name>', 'judge at this precision, not the one declared');
+  const timeout = new Option('--timeout-s <seconds>', 'give up on an answer after this long');
+  const device = new Option('--device <name>', 'GPU.js backend of the embedded candidate');
+  const transport = new Option('--transport <name>', 'where its ranks run');
+  return command
+    .option('--candidate <command>', 'program to judge (default: our own)', value.commandText)
+    .addOption(profile.choices(PROFILE_NAMES))
+    .addOption(timeout.argParser(value.seconds).default(value.DEFAULTS.timeoutS))
+    .addOption(device.choices(value.DEVICES).default(value.DEFAULTS.device).conflicts('candidate'))
+    .addOption(
+      transport.choices(value.TRANSPORTS).default(value.DEFAULTS.transport).conflicts('candidate'),
+    );
+}
+
+type Finish = (status: number) => void;
+
+function addGate(program: Command, finish: Finish): void {
+  judging(program.command('gate'))
+    .summary('judge an implementation of cross-attention on a suite of cases')
+    .description('Judge an implementation of cross-attention on a suite of cases.')
+    .addOption(new Option('--suite <name>', 'cases').choices(value.SUITES).default('smoke'))
+    .addOption(new Option('--direction <name>', 'passes').choices(DIRECTIONS).default('both'))
+    .option('--only <glob>', 'only the cases with such a name', value.globText)
+    .option('--seed <n>', 'draw the random cases from this seed', value.wholeNumber, 1)
+    .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
+    .option('--out <dir>', 'keep failing cases here', 'out')
+    .option('--report <file.json>', 'write the report as JSON')
+    .option('--junit <file.xml>', 'write the report as JUnit XML')
+    .addHelpText('after', GATE_EXAMPLES)
+    .action(async (options: GateOptions) => {
+      finish(await (await import('./commands/gate.ts')).gateCommand(options));
+    });
+}
+
+function addReplay(program: Command, finish: Finish): void {
+  judging(program.command('replay <case-dir>'))
+    .summary('judge it on one case folder')
+    .description('Judge an implementation on one case folder, such as a failing one that was kept.')
+    .addHelpText('after', REPLAY_EXAMPLES)
+    .action(async (folder: string, options: value.CandidateOptions) => {
+      finish(await (await import('./commands/replay.ts')).replayCommand(folder, options));
+    });
+}
+
+function addOracle(program: Command, finish: Finish): void {
+  const format = new Option('--format <name>', 'number format of the answer');
+  program
+    .command('oracle <case-dir>')
+    .summary('the correctly rounded answer to a case')
+    .description('Write the correctly rounded answer to a case as expected.safetensors beside it.')
+    .addOption(format.choices(value.FORMATS).default('f64'))
+    .option('--bounds', 'write enclosures of the exact values too')
+    .addHelpText('after', ORACLE_EXAMPLES)
+    .action(async (folder: string, options: OracleOptions) => {
+      finish((await import('./commands/oracle.ts')).oracleCommand(folder, options));
+    });
+}
+
+function addDoctor(program: Command, finish: Finish): void {
+  program
+    .command('doctor')
+    .summary('what works on this machine')
+    .description('Try everything this project needs, and say how to get what is missing.')
+    .action(async () => {
+      finish(await (await import('./commands/doctor.ts')).doctorCommand());
+    });
+}
+
+export function program(finish: Finish): Command {
+  const command = new Command('xattn')
+    .description('Judge implementations of cross-attention against the exact answer.')
+    .version(version())
+    .showHelpAfterError('Run it with --help to see what it takes.')
+    .addHelpText('after', '\nEvery command explains itself, with examples: xattn gate --help')
+    .exitOverride();
+  for (const add of [addGate, addReplay, addOracle, addDoctor]) add(command, finish);
+  return command;
+}
+
+const FILE_ERRORS: Record<string, string> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  EISDIR: 'it is a folder, expected a file',
+  EACCES: 'permission is missing',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+};
+
+/** One sentence for whatever was thrown. A stack only on request. */
+function sentence(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (process.env.XATTN_TRACE) return error.stack ?? error.message;
+  const { code, path } = error as NodeJS.ErrnoException;
+  const known = FILE_ERRORS[code ?? ''];
+  if (known !== undefined && path !== undefined) return `${path}: ${known}`;
+  if (error instanceof RangeError || code !== undefined) return error.message;
+  return `internal error: ${error.message}; set XATTN_TRACE=1 to see where, and please report it`;
+}
+
+/** Run the command line; the exit status. Never throws. */
+export async function main(args: readonly string[]): Promise<number> {
+  let status = 0;
+  try {
+    await program((given) => {
+      status = given;
+    }).parseAsync([...args], { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(`xattn: ${sentence(error)}\n`);
+    return 2;
+  }
+}
+
+/** A reader that closed the pipe early is no reason to fail. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+const status = await main(process.argv.slice(2));
+process.stdout.write('', () => process.exit(status));

@@ -1,0 +1,83 @@
+/**
+ * Values of the command line: parsed, checked, and refused with a sentence.
+ * @module
+ */
+import { InvalidArgumentError } from 'commander';
+import type { Dtype } from '../../reference/case.ts';
+import type { ProfileName } from '../../reference/profile.ts';
+import type { Candidate } from '../candidate.ts';
+import { processCandidate } from '../candidates/process.ts';
+import type { Shard } from '../select.ts';
+
+export const SUITES = ['smoke', 'core', 'full'] as const;
+export const DEVICES = ['auto', 'webasm', 'cpu', 'reference'] as const;
+export const TRANSPORTS = ['threads', 'simulated'] as const;
+export const FORMATS: readonly Dtype[] = ['f64', 'f32', 'bf16', 'f16'];
+
+/** Options of every command that judges a candidate. */
+export interface CandidateOptions {
+  candidate?: string;
+  profile?: ProfileName;
+  timeoutS: number;
+  device: (typeof DEVICES)[number];
+  transport: (typeof TRANSPORTS)[number];
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError('Expected a whole number, 0 or more.');
+  }
+  return value;
+}
+
+const SECONDS_MAX = 86_400;
+
+export function seconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && value <= SECONDS_MAX)) {
+    throw new InvalidArgumentError(`Expected seconds, more than 0 and at most ${SECONDS_MAX}.`);
+  }
+  return value;
+}
+
+export function shard(text: string): Shard {
+  const [, index = 0, count = 0] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
+  if (index < 1 || index > count) {
+    throw new InvalidArgumentError('Expected i/n with 1 ≤ i ≤ n, such as 2/4.');
+  }
+  return { index, count };
+}
+
+export function commandText(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('Expected a shell command.');
+  return text;
+}
+
+export function globText(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('Expected a pattern, such as "*/gqa*".');
+  return text;
+}
+
+/** The candidate that the options name; without `candidate`, the embedded one. */
+export async function candidateOf(options: CandidateOptions): Promise<Candidate> {
+  const timeoutMs = options.timeoutS * 1000;
+  const { candidate: command, device, transport } = options;
+  if (command !== undefined) return processCandidate({ command, timeoutMs });
+  const { embeddedCandidate } = await import('../candidates/embedded.ts');
+  return embeddedCandidate({ device, transport, timeoutMs });
+}
+
+/** What a replay must be given to judge as this run did; defaults are left out. */
+export function replayOptions(options: CandidateOptions): Record<string, string | undefined> {
+  const { candidate, profile, timeoutS, device, transport } = options;
+  return {
+    candidate,
+    profile,
+    'timeout-s': timeoutS === DEFAULTS.timeoutS ? undefined : String(timeoutS),
+    device: device === DEFAULTS.device ? undefined : device,
+    transport: transport === DEFAULTS.transport ? undefined : transport,
+  };
+}
+
+export const DEFAULTS = { timeoutS: 60, device: 'auto', transport: 'threads' } as const;

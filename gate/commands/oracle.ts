@@ -1,0 +1,65 @@
+/**
+ * `xattn oracle`: the correctly rounded answer to a case, into its folder as
+ * `expected.safetensors`; with `bounds`, the float64 enclosure NAME.lo, NAME.hi of each output too.
+ * @module
+ */
+import path from 'node:path';
+import type { Dtype, OutputName } from '../../reference/case.ts';
+import { type ExpectedTensor, readCase, writeExpected } from '../../reference/case-folder.ts';
+import { type OracleAnswer, oracle } from '../../reference/oracle.ts';
+import type { StoredDtype } from '../../reference/safetensors.ts';
+import { type Tensor, toFlat } from '../../reference/tensor.ts';
+
+export interface OracleOptions {
+  format: Dtype;
+  bounds?: true;
+}
+
+const STORED: Record<Dtype, StoredDtype> = { f64: 'F64', f32: 'F32', f16: 'F16', bf16: 'BF16' };
+
+function namedTensors(answer: OracleAnswer, { format, bounds }: OracleOptions): ExpectedTensor[] {
+  const names = Object.keys(answer.values) as OutputName[];
+  return names.flatMap((name) => {
+    const { values, lo, hi } = answer;
+    const parts: [string, StoredDtype, Tensor | undefined][] = [
+      [name, STORED[format], values[name]],
+    ];
+    if (bounds) parts.push([`${name}.lo`, 'F64', lo[name]], [`${name}.hi`, 'F64', hi[name]]);
+    return parts.flatMap(([part, dtype, tensor]) =>
+      tensor ? [{ name: part, dtype, tensor }] : [],
+    );
+  });
+}
+
+const SHOWN = 4;
+
+/** `out [1, 4, 7, 16] F32: 0.5, 0.25, …`. */
+function tensorLine({ name, dtype, tensor }: ExpectedTensor): string {
+  const values = toFlat(tensor);
+  const shown = values.slice(0, SHOWN).join(', ') || 'no elements';
+  const rest = values.length > SHOWN ? ', …' : '';
+  return `${name} [${tensor.shape.join(', ')}] ${dtype}: ${shown}${rest}`;
+}
+
+/** How sure the answer is: nothing undecided is passed over in silence. */
+function certaintyLine({ undecided, decidedBy }: OracleAnswer, format: Dtype): string {
+  const ways = Object.entries(decidedBy).map(([system, count]) => `${count} in ${system}`);
+  const decided = `correctly rounded to ${format}: ${ways.join(', ') || 'no elements'}`;
+  if (undecided.length === 0) return decided;
+  const open = undecided.map(({ output, index }) => `${output}[${index.join(', ')}]`);
+  return `${decided}; undecided (written as NaN): ${open.join(' ')}`;
+}
+
+export function oracleCommand(folder: string, options: OracleOptions): number {
+  const answer = oracle(readCase(folder), { format: options.format });
+  const tensors = namedTensors(answer, options);
+  writeExpected(folder, tensors);
+  const file = path.join(folder, 'expected.safetensors');
+  const lines = [
+    ...tensors.map(tensorLine),
+    certaintyLine(answer, options.format),
+    `wrote ${file}`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return 0;
+}

@@ -1,0 +1,34 @@
+/**
+ * `xattn replay`: one case folder is put to a candidate again.
+ *
+ * The candidate gets a copy that holds the question only, so neither an expectation nor outputs
+ * that lie in the folder can be mistaken for its answer. The folder is left as it is.
+ * @module
+ */
+import { readCase } from '../../reference/case-folder.ts';
+import { runSuite } from '../run-suite.ts';
+import { conclude, reportOf, withCandidate } from './gate.ts';
+import { type CandidateOptions, candidateOf } from './options.ts';
+
+export async function replayCommand(folder: string, options: CandidateOptions): Promise<number> {
+  const question = readCase(folder);
+  const begin = performance.now();
+  const candidate = await candidateOf(options);
+  const report = await withCandidate(candidate, async (started) => {
+    const profile = options.profile ?? (started.ok ? started.hello.profile : 'f32');
+    const cases = [{ id: question.parameters.id, shows: null, build: () => question }];
+    const results = await runSuite(candidate, cases, {
+      started,
+      profile,
+      direction: 'both',
+      outDir: null,
+    });
+    return reportOf(results, options, {
+      candidate: started.ok ? started.hello.name : (options.candidate ?? 'the embedded candidate'),
+      profile,
+      asked: `case folder ${folder}`,
+      seconds: (performance.now() - begin) / 1000,
+    });
+  });
+  return conclude(report, false);
+}

@@ -1,0 +1,49 @@
+/**
+ * Failing cases are kept: the case, what the candidate wrote, what was expected, and the command
+ * that asks the same question again.
+ * @module
+ */
+import { copyFileSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import type { AttentionCase } from '../reference/case.ts';
+import { writeCase, writeExpected } from '../reference/case-folder.ts';
+import { referenceOutputs } from '../reference/reference.ts';
+import { shellQuoted } from './text.ts';
+
+const OUTPUT_FILE = /^outputs(\.rank\d{1,4})?\.safetensors$/;
+const KEPT_BYTES_MAX = 1 << 28;
+
+function outputFiles(folder: string): string[] {
+  return readdirSync(folder).filter((name) => {
+    const found = lstatSync(path.join(folder, name));
+    return OUTPUT_FILE.test(name) && found.isFile() && found.size <= KEPT_BYTES_MAX;
+  });
+}
+
+/** Keep `question`, asked in `folder`, under `outDir`; the folder it is kept in. */
+export function keepCase(question: AttentionCase, folder: string, outDir: string): string {
+  const kept = path.join(outDir, question.parameters.id);
+  mkdirSync(kept, { recursive: true });
+  for (const name of outputFiles(kept)) rmSync(path.join(kept, name));
+  writeCase(kept, question);
+  for (const name of outputFiles(folder)) {
+    copyFileSync(path.join(folder, name), path.join(kept, name));
+  }
+  const expected = Object.entries(referenceOutputs(question));
+  writeExpected(
+    kept,
+    expected.map(([name, tensor]) => ({ name, dtype: 'F64', tensor })),
+  );
+  return kept;
+}
+
+/** The command that judges the case in `folder` again; `options` in the order to be printed. */
+export function replayCommand(
+  folder: string,
+  options: Readonly<Record<string, string | undefined>>,
+): string {
+  const words = Object.entries(options).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, shellQuoted(value)],
+  );
+  return ['xattn', 'replay', shellQuoted(folder), ...words].join(' ');
+}

@@ -1,0 +1,132 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { askingLine, type Line, lineSplitter, messageIn } from './protocol.ts';
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** The lines of `whole`, cut into chunks at `cuts`. */
+function linesOf(whole: Uint8Array, cuts: readonly number[], maxBytes?: number): Line[] {
+  const splitter = lineSplitter(maxBytes);
+  const ends = [...cuts.map((cut) => cut % (whole.length + 1)), whole.length].sort((a, b) => a - b);
+  const lines: Line[] = [];
+  let start = 0;
+  for (const end of ends) {
+    lines.push(...splitter.push(whole.slice(start, end)));
+    start = end;
+  }
+  return [...lines, ...splitter.end()];
+}
+
+describe('lines', () => {
+  it('are the same however the bytes are cut, inside a character too', () => {
+    const text = fc.array(
+      fc.string({ unit: 'grapheme' }).map((s) => s.replace(/[\r\n]/g, ' ')),
+      {
+        maxLength: 5,
+      },
+    );
+    fc.assert(
+      fc.property(text, fc.array(fc.nat(), { maxLength: 8 }), (lines, cuts) => {
+        const whole = bytes(lines.map((line) => `${line}\n`).join(''));
+        const expected = lines.map((line) => ({
+          text: line.replace(/^\ufeff/, ''),
+          truncated: false,
+        }));
+        expect(linesOf(whole, cuts)).toEqual(expected);
+      }),
+    );
+  });
+
+  it('are cut at their limit, and the next one is whole', () => {
+    const lines = linesOf(bytes(`${'x'.repeat(25)}\nshort\n`), [3, 11, 12], 10);
+    expect(lines).toEqual([
+      { text: 'x'.repeat(10), truncated: true },
+      { text: 'short', truncated: false },
+    ]);
+  });
+
+  it('of exactly the limit are whole', () => {
+    expect(linesOf(bytes('0123456789\n'), [5], 10)).toEqual([
+      { text: '0123456789', truncated: false },
+    ]);
+  });
+
+  it('may end in CR LF, be empty, or lack the last line feed', () => {
+    const lines = linesOf(bytes('a\r\n\nb'), []);
+    expect(lines.map(({ text }) => text)).toEqual(['a', '', 'b']);
+  });
+
+  it('that are not UTF-8 are read all the same', () => {
+    const [line] = linesOf(new Uint8Array([0xff, 0xc3, 0x0a]), [1]);
+    expect(line!.text).toBe('\ufffd\ufffd');
+  });
+});
+
+const meaning = (value: unknown) =>
+  messageIn({ text: typeof value === 'string' ? value : JSON.stringify(value), truncated: false });
+const hello = { xattn: 1, name: 'k', supports: ['forward', 'f32'], profile: 'f32' };
+
+describe('messages', () => {
+  it('a hello is what the candidate says of itself', () => {
+    expect(meaning({ ...hello, more: true })).toEqual({
+      kind: 'hello',
+      hello: { name: 'k', profile: 'f32', supports: new Set(['forward', 'f32']) },
+    });
+  });
+
+  it.each([
+    [{ ...hello, xattn: 2 }, '"xattn" expected 1, the version of the protocol, got 2'],
+    [{ ...hello, name: '' }, '"name" expected a text that is not empty, got ""'],
+    [{ ...hello, supports: 'forward' }, '"supports" expected a list of words, got "forward"'],
+    [{ ...hello, profile: undefined }, /"profile" expected one of f64 .*, got nothing/],
+    [{ ...hello, supports: [['gqa']] }, /"supports.0" expected one of .*, got \["gqa"\]/],
+  ])('a wrong hello names the field, what was expected, and what came: %#', (value, reason) => {
+    const message = meaning(value);
+    expect(message.kind).toBe('invalid');
+    expect(message.kind === 'invalid' && message.reason).toMatch(reason);
+  });
+
+  it('an answer has a case and a status', () => {
+    expect(meaning({ case: '/x', status: 'unsupported', reason: 'a\u001b[2Jb' })).toEqual({
+      kind: 'answer',
+      answer: { case: '/x', status: 'unsupported', reason: 'ab' },
+    });
+    expect(meaning({ case: 3, status: 'ok' }).kind).toBe('invalid');
+    expect(meaning({ case: '/x', status: 'fine' }).kind).toBe('invalid');
+    expect(meaning({ case: '/x', status: 'ok', reason: 7 }).kind).toBe('invalid');
+  });
+
+  it('everything else is its log', () => {
+    const lines = [
+      '',
+      'loading',
+      '{',
+      '{"case":"/x"}',
+      '[1]',
+      'null',
+      '"xattn"',
+      '{"status":"ok"}',
+    ];
+    for (const line of lines) expect(meaning(line).kind, line).toBe('log');
+    const huge = messageIn({ text: JSON.stringify(hello), truncated: true });
+    expect(huge.kind === 'log' && huge.text).toMatch(/more than 1 MiB/);
+  });
+
+  it('never throws', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), fc.boolean(), (text, truncated) => {
+        expect(typeof messageIn({ text, truncated }).kind).toBe('string');
+      }),
+    );
+    const objects = fc.record({
+      xattn: fc.jsonValue(),
+      case: fc.jsonValue(),
+      status: fc.jsonValue(),
+    });
+    fc.assert(fc.property(objects, (value) => void meaning(value)));
+  });
+
+  it('a question is one line', () => {
+    expect(askingLine('/a\n"b"')).toBe('{"case":"/a\\n\\"b\\""}\n');
+  });
+});

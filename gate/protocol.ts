@@ -1,0 +1,167 @@
+/**
+ * Candidate protocol 1, as pure functions: bytes to lines, lines to messages.
+ *
+ * One JSON object a line. Whatever a candidate writes becomes a `Message`; nothing here throws on
+ * its account, and no line is kept beyond `MAX_LINE_BYTES`. A line that is not a message of the
+ * protocol is the candidate's log.
+ * @module
+ */
+import { z } from 'zod';
+import { DTYPES } from '../reference/case.ts';
+import { FEATURE_WORDS } from '../reference/features.ts';
+import { PROFILE_NAMES } from '../reference/profile.ts';
+import { printable } from './text.ts';
+
+export const MAX_LINE_BYTES = 1 << 20;
+
+/** `truncated`: the line was longer than the limit, and `text` is only its beginning. */
+export interface Line {
+  text: string;
+  truncated: boolean;
+}
+
+export interface LineSplitter {
+  /** The lines that this chunk completes. Chunks may cut anywhere, inside a character too. */
+  push(chunk: Uint8Array): Line[];
+  /** What was left without a line feed when the stream ended. */
+  end(): Line[];
+}
+
+const LINE_FEED = 0x0a;
+
+/** Cuts a byte stream into lines of at most `maxBytes`; the rest of a longer line is discarded. */
+export function lineSplitter(maxBytes: number = MAX_LINE_BYTES): LineSplitter {
+  let parts: Uint8Array[] = [];
+  let kept = 0;
+  let truncated = false;
+  const keep = (bytes: Uint8Array): void => {
+    const room = bytes.subarray(0, maxBytes - kept);
+    if (room.length < bytes.length) truncated = true;
+    if (room.length === 0) return;
+    parts.push(room.slice());
+    kept += room.length;
+  };
+  const take = (): Line => {
+    const text = new TextDecoder().decode(Buffer.concat(parts)).replace(/\r$/, '');
+    const line = { text, truncated };
+    parts = [];
+    kept = 0;
+    truncated = false;
+    return line;
+  };
+  return {
+    push(chunk) {
+      const lines: Line[] = [];
+      let start = 0;
+      for (let at = chunk.indexOf(LINE_FEED); at >= 0; at = chunk.indexOf(LINE_FEED, start)) {
+        keep(chunk.subarray(start, at));
+        lines.push(take());
+        start = at + 1;
+      }
+      keep(chunk.subarray(start));
+      return lines;
+    },
+    end: () => (kept > 0 ? [take()] : []),
+  };
+}
+
+const oneOf = <const T extends readonly string[]>(words: T) =>
+  z.enum(words, { error: `expected one of ${words.join(' ')}` });
+
+/** What a candidate may declare. */
+export const WORDS = [...FEATURE_WORDS, ...DTYPES] as const;
+
+const helloSchema = z.object({
+  xattn: z.literal(1, { error: 'expected 1, the version of the protocol' }),
+  name: z
+    .string({ error: 'expected a text' })
+    .min(1, { error: 'expected a text that is not empty' }),
+  supports: z.array(oneOf(WORDS), { error: 'expected a list of words' }),
+  profile: oneOf(PROFILE_NAMES),
+});
+
+const answerSchema = z.object({
+  case: z.string({ error: 'expected the path of the case folder' }),
+  status: oneOf(['ok', 'unsupported', 'error']),
+  reason: z.string({ error: 'expected a text' }).optional(),
+});
+
+/** What a candidate says of itself. */
+export interface Hello {
+  name: string;
+  profile: (typeof PROFILE_NAMES)[number];
+  supports: ReadonlySet<string>;
+}
+
+/** What a candidate says of one case. */
+export interface CaseAnswer {
+  case: string;
+  status: 'ok' | 'unsupported' | 'error';
+  reason: string;
+}
+
+export type Message =
+  | { kind: 'hello'; hello: Hello }
+  | { kind: 'answer'; answer: CaseAnswer }
+  | { kind: 'invalid'; reason: string }
+  | { kind: 'log'; text: string };
+
+/** The object that a line of JSON holds, or null. */
+function objectIn(line: Line): Record<string, unknown> | null {
+  if (line.truncated || !line.text.trimStart().startsWith('{')) return null;
+  try {
+    const value: unknown = JSON.parse(line.text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** `"profile" expected one of …, got "fp32"`, for the first thing wrong with `value`. */
+function complaint(value: Record<string, unknown>, error: z.ZodError): string {
+  const issue = error.issues[0];
+  const path = issue?.path ?? [];
+  const at = path.reduce<unknown>(
+    (node, key) => (node as Record<PropertyKey, unknown>)[key],
+    value,
+  );
+  const got = at === undefined ? 'nothing' : printable(JSON.stringify(at), 80);
+  return `"${path.join('.')}" ${issue?.message ?? 'is wrong'}, got ${got}`;
+}
+
+function helloIn(value: Record<string, unknown>): Message {
+  const parsed = helloSchema.safeParse(value);
+  if (!parsed.success) {
+    return { kind: 'invalid', reason: `its first line: ${complaint(value, parsed.error)}` };
+  }
+  const { name, profile, supports } = parsed.data;
+  return {
+    kind: 'hello',
+    hello: { name: printable(name, 200), profile, supports: new Set(supports) },
+  };
+}
+
+function answerIn(value: Record<string, unknown>): Message {
+  const parsed = answerSchema.safeParse(value);
+  if (!parsed.success) {
+    return { kind: 'invalid', reason: `its answer: ${complaint(value, parsed.error)}` };
+  }
+  const { status, reason = '' } = parsed.data;
+  return { kind: 'answer', answer: { case: parsed.data.case, status, reason: printable(reason) } };
+}
+
+/** What a line from a candidate means. */
+export function messageIn(line: Line): Message {
+  const value = objectIn(line);
+  if (value !== null && Object.hasOwn(value, 'xattn')) return helloIn(value);
+  if (value !== null && Object.hasOwn(value, 'case') && Object.hasOwn(value, 'status')) {
+    return answerIn(value);
+  }
+  const mark = line.truncated ? ' (a line of more than 1 MiB, the rest discarded)' : '';
+  return { kind: 'log', text: printable(line.text, 300) + mark };
+}
+
+/** The line that asks for the case in `folder`. */
+export function askingLine(folder: string): string {
+  return `${JSON.stringify({ case: folder })}\n`;
+}

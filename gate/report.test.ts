@@ -1,0 +1,318 @@
+import { describe, expect, it } from 'vitest';
+import type { Verdict } from '../reference/judge.ts';
+import { jsonReport } from './report/json.ts';
+import { junitReport } from './report/junit.ts';
+import { summaryLine, textReport } from './report/text.ts';
+import { exitStatus, type Report, type ReportedCase, summaryOf } from './report.ts';
+
+function reported(id: string, verdict: Verdict, more: Partial<ReportedCase> = {}): ReportedCase {
+  const asked = verdict.verdict !== 'skip';
+  return {
+    id,
+    shows: null,
+    asked,
+    verdict,
+    kept: null,
+    log: [],
+    seconds: 0.25,
+    replay: null,
+    ...more,
+  };
+}
+
+const finding = (max_bound_fraction: number, expected: number, got: number) => ({
+  max_ulp: max_bound_fraction * 10,
+  max_bound_fraction,
+  worst_index: [0, 1, 2, 3],
+  expected,
+  got,
+});
+
+const CASES: ReportedCase[] = [
+  reported('core/plain', {
+    verdict: 'pass',
+    reason: 'within the bounds',
+    outputs: { out: finding(0.25, 1, 1) },
+  }),
+  reported(
+    'probe/phantom-key',
+    {
+      verdict: 'impossible',
+      reason: 'out[0, 1, 2, 3]: expected 0.5, got 0.25, 1.23e+4 times the bound off',
+      outputs: { lse: finding(0.5, 2, 2), out: finding(12345.678, 0.5, 0.25) },
+    },
+    {
+      shows: 'a phantom key of score 0',
+      kept: 'out/probe/phantom-key',
+      replay: "xattn replay out/probe/phantom-key --candidate 'python3 a.py'",
+    },
+  ),
+  reported('core/nan', {
+    verdict: 'impossible',
+    reason: 'out[0, 1, 2, 3]: expected -0, got NaN, no bound allows it',
+    outputs: {
+      d_q: finding(2, 1, 3),
+      out: {
+        ...finding(Number.POSITIVE_INFINITY, -0, Number.NaN),
+        max_ulp: Number.POSITIVE_INFINITY,
+      },
+      lse: finding(0, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY),
+    },
+  }),
+  reported(
+    'core/crash',
+    { verdict: 'broken', reason: 'it was ended by SIGSEGV before it answered', outputs: {} },
+    { log: ['Segmentation <fault> & \u0001more'], replay: 'xattn replay out/core/crash' },
+  ),
+  reported('core/wide', { verdict: 'skip', reason: 'needs f64', outputs: {} }),
+  reported('core/wider', { verdict: 'skip', reason: 'needs f64', outputs: {} }),
+  reported('core/odd', { verdict: 'skip', reason: 'needs gqa sink', outputs: {} }),
+];
+
+const REPORT: Report = {
+  candidate: 'my "kernel"',
+  profile: 'f32',
+  asked: 'suite core, f32 inputs, direction both, seed 1',
+  summary: summaryOf(CASES),
+  cases: CASES,
+  seconds: 1.75,
+};
+
+describe('a report', () => {
+  it('counts every case once', () => {
+    expect(REPORT.summary).toEqual({ pass: 1, fail: 2, skip: 3, broken: 1 });
+    expect(summaryLine(REPORT)).toBe(
+      '4 cases judged: 1 pass, 2 fail, 1 broken; 3 skipped (needs f64: 2; needs gqa sink: 1)',
+    );
+  });
+
+  it('stands for an exit status', () => {
+    const none = { pass: 0, fail: 0, skip: 0, broken: 0 };
+    expect(exitStatus({ ...none, pass: 3, skip: 1 })).toBe(0);
+    expect(exitStatus({ ...none, fail: 1, broken: 1 })).toBe(1);
+    expect(exitStatus({ ...none, pass: 5, broken: 1 })).toBe(3);
+    expect(summaryOf([CASES[1]!])).toEqual({ ...none, fail: 1 });
+    const improbable = reported('x', { verdict: 'improbable', reason: '', outputs: {} });
+    expect(summaryOf([improbable])).toEqual({ ...none, fail: 1 });
+  });
+
+  it('as text', () => {
+    expect(textReport(REPORT)).toMatchInlineSnapshot(`
+      "skipped 2, needs f64:
+          core/wide
+          core/wider
+      skipped 1, needs gqa sink:
+          core/odd
+      impossible probe/phantom-key: out[0, 1, 2, 3]: expected 0.5, got 0.25, 1.23e+4 times the bound off
+          out[0, 1, 2, 3]: expected 0.5, got 0.25 (123500 ULP, 12350 times the bound)
+          this case shows: a phantom key of score 0
+          xattn replay out/probe/phantom-key --candidate 'python3 a.py'
+      impossible core/nan: out[0, 1, 2, 3]: expected -0, got NaN, no bound allows it
+          out[0, 1, 2, 3]: expected -0, got NaN (no bound allows it)
+          d_q[0, 1, 2, 3]: expected 1, got 3 (20 ULP, 2 times the bound)
+      broken core/crash: it was ended by SIGSEGV before it answered
+          candidate: Segmentation <fault> & more
+          xattn replay out/core/crash
+      my "kernel", judged as f32: suite core, f32 inputs, direction both, seed 1
+      4 cases judged: 1 pass, 2 fail, 1 broken; 3 skipped (needs f64: 2; needs gqa sink: 1)
+      "
+    `);
+  });
+
+  it('as text, names together what was not asked for one reason', () => {
+    const reason = 'it exited with status 1 before it said hello';
+    const verdict: Verdict = { verdict: 'broken', reason, outputs: {} };
+    const log = ['ModuleNotFoundError: numpy'];
+    const cases = ['a', 'b'].map((id) => reported(id, verdict, { asked: false, log }));
+    const text = textReport({ ...REPORT, cases, summary: summaryOf(cases) });
+    expect(text.split('\n').slice(0, 4)).toEqual([
+      `broken 2 not asked, ${reason}:`,
+      '    candidate: ModuleNotFoundError: numpy',
+      '    a',
+      '    b',
+    ]);
+  });
+
+  it('as text, has colours only when asked', () => {
+    const colour = '\u001b[';
+    expect(textReport(REPORT, false)).not.toContain(colour);
+    expect(textReport(REPORT, true)).toContain(colour);
+  });
+
+  it('as JSON', () => {
+    expect(jsonReport(REPORT)).toMatchInlineSnapshot(`
+      "{
+        "schema": 1,
+        "candidate": "my \\"kernel\\"",
+        "profile": "f32",
+        "summary": {
+          "pass": 1,
+          "fail": 2,
+          "skip": 3,
+          "broken": 1
+        },
+        "cases": [
+          {
+            "id": "core/plain",
+            "verdict": "pass",
+            "reason": "within the bounds",
+            "outputs": {
+              "out": {
+                "max_ulp": 2.5,
+                "max_bound_fraction": 0.25,
+                "worst_index": [
+                  0,
+                  1,
+                  2,
+                  3
+                ],
+                "expected": 1,
+                "got": 1
+              }
+            }
+          },
+          {
+            "id": "probe/phantom-key",
+            "verdict": "impossible",
+            "reason": "out[0, 1, 2, 3]: expected 0.5, got 0.25, 1.23e+4 times the bound off",
+            "outputs": {
+              "lse": {
+                "max_ulp": 5,
+                "max_bound_fraction": 0.5,
+                "worst_index": [
+                  0,
+                  1,
+                  2,
+                  3
+                ],
+                "expected": 2,
+                "got": 2
+              },
+              "out": {
+                "max_ulp": 123456.78,
+                "max_bound_fraction": 12345.678,
+                "worst_index": [
+                  0,
+                  1,
+                  2,
+                  3
+                ],
+                "expected": 0.5,
+                "got": 0.25
+              }
+            }
+          },
+          {
+            "id": "core/nan",
+            "verdict": "impossible",
+            "reason": "out[0, 1, 2, 3]: expected -0, got NaN, no bound allows it",
+            "outputs": {
+              "d_q": {
+                "max_ulp": 20,
+                "max_bound_fraction": 2,
+                "worst_index": [
+                  0,
+                  1,
+                  2,
+                  3
+                ],
+                "expected": 1,
+                "got": 3
+              },
+              "out": {
+                "max_ulp": "Infinity",
+                "max_bound_fraction": "Infinity",
+                "worst_index": [
+                  0,
+                  1,
+                  2,
+                  3
+                ],
+                "expected": 0,
+                "got": "NaN"
+              },
+              "lse": {
+                "max_ulp": 0,
+                "max_bound_fraction": 0,
+                "worst_index": [
+                  0,
+                  1,
+                  2,
+                  3
+                ],
+                "expected": "-Infinity",
+                "got": "-Infinity"
+              }
+            }
+          },
+          {
+            "id": "core/crash",
+            "verdict": "broken",
+            "reason": "it was ended by SIGSEGV before it answered",
+            "outputs": {}
+          },
+          {
+            "id": "core/wide",
+            "verdict": "skip",
+            "reason": "needs f64",
+            "outputs": {}
+          },
+          {
+            "id": "core/wider",
+            "verdict": "skip",
+            "reason": "needs f64",
+            "outputs": {}
+          },
+          {
+            "id": "core/odd",
+            "verdict": "skip",
+            "reason": "needs gqa sink",
+            "outputs": {}
+          }
+        ]
+      }
+      "
+    `);
+    expect(Object.keys(JSON.parse(jsonReport(REPORT)))).toEqual([
+      'schema',
+      'candidate',
+      'profile',
+      'summary',
+      'cases',
+    ]);
+  });
+
+  it('as JUnit XML', () => {
+    expect(junitReport(REPORT)).toMatchInlineSnapshot(`
+      "<?xml version="1.0" encoding="UTF-8"?>
+      <testsuites name="xattn gate" tests="7" failures="2" errors="1" skipped="3" time="1.750">
+        <testsuite name="my &quot;kernel&quot; (f32)" tests="7" failures="2" errors="1" skipped="3" time="1.750">
+          <testcase classname="core" name="plain" time="0.250"/>
+          <testcase classname="probe" name="phantom-key" time="0.250">
+            <failure message="out[0, 1, 2, 3]: expected 0.5, got 0.25, 1.23e+4 times the bound off" type="impossible">out[0, 1, 2, 3]: expected 0.5, got 0.25 (123500 ULP, 12350 times the bound)
+      this case shows: a phantom key of score 0
+      xattn replay out/probe/phantom-key --candidate 'python3 a.py'</failure>
+          </testcase>
+          <testcase classname="core" name="nan" time="0.250">
+            <failure message="out[0, 1, 2, 3]: expected -0, got NaN, no bound allows it" type="impossible">out[0, 1, 2, 3]: expected -0, got NaN (no bound allows it)
+      d_q[0, 1, 2, 3]: expected 1, got 3 (20 ULP, 2 times the bound)</failure>
+          </testcase>
+          <testcase classname="core" name="crash" time="0.250">
+            <error message="it was ended by SIGSEGV before it answered" type="broken">candidate: Segmentation &lt;fault&gt; &amp; �more
+      xattn replay out/core/crash</error>
+          </testcase>
+          <testcase classname="core" name="wide" time="0.250">
+            <skipped message="needs f64"/>
+          </testcase>
+          <testcase classname="core" name="wider" time="0.250">
+            <skipped message="needs f64"/>
+          </testcase>
+          <testcase classname="core" name="odd" time="0.250">
+            <skipped message="needs gqa sink"/>
+          </testcase>
+        </testsuite>
+      </testsuites>
+      "
+    `);
+  });
+});

@@ -1,0 +1,67 @@
+/**
+ * Verdicts → report: a value that every printer prints, and the exit status it stands for.
+ * @module
+ */
+import type { Verdict } from '../reference/judge.ts';
+import type { ProfileName } from '../reference/profile.ts';
+import type { CaseResult } from './run-suite.ts';
+
+export interface Summary {
+  pass: number;
+  /** Impossible and improbable ones together. */
+  fail: number;
+  skip: number;
+  broken: number;
+}
+
+/** A result, and the command that repeats it. */
+export interface ReportedCase extends CaseResult {
+  replay: string | null;
+}
+
+export interface Report {
+  candidate: string;
+  profile: ProfileName;
+  /** What was asked, for the heading: suite, input format, direction, seed, shard. */
+  asked: string;
+  summary: Summary;
+  /** In the order in which they were asked. */
+  cases: ReportedCase[];
+  seconds: number;
+}
+
+const COUNTED: Record<Verdict['verdict'], keyof Summary> = {
+  pass: 'pass',
+  improbable: 'fail',
+  impossible: 'fail',
+  broken: 'broken',
+  skip: 'skip',
+};
+
+export function summaryOf(cases: readonly CaseResult[]): Summary {
+  const summary: Summary = { pass: 0, fail: 0, skip: 0, broken: 0 };
+  for (const { verdict } of cases) summary[COUNTED[verdict.verdict]]++;
+  return summary;
+}
+
+/** How many cases have a verdict that says something of the candidate. */
+export const judgedCount = ({ pass, fail, broken }: Summary): number => pass + fail + broken;
+
+export const isFailing = ({ verdict: { verdict } }: CaseResult): boolean =>
+  verdict === 'impossible' || verdict === 'improbable' || verdict === 'broken';
+
+/** 0 every verdict passes, 1 some verdict fails, 3 none fails but the candidate is broken. */
+export function exitStatus({ fail, broken }: Summary): 0 | 1 | 3 {
+  if (fail > 0) return 1;
+  return broken > 0 ? 3 : 0;
+}
+
+/** How often each reason for skipping occurs, most frequent first. */
+export function skipReasons(cases: readonly CaseResult[]): [reason: string, count: number][] {
+  const counts = new Map<string, number>();
+  for (const { verdict } of cases) {
+    if (verdict.verdict !== 'skip') continue;
+    counts.set(verdict.reason, (counts.get(verdict.reason) ?? 0) + 1);
+  }
+  return [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+}

@@ -1,0 +1,52 @@
+/**
+ * The report as JUnit XML: a failing verdict is a failure, a broken one an error, a skipped one
+ * skipped. Characters that XML cannot hold are replaced.
+ * @module
+ */
+import { create } from 'xmlbuilder2';
+import { type Report, type ReportedCase, summaryOf } from '../report.ts';
+import { evidence } from './evidence.ts';
+
+const OUTCOMES = {
+  pass: null,
+  impossible: 'failure',
+  improbable: 'failure',
+  broken: 'error',
+  skip: 'skipped',
+} as const;
+
+/** `core/gqa-3-ranks` → class `core`, name `gqa-3-ranks`: CI systems group by class. */
+function nameParts(id: string): [group: string, name: string] {
+  const slash = id.indexOf('/');
+  return slash < 0 ? ['xattn', id] : [id.slice(0, slash), id.slice(slash + 1)];
+}
+
+function testCase(reported: ReportedCase): object {
+  const { verdict, reason } = reported.verdict;
+  const [group, name] = nameParts(reported.id);
+  const outcome = OUTCOMES[verdict];
+  const attributes = { '@classname': group, '@name': name, '@time': reported.seconds.toFixed(3) };
+  if (outcome === null) return attributes;
+  if (outcome === 'skipped') return { ...attributes, skipped: { '@message': reason } };
+  const text = evidence(reported).join('\n');
+  return { ...attributes, [outcome]: { '@message': reason, '@type': verdict, '#': text } };
+}
+
+export function junitReport(report: Report): string {
+  const { fail, broken, skip } = summaryOf(report.cases);
+  const counts = {
+    '@tests': report.cases.length,
+    '@failures': fail,
+    '@errors': broken,
+    '@skipped': skip,
+    '@time': report.seconds.toFixed(3),
+  };
+  const suite = {
+    '@name': `${report.candidate} (${report.profile})`,
+    ...counts,
+    testcase: report.cases.map(testCase),
+  };
+  const root = { testsuites: { '@name': 'xattn gate', ...counts, testsuite: suite } };
+  const options = { version: '1.0', encoding: 'UTF-8', invalidCharReplacement: '\ufffd' } as const;
+  return `${create(options, root).end({ prettyPrint: true })}\n`;
+}

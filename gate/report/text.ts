@@ -1,0 +1,66 @@
+/**
+ * The report for a reader: what failed and why, what was skipped by name, and the counts last.
+ * @module
+ */
+import pc from 'picocolors';
+import { isFailing, judgedCount, type Report, type ReportedCase, skipReasons } from '../report.ts';
+import { evidence } from './evidence.ts';
+
+type Colors = ReturnType<typeof pc.createColors>;
+
+function failingLines(reported: ReportedCase, colors: Colors): string[] {
+  const { verdict, reason } = reported.verdict;
+  const head = `${colors.red(verdict)} ${colors.bold(reported.id)}: ${reason}`;
+  return [head, ...indented(evidence(reported))];
+}
+
+const indented = (lines: readonly string[]): string[] => lines.map((line) => `    ${line}`);
+
+const sentenceOf = ({ verdict: { verdict, reason } }: ReportedCase): string =>
+  `${verdict} ${reason}`;
+
+/** Cases with one verdict and reason in one paragraph: their names, after what they share. */
+function together(cases: readonly ReportedCase[], head: string, tail: string): string[] {
+  const groups = new Map<string, ReportedCase[]>();
+  for (const one of cases) {
+    groups.set(sentenceOf(one), [...(groups.get(sentenceOf(one)) ?? []), one]);
+  }
+  return [...groups.values()].flatMap((group) => [
+    `${head} ${group.length}${tail}, ${group[0]?.verdict.reason}:`,
+    ...indented((group[0]?.log ?? []).map((line) => `candidate: ${line}`)),
+    ...indented(group.map(({ id }) => id)),
+  ]);
+}
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+const REASONS_SHOWN = 8;
+
+/** `252 cases judged: 240 pass, 2 fail, 1 broken; 9 skipped (needs f64: 9)`. */
+export function summaryLine({ summary, cases }: Report): string {
+  const groups = skipReasons(cases).map(([why, count]) => `${why}: ${count}`);
+  const more = groups.length > REASONS_SHOWN ? ['…'] : [];
+  const reasons = [...groups.slice(0, REASONS_SHOWN), ...more];
+  const skipped = reasons.length > 0 ? ` (${reasons.join('; ')})` : '';
+  const { pass, fail, broken, skip } = summary;
+  const judged = `${plural(judgedCount(summary), 'case')} judged`;
+  return `${judged}: ${pass} pass, ${fail} fail, ${broken} broken; ${skip} skipped${skipped}`;
+}
+
+export function textReport(report: Report, color = false): string {
+  const colors = pc.createColors(color);
+  const { fail, broken } = report.summary;
+  const paint = fail + broken > 0 ? colors.red : colors.green;
+  const failing = report.cases.filter(isFailing);
+  const unasked = failing.filter(({ asked }) => !asked);
+  const asked = failing.filter(({ asked }) => asked);
+  const skipped = report.cases.filter(({ verdict }) => verdict.verdict === 'skip');
+  const lines = [
+    ...together(skipped, colors.yellow('skipped'), ''),
+    ...together(unasked, colors.red('broken'), ' not asked'),
+    ...asked.flatMap((one) => failingLines(one, colors)),
+    `${report.candidate}, judged as ${report.profile}: ${report.asked}`,
+    paint(summaryLine(report)),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,158 @@
+/**
+ * Cases are put to a candidate, one after another, and every one of them gets a verdict.
+ *
+ * The candidate sees a fresh folder that holds the question only. A case that needs a word the
+ * candidate does not declare is skipped, by name, and never asked.
+ * @module
+ */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { AttentionCase } from '../reference/case.ts';
+import { readOutputs, writeCase } from '../reference/case-folder.ts';
+import { featureWords } from '../reference/features.ts';
+import { judge, type Verdict } from '../reference/judge.ts';
+import type { ProfileName } from '../reference/profile.ts';
+import type { Answer, Candidate, Started } from './candidate.ts';
+import { keepCase } from './keep.ts';
+import { type Direction, directed } from './select.ts';
+import type { SuiteCase } from './suite.ts';
+
+/** What became of one case. */
+export interface CaseResult {
+  id: string;
+  /** The fault that this case is built to show, if it is built for one. */
+  shows: string | null;
+  /** False: it needs what the candidate lacks, or the candidate was not there. */
+  asked: boolean;
+  verdict: Verdict;
+  /** Where the failing case is kept. */
+  kept: string | null;
+  /** The end of the candidate's log, for a case that is broken. */
+  log: string[];
+  seconds: number;
+}
+
+export interface RunOptions {
+  /** What `candidate.start()` gave. */
+  started: Started;
+  profile: ProfileName;
+  direction: Direction;
+  /** Failing cases are kept here; null = not kept. */
+  outDir: string | null;
+  onCase?: (done: number, total: number, result: CaseResult | null) => void;
+}
+
+const without = (verdict: 'skip' | 'broken', reason: string): Verdict => ({
+  verdict,
+  reason,
+  outputs: {},
+});
+
+const unasked = (verdict: 'skip' | 'broken', reason: string): Asked => ({
+  asked: false,
+  verdict: without(verdict, reason),
+});
+
+const FAILED = new Set(['impossible', 'improbable', 'broken']);
+
+/** `asked`: the candidate had its chance, so the case is worth keeping if it failed. */
+interface Asked {
+  asked: boolean;
+  verdict: Verdict;
+}
+
+/** Put `question` to the candidate in `folder`, and judge what it leaves there. */
+async function ask(
+  candidate: Candidate,
+  question: AttentionCase,
+  profile: ProfileName,
+  folder: string,
+): Promise<Asked> {
+  mkdirSync(folder);
+  writeCase(folder, question);
+  const answer = await candidate.answer(folder);
+  if (answer.status === 'gone') return unasked('broken', answer.reason);
+  if (answer.status === 'unsupported') {
+    return unasked('skip', `the candidate declined: ${answer.reason}`);
+  }
+  return { asked: true, verdict: verdictOn(answer, question, profile, folder) };
+}
+
+function verdictOn(
+  answer: Answer,
+  question: AttentionCase,
+  profile: ProfileName,
+  folder: string,
+): Verdict {
+  if (answer.status === 'broken') return without('broken', answer.reason);
+  const read = readOutputs(folder, question);
+  if (!read.ok) return without('broken', read.reason.replaceAll(folder, 'the case folder'));
+  return judge(question, read.outputs, profile);
+}
+
+/** Words that the case needs and the candidate does not declare, in contract order. */
+function missingWords(question: AttentionCase, supports: ReadonlySet<string>): string[] {
+  return featureWords(question).filter((word) => !supports.has(word));
+}
+
+async function askOrSkip(
+  candidate: Candidate,
+  question: AttentionCase,
+  folder: string,
+  { started, profile }: RunOptions,
+): Promise<Asked> {
+  if (!started.ok) return unasked('broken', started.reason);
+  const missing = missingWords(question, started.hello.supports);
+  if (missing.length > 0) return unasked('skip', `needs ${missing.join(' ')}`);
+  return ask(candidate, question, profile, folder);
+}
+
+async function runCase(
+  candidate: Candidate,
+  suiteCase: SuiteCase,
+  folder: string,
+  options: RunOptions,
+): Promise<CaseResult | null> {
+  const begin = performance.now();
+  const question = directed(suiteCase.build(), options.direction);
+  if (question === null) return null;
+  const { asked, verdict } = await askOrSkip(candidate, question, folder, options);
+  const outDir = asked && FAILED.has(verdict.verdict) ? options.outDir : null;
+  const kept = outDir === null ? null : keepCase(question, folder, outDir);
+  const log = verdict.verdict === 'broken' ? candidate.log() : [];
+  const seconds = (performance.now() - begin) / 1000;
+  return { id: suiteCase.id, shows: suiteCase.shows, asked, verdict, kept, log, seconds };
+}
+
+/** A new folder for questions, removed with all in it when `use` is done. */
+export async function withTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = realpathSync(mkdtempSync(path.join(tmpdir(), 'xattn-')));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  try {
+    return await use(folder);
+  } finally {
+    process.removeListener('exit', remove);
+    remove();
+  }
+}
+
+/** A result for every case that has something of the direction asked for. */
+export function runSuite(
+  candidate: Candidate,
+  cases: readonly SuiteCase[],
+  options: RunOptions,
+): Promise<CaseResult[]> {
+  return withTemporaryFolder(async (root) => {
+    const results: CaseResult[] = [];
+    for (const [i, suiteCase] of cases.entries()) {
+      const folder = path.join(root, String(i));
+      const result = await runCase(candidate, suiteCase, folder, options);
+      rmSync(folder, { recursive: true, force: true });
+      if (result !== null) results.push(result);
+      options.onCase?.(i + 1, cases.length, result);
+    }
+    return results;
+  });
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { directed, nameFilter, shardOf } from './select.ts';
+import { smallCase } from './testing/cases.ts';
+
+describe('which cases are asked', () => {
+  it('by name: the whole id, or its last part', () => {
+    expect(['core/gqa-3', 'core/mask', 'probe/gqa'].filter(nameFilter('core/*'))).toEqual([
+      'core/gqa-3',
+      'core/mask',
+    ]);
+    expect(['core/gqa-3', 'probe/gqa'].filter(nameFilter('gqa*'))).toHaveLength(2);
+    expect(['core/gqa-3', 'probe/gqa'].filter(nameFilter('{core,full}/gqa*'))).toHaveLength(1);
+    expect(nameFilter(undefined)('anything')).toBe(true);
+  });
+
+  it('shards together are every case, each once', () => {
+    const items = Array.from({ length: 23 }, (_, i) => i);
+    for (const count of [1, 2, 5, 23, 40]) {
+      const shards = items.slice(0, count).length;
+      expect(shards).toBeGreaterThan(0);
+      const all = Array.from({ length: count }, (_, i) => shardOf(items, { index: i + 1, count }));
+      expect(all.flat().sort((a, b) => a - b)).toEqual(items);
+      const sizes = all.map(({ length }) => length);
+      expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('forward: gradients and their cotangents are not asked for', () => {
+    const forward = directed(smallCase('a'), 'forward');
+    expect(forward?.parameters.wants).toEqual(['out', 'lse']);
+    expect(Object.keys(forward!.inputs)).toEqual(['q', 'k', 'v']);
+  });
+
+  it('backward: only cases with gradients, as they are', () => {
+    const whole = smallCase('a');
+    expect(directed(whole, 'backward')).toBe(whole);
+    expect(directed(smallCase('a', false), 'backward')).toBeNull();
+    expect(directed(smallCase('a', false), 'both')).not.toBeNull();
+  });
+});

@@ -1,0 +1,42 @@
+/**
+ * Which cases of a suite are asked: by name, by direction, by shard. Pure.
+ * @module
+ */
+import picomatch from 'picomatch';
+import type { AttentionCase, OutputName } from '../reference/case.ts';
+
+export const DIRECTIONS = ['forward', 'backward', 'both'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
+
+/** Part `index` (from 1) of `count`. */
+export interface Shard {
+  index: number;
+  count: number;
+}
+
+/** Whether `id` matches `glob`; a glob without `/` is matched against the last part of the id. */
+export function nameFilter(glob: string | undefined): (id: string) => boolean {
+  if (glob === undefined) return () => true;
+  const whole = picomatch(glob);
+  if (glob.includes('/')) return (id) => whole(id);
+  return (id) => whole(id) || whole(id.slice(id.lastIndexOf('/') + 1));
+}
+
+/** Every `count`-th of `items`, so that costs spread; the shards together are all, each once. */
+export function shardOf<T>(items: readonly T[], shard: Shard | undefined): T[] {
+  if (shard === undefined) return [...items];
+  return items.filter((_, i) => i % shard.count === shard.index - 1);
+}
+
+const isGradient = (name: OutputName): boolean => name.startsWith('d_');
+
+/** The case as this direction asks it, or null where it has nothing of that direction. */
+export function directed(question: AttentionCase, direction: Direction): AttentionCase | null {
+  const { wants } = question.parameters;
+  if (direction === 'both') return question;
+  if (direction === 'backward') return wants.some(isGradient) ? question : null;
+  const kept = wants.filter((name) => !isGradient(name));
+  if (kept.length === 0) return null;
+  const { d_out, d_lse, ...inputs } = question.inputs;
+  return { ...question, parameters: { ...question.parameters, wants: kept }, inputs };
+}

@@ -1,0 +1,159 @@
+/**
+ * A candidate for the tests: answers by the built reference, and misbehaves as its first argument
+ * says on the cases whose folder's id contains its second.
+ */
+import { appendFileSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readCase, writeOutputs } from '../../dist/reference/case-folder.js';
+import { referenceOutputs } from '../../dist/reference/reference.js';
+import { tensorOf } from '../../dist/reference/tensor.js';
+
+const [, , fault = 'none', victim = '', starts] = process.argv;
+const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+const WORDS =
+  'forward backward gqa mask bias causal-top-left causal-bottom-right window softcap sink dropout media varlen dlse recompute uneven f64 f32 f16 bf16';
+const hello = { xattn: 1, name: 'fake', supports: WORDS.split(' '), profile: 'f32' };
+
+/** How often this candidate was started before, counted in a file. */
+function startsBefore() {
+  if (starts === undefined) return 0;
+  appendFileSync(starts, 'x');
+  return readFileSync(starts).length - 1;
+}
+
+function outputsFor(folder) {
+  const outputs = referenceOutputs(readCase(folder));
+  return outputs;
+}
+
+function write(folder, change = (outputs) => outputs) {
+  writeOutputs(folder, change(outputsFor(folder)), 'F32');
+  return `${folder}/outputs.safetensors`;
+}
+
+const withOut = (change) => (outputs) => ({ ...outputs, out: change(outputs.out) });
+const firstElement = (value) =>
+  withOut((out) => {
+    out.set(...out.shape.map(() => 0), value);
+    return out;
+  });
+
+const ok = (folder) => say({ case: folder, status: 'ok' });
+
+/** Each fault answers one case in its own way. */
+const FAULTS = {
+  none: (folder) => {
+    write(folder);
+    ok(folder);
+  },
+  hang: () => {},
+  die: () => process.exit(7),
+  segfault: () => process.kill(process.pid, 'SIGSEGV'),
+  garbage: () => {
+    process.stdout.write(Buffer.from([0xff, 0xfe, 0x00, 0x7b, 0x0a]));
+    console.error('\u001b[31mred\u001b[0m alarm');
+    process.exit(1);
+  },
+  missing: ok,
+  truncated: (folder) => {
+    truncateSync(write(folder), 100);
+    ok(folder);
+  },
+  'lying-header': (folder) => {
+    writeFileSync(`${folder}/outputs.safetensors`, Buffer.alloc(64, 0xff));
+    ok(folder);
+  },
+  shape: (folder) => {
+    write(
+      folder,
+      withOut((out) => tensorOf(out.data, [out.data.length])),
+    );
+    ok(folder);
+  },
+  dtype: (folder) => {
+    const file = write(folder);
+    const bytes = readFileSync(file);
+    const at = bytes.indexOf('"F32"');
+    bytes.write('"I32"', at);
+    writeFileSync(file, bytes);
+    ok(folder);
+  },
+  nan: (folder) => {
+    write(folder, firstElement(Number.NaN));
+    ok(folder);
+  },
+  infinity: (folder) => {
+    write(folder, firstElement(Number.POSITIVE_INFINITY));
+    ok(folder);
+  },
+  wrong: (folder) => {
+    write(folder, firstElement(1000));
+    ok(folder);
+  },
+  'wrong-case': (folder) => {
+    write(folder);
+    ok(`${folder}-other`);
+  },
+  twice: (folder) => {
+    write(folder);
+    ok(folder);
+    ok(folder);
+  },
+  status: (folder) => say({ case: folder, status: 'done' }),
+  error: (folder) => say({ case: folder, status: 'error', reason: 'out of memory' }),
+  declines: (folder) => say({ case: folder, status: 'unsupported', reason: 'head_dim 3' }),
+  link: (folder) => {
+    symlinkSync('/etc/hostname', `${folder}/outputs.safetensors`);
+    ok(folder);
+  },
+  'exit-after': (folder) => {
+    write(folder);
+    process.stdout.write(`${JSON.stringify({ case: folder, status: 'ok' })}\n`, () =>
+      process.exit(0),
+    );
+  },
+  noise: (folder) => {
+    console.log('loading…\n{"progress": 1}\n{"case": 3}\n[1]\nnull');
+    console.error('a warning');
+    FAULTS.none(folder);
+  },
+  huge: (folder) => {
+    process.stdout.write(`${'x'.repeat(3 << 20)}\n`);
+    FAULTS.none(folder);
+  },
+  partial: async (folder) => {
+    write(folder);
+    const bytes = Buffer.from(`${JSON.stringify({ case: folder, status: 'ok', reason: 'ü😀' })}\n`);
+    for (let at = 0; at < bytes.length; at += 7) {
+      process.stdout.write(bytes.subarray(at, at + 7));
+      await sleep(1);
+    }
+  },
+  tampers: (folder) => {
+    write(folder, firstElement(1000));
+    writeFileSync(`${folder}/case.json`, '{}');
+    writeFileSync(`${folder}/inputs.safetensors`, '');
+    ok(folder);
+  },
+  'no-restart': () => process.exit(1),
+};
+
+const HELLOS = {
+  'no-hello': () => {},
+  'dies-at-start': () => process.exit(5),
+  'bad-hello': () => say({ ...hello, profile: 'fp32' }),
+  'unknown-word': () => say({ ...hello, supports: ['forward', 'backwards'] }),
+  'other-version': () => say({ ...hello, xattn: 2 }),
+  'early-answer': () => say({ case: '/tmp/anything', status: 'ok' }),
+};
+
+if (fault === 'no-restart' && startsBefore() > 0) process.exit(9);
+if (fault in HELLOS) HELLOS[fault]();
+else say(fault === 'forward-only' ? { ...hello, supports: ['forward', 'f32'] } : hello);
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const folder = JSON.parse(line).case;
+  const { id } = JSON.parse(readFileSync(`${folder}/case.json`, 'utf8'));
+  await (id.includes(victim) ? (FAULTS[fault] ?? FAULTS.none) : FAULTS.none)(folder);
+}

@@ -1,0 +1,24 @@
+/**
+ * Text from outside (a candidate's log, its reasons, its name) made fit to print.
+ *
+ * Control characters and terminal escape sequences never reach a terminal or a report, and no
+ * text is longer than its limit.
+ * @module
+ */
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
+const ESCAPES = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/g;
+const CONTROL = /[\p{Cc}\p{Cs}\u2028\u2029\ufeff\ufffe\uffff]+/gu;
+
+/** `text` on one line without control characters, cut to `limit` characters. */
+export function printable(text: string, limit = 500): string {
+  const head = text.slice(0, limit * 4);
+  const clean = head.replace(ESCAPES, '').replace(CONTROL, ' ').trim();
+  if (clean.length <= limit && head.length === text.length) return clean;
+  return `${clean.slice(0, limit).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
+/** `word` quoted for a POSIX shell, or as it is where no quoting is needed. */
+export function shellQuoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
