@@ -150,7 +150,9 @@ function sentence(error: unknown): string {
   const { code, path } = error as NodeJS.ErrnoException;
   const known = FILE_ERRORS[code ?? ''];
   if (known !== undefined && path !== undefined) return `${path}: ${known}`;
-  if (error instanceof RangeError || code !== undefined) return error.message;
+  if (error instanceof RangeError || (code !== undefined && !code.startsWith('ERR_'))) {
+    return error.message;
+  }
   return `internal error: ${error.message}; set XATTN_TRACE=1 to see where, and please report it`;
 }
 

@@ -3,18 +3,16 @@
  * @module
  */
 import { writeFileSync } from 'node:fs';
-import pc from 'picocolors';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
-import { replayCommand } from '../keep.ts';
 import { progressBar } from '../progress.ts';
 import { jsonReport } from '../report/json.ts';
 import { junitReport } from '../report/junit.ts';
-import { textReport } from '../report/text.ts';
-import { exitStatus, isFailing, judgedCount, type Report, summaryOf } from '../report.ts';
-import { type CaseResult, runSuite } from '../run-suite.ts';
+import { isFailing, type Report } from '../report.ts';
+import { runSuite } from '../run-suite.ts';
 import { type Direction, nameFilter, type Shard, shardOf } from '../select.ts';
 import { type SuiteCase, suite } from '../suite.ts';
-import { type CandidateOptions, candidateOf, replayOptions, type SUITES } from './options.ts';
+import { conclude, nameOf, profileOf, reportOf, withCandidate } from './judging.ts';
+import { type CandidateOptions, candidateOf, type SUITES } from './options.ts';
 
 export interface GateOptions extends CandidateOptions {
   suite: (typeof SUITES)[number];
@@ -25,26 +23,6 @@ export interface GateOptions extends CandidateOptions {
   out: string;
   report?: string;
   junit?: string;
-}
-
-/** Run `use` with the started candidate; it never outlives this process. */
-export async function withCandidate<T>(
-  candidate: Candidate,
-  use: (started: Started) => Promise<T>,
-): Promise<T> {
-  const kill = (): void => candidate.kill();
-  const interrupt = (): void => process.exit(130);
-  process.once('exit', kill);
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
-  try {
-    return await use(await candidate.start());
-  } finally {
-    await candidate.close();
-    process.removeListener('exit', kill);
-    process.removeListener('SIGINT', interrupt);
-    process.removeListener('SIGTERM', interrupt);
-  }
 }
 
 /** A file that cannot be written is found out before the suite runs, not after. */
@@ -70,40 +48,13 @@ function askedFor(options: GateOptions, dtype: string): string {
   return [...parts, `seed ${options.seed}`].join(', ');
 }
 
-/** Results as a report; each kept case with the command that repeats it. */
-export function reportOf(
-  results: readonly CaseResult[],
-  options: CandidateOptions,
-  heading: Pick<Report, 'candidate' | 'profile' | 'asked' | 'seconds'>,
-): Report {
-  const cases = results.map((result) => ({
-    ...result,
-    replay: result.kept === null ? null : replayCommand(result.kept, replayOptions(options)),
-  }));
-  return { ...heading, cases, summary: summaryOf(cases) };
-}
-
-/** Print the report; the exit status. With nothing judged, nothing may look like a pass. */
-export function conclude(report: Report, nothingIsFine: boolean): number {
-  const color = process.stdout.isTTY === true && pc.isColorSupported;
-  process.stdout.write(textReport(report, color));
-  if (judgedCount(report.summary) === 0 && !nothingIsFine) {
-    process.stderr.write(
-      'xattn: no case was judged, so there is no verdict; ' +
-        'ask for cases whose feature words the candidate supports\n',
-    );
-    return 2;
-  }
-  return exitStatus(report.summary);
-}
-
 async function judged(
   candidate: Candidate,
   started: Started,
   options: GateOptions,
 ): Promise<Report> {
   const begin = performance.now();
-  const profile = options.profile ?? (started.ok ? started.hello.profile : 'f32');
+  const profile = profileOf(started, options);
   const dtype = suiteDtype(profile, started.ok ? started.hello.supports : new Set());
   const cases = selected(suite(options.suite, dtype, { seed: options.seed }), options);
   const bar = progressBar(cases.length);
@@ -119,7 +70,7 @@ async function judged(
     },
   }).finally(bar.stop);
   return reportOf(results, options, {
-    candidate: started.ok ? started.hello.name : (options.candidate ?? 'the embedded candidate'),
+    candidate: nameOf(started, options),
     profile,
     asked: askedFor(options, dtype),
     seconds: (performance.now() - begin) / 1000,

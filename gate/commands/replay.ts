@@ -7,7 +7,7 @@
  */
 import { readCase } from '../../reference/case-folder.ts';
 import { runSuite } from '../run-suite.ts';
-import { conclude, reportOf, withCandidate } from './gate.ts';
+import { conclude, nameOf, profileOf, reportOf, withCandidate } from './judging.ts';
 import { type CandidateOptions, candidateOf } from './options.ts';
 
 export async function replayCommand(folder: string, options: CandidateOptions): Promise<number> {
@@ -15,7 +15,7 @@ export async function replayCommand(folder: string, options: CandidateOptions): 
   const begin = performance.now();
   const candidate = await candidateOf(options);
   const report = await withCandidate(candidate, async (started) => {
-    const profile = options.profile ?? (started.ok ? started.hello.profile : 'f32');
+    const profile = profileOf(started, options);
     const cases = [{ id: question.parameters.id, shows: null, build: () => question }];
     const results = await runSuite(candidate, cases, {
       started,
@@ -24,7 +24,7 @@ export async function replayCommand(folder: string, options: CandidateOptions): 
       outDir: null,
     });
     return reportOf(results, options, {
-      candidate: started.ok ? started.hello.name : (options.candidate ?? 'the embedded candidate'),
+      candidate: nameOf(started, options),
       profile,
       asked: `case folder ${folder}`,
       seconds: (performance.now() - begin) / 1000,

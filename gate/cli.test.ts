@@ -1,0 +1,250 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeCase } from '../reference/case-folder.ts';
+import { referenceOutputs } from '../reference/reference.ts';
+import { readSafetensors } from '../reference/safetensors.ts';
+import { smallCase } from './testing/cases.ts';
+
+const CLI = fileURLToPath(new URL('../dist/gate/cli.js', import.meta.url));
+const FAKE = fileURLToPath(new URL('./testing/fake-candidate.mjs', import.meta.url));
+let root = '';
+let folder = '';
+
+beforeAll(() => {
+  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: npm run build makes it`);
+  root = mkdtempSync(path.join(tmpdir(), 'xattn-cli-'));
+  folder = path.join(root, 'case');
+  writeCase(folder, smallCase('t/small'));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const fake = (...args: string[]): string => [process.execPath, FAKE, ...args].join(' ');
+
+interface Ended {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Run `xattn` in the temporary folder. Asynchronous, so that tests may run side by side. */
+function xattn(...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [CLI, ...args], { cwd: root });
+  const ended: Ended = { status: null, stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    ended.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    ended.stderr += text;
+  });
+  return new Promise((resolve) => child.on('close', (status) => resolve({ ...ended, status })));
+}
+
+/** Exit 2, something said, and no stack trace. */
+function expectRefusal({ status, stderr }: Ended, reason: RegExp): void {
+  expect(stderr).toMatch(reason);
+  expect(stderr).not.toMatch(/^\s+at /m);
+  expect(stderr).not.toMatch(/internal error/);
+  expect(status).toBe(2);
+}
+
+describe('a wrong command line is refused with a sentence, exit 2', () => {
+  const wrong: [args: string[], reason: RegExp][] = [
+    [[], /Usage: xattn/],
+    [['judge'], /unknown command 'judge'/],
+    [['fuzz'], /unknown command 'fuzz'/],
+    [['gate', '--sute', 'core'], /unknown option '--sute'\s+\(Did you mean --suite\?\)/],
+    [['gate', '--suite', 'huge'], /Allowed choices are smoke, core, full/],
+    [['gate', '--profile', 'fp32'], /Allowed choices are f64, f32, tf32, f16, bf16/],
+    [['gate', '--direction', 'up'], /Allowed choices are forward, backward, both/],
+    [['gate', '--seed', '-1'], /Expected a whole number/],
+    [['gate', '--seed', '1.5'], /Expected a whole number/],
+    [['gate', '--timeout-s', '0'], /Expected seconds, more than 0/],
+    [['gate', '--timeout-s', 'soon'], /Expected seconds, more than 0/],
+    [['gate', '--shard', '3/2'], /Expected i\/n with 1 ≤ i ≤ n/],
+    [['gate', '--shard', '0/2'], /Expected i\/n with 1 ≤ i ≤ n/],
+    [['gate', '--candidate', ' '], /Expected a shell command/],
+    [['gate', '--candidate', 'x', '--device', 'cpu'], /cannot be used with option '--candidate/],
+    [['gate', '--html', 'x.html'], /unknown option '--html'/],
+    [['gate', 'extra'], /too many arguments/],
+    [['gate', '--only', 'no-such-case'], /"--only" expected a pattern that matches/],
+    [['gate', '--report', '/no/such/dir/r.json'], /\/no\/such\/dir\/r.json: there is no such file/],
+    [['replay'], /missing required argument 'case-dir'/],
+    [['replay', '/no/such/case'], /expected a case folder, got \/no\/such\/case/],
+    [['oracle', '/no/such/case'], /expected a case folder, got \/no\/such\/case/],
+    [['oracle', '.', '--format', 'f8'], /Allowed choices are f64, f32, bf16, f16/],
+    [['oracle', '.'], /"case.json" expected a file/],
+  ];
+  it.each(wrong)('%j', async (args, reason) => {
+    expectRefusal(await xattn(...args), reason);
+  });
+
+  it('and a malformed case folder too', async () => {
+    const bad = path.join(root, 'bad');
+    mkdirSync(bad, { recursive: true });
+    writeFileSync(path.join(bad, 'inputs.safetensors'), Buffer.alloc(64, 0xff));
+    const texts: [text: string, reason: RegExp][] = [
+      ['{', /"case.json" expected JSON/],
+      ['[]', /expected/],
+      [readFileSync(path.join(folder, 'case.json'), 'utf8'), /safetensors header expected/],
+    ];
+    for (const [text, reason] of texts) {
+      writeFileSync(path.join(bad, 'case.json'), text);
+      expectRefusal(await xattn('oracle', bad), reason);
+      expectRefusal(await xattn('replay', bad, '--candidate', fake()), reason);
+    }
+  });
+});
+
+describe('help', () => {
+  it('teaches, and lists what there is', async () => {
+    const { status, stdout } = await xattn('--help');
+    expect(status).toBe(0);
+    const commands = [...stdout.matchAll(/^ {2}(\w+) .*\S {2,}\S/gm)].map(([, name]) => name);
+    for (const name of ['gate', 'replay', 'oracle', 'doctor'])
+      expect(stdout).toContain(`  ${name}`);
+    for (const name of ['fuzz', 'run', 'plan', 'fixtures']) expect(commands).not.toContain(name);
+    const gate = await xattn('gate', '--help');
+    expect(gate.stdout).toMatch(/Examples:\n {2}\$ xattn gate/);
+    expect(gate.stdout).toMatch(/Exit status: 0 every verdict passes; 1 .*; 2 .*;\n3 /);
+  });
+
+  it('has a version, the package’s', async () => {
+    const manifest = fileURLToPath(new URL('../package.json', import.meta.url));
+    const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
+    expect((await xattn('--version')).stdout.trim()).toBe(version);
+  });
+});
+
+describe('replay', () => {
+  it.each([
+    ['none', 0, /1 case judged: 1 pass, 0 fail, 0 broken/],
+    ['wrong', 1, /impossible t\/small: out\[0, 0, 0, 0\]/],
+    ['die', 3, /broken t\/small: it exited with status 7/],
+    ['declines', 2, /skipped 1, the candidate declined: head_dim 3/],
+    ['forward-only', 2, /skipped 1, needs backward/],
+    ['dies-at-start', 3, /broken 1 not asked, it exited with status 5/],
+  ])('%s: exit %i', async (fault, status, said) => {
+    const ended = await xattn('replay', folder, '--candidate', fake(fault));
+    expect(ended.stdout).toMatch(said);
+    expect(ended.status).toBe(status);
+  });
+
+  it('is not fooled by outputs that lie in the folder', async () => {
+    const prepared = path.join(root, 'prepared');
+    writeCase(prepared, smallCase('t/small'));
+    await xattn('oracle', prepared, '--format', 'f32');
+    const bytes = readFileSync(path.join(prepared, 'expected.safetensors'));
+    writeFileSync(path.join(prepared, 'outputs.safetensors'), bytes);
+    const ended = await xattn('replay', prepared, '--candidate', fake('missing'));
+    expect(ended.stdout).toMatch(/broken t\/small: .*expected a file/);
+    expect(ended.status).toBe(3);
+  });
+
+  it('judges at another precision when asked', async () => {
+    const ended = await xattn('replay', folder, '--candidate', fake(), '--profile', 'f64');
+    expect(ended.stdout).toMatch(/judged as f64/);
+    expect(ended.status).toBe(1);
+  });
+});
+
+describe('oracle', () => {
+  it('writes the answer in the format asked for, with enclosures', async () => {
+    const ended = await xattn('oracle', folder, '--format', 'f32', '--bounds');
+    expect(ended.status).toBe(0);
+    expect(ended.stdout).toMatch(/correctly rounded to f32: 134 in float64/);
+    const { tensors } = readSafetensors(readFileSync(path.join(folder, 'expected.safetensors')));
+    const expected = referenceOutputs(smallCase('t/small'));
+    expect([...tensors.keys()].filter((name) => !name.includes('.')).sort()).toEqual(
+      Object.keys(expected).sort(),
+    );
+    const [value, lo, hi] = ['out', 'out.lo', 'out.hi'].map((name) => tensors.get(name)!);
+    expect([value!.dtype, lo!.dtype, hi!.dtype]).toEqual(['F32', 'F64', 'F64']);
+    const truth = expected.out!.get(0, 1, 2, 3);
+    expect(value!.tensor.get(0, 1, 2, 3)).toBe(Math.fround(truth));
+    expect(lo!.tensor.get(0, 1, 2, 3)).toBeLessThan(truth);
+    expect(hi!.tensor.get(0, 1, 2, 3)).toBeGreaterThan(truth);
+  });
+});
+
+describe('gate', () => {
+  it('judges a suite, keeps what fails, and prints a replay that repeats the verdict', async () => {
+    const files = ['--report', 'r.json', '--junit', 'r.xml', '--seed', '7', '--out', 'kept'];
+    const all = await xattn('gate', '--candidate', fake('wrong'), ...files, '--shard', '1/4');
+    expect(all.status).toBe(1);
+    const report = JSON.parse(readFileSync(path.join(root, 'r.json'), 'utf8'));
+    expect(report).toMatchObject({ schema: 1, candidate: 'fake', profile: 'f32' });
+    const { pass, fail, skip, broken } = report.summary;
+    expect(fail).toBeGreaterThan(0);
+    expect(pass + fail + skip + broken).toBe(report.cases.length);
+    expect(readFileSync(path.join(root, 'r.xml'), 'utf8')).toContain(`failures="${fail}"`);
+    const failed = report.cases.find((one: { verdict: string }) => one.verdict === 'impossible');
+    const line = all.stdout.split('\n').find((text) => text.includes(`replay kept/${failed.id} `));
+    expect(line).toContain(`--candidate '${fake('wrong')}'`);
+    const again = await xattn('replay', `kept/${failed.id}`, '--candidate', fake('wrong'));
+    expect(again.stdout).toContain(`impossible ${failed.id}: ${failed.reason}`);
+    expect(again.status).toBe(1);
+  });
+
+  it('says the same twice, but for the time', async () => {
+    const args = ['gate', '--candidate', fake(), '--shard', '2/4', '--seed', '3', '--report'];
+    const [a, b] = await Promise.all([xattn(...args, 'a.json'), xattn(...args, 'b.json')]);
+    expect(a.status).toBe(0);
+    expect(a.stdout).toBe(b.stdout);
+    const [first, second] = ['a.json', 'b.json'].map((f) =>
+      readFileSync(path.join(root, f), 'utf8'),
+    );
+    expect(first).toBe(second);
+  });
+
+  it('forward asks for no gradients, backward for nothing without them', async () => {
+    for (const direction of ['forward', 'backward']) {
+      const file = `${direction}.json`;
+      const args = ['--direction', direction, '--shard', '1/4', '--report', file];
+      const ended = await xattn('gate', '--candidate', fake(), ...args);
+      expect(ended.status, ended.stdout).toBe(0);
+      const report = JSON.parse(readFileSync(path.join(root, file), 'utf8'));
+      const judged = report.cases.filter((one: { verdict: string }) => one.verdict === 'pass');
+      expect(judged.length).toBeGreaterThan(0);
+      for (const { outputs } of judged) {
+        const gradients = Object.keys(outputs).some((name) => name.startsWith('d_'));
+        expect(gradients).toBe(direction === 'backward');
+      }
+    }
+  });
+
+  it('a candidate that never starts is broken everywhere, exit 3', async () => {
+    const ended = await xattn('gate', '--candidate', fake('dies-at-start'));
+    expect(ended.stdout).toMatch(
+      /broken \d+ not asked, it exited with status 5 before it said hello/,
+    );
+    expect(ended.status).toBe(3);
+  });
+
+  it('nothing judged is no pass', async () => {
+    const none = `${process.execPath} -e '${[
+      'console.log(JSON.stringify({xattn:1,name:"none",supports:[],profile:"f32"}))',
+      'process.stdin.resume()',
+    ].join(';')}'`;
+    expectRefusal(await xattn('gate', '--candidate', none), /no case was judged/);
+  });
+
+  it('judges the embedded candidate, on the backend it names', async () => {
+    const ended = await xattn('gate', '--device', 'webasm', '--shard', '1/8');
+    expect(ended.stdout).toMatch(/LV-XAttn on GPU.js \(threads, webasm\), judged as f32/);
+    expect(ended.stdout).toMatch(/0 fail, 0 broken/);
+    expect(ended.status).toBe(0);
+  });
+});
+
+describe('doctor', () => {
+  it('finds everything required on a machine that runs these tests', async () => {
+    const { status, stdout } = await xattn('doctor');
+    expect(stdout).toMatch(/works +GPU.js webasm +the embedded candidate +a kernel ran/);
+    expect(stdout).toMatch(/Everything required works\./);
+    expect(status).toBe(0);
+  });
+});

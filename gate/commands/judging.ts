@@ -1,0 +1,66 @@
+/**
+ * What every command that judges does alike: the candidate's life, the report, the exit status.
+ * @module
+ */
+import pc from 'picocolors';
+import type { ProfileName } from '../../reference/profile.ts';
+import type { Candidate, Started } from '../candidate.ts';
+import { replayCommand } from '../keep.ts';
+import { textReport } from '../report/text.ts';
+import { exitStatus, judgedCount, type Report, summaryOf } from '../report.ts';
+import type { CaseResult } from '../run-suite.ts';
+import { type CandidateOptions, replayOptions } from './options.ts';
+
+/** The precision to judge at: the one asked for, or the one declared. */
+export const profileOf = (started: Started, { profile }: CandidateOptions): ProfileName =>
+  profile ?? (started.ok ? started.hello.profile : 'f32');
+
+export const nameOf = (started: Started, { candidate }: CandidateOptions): string =>
+  started.ok ? started.hello.name : (candidate ?? 'the embedded candidate');
+
+/** Run `use` with the started candidate; it never outlives this process. */
+export async function withCandidate<T>(
+  candidate: Candidate,
+  use: (started: Started) => Promise<T>,
+): Promise<T> {
+  const kill = (): void => candidate.kill();
+  const interrupt = (): void => process.exit(130);
+  process.once('exit', kill);
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  try {
+    return await use(await candidate.start());
+  } finally {
+    await candidate.close();
+    process.removeListener('exit', kill);
+    process.removeListener('SIGINT', interrupt);
+    process.removeListener('SIGTERM', interrupt);
+  }
+}
+
+/** Results as a report; each kept case with the command that repeats it. */
+export function reportOf(
+  results: readonly CaseResult[],
+  options: CandidateOptions,
+  heading: Pick<Report, 'candidate' | 'profile' | 'asked' | 'seconds'>,
+): Report {
+  const cases = results.map((result) => ({
+    ...result,
+    replay: result.kept === null ? null : replayCommand(result.kept, replayOptions(options)),
+  }));
+  return { ...heading, cases, summary: summaryOf(cases) };
+}
+
+/** Print the report; the exit status. With nothing judged, nothing may look like a pass. */
+export function conclude(report: Report, nothingIsFine: boolean): number {
+  const color = process.stdout.isTTY === true && pc.isColorSupported;
+  process.stdout.write(textReport(report, color));
+  if (judgedCount(report.summary) === 0 && !nothingIsFine) {
+    process.stderr.write(
+      'xattn: no case was judged, so there is no verdict; ' +
+        'ask for cases whose feature words the candidate supports\n',
+    );
+    return 2;
+  }
+  return exitStatus(report.summary);
+}
