@@ -1,0 +1,120 @@
+/**
+ * LV-XAttn, run on a case: deal it out, run forward and backward, gather what it wants.
+ * @module
+ */
+import type { AttentionCase, Outputs } from '../reference/case.ts';
+import { type DeviceName, deviceOf, resolveDevice } from './device/choose.ts';
+import { distribute, gather } from './distribute.ts';
+import { interpret, type RankEvent } from './interpreter.ts';
+import { makeRank, messageCapacity, type RankResult, type Shard } from './rank.ts';
+import type { Schedule } from './schedule.ts';
+import { lvXattnSchedule } from './schedules/lv-xattn.ts';
+import { flattenInputs } from './transport/job.ts';
+import { runJobs } from './transport/pool.ts';
+import { interleave, simulatedTransport } from './transport/simulated.ts';
+import { makeMailboxes } from './transport/threads.ts';
+
+export const TRANSPORT_NAMES = ['simulated', 'threads'] as const;
+export type TransportName = (typeof TRANSPORT_NAMES)[number];
+
+export interface RunOptions {
+  readonly transport: TransportName;
+  readonly device: DeviceName;
+  /** Interleaving of the simulated transport. */
+  readonly seed?: number;
+  /** How long a rank may wait for a message, milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+export interface RunResult {
+  /** What the case wants; f32 numbers on GPU.js devices. */
+  readonly outputs: Outputs;
+  /** The backend that really ran, the same on every rank. */
+  readonly backend: string;
+  /** Every operation that happened; the events of one rank are in its order. */
+  readonly log: readonly RankEvent[];
+}
+
+/** What each way of running hands back, by rank. */
+interface RankRun {
+  readonly results: readonly RankResult[];
+  readonly backend: string;
+  readonly log: readonly RankEvent[];
+}
+
+let jobs = 0;
+
+function schedulesOf({ parameters }: AttentionCase): Schedule[] {
+  const options = { recompute: parameters.dim_y !== undefined };
+  const forward = lvXattnSchedule(parameters.partition, 'forward', options);
+  if (!parameters.wants.some((name) => name.startsWith('d_'))) return [forward];
+  return [forward, lvXattnSchedule(parameters.partition, 'backward', options)];
+}
+
+function runSimulated(
+  shards: readonly Shard[],
+  schedules: readonly Schedule[],
+  device: ReturnType<typeof resolveDevice>,
+  seed: number,
+): RankRun {
+  const log: RankEvent[] = [];
+  const machine = deviceOf(device);
+  const ranks = shards.map((shard) => makeRank(shard, machine));
+  schedules.forEach(({ direction, ranks: lists }, pass) => {
+    const transport = simulatedTransport();
+    const coroutines = ranks.map((rank, n) =>
+      interpret(rank, n, direction, lists[n] ?? [], transport, log),
+    );
+    interleave(coroutines, seed + pass);
+  });
+  return { results: ranks.map((rank) => rank.result()), backend: machine.backend, log };
+}
+
+async function runThreads(
+  shards: readonly Shard[],
+  schedules: readonly Schedule[],
+  device: ReturnType<typeof resolveDevice>,
+  timeoutMs: number,
+): Promise<RankRun> {
+  const capacity = Math.max(0, ...shards.map(({ parameters }) => messageCapacity(parameters)));
+  const mailboxes = makeMailboxes(shards.length, device === 'reference' ? 8 : 4, capacity);
+  jobs++;
+  const answers = await runJobs(
+    shards.map((shard) => {
+      const { inputs: _, ...plain } = shard;
+      return {
+        id: jobs,
+        device,
+        shard: plain,
+        inputs: flattenInputs(shard),
+        schedules,
+        mailboxes,
+        timeoutMs,
+      };
+    }),
+  );
+  const [first] = answers;
+  if (first === undefined) throw new Error('a case expected at least one rank');
+  return {
+    results: answers.map(({ result }) => result),
+    backend: first.backend,
+    log: answers.flatMap(({ log }) => log),
+  };
+}
+
+/** Runs LV-XAttn on a validated case. Throws when a backend is not the one asked for. */
+export async function runLvXattn(
+  attentionCase: AttentionCase,
+  options: RunOptions,
+): Promise<RunResult> {
+  const device = resolveDevice(options.device);
+  const shards = distribute(attentionCase, device === 'reference' ? 'f64' : 'f32');
+  const schedules = schedulesOf(attentionCase);
+  const { results, backend, log } =
+    options.transport === 'threads'
+      ? await runThreads(shards, schedules, device, options.timeoutMs ?? 60_000)
+      : runSimulated(shards, schedules, device, options.seed ?? 0);
+  return { outputs: gather(attentionCase, results), backend, log };
+}
+
+export { closeWorkers } from './transport/pool.ts';

@@ -1,0 +1,416 @@
+/**
+ * One rank: its own shard of the case, its double buffers, and what each operation does to them.
+ *
+ * Keys, values (or visual features), and whatever is bound to keys stay here. A query block brings
+ * with it what is bound to its rows: the media positions of the text, and backward {dO, LSE, delta}.
+ * @module
+ */
+import type { AttentionCase, CaseParameters } from '../reference/case.ts';
+import { visibility } from '../reference/mask.ts';
+import { broadcastGet, type Tensor, zeros } from '../reference/tensor.ts';
+import type {
+  BlockShape,
+  Cotangents,
+  Device,
+  Partial,
+  ProjectionShape,
+  Real,
+} from './device/device.ts';
+import type { Direction, Lane, Operation, Slot } from './schedule.ts';
+import type { Message } from './transport/transport.ts';
+
+/** A rank's share of a case. Arrays are views on memory that the caller owns. */
+export interface Shard {
+  readonly rank: number;
+  readonly parameters: CaseParameters;
+  /** Own rows: q [B, Hq, rows, d], dOut [B, Hq, rows, dv], dLse [B, Hq, rows], mediaText [B, rows]. */
+  readonly q: Real;
+  readonly dOut: Real;
+  readonly dLse: Real;
+  readonly mediaText: Real;
+  /** Own keys: k [B, Hkv, keys, d] and v [B, Hkv, keys, dv], or y [B, keys, dim_y] and the weights. */
+  readonly k: Real;
+  readonly v: Real;
+  readonly y: Real;
+  readonly wK: Real;
+  readonly wV: Real;
+  /** Inputs bound to keys or to nothing, whole: mask, bias, dropout_keep, kv_lengths, media_key, sink. */
+  readonly inputs: AttentionCase['inputs'];
+}
+
+/** What a rank has at the end: its own rows, its own keys, and its part of the replicated sums. */
+export interface RankResult {
+  readonly out: Real;
+  readonly lse: Real;
+  readonly dQ: Real;
+  readonly dK: Real;
+  readonly dV: Real;
+  readonly dY: Real;
+  readonly dWK: Real;
+  readonly dWV: Real;
+  readonly dBias: Float64Array;
+  readonly dSink: Float64Array;
+}
+
+/** Operations that only touch this rank, and the two ends of a message. */
+export interface Rank {
+  readonly execute: (operation: Operation) => void;
+  readonly outgoing: (lane: Lane, slot: Slot, block: number) => Message;
+  readonly accept: (lane: Lane, slot: Slot, block: number, message: Message) => void;
+  readonly begin: (direction: Direction) => void;
+  readonly result: () => RankResult;
+}
+
+/** First index of a block in its sequence. */
+export function startOf(sizes: readonly number[], block: number): number {
+  return sizes.slice(0, block).reduce((sum, size) => sum + size, 0);
+}
+
+/** Arrays put one behind another, and cut apart again by length. */
+function pack(make: Device['make'], parts: readonly Real[]): Real {
+  const whole = make(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function unpack(whole: Real, lengths: readonly number[]): Real[] {
+  let at = 0;
+  return lengths.map((length) => {
+    at += length;
+    return whole.subarray(at - length, at);
+  });
+}
+
+/** Lengths of the parts of a query message, in order: q, mediaText, then dO, LSE, delta backward. */
+function queryLengths(p: CaseParameters, rows: number, direction: Direction): number[] {
+  const all = p.batch * p.heads * rows;
+  const media = p.media === null ? 0 : p.batch * rows;
+  const forward = [all * p.head_dim, media];
+  return direction === 'forward' ? forward : [...forward, all * p.head_dim_v, all, all];
+}
+
+/** Lengths of the parts of a result message: O and LSE, or dQ. */
+function resultLengths(p: CaseParameters, rows: number, direction: Direction): number[] {
+  const all = p.batch * p.heads * rows;
+  return direction === 'forward' ? [all * p.head_dim_v, all] : [all * p.head_dim];
+}
+
+/** The most elements that a message of this case can have. */
+export function messageCapacity(p: CaseParameters): number {
+  const rows = Math.max(0, ...p.partition.q);
+  const sum = (lengths: number[]): number => lengths.reduce((a, b) => a + b, 0);
+  return Math.max(
+    sum(queryLengths(p, rows, 'backward')),
+    sum(resultLengths(p, rows, 'forward')),
+    sum(resultLengths(p, rows, 'backward')),
+  );
+}
+
+/** Pairs of a query block and this rank's keys: who sees whom, bias, and dropout factor. */
+interface Pairs {
+  readonly visible: Real;
+  readonly bias: Real;
+  readonly kappa: Real;
+}
+
+/** The media positions of a travelled block as the case's own tensor, at their global rows. */
+function mediaTensor(p: CaseParameters, rows: number, start: number, mediaText: Real): Tensor {
+  const tensor = zeros([p.batch, p.seq_q]);
+  for (let b = 0; b < p.batch; b++) {
+    for (let i = 0; i < rows; i++) tensor.set(b, start + i, mediaText[b * rows + i] ?? 0);
+  }
+  return tensor;
+}
+
+function makePairs(device: Device, shard: Shard, block: number, mediaText: Real): Pairs {
+  const { parameters: p, inputs, rank } = shard;
+  const { q, kv } = p.partition;
+  const [rows, keys] = [q[block] ?? 0, kv[rank] ?? 0];
+  const [row0, key0] = [startOf(q, block), startOf(kv, rank)];
+  const media = p.media === null ? {} : { media_text: mediaTensor(p, rows, row0, mediaText) };
+  const visible = visibility({
+    parameters: p,
+    inputs: { ...inputs, ...media },
+    judging: 'structured',
+  });
+  const { bias, dropout_keep: keep } = inputs;
+  const count = p.batch * p.heads * rows * keys;
+  const pairs = {
+    visible: device.make(count),
+    bias: device.make(count),
+    kappa: device.make(count).fill(1),
+  };
+  const kept = 1 / (1 - p.dropout_rate);
+  for (let n = 0; n < count; n++) {
+    const j = key0 + (n % keys);
+    const i = row0 + (Math.floor(n / keys) % rows);
+    const h = Math.floor(n / (keys * rows)) % p.heads;
+    const b = Math.floor(n / (keys * rows * p.heads));
+    if (!visible(b, h, i, j)) continue;
+    pairs.visible[n] = 1;
+    if (bias !== undefined) pairs.bias[n] = broadcastGet(bias, [b, h, i, j]);
+    if (keep !== undefined) pairs.kappa[n] = kept * broadcastGet(keep, [b, h, i, j]);
+  }
+  return pairs;
+}
+
+/** Everything a rank holds between operations. */
+interface Memory {
+  direction: Direction;
+  k: Real;
+  v: Real;
+  /** Parts of the query message and of the result message, by slot. */
+  readonly query: [Real[], Real[]];
+  readonly result: [Real[], Real[]];
+  delta: Real[];
+  readonly pairs: Map<number, Pairs>;
+  readonly done: { -readonly [name in keyof RankResult]: RankResult[name] };
+}
+
+/** Makes a rank out of its shard. The same rank runs the forward and then the backward schedule. */
+export function makeRank(shard: Shard, device: Device): Rank {
+  const { parameters: p, rank, inputs } = shard;
+  const { make } = device;
+  const keys = p.partition.kv[rank] ?? 0;
+  const allKeys = p.batch * p.kv_heads * keys;
+  const biasCount = (inputs.bias?.shape ?? []).reduce((product, extent) => product * extent, 1);
+  const memory: Memory = {
+    direction: 'forward',
+    k: shard.k,
+    v: shard.v,
+    query: [[], []],
+    result: [[], []],
+    delta: [],
+    pairs: new Map(),
+    done: {
+      out: make(0),
+      lse: make(0),
+      dQ: make(0),
+      dK: make(allKeys * p.head_dim),
+      dV: make(allKeys * p.head_dim_v),
+      dY: make(0),
+      dWK: make(0),
+      dWV: make(0),
+      dBias: new Float64Array(inputs.bias === undefined ? 0 : biasCount),
+      dSink: new Float64Array(inputs.sink === undefined ? 0 : p.heads),
+    },
+  };
+  const context: Context = { shard, device, memory };
+  return {
+    begin: (direction) => {
+      memory.direction = direction;
+    },
+    execute: (operation) => execute(context, operation),
+    outgoing: (lane, slot, block) => ({ block, payload: pack(make, memory[lane][slot]) }),
+    accept: (lane, slot, block, message) => accept(context, lane, slot, block, message),
+    result: () => memory.done,
+  };
+}
+
+interface Context {
+  readonly shard: Shard;
+  readonly device: Device;
+  readonly memory: Memory;
+}
+
+function accept(
+  { shard, memory }: Context,
+  lane: Lane,
+  slot: Slot,
+  block: number,
+  message: Message,
+): void {
+  const p = shard.parameters;
+  if (message.block !== block) {
+    throw new Error(
+      `rank ${shard.rank} expected block ${block} on lane ${lane}, got ${message.block}`,
+    );
+  }
+  const rows = p.partition.q[block] ?? 0;
+  const lengths = (lane === 'query' ? queryLengths : resultLengths)(p, rows, memory.direction);
+  memory[lane][slot] = unpack(message.payload, lengths);
+}
+
+function execute(context: Context, operation: Operation): void {
+  switch (operation.op) {
+    case 'loadQuery':
+      loadQuery(context, operation.slot);
+      break;
+    case 'initResult':
+      initResult(context, operation.slot);
+      break;
+    case 'recomputeKV':
+      recompute(context);
+      break;
+    case 'computeBlock':
+      computeBlock(context, operation.slot, operation.block);
+      break;
+    case 'merge':
+      mergeDelta(context, operation.slot);
+      break;
+    case 'finish':
+      finish(context, operation.slot);
+      break;
+    case 'projectGradients':
+      projectGradients(context);
+      break;
+    default:
+      throw new Error(`a rank cannot execute "${operation.op}" alone`);
+  }
+}
+
+function loadQuery({ shard, device, memory }: Context, slot: Slot): void {
+  const parts = [shard.q, shard.mediaText];
+  if (memory.direction === 'backward') {
+    const { out, lse } = memory.done;
+    const delta = device.delta(shard.dOut, out, shard.dLse, shard.parameters.head_dim_v);
+    addSinkGradient(shard, memory, lse, delta);
+    parts.push(shard.dOut, lse, delta);
+  }
+  memory.query[slot] = parts;
+}
+
+/** dSink = Σ P_sink (dLSE − D) over this rank's rows. spec (18) */
+function addSinkGradient(shard: Shard, memory: Memory, lse: Real, delta: Real): void {
+  const { sink } = shard.inputs;
+  if (sink === undefined) return;
+  const { batch, heads, partition } = shard.parameters;
+  const rows = partition.q[shard.rank] ?? 0;
+  for (let row = 0; row < batch * heads * rows; row++) {
+    const h = Math.floor(row / rows) % heads;
+    const p = Math.exp(sink.get(h) - (lse[row] ?? 0));
+    memory.done.dSink[h] = (memory.done.dSink[h] ?? 0) + p * (delta[row] ?? 0);
+  }
+}
+
+/** The empty partial: O = 0, LSE = −∞, or the sink alone: LSE = sink. Backward a zero gradient. */
+function initResult({ shard, device, memory }: Context, slot: Slot): void {
+  const { parameters: p, inputs, rank } = shard;
+  const rows = p.partition.q[rank] ?? 0;
+  const parts = resultLengths(p, rows, memory.direction).map((length) => device.make(length));
+  const lse = parts[1];
+  if (lse !== undefined) {
+    lse.fill(Number.NEGATIVE_INFINITY);
+    const { sink } = inputs;
+    if (sink !== undefined) {
+      for (let row = 0; row < lse.length; row++)
+        lse[row] = sink.get(Math.floor(row / rows) % p.heads);
+    }
+  }
+  memory.result[slot] = parts;
+}
+
+function projection(shard: Shard, width: number): ProjectionShape {
+  const { batch, kv_heads, dim_y = 0, partition } = shard.parameters;
+  const keys = partition.kv[shard.rank] ?? 0;
+  return { batch, kvHeads: kv_heads, keys, width, dimY: dim_y };
+}
+
+function recompute({ shard, device, memory }: Context): void {
+  const { head_dim, head_dim_v } = shard.parameters;
+  memory.k = device.project(shard.y, shard.wK, projection(shard, head_dim));
+  memory.v = device.project(shard.y, shard.wV, projection(shard, head_dim_v));
+}
+
+function blockShape(shard: Shard, block: number): BlockShape {
+  const p = shard.parameters;
+  return {
+    batch: p.batch,
+    heads: p.heads,
+    kvHeads: p.kv_heads,
+    rows: p.partition.q[block] ?? 0,
+    keys: p.partition.kv[shard.rank] ?? 0,
+    headDim: p.head_dim,
+    headDimV: p.head_dim_v,
+    scale: p.scale,
+    softcap: p.softcap,
+  };
+}
+
+function computeBlock({ shard, device, memory }: Context, slot: Slot, block: number): void {
+  const [q, mediaText, dOut, lse, delta] = memory.query[slot];
+  if (q === undefined || mediaText === undefined) throw new Error(`query slot ${slot} is empty`);
+  const pairs = memory.pairs.get(block) ?? makePairs(device, shard, block, mediaText);
+  memory.pairs.set(block, pairs);
+  const input = { ...blockShape(shard, block), q, k: memory.k, v: memory.v, ...pairs };
+  if (memory.direction === 'forward') {
+    const { out, lse: partialLse } = device.forward(input);
+    memory.delta = [out, partialLse];
+    return;
+  }
+  if (dOut === undefined || lse === undefined || delta === undefined) {
+    throw new Error(`query slot ${slot} carries no cotangents`);
+  }
+  const cotangents: Cotangents = { dOut, lse, delta };
+  const { dQ, dK, dV, dS } = device.backward(input, cotangents);
+  memory.done.dK = device.add(memory.done.dK, dK);
+  memory.done.dV = device.add(memory.done.dV, dV);
+  addBiasGradient(shard, memory, block, dS);
+  memory.delta = [dQ];
+}
+
+/** dBias += dS, summed over the axes along which the bias broadcasts. spec (17) */
+function addBiasGradient(shard: Shard, memory: Memory, block: number, dS: Real): void {
+  const { parameters: p, inputs, rank } = shard;
+  const shape = inputs.bias?.shape;
+  if (shape === undefined) return;
+  const { q, kv } = p.partition;
+  const [rows, keys] = [q[block] ?? 0, kv[rank] ?? 0];
+  const [row0, key0] = [startOf(q, block), startOf(kv, rank)];
+  for (let n = 0; n < dS.length; n++) {
+    const index = [
+      Math.floor(n / (keys * rows * p.heads)),
+      Math.floor(n / (keys * rows)) % p.heads,
+      row0 + (Math.floor(n / keys) % rows),
+      key0 + (n % keys),
+    ];
+    const skip = index.length - shape.length;
+    const at = shape.reduce(
+      (flat, extent, axis) => flat * extent + (extent === 1 ? 0 : (index[axis + skip] ?? 0)),
+      0,
+    );
+    memory.done.dBias[at] = (memory.done.dBias[at] ?? 0) + (dS[n] ?? 0);
+  }
+}
+
+function mergeDelta({ shard, device, memory }: Context, slot: Slot): void {
+  const [first, second] = memory.result[slot];
+  const [delta, deltaLse] = memory.delta;
+  if (first === undefined || delta === undefined) throw new Error(`result slot ${slot} is empty`);
+  if (memory.direction === 'backward') {
+    memory.result[slot] = [device.add(first, delta)];
+    return;
+  }
+  if (second === undefined || deltaLse === undefined)
+    throw new Error('a partial result has no LSE');
+  const a: Partial = { out: first, lse: second };
+  const merged = device.merge(a, { out: delta, lse: deltaLse }, shard.parameters.head_dim_v);
+  memory.result[slot] = [merged.out, merged.lse];
+}
+
+function finish({ memory }: Context, slot: Slot): void {
+  const [first, second] = memory.result[slot];
+  if (first === undefined) throw new Error(`result slot ${slot} is empty`);
+  if (memory.direction === 'backward') memory.done.dQ = first;
+  else if (second === undefined) throw new Error('a finished block has no LSE');
+  else {
+    memory.done.out = first;
+    memory.done.lse = second;
+  }
+}
+
+function projectGradients({ shard, device, memory }: Context): void {
+  const { head_dim, head_dim_v } = shard.parameters;
+  const { dK, dV } = memory.done;
+  const [forK, forV] = [projection(shard, head_dim), projection(shard, head_dim_v)];
+  memory.done.dWK = device.projectWeights(shard.y, dK, forK);
+  memory.done.dWV = device.projectWeights(shard.y, dV, forV);
+  memory.done.dY = device.add(
+    device.projectFeatures(dK, shard.wK, forK),
+    device.projectFeatures(dV, shard.wV, forV),
+  );
+}

@@ -1,0 +1,88 @@
+/**
+ * Channels between worker threads: one mailbox in shared memory per receiving rank and lane.
+ *
+ * A mailbox is [state, block, length] as int32 and the payload behind it. The sender fills it and
+ * flips the state from empty to full, the receiver back, both with Atomics; whoever waits sleeps on
+ * the state.
+ * @module
+ */
+import type { Real } from '../device/device.ts';
+import { LANES, type Lane } from '../schedule.ts';
+import type { Transport } from './transport.ts';
+
+const HEADER_BYTES = 16;
+const [EMPTY, FULL] = [0, 1];
+
+/** Shared memory of all mailboxes, and what is needed to find one. */
+export interface Mailboxes {
+  readonly memory: SharedArrayBuffer;
+  readonly ranks: number;
+  /** Bytes per payload element and the most elements a message of either lane can have. */
+  readonly bytesPerElement: 4 | 8;
+  readonly capacity: number;
+}
+
+/** Memory for every rank and lane. */
+export function makeMailboxes(ranks: number, bytesPerElement: 4 | 8, capacity: number): Mailboxes {
+  const size = mailboxBytes(bytesPerElement, capacity) * ranks * LANES.length;
+  return { memory: new SharedArrayBuffer(size), ranks, bytesPerElement, capacity };
+}
+
+function mailboxBytes(bytesPerElement: number, capacity: number): number {
+  return HEADER_BYTES + Math.ceil((capacity * bytesPerElement) / 8) * 8;
+}
+
+/** The transport of one worker; `waitForChange` sleeps until something may have moved. */
+export function threadTransport(
+  boxes: Mailboxes,
+): Transport & { waitForChange: (timeoutMs: number) => void } {
+  const { memory, bytesPerElement, capacity } = boxes;
+  const step = mailboxBytes(bytesPerElement, capacity);
+  const start = (rank: number, lane: Lane): number =>
+    (rank * LANES.length + LANES.indexOf(lane)) * step;
+  const header = (rank: number, lane: Lane): Int32Array =>
+    new Int32Array(memory, start(rank, lane), 3);
+  const payloadOf = (rank: number, lane: Lane, length: number): Real => {
+    const at = start(rank, lane) + HEADER_BYTES;
+    return bytesPerElement === 4
+      ? new Float32Array(memory, at, length)
+      : new Float64Array(memory, at, length);
+  };
+  let blocked: { header: Int32Array; state: number } | null = null;
+  return {
+    trySend: (to, lane, { block, payload }) => {
+      const head = header(to, lane);
+      if (Atomics.load(head, 0) !== EMPTY) {
+        blocked = { header: head, state: FULL };
+        return false;
+      }
+      if (payload.length > capacity)
+        throw new RangeError(
+          `a message expected at most ${capacity} elements, got ${payload.length}`,
+        );
+      payloadOf(to, lane, payload.length).set(payload);
+      head[1] = block;
+      head[2] = payload.length;
+      Atomics.store(head, 0, FULL);
+      Atomics.notify(head, 0);
+      return true;
+    },
+    tryReceive: (rank, lane) => {
+      const head = header(rank, lane);
+      if (Atomics.load(head, 0) !== FULL) {
+        blocked = { header: head, state: EMPTY };
+        return null;
+      }
+      const payload = payloadOf(rank, lane, head[2] ?? 0).slice();
+      const block = head[1] ?? 0;
+      Atomics.store(head, 0, EMPTY);
+      Atomics.notify(head, 0);
+      return { block, payload };
+    },
+    waitForChange: (timeoutMs) => {
+      if (blocked === null) return;
+      const outcome = Atomics.wait(blocked.header, 0, blocked.state, timeoutMs);
+      if (outcome === 'timed-out') throw new Error(`no message moved for ${timeoutMs} ms`);
+    },
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * Small random cases for tests: any parameters, any features, drawn from a seed.
+ * @module
+ */
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import type { AttentionCase, CaseInputs, CaseParameters, OutputName } from '../case.ts';
+import { roundTo } from '../format.ts';
+import { elementCount, mapTensor, type Tensor, tensorOf } from '../tensor.ts';
+import { validateCase } from '../validate.ts';
+
+/** Parameters to change, and features to add, to a plain case. */
+export interface CaseChanges extends Partial<CaseParameters> {
+  /** Shape of the bias, and a constant added to it. */
+  bias?: number[];
+  shift?: number;
+  sink?: boolean;
+  /** Shape of a boolean mask; about two in three pairs are kept. */
+  mask?: number[];
+  lengths?: number[];
+  dLse?: boolean;
+  /** Gradients wanted; default true. */
+  gradients?: boolean;
+}
+
+const PLAIN: CaseParameters = {
+  schema: 1,
+  id: 'test',
+  dtype: 'f32',
+  batch: 1,
+  heads: 2,
+  kv_heads: 1,
+  seq_q: 4,
+  seq_kv: 9,
+  head_dim: 8,
+  head_dim_v: 6,
+  scale: 0.35355338454246521,
+  softcap: 0,
+  causal: 'none',
+  window: null,
+  media: null,
+  dropout_rate: 0,
+  wants: ['out', 'lse'],
+  partition: { ranks: 1, q: [4], kv: [9] },
+};
+
+function wantsOf(changes: CaseChanges, dimY: number | undefined): OutputName[] {
+  if (changes.wants !== undefined) return changes.wants;
+  if (changes.gradients === false) return ['out', 'lse'];
+  const wants: OutputName[] = ['out', 'lse', 'd_q', 'd_k', 'd_v'];
+  if (changes.bias !== undefined) wants.push('d_bias');
+  if (changes.sink === true) wants.push('d_sink');
+  if (dimY !== undefined) wants.push('d_y', 'd_w_k', 'd_w_v');
+  return wants;
+}
+
+/** A validated case of normal-like values (sums of twelve uniforms), judged as random. */
+export function makeCase(seed: number, changes: CaseChanges = {}): AttentionCase {
+  const { bias, shift, sink, mask, lengths, dLse, gradients: _, ...given } = changes;
+  const merged = { ...PLAIN, ...given };
+  const parameters: CaseParameters = {
+    ...merged,
+    wants: wantsOf(changes, merged.dim_y),
+    partition: given.partition ?? { ranks: 1, q: [merged.seq_q], kv: [merged.seq_kv] },
+  };
+  const generator = xoroshiro128plus(seed);
+  const uniform = (): number => uniformFloat64(generator);
+  const normal = (): number => {
+    let sum = -6;
+    for (let n = 0; n < 12; n++) sum += uniform();
+    return roundTo(parameters.dtype, sum);
+  };
+  const fill = (shape: number[], value: () => number): Tensor =>
+    tensorOf<number>(Float64Array.from({ length: elementCount(shape) }, value), shape);
+  const draw = (...shape: number[]): Tensor => fill(shape, normal);
+  const p = parameters;
+  const {
+    batch: b,
+    heads: h,
+    kv_heads: g,
+    seq_q: n,
+    seq_kv: m,
+    head_dim: d,
+    head_dim_v: e,
+    dim_y: y,
+  } = p;
+  const inputs: CaseInputs = { q: draw(b, h, n, d) };
+  if (y === undefined) Object.assign(inputs, { k: draw(b, g, m, d), v: draw(b, g, m, e) });
+  else Object.assign(inputs, { y: draw(b, m, y), w_k: draw(y, g * d), w_v: draw(y, g * e) });
+  if (p.wants.some((name) => name.startsWith('d_'))) {
+    inputs.d_out = draw(b, h, n, e);
+    if (dLse !== false) inputs.d_lse = draw(b, h, n);
+  }
+  if (bias !== undefined) {
+    inputs.bias = mapTensor(draw(...bias), (x) => roundTo(p.dtype, x + (shift ?? 0)));
+  }
+  if (sink === true) inputs.sink = draw(h);
+  if (mask !== undefined) inputs.mask = fill(mask, () => (uniform() < 0.67 ? 1 : 0));
+  if (lengths !== undefined) inputs.kv_lengths = tensorOf<number>(lengths, [b]);
+  if (p.dropout_rate > 0) {
+    inputs.dropout_keep = fill([b, h, n, m], () => (uniform() < p.dropout_rate ? 0 : 1));
+  }
+  if (p.media !== null) {
+    inputs.media_text = fill([b, n], () => Math.floor(uniform() * 4));
+    inputs.media_key = fill([b, m], () => 1 + Math.floor(uniform() * 3));
+  }
+  return validateCase(parameters, inputs, 'random');
+}
+
+/** One change per feature, and a few together: what a test of everything goes through. */
+export const FEATURE_CASES: readonly (readonly [string, CaseChanges])[] = [
+  ['plain', {}],
+  ['softcap', { softcap: 2 }],
+  ['saturated softcap', { softcap: 1, scale: 3 }],
+  ['bias', { bias: [1, 2, 1, 9] }],
+  ['bias per batch', { batch: 2, bias: [2, 1, 4, 1] }],
+  ['shifted by −300', { bias: [1, 1, 4, 1], shift: -300 }],
+  ['shifted by +300', { bias: [4, 9], shift: 300 }],
+  ['softcap beside a large bias', { softcap: 2, bias: [1, 1, 1, 1], shift: 300 }],
+  ['sink', { sink: true }],
+  ['mask', { mask: [1, 2, 4, 9] }],
+  ['mask of keys', { mask: [9] }],
+  ['causal bottom-right', { causal: 'bottom-right' }],
+  ['causal top-left', { causal: 'top-left' }],
+  ['more queries than keys', { causal: 'bottom-right', seq_q: 7, seq_kv: 3 }],
+  ['window', { window: [1, 2] }],
+  ['empty rows', { causal: 'top-left', seq_q: 5, seq_kv: 3, window: [0, 0] }],
+  ['media immediate', { media: 'immediate' }],
+  ['media previous', { media: 'previous', batch: 2 }],
+  ['lengths', { batch: 2, lengths: [5, 0] }],
+  ['dropout', { dropout_rate: 0.25 }],
+  ['gqa', { heads: 6, kv_heads: 2 }],
+  ['recompute', { dim_y: 5, heads: 4, kv_heads: 2 }],
+  ['negative scale', { scale: -0.5 }],
+  ['scale 0', { scale: 0 }],
+  ['one key', { seq_kv: 1 }],
+  ['no keys', { seq_kv: 0 }],
+  ['no keys but a sink', { seq_kv: 0, sink: true }],
+  ['one query', { seq_q: 1 }],
+  [
+    'everything',
+    {
+      batch: 2,
+      heads: 4,
+      kv_heads: 2,
+      softcap: 3,
+      bias: [2, 1, 4, 9],
+      sink: true,
+      mask: [1, 4, 4, 9],
+      causal: 'bottom-right',
+      window: [6, 1],
+      media: 'previous',
+      dropout_rate: 0.5,
+      lengths: [9, 7],
+      dim_y: 3,
+    },
+  ],
+];
