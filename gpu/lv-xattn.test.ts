@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { AttentionCase, OutputName, Partition } from '../reference/case.ts';
+import { drawCase } from '../reference/draw-case.ts';
 import { type GivenOutputs, judge } from '../reference/judge.ts';
 import { toFlat } from '../reference/tensor.ts';
-import { FEATURE_CASES, makeCase } from '../reference/testing/make-case.ts';
+import { FEATURE_CASES } from '../reference/testing/feature-cases.ts';
 import { closeWorkers, type RunOptions, runLvXattn } from './lv-xattn-run.ts';
 
 afterAll(closeWorkers);
@@ -35,9 +36,9 @@ function partitions(seqQ: number, seqKv: number): Partition[] {
 describe('LV-XAttn', () => {
   for (const [feature, changes] of FEATURE_CASES) {
     it(`passes the judge with ${feature}, on every rank count, on the reference device and webasm`, async () => {
-      const plain = makeCase(5, changes);
+      const plain = drawCase(5, changes);
       for (const partition of partitions(plain.parameters.seq_q, plain.parameters.seq_kv)) {
-        const c = makeCase(5, { ...changes, partition });
+        const c = drawCase(5, { ...changes, partition });
         for (const device of ['reference', 'webasm'] as const) {
           const verdict = await verdictOf(c, { transport: 'simulated', device });
           expect(`${device} ${partition.ranks}: ${verdict}`).toBe(
@@ -50,7 +51,7 @@ describe('LV-XAttn', () => {
 
   it('passes on the cpu backend', async () => {
     for (const [, changes] of FEATURE_CASES.slice(0, 12)) {
-      expect(await verdictOf(makeCase(6, changes), { transport: 'simulated', device: 'cpu' })).toBe(
+      expect(await verdictOf(drawCase(6, changes), { transport: 'simulated', device: 'cpu' })).toBe(
         'pass: within the bounds',
       );
     }
@@ -60,7 +61,7 @@ describe('LV-XAttn', () => {
     const everything = FEATURE_CASES.find(([name]) => name === 'everything')![1];
     for (const ranks of [1, 2, 3, 5]) {
       const partition = partitions(4, 9).find((one) => one.ranks === ranks)!;
-      const c = makeCase(9, { ...everything, partition });
+      const c = drawCase(9, { ...everything, partition });
       const threads = await runLvXattn(c, { transport: 'threads', device: 'webasm' });
       expect(threads.backend).toBe('webasm');
       for (const seed of [0, 1, 2, 3]) {
@@ -73,7 +74,7 @@ describe('LV-XAttn', () => {
   });
 
   it('says which backend ran', async () => {
-    const c = makeCase(1, {});
+    const c = drawCase(1, {});
     for (const device of ['webasm', 'cpu', 'reference'] as const) {
       const { backend } = await runLvXattn(c, { transport: 'simulated', device });
       expect(backend).toBe(device);

@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { float64 } from './arithmetic/float64.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import type { AttentionCase, OutputName } from './case.ts';
+import { type CaseChanges, drawCase } from './draw-case.ts';
 import { expectation } from './expectation.ts';
 import { roundTo } from './format.ts';
 import { type GivenOutputs, judge, judgeAgainst } from './judge.ts';
 import type { ProfileName } from './profile.ts';
 import { evaluate, referenceOutputs } from './reference.ts';
 import { mapTensor } from './tensor.ts';
-import { type CaseChanges, FEATURE_CASES, makeCase } from './testing/make-case.ts';
+import { FEATURE_CASES } from './testing/feature-cases.ts';
 
 /** Float64 with every result rounded to a format: an honest sequential candidate. */
 function rounded(format: 'f32' | 'f64'): Arithmetic<number> {
@@ -56,7 +57,7 @@ describe('bounds', () => {
       const table: string[] = [];
       for (const [feature, changes] of CASES) {
         const dtype = profile === 'tf32' ? 'f32' : profile;
-        const c = makeCase(11, { ...changes, dtype });
+        const c = drawCase(11, { ...changes, dtype });
         const expected = expectation(c, profile);
         const verdict = judgeAgainst(expected, emulate(c, profile));
         table.push(
@@ -73,7 +74,7 @@ describe('bounds', () => {
   }
 
   it('refuse a relative error of 1e-3 and a zero gradient in f32', () => {
-    const c = makeCase(3, {});
+    const c = drawCase(3, {});
     const truth = referenceOutputs(c);
     for (const name of ['out', 'lse', 'd_q', 'd_k', 'd_v']) {
       for (const factor of [0, 1.001]) {

@@ -1,16 +1,22 @@
 /**
- * Small random cases for tests: any parameters, any features, drawn from a seed.
+ * Random cases: any parameters, any features, drawn from a seed, the same bits on every machine.
+ *
+ * Values are sums of twelve uniforms less six (Irwin-Hall, close to normal), rounded to the case's
+ * dtype: additions only, so no machine's transcendental functions decide a bit.
  * @module
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { AttentionCase, CaseInputs, CaseParameters, OutputName } from '../case.ts';
-import { roundTo } from '../format.ts';
-import { elementCount, mapTensor, type Tensor, tensorOf } from '../tensor.ts';
-import { validateCase } from '../validate.ts';
+import type { AttentionCase, CaseInputs, CaseParameters, Judging, OutputName } from './case.ts';
+import { roundTo } from './format.ts';
+import { elementCount, mapTensor, type Tensor, tensorOf } from './tensor.ts';
+import { validateCase } from './validate.ts';
 
 /** Parameters to change, and features to add, to a plain case. */
 export interface CaseChanges extends Partial<CaseParameters> {
+  judging?: Judging;
+  /** Replaces or edits inputs after they are drawn, before the case is validated. */
+  adjust?: (inputs: CaseInputs, parameters: CaseParameters) => void;
   /** Shape of the bias, and a constant added to it. */
   bias?: number[];
   shift?: number;
@@ -55,8 +61,19 @@ function wantsOf(changes: CaseChanges, dimY: number | undefined): OutputName[] {
 }
 
 /** A validated case of normal-like values (sums of twelve uniforms), judged as random. */
-export function makeCase(seed: number, changes: CaseChanges = {}): AttentionCase {
-  const { bias, shift, sink, mask, lengths, dLse, gradients: _, ...given } = changes;
+export function drawCase(seed: number, changes: CaseChanges = {}): AttentionCase {
+  const {
+    bias,
+    shift,
+    sink,
+    mask,
+    lengths,
+    dLse,
+    gradients: _,
+    judging,
+    adjust,
+    ...given
+  } = changes;
   const merged = { ...PLAIN, ...given };
   const parameters: CaseParameters = {
     ...merged,
@@ -104,55 +121,6 @@ export function makeCase(seed: number, changes: CaseChanges = {}): AttentionCase
     inputs.media_text = fill([b, n], () => Math.floor(uniform() * 4));
     inputs.media_key = fill([b, m], () => 1 + Math.floor(uniform() * 3));
   }
-  return validateCase(parameters, inputs, 'random');
+  adjust?.(inputs, parameters);
+  return validateCase(parameters, inputs, judging ?? 'random');
 }
-
-/** One change per feature, and a few together: what a test of everything goes through. */
-export const FEATURE_CASES: readonly (readonly [string, CaseChanges])[] = [
-  ['plain', {}],
-  ['softcap', { softcap: 2 }],
-  ['saturated softcap', { softcap: 1, scale: 3 }],
-  ['bias', { bias: [1, 2, 1, 9] }],
-  ['bias per batch', { batch: 2, bias: [2, 1, 4, 1] }],
-  ['shifted by −300', { bias: [1, 1, 4, 1], shift: -300 }],
-  ['shifted by +300', { bias: [4, 9], shift: 300 }],
-  ['softcap beside a large bias', { softcap: 2, bias: [1, 1, 1, 1], shift: 300 }],
-  ['sink', { sink: true }],
-  ['mask', { mask: [1, 2, 4, 9] }],
-  ['mask of keys', { mask: [9] }],
-  ['causal bottom-right', { causal: 'bottom-right' }],
-  ['causal top-left', { causal: 'top-left' }],
-  ['more queries than keys', { causal: 'bottom-right', seq_q: 7, seq_kv: 3 }],
-  ['window', { window: [1, 2] }],
-  ['empty rows', { causal: 'top-left', seq_q: 5, seq_kv: 3, window: [0, 0] }],
-  ['media immediate', { media: 'immediate' }],
-  ['media previous', { media: 'previous', batch: 2 }],
-  ['lengths', { batch: 2, lengths: [5, 0] }],
-  ['dropout', { dropout_rate: 0.25 }],
-  ['gqa', { heads: 6, kv_heads: 2 }],
-  ['recompute', { dim_y: 5, heads: 4, kv_heads: 2 }],
-  ['negative scale', { scale: -0.5 }],
-  ['scale 0', { scale: 0 }],
-  ['one key', { seq_kv: 1 }],
-  ['no keys', { seq_kv: 0 }],
-  ['no keys but a sink', { seq_kv: 0, sink: true }],
-  ['one query', { seq_q: 1 }],
-  [
-    'everything',
-    {
-      batch: 2,
-      heads: 4,
-      kv_heads: 2,
-      softcap: 3,
-      bias: [2, 1, 4, 9],
-      sink: true,
-      mask: [1, 4, 4, 9],
-      causal: 'bottom-right',
-      window: [6, 1],
-      media: 'previous',
-      dropout_rate: 0.5,
-      lengths: [9, 7],
-      dim_y: 3,
-    },
-  ],
-];

@@ -1,0 +1,55 @@
+/**
+ * SuiteSpec: one case of a suite, still without a dtype or numbers.
+ *
+ * Specs are data; `buildCase` draws the numbers from a generator seeded by the suite's seed and the
+ * case's own name, so a case keeps its bits when others are added or reordered.
+ * @module
+ */
+import type { AttentionCase, Dtype, Partition } from '../../reference/case.ts';
+import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
+
+export interface SuiteSpec extends Omit<CaseChanges, 'partition' | 'id' | 'dtype'> {
+  /** Group and name, without the suite: `probe/phantom-key`. */
+  readonly name: string;
+  /** The fault that this case shows, one sentence; null for a control. */
+  readonly shows?: string;
+  /** Ranks with even shards, or the partition itself; default one rank. */
+  readonly ranks?: number;
+  readonly partition?: Partition;
+  /** Only for candidates of these dtypes; default all. */
+  readonly dtypes?: readonly Dtype[];
+}
+
+/** Sizes as equal as can be: the first few one larger. */
+export function evenSizes(total: number, ranks: number): number[] {
+  const small = Math.floor(total / ranks);
+  return Array.from({ length: ranks }, (_, n) => small + (n < total % ranks ? 1 : 0));
+}
+
+/** FNV-1a of a text, 32 bits: the seed of one case. */
+export function seedOf(text: string, seed: number): number {
+  let hash = (0x811c9dc5 ^ seed) >>> 0;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  }
+  return hash | 0;
+}
+
+/** The case of a spec in a dtype, validated. */
+export function buildCase(
+  spec: SuiteSpec,
+  suite: string,
+  dtype: Dtype,
+  seed: number,
+): AttentionCase {
+  const { name, shows: _, ranks = 1, partition, dtypes: __, ...changes } = spec;
+  const seqQ = changes.seq_q ?? 4;
+  const seqKv = changes.seq_kv ?? 9;
+  return drawCase(seedOf(name, seed), {
+    dLse: false,
+    ...changes,
+    id: `${suite}/${name}`,
+    dtype,
+    partition: partition ?? { ranks, q: evenSizes(seqQ, ranks), kv: evenSizes(seqKv, ranks) },
+  });
+}

@@ -1,0 +1,55 @@
+/**
+ * One case per feature, and all of them together: what a test of everything goes through.
+ * @module
+ */
+import type { CaseChanges } from '../draw-case.ts';
+
+/** A name and the changes to a plain case. */
+export const FEATURE_CASES: readonly (readonly [string, CaseChanges])[] = [
+  ['plain', {}],
+  ['softcap', { softcap: 2 }],
+  ['saturated softcap', { softcap: 1, scale: 3 }],
+  ['bias', { bias: [1, 2, 1, 9] }],
+  ['bias per batch', { batch: 2, bias: [2, 1, 4, 1] }],
+  ['shifted by −300', { bias: [1, 1, 4, 1], shift: -300 }],
+  ['shifted by +300', { bias: [4, 9], shift: 300 }],
+  ['softcap beside a large bias', { softcap: 2, bias: [1, 1, 1, 1], shift: 300 }],
+  ['sink', { sink: true }],
+  ['mask', { mask: [1, 2, 4, 9] }],
+  ['mask of keys', { mask: [9] }],
+  ['causal bottom-right', { causal: 'bottom-right' }],
+  ['causal top-left', { causal: 'top-left' }],
+  ['more queries than keys', { causal: 'bottom-right', seq_q: 7, seq_kv: 3 }],
+  ['window', { window: [1, 2] }],
+  ['empty rows', { causal: 'top-left', seq_q: 5, seq_kv: 3, window: [0, 0] }],
+  ['media immediate', { media: 'immediate' }],
+  ['media previous', { media: 'previous', batch: 2 }],
+  ['lengths', { batch: 2, lengths: [5, 0] }],
+  ['dropout', { dropout_rate: 0.25 }],
+  ['gqa', { heads: 6, kv_heads: 2 }],
+  ['recompute', { dim_y: 5, heads: 4, kv_heads: 2 }],
+  ['negative scale', { scale: -0.5 }],
+  ['scale 0', { scale: 0 }],
+  ['one key', { seq_kv: 1 }],
+  ['no keys', { seq_kv: 0 }],
+  ['no keys but a sink', { seq_kv: 0, sink: true }],
+  ['one query', { seq_q: 1 }],
+  [
+    'everything',
+    {
+      batch: 2,
+      heads: 4,
+      kv_heads: 2,
+      softcap: 3,
+      bias: [2, 1, 4, 9],
+      sink: true,
+      mask: [1, 4, 4, 9],
+      causal: 'bottom-right',
+      window: [6, 1],
+      media: 'previous',
+      dropout_rate: 0.5,
+      lengths: [9, 7],
+      dim_y: 3,
+    },
+  ],
+];
