@@ -1,7 +1,16 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeCase } from '../reference/case-folder.ts';
@@ -239,6 +248,34 @@ describe('gate', () => {
     expect(ended.status).toBe(0);
   });
 });
+
+describe('an interrupted run', () => {
+  it('leaves no process and no folder behind', async () => {
+    const scratch = mkdtempSync(path.join(root, 'tmp-'));
+    const marker = `xattn-interrupt-${process.pid}`;
+    const command = `${fake('hang')} '' ${marker}`;
+    const env = { ...process.env, TMPDIR: scratch };
+    const child = spawn(process.execPath, [CLI, 'replay', folder, '--candidate', command], { env });
+    while (readdirSync(scratch).length === 0) await sleep(20);
+    await sleep(300);
+    const running = () => readdirSync('/proc').filter((pid) => commandLine(pid).includes(marker));
+    expect(running().length).toBeGreaterThan(1);
+    const status = new Promise((resolve) => child.on('exit', resolve));
+    child.kill('SIGINT');
+    expect(await status).toBe(130);
+    await sleep(100);
+    expect(running()).toEqual([]);
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+});
+
+function commandLine(pid: string): string {
+  try {
+    return /^\d+$/.test(pid) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : '';
+  } catch {
+    return '';
+  }
+}
 
 describe('doctor', () => {
   it('finds everything required on a machine that runs these tests', async () => {

@@ -84,6 +84,7 @@ describe('a fault on one case is its verdict, and the others are still judged', 
   it('a second answer, or an exit after an answer, breaks the next case', async () => {
     for (const [fault, reason] of [
       ['twice', 'it answered for a case that it was not asked'],
+      ['foresees', 'it answered for a case that it was not asked'],
       ['exit-after', 'it exited with status 0 before it answered'],
     ] as const) {
       const results = await run(command(fault, 'a'));

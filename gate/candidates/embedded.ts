@@ -7,7 +7,7 @@
  * @module
  */
 
-import { runLvXattn } from '../../gpu/lv-xattn-run.ts';
+import { type RunOptions, runLvXattn } from '../../gpu/lv-xattn-run.ts';
 import type { AttentionCase } from '../../reference/case.ts';
 import { validateCase } from '../../reference/case.ts';
 import { readCase, writeOutputs } from '../../reference/case-folder.ts';
@@ -16,8 +16,8 @@ import type { Answer, Candidate } from '../candidate.ts';
 import { WORDS } from '../protocol.ts';
 
 export interface EmbeddedOptions {
-  transport: 'threads' | 'simulated';
-  device: 'auto' | 'webasm' | 'cpu' | 'reference';
+  transport: RunOptions['transport'];
+  device: RunOptions['device'];
   timeoutMs: number;
 }
 
@@ -66,33 +66,36 @@ async function within<T>(run: Promise<T>, timeoutMs: number): Promise<T | string
 export function embeddedCandidate(options: EmbeddedOptions): Candidate {
   const { transport, device, timeoutMs } = options;
   const outputDtype = device === 'reference' ? 'F64' : 'F32';
+  const run = { transport, device, timeoutMs };
   let backend = '';
 
-  const answer = async (folder: string): Promise<Answer> => {
-    const question = readCase(folder);
-    const run = await within(runLvXattn(question, { transport, device }), timeoutMs);
-    if (typeof run === 'string') return { status: 'broken', reason: run };
-    if (run.backend !== backend) {
-      return { status: 'broken', reason: `it ran on ${run.backend}, expected ${backend}` };
+  const asked = async (folder: string): Promise<Answer> => {
+    const ran = await runLvXattn(readCase(folder), run);
+    if (ran.backend !== backend) {
+      return { status: 'broken', reason: `it ran on ${ran.backend}, expected ${backend}` };
     }
-    writeOutputs(folder, run.outputs, outputDtype);
+    writeOutputs(folder, ran.outputs, outputDtype);
     return { status: 'ok' };
   };
 
   return {
     async start() {
-      const run = await within(runLvXattn(smallestCase(), { transport, device }), timeoutMs);
-      if (typeof run === 'string') return { ok: false, reason: run };
-      backend = run.backend;
+      const ran = await within(runLvXattn(smallestCase(), run), timeoutMs);
+      if (typeof ran === 'string') return { ok: false, reason: ran };
+      backend = ran.backend;
       const known = device === 'auto' || backend === device;
       if (!known) return { ok: false, reason: `it ran on ${backend}, expected ${device}` };
       const supports = new Set<string>(WORDS);
       if (device !== 'reference') supports.delete('f64');
       const profile = device === 'reference' ? 'f64' : 'f32';
-      const name = `LV-XAttn on GPU.js (${transport}, ${backend})`;
+      const machine = device === 'reference' ? '' : ' on GPU.js';
+      const name = `LV-XAttn${machine} (${transport}, ${backend})`;
       return { ok: true, hello: { name, profile, supports } };
     },
-    answer,
+    async answer(folder) {
+      const answer = await within(asked(folder), timeoutMs);
+      return typeof answer === 'string' ? { status: 'broken', reason: answer } : answer;
+    },
     log: () => [],
     close: async () => {},
     kill: () => {},

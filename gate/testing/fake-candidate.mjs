@@ -100,6 +100,12 @@ const FAULTS = {
     ok(folder);
     ok(folder);
   },
+  foresees: (folder) => {
+    write(folder);
+    const next = folder.replace(/\d+$/, (n) => String(Number(n) + 1));
+    const lines = [folder, next].map((name) => JSON.stringify({ case: name, status: 'ok' }));
+    process.stdout.write(`${lines.join('\n')}\n`);
+  },
   status: (folder) => say({ case: folder, status: 'done' }),
   error: (folder) => say({ case: folder, status: 'error', reason: 'out of memory' }),
   declines: (folder) => say({ case: folder, status: 'unsupported', reason: 'head_dim 3' }),
