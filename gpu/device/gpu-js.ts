@@ -53,7 +53,13 @@ function runner(backend: GpuBackend): Run {
   const gpu = new gpuJs.GPU({ mode: backend });
   const compiled = new Map<KernelName, Kernel>();
   const compile = (name: KernelName): Kernel => {
-    const settings = { output: [1], dynamicOutput: true, dynamicArguments: true };
+    const settings = {
+      output: [1],
+      dynamicOutput: true,
+      dynamicArguments: true,
+      // GPU.js silently ends loops with a run-time bound after 1000 rounds unless told otherwise.
+      loopMaxIterations: ELEMENT_LIMIT,
+    };
     const kernel = gpu.createKernel(KERNELS[name] as never, settings) as unknown as Kernel;
     compiled.set(name, kernel);
     return kernel;
