@@ -1,5 +1,5 @@
 /**
- * Random cases: any parameters, any features, drawn from a seed, the same bits on every machine.
+ * Random cases: whatever parameters and features, drawn from a seed, the same bits on every machine.
  *
  * Values are sums of twelve uniforms less six (Irwin-Hall, close to normal), rounded to the case's
  * dtype: additions only, so no machine's transcendental functions decide a bit.
