@@ -87,7 +87,7 @@ describe('a wrong command line is refused with a sentence, exit 2', () => {
     [['oracle', '.', '--format', 'f8'], /Allowed choices are f64, f32, bf16, f16/],
     [['oracle', '.'], /"case.json" expected a file/],
   ];
-  it.each(wrong)('%j', async (args, reason) => {
+  it.concurrent.each(wrong)('%j', async (args, reason) => {
     expectRefusal(await xattn(...args), reason);
   });
 

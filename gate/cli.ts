@@ -19,7 +19,7 @@ const GATE_EXAMPLES = `
 Examples:
   $ xattn gate                                          our own LV-XAttn, the smoke suite
   $ xattn gate --candidate 'python3 my_attention.py'    yours, in any language
-  $ xattn gate --suite core --only 'core/gqa*' --candidate ./my-kernel
+  $ xattn gate --suite core --only '*/probe/*' --candidate ./my-kernel
   $ xattn gate --suite core --shard 2/4 --report report.json --junit report.xml
 
 A candidate is a program that is started once. It first prints one line:
@@ -34,15 +34,15 @@ Exit status: 0 every verdict passes; 1 some verdict fails; 2 the command or its 
 
 const REPLAY_EXAMPLES = `
 Example:
-  $ xattn replay out/core/gqa-3-ranks --candidate 'python3 my_attention.py'
+  $ xattn replay out/core/probe/rank-tags-3 --candidate 'python3 my_attention.py'
 
 The folder is read only: the candidate gets a copy of the question. Exit status as of gate.`;
 
 const ORACLE_EXAMPLES = `
 Examples:
-  $ xattn oracle out/core/gqa-3-ranks                    the nearest float64 to the exact answer
-  $ xattn oracle out/core/gqa-3-ranks --format bf16      the one right bfloat16 of every element
-  $ xattn oracle out/core/gqa-3-ranks --bounds           and float64 enclosures, NAME.lo and NAME.hi`;
+  $ xattn oracle out/core/probe/rank-tags-3                  the nearest float64 to the exact answer
+  $ xattn oracle out/core/probe/rank-tags-3 --format bf16    the one right bfloat16 of every element
+  $ xattn oracle out/core/probe/rank-tags-3 --bounds         and float64 enclosures, NAME.lo and NAME.hi`;
 
 function version(): string {
   for (const place of ['../package.json', '../../package.json']) {
@@ -109,7 +109,7 @@ function addOracle(program: Command, finish: Finish): void {
     .option('--bounds', 'write enclosures of the exact values too')
     .addHelpText('after', ORACLE_EXAMPLES)
     .action(async (folder: string, options: OracleOptions) => {
-      finish((await import('./commands/oracle.ts')).oracleCommand(folder, options));
+      finish(await (await import('./commands/oracle.ts')).oracleCommand(folder, options));
     });
 }
 

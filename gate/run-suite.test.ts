@@ -124,6 +124,12 @@ describe('a candidate that does not start', () => {
     expect(results.every(({ kept }) => kept === null)).toBe(true);
   });
 
+  it.each(['yes', 'yes >&2', 'cat /dev/zero'])('%s: endless noise is no hello', async (shell) => {
+    const results = await run(shell, { ids: ['t/a'], timeoutMs: 700 });
+    expect(reasonOf(results, 0)).toBe('it did not say hello within 0.7 s');
+    expect(results[0]!.log.length).toBeLessThanOrEqual(20);
+  });
+
   it('a command that does not exist is said to be so', async () => {
     const results = await run('/no/such/program');
     expect(reasonOf(results)).toMatch(/status 127 \(the shell did not find the command\)/);

@@ -18,6 +18,8 @@ export const profileOf = (started: Started, { profile }: CandidateOptions): Prof
 export const nameOf = (started: Started, { candidate }: CandidateOptions): string =>
   started.ok ? started.hello.name : (candidate ?? 'the embedded candidate');
 
+const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** Run `use` with the started candidate; it never outlives this process. */
 export async function withCandidate<T>(
   candidate: Candidate,
@@ -26,15 +28,13 @@ export async function withCandidate<T>(
   const kill = (): void => candidate.kill();
   const interrupt = (): void => process.exit(130);
   process.once('exit', kill);
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
+  for (const signal of INTERRUPTS) process.once(signal, interrupt);
   try {
     return await use(await candidate.start());
   } finally {
     await candidate.close();
     process.removeListener('exit', kill);
-    process.removeListener('SIGINT', interrupt);
-    process.removeListener('SIGTERM', interrupt);
+    for (const signal of INTERRUPTS) process.removeListener(signal, interrupt);
   }
 }
 

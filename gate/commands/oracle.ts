@@ -6,7 +6,7 @@
 import path from 'node:path';
 import type { Dtype, OutputName } from '../../reference/case.ts';
 import { type ExpectedTensor, readCase, writeExpected } from '../../reference/case-folder.ts';
-import { type OracleAnswer, oracle } from '../../reference/oracle.ts';
+import type { OracleAnswer } from '../../reference/oracle.ts';
 import type { StoredDtype } from '../../reference/safetensors.ts';
 import { type Tensor, toFlat } from '../../reference/tensor.ts';
 
@@ -50,8 +50,11 @@ function certaintyLine({ undecided, decidedBy }: OracleAnswer, format: Dtype): s
   return `${decided}; undecided (written as NaN): ${open.join(' ')}`;
 }
 
-export function oracleCommand(folder: string, options: OracleOptions): number {
-  const answer = oracle(readCase(folder), { format: options.format });
+/** The number systems take a second to load: not before the case is known to be one. */
+export async function oracleCommand(folder: string, options: OracleOptions): Promise<number> {
+  const question = readCase(folder);
+  const { oracle } = await import('../../reference/oracle.ts');
+  const answer = oracle(question, { format: options.format });
   const tensors = namedTensors(answer, options);
   writeExpected(folder, tensors);
   const file = path.join(folder, 'expected.safetensors');

@@ -49,8 +49,9 @@ export function summaryLine({ summary, cases }: Report): string {
 
 export function textReport(report: Report, color = false): string {
   const colors = pc.createColors(color);
-  const { fail, broken } = report.summary;
-  const paint = fail + broken > 0 ? colors.red : colors.green;
+  const { pass, fail, broken } = report.summary;
+  const good = pass > 0 ? colors.green : colors.yellow;
+  const paint = fail + broken > 0 ? colors.red : good;
   const failing = report.cases.filter(isFailing);
   const unasked = failing.filter(({ asked }) => !asked);
   const asked = failing.filter(({ asked }) => asked);
