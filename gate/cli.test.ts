@@ -142,6 +142,16 @@ describe('replay', () => {
     expect(ended.status).toBe(status);
   });
 
+  it('leaves nothing behind: no temporary folder, no kept case', async () => {
+    const scratch = mkdtempSync(path.join(root, 'tmp-'));
+    const before = readdirSync(folder);
+    const shell = `TMPDIR=${scratch} ${process.execPath} ${CLI} replay ${folder} --candidate '${fake('wrong')}'`;
+    const child = spawn(shell, { shell: true, cwd: scratch, stdio: 'ignore' });
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(1);
+    expect(readdirSync(scratch)).toEqual([]);
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
   it('is not fooled by outputs that lie in the folder', async () => {
     const prepared = path.join(root, 'prepared');
     writeCase(prepared, smallCase('t/small'));
@@ -233,6 +243,19 @@ describe('gate', () => {
     expect(ended.status).toBe(3);
   });
 
+  it('finds out that a report cannot be written before it asks anything', async () => {
+    const started = path.join(root, 'started');
+    const args = [
+      'gate',
+      '--candidate',
+      `touch ${started}`,
+      '--junit',
+      path.join(root, 'no/x.xml'),
+    ];
+    expectRefusal(await xattn(...args), /no\/x.xml: there is no such file or folder/);
+    expect(existsSync(started)).toBe(false);
+  });
+
   it('nothing judged is no pass', async () => {
     const none = `${process.execPath} -e '${[
       'console.log(JSON.stringify({xattn:1,name:"none",supports:[],profile:"f32"}))',
@@ -253,7 +276,7 @@ describe('an interrupted run', () => {
   it('leaves no process and no folder behind', async () => {
     const scratch = mkdtempSync(path.join(root, 'tmp-'));
     const marker = `xattn-interrupt-${process.pid}`;
-    const command = `${fake('hang')} '' ${marker}`;
+    const command = `${fake('hang')}; sleep 300; : ${marker}`;
     const env = { ...process.env, TMPDIR: scratch };
     const child = spawn(process.execPath, [CLI, 'replay', folder, '--candidate', command], { env });
     while (readdirSync(scratch).length === 0) await sleep(20);
