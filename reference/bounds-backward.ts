@@ -151,7 +151,7 @@ function scoreGradientError(
 ): number {
   const sizes = Math.abs(g.value) + Math.abs(d) + Math.abs(dLse);
   const bracket =
-    g.error + dError + (4 * model.accumulation + model.input) * (sizes + g.error + dError);
+    g.error + dError + (4 * model.accumulation + model.stored) * (sizes + g.error + dError);
   const flushed = (model.tiny + model.operandTiny) * (sizes + bracket);
   return p * (sizes * pGrown + bracket * (1 + pGrown)) + flushed + model.tiny;
 }

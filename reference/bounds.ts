@@ -121,7 +121,7 @@ function softcapError(
 /** Lemma Bias: one addition, and the bias itself rounded to the operand format if it is narrower. */
 function biasError(model: ErrorModel, capped: number, s: number): number {
   const bias = Math.abs(s - capped);
-  return model.scores * (Math.abs(s) + Math.abs(capped) + bias) + model.input * bias + model.tiny;
+  return model.scores * (Math.abs(s) + Math.abs(capped) + bias) + model.stored * bias + model.tiny;
 }
 
 interface ScoreBound {
@@ -210,7 +210,7 @@ export function rowBound(
     return { j, s, t, tError, p, kappa, weight, score: error };
   });
   const sinkWeight =
-    sink === null ? 0 : weightError(model, row, sink, model.input * Math.abs(sink));
+    sink === null ? 0 : weightError(model, row, sink, model.stored * Math.abs(sink));
   const sinkP = sink === null ? 0 : probability(problem, state, sink);
   denominator += sinkP * growth(sinkWeight);
   return {

@@ -19,6 +19,8 @@ const U64 = 2 ** -53;
 export interface ErrorModel extends Profile {
   /** Rounding of an input to the operand format; only 2⁻⁵³ when the input is already exact there. */
   readonly input: number;
+  /** Rounding of an input that is no matrix operand (bias, sink, dLSE) to the storage format. */
+  readonly stored: number;
   /** Roundings that a sum of n terms may accumulate, in units of the roundoff. */
   readonly roundings: (n: number) => number;
 }
@@ -54,6 +56,7 @@ export function lambdaFor(sums: number): number {
 /** The model for a profile, the dtype of the inputs, and λ (null = worst case). */
 export function errorModel(profile: Profile, dtype: Dtype, lambda: number | null): ErrorModel {
   const exactInput = unitRoundoff(dtype) >= profile.operand;
+  const exactStored = unitRoundoff(dtype) >= profile.output;
   const plus = (u: number): number => u + U64;
   return {
     ...profile,
@@ -66,6 +69,7 @@ export function errorModel(profile: Profile, dtype: Dtype, lambda: number | null
     tanh: profile.tanh + 8 * U64,
     tiny: profile.tiny + 2 ** -1022,
     input: plus(exactInput ? 0 : profile.operand),
+    stored: plus(exactStored ? 0 : profile.output),
     roundings: lambda === null ? everyRounding : likelyRoundings(lambda, profile.accumulation),
   };
 }
@@ -98,6 +102,7 @@ export function referenceModel(u: number, tiny: number): ErrorModel {
     outputMax: Number.POSITIVE_INFINITY,
     outputFormat: 'f64',
     input: u,
+    stored: u,
     roundings: everyRounding,
   };
 }

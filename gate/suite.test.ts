@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import {
+  DTYPES,
+  type Dtype,
+  INPUT_NAMES,
+  type OutputName,
+  type Outputs,
+} from '../reference/case.ts';
+import { expectation } from '../reference/expectation.ts';
+import { FEATURE_WORDS, featureWords } from '../reference/features.ts';
+import { roundTo } from '../reference/format.ts';
+import { type GivenOutputs, judgeAgainst } from '../reference/judge.ts';
+import type { ProfileName } from '../reference/profile.ts';
+import { referenceOutputs } from '../reference/reference.ts';
+import { mapTensor, toFlat } from '../reference/tensor.ts';
+import { suite } from './suite.ts';
+
+const core = suite('core', 'f32').map((one) => ({ ...one, built: one.build() }));
+
+const given = (outputs: Outputs, dtype = 'F64'): GivenOutputs =>
+  Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, { dtype, tensor }]));
+
+describe('the suites', () => {
+  it('are as large as promised, each id once', () => {
+    const gradients = core.filter(({ built }) => featureWords(built).includes('backward'));
+    expect(core.length).toBeGreaterThanOrEqual(200);
+    expect(gradients.length).toBeGreaterThanOrEqual(80);
+    expect(suite('smoke', 'f32').length).toBeGreaterThanOrEqual(30);
+    for (const name of ['smoke', 'core', 'full'] as const) {
+      const ids = suite(name, 'f32').map(({ id }) => id);
+      expect(new Set(ids).size).toBe(ids.length);
+      expect(ids.every((id) => id.startsWith(`${name}/`))).toBe(true);
+    }
+  });
+
+  it('have every feature word, in smoke and in core', () => {
+    for (const name of ['smoke', 'core'] as const) {
+      const words = new Set(suite(name, 'f32').flatMap((one) => featureWords(one.build())));
+      const missing = [...FEATURE_WORDS, ...DTYPES].filter((word) => !words.has(word));
+      // smoke aligns causally and has every other feature through its single-feature cases
+      expect(missing).toEqual([]);
+    }
+  });
+
+  it('have every pair of features in core', () => {
+    const together = new Set<string>();
+    for (const { built } of core) {
+      const words = featureWords(built);
+      for (const a of words) for (const b of words) together.add(`${a}+${b}`);
+    }
+    const words = FEATURE_WORDS.filter((word) => !['forward', 'poison'].includes(word));
+    const missing = words
+      .flatMap((a) => words.map((b) => `${a}+${b}`))
+      .filter((pair) => !together.has(pair));
+    expect(missing).toEqual([
+      'causal-top-left+causal-bottom-right',
+      'causal-bottom-right+causal-top-left',
+    ]);
+  });
+
+  it('have partitions of 1, 2, 3, 4, 5 and 7 ranks, even, uneven, with empty shards', () => {
+    for (const ranks of [1, 2, 3, 4, 5, 7]) {
+      const parts = core
+        .map(({ built }) => built.parameters.partition)
+        .filter((p) => p.ranks === ranks);
+      expect(parts.some(({ q, kv }) => new Set(q).size === 1 && new Set(kv).size === 1)).toBe(true);
+      if (ranks === 1) continue;
+      expect(parts.some(({ q, kv }) => new Set(q).size > 1 && new Set(kv).size > 1)).toBe(true);
+      expect(parts.some(({ kv, q }) => kv.includes(0) && !q.every((size) => size === 0))).toBe(
+        true,
+      );
+      expect(parts.some(({ q }) => q.includes(0))).toBe(true);
+    }
+  });
+
+  it('are valid in every dtype', () => {
+    for (const dtype of DTYPES) {
+      for (const one of suite('core', dtype)) expect(() => one.build(), one.id).not.toThrow();
+    }
+  });
+
+  it('have pinned bits: the same inputs on every machine', () => {
+    const hash = createHash('sha256');
+    for (const { built } of core) {
+      for (const name of INPUT_NAMES) {
+        const tensor = built.inputs[name];
+        if (tensor !== undefined)
+          hash.update(new Uint8Array(Float64Array.from(toFlat(tensor)).buffer));
+      }
+    }
+    expect(hash.digest('hex')).toMatchInlineSnapshot(
+      `"515960da8f1f583daf101c0880dfbb00e96378b5c216787b64c733735ce0f230"`,
+    );
+  });
+
+  it('keep a case’s bits when the seed is the same and change them when it is not', () => {
+    const bits = (seed: number) => toFlat(suite('smoke', 'f32', { seed })[0]!.build().inputs.q!);
+    expect(bits(3)).toEqual(bits(3));
+    expect(bits(3)).not.toEqual(bits(4));
+  });
+});
+
+/** What a perfect candidate of a profile stores: the reference rounded to the output format. */
+function perfect(outputs: Outputs, profile: ProfileName): GivenOutputs {
+  const format = profile === 'tf32' ? 'f32' : profile;
+  const rounded = Object.entries(outputs).map(([name, tensor]) => {
+    const target = name === 'lse' && profile !== 'f64' ? 'f32' : format;
+    return [name, { dtype: 'F64', tensor: mapTensor(tensor, (x) => roundTo(target, x)) }];
+  });
+  return Object.fromEntries(rounded);
+}
+
+describe('peace: the reference itself passes', () => {
+  const profiles: [ProfileName, Dtype][] = [
+    ['f64', 'f64'],
+    ['f32', 'f32'],
+    ['tf32', 'f32'],
+    ['f16', 'f16'],
+    ['bf16', 'bf16'],
+  ];
+  for (const [profile, dtype] of profiles) {
+    it(`at ${profile}, on every case of core, with a finite bound for every element`, () => {
+      const unbounded: string[] = [];
+      for (const one of suite('core', dtype)) {
+        const built = one.build();
+        if (built.parameters.dtype !== dtype) continue;
+        const expected = expectation(built, profile);
+        const { verdict, reason } = judgeAgainst(expected, perfect(expected.values, profile));
+        expect(`${one.id} ${verdict}: ${reason}`).toContain(`${one.id} pass`);
+        if (reason.includes('no finite bound')) unbounded.push(one.id);
+      }
+      expect(unbounded).toEqual([]);
+    });
+  }
+});
+
+/** A fault as a change to right outputs; null where it changes nothing. */
+type Mutation = (outputs: Outputs) => Outputs;
+const change =
+  (name: OutputName, f: (x: number, n: number) => number): Mutation =>
+  (outputs) => {
+    const tensor = outputs[name];
+    let n = 0;
+    return tensor === undefined
+      ? outputs
+      : { ...outputs, [name]: mapTensor(tensor, (x) => f(x, n++)) };
+  };
+const GRADIENTS: OutputName[] = ['d_q', 'd_k', 'd_v', 'd_bias', 'd_sink', 'd_y', 'd_w_k', 'd_w_v'];
+
+describe('power: wrong answers are refused', () => {
+  const mutations: [string, Mutation][] = [
+    ...(['out', 'lse', ...GRADIENTS] as const).flatMap((name): [string, Mutation][] => [
+      [`${name} zero`, change(name, () => 0)],
+      [`${name} off by 1e-3`, change(name, (x) => x * (1 + 1e-3))],
+      [`${name} of the other sign`, change(name, (x) => -x)],
+      [`${name} NaN in one place`, change(name, (x, n) => (n === 0 ? Number.NaN : x))],
+    ]),
+    [
+      'out of a phantom key',
+      (o) => {
+        const lse = toFlat(o.lse!);
+        const width = o.out!.shape[3] ?? 1;
+        return change('out', (x, n) => x / (1 + Math.exp(-lse[Math.floor(n / width)]!)))(o);
+      },
+    ],
+    ['lse in base 2', change('lse', (x) => x / Math.LN2)],
+    ['lse rounded to bf16', change('lse', (x) => roundTo('bf16', x))],
+    ['out rounded to bf16', change('out', (x) => roundTo('bf16', x))],
+  ];
+  const sample = core
+    .filter((_, n) => n % 3 === 0)
+    .map(({ built }) => ({ expected: expectation(built, 'f32'), values: referenceOutputs(built) }));
+  for (const [name, mutate] of mutations) {
+    it(name, () => {
+      const killed = sample.filter(
+        ({ expected, values }) => judgeAgainst(expected, given(mutate(values))).verdict !== 'pass',
+      );
+      expect(killed.length).toBeGreaterThan(0);
+    });
+  }
+});
