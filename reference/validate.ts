@@ -65,7 +65,7 @@ const caseSchema = () =>
 let schema: ReturnType<typeof caseSchema> | undefined;
 
 function refuse(field: string, expected: string, got: unknown): never {
-  const shown = typeof got === 'string' ? `"${got}"` : (JSON.stringify(got) ?? String(got));
+  const shown = got === undefined ? 'none' : (JSON.stringify(got) ?? String(got));
   const short = shown.length > 120 ? `${shown.slice(0, 117)}...` : shown;
   throw new RangeError(`"${field}" expected ${expected}, got ${short}`);
 }
@@ -108,7 +108,7 @@ function parse(parameters: unknown): CaseParameters {
   const [issue] = parsed.error.issues;
   if (issue === undefined) throw new RangeError('"case.json" expected a case, got an invalid one');
   if (issue.code === 'unrecognized_keys') {
-    return refuse(issue.keys[0] ?? 'case.json', 'no field of this name', 'one');
+    throw new RangeError(`"${issue.keys[0]}" expected no field of this name, got one`);
   }
   const field = issue.path.map(String).join('.') || 'case.json';
   return refuse(field, expectedBy(issue), at(parameters, issue.path));
@@ -188,13 +188,13 @@ function checkPresence(p: CaseParameters, inputs: CaseInputs): void {
   if (p.dropout_rate > 0) must.push('dropout_keep');
   const mustNot: InputName[] = recompute ? ['k', 'v'] : ['y', 'w_k', 'w_v'];
   if (p.media === null) mustNot.push('media_text', 'media_key');
-  for (const name of must) if (inputs[name] === undefined) refuse(name, 'a tensor', 'none');
+  for (const name of must) if (inputs[name] === undefined) refuse(name, 'a tensor', undefined);
   for (const name of mustNot) {
     if (inputs[name] !== undefined) refuse(name, 'no tensor in this case', inputs[name]?.shape);
   }
   for (const name of Object.keys(inputs)) {
     if (!(INPUT_NAMES as readonly string[]).includes(name))
-      refuse(name, 'no tensor of this name', 'one');
+      throw new RangeError(`"${name}" expected no tensor of this name, got one`);
   }
   checkWants(p, inputs);
 }
