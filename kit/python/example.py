@@ -24,10 +24,5 @@ def compute(case):
     return {"out": out.astype(np.float32), "lse": lse.astype(np.float32)}
 
 
-xattn_kit.serve(
-    compute,
-    name="NumPy example",
-    supports=["forward", "gqa", "mask", "causal-top-left", "causal-bottom-right", "window", "media",
-              "varlen", "uneven", "f32"],
-    profile="f32",
-)
+features = "forward gqa mask causal-top-left causal-bottom-right window media varlen uneven f32"
+xattn_kit.serve(compute, name="NumPy example", supports=features.split(), profile="f32")

@@ -1,0 +1,200 @@
+import { describe, expect, it } from 'vitest';
+import { big } from './arithmetic/big.ts';
+import type { AttentionCase, OutputName, Outputs } from './case.ts';
+import { drawCase } from './draw-case.ts';
+import { referenceModel } from './error-model.ts';
+import { boundsOf, evaluateFloat64, expectation } from './expectation.ts';
+import { roundTo } from './format.ts';
+import { type GivenOutputs, judge, judgeAgainst } from './judge.ts';
+import { evaluate, referenceOutputs } from './reference.ts';
+import { forEachIndex, mapTensor, tensorOf, toFlat } from './tensor.ts';
+import { FEATURE_CASES } from './testing/feature-cases.ts';
+
+const given = (outputs: Outputs, dtype = 'F32'): GivenOutputs =>
+  Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, { dtype, tensor }]));
+
+/** The reference's outputs with one element of one of them replaced. */
+function withElement(
+  c: AttentionCase,
+  name: OutputName,
+  at: number[],
+  value: (x: number) => number,
+): GivenOutputs {
+  const outputs = referenceOutputs(c);
+  const copy = mapTensor(outputs[name]!, (x) => x);
+  copy.set(...at, value(copy.get(...at)));
+  return given({ ...outputs, [name]: copy });
+}
+
+describe('judge', () => {
+  const c = drawCase(8);
+
+  it('passes the truth and reports every wanted output', () => {
+    const verdict = judge(c, given(referenceOutputs(c)), 'f32');
+    expect(verdict.verdict).toBe('pass');
+    expect(Object.keys(verdict.outputs)).toEqual(c.parameters.wants);
+    expect(verdict.outputs.out!.max_bound_fraction).toBe(0);
+  });
+
+  it('names the worst element, what was expected and got, its ULPs and its share of the bound', () => {
+    const at = [0, 1, 2, 3];
+    const truth = referenceOutputs(c).out!.get(...at);
+    const { verdict, reason, outputs } = judge(
+      c,
+      withElement(c, 'out', at, (x) => x + 0.5),
+      'f32',
+    );
+    expect(verdict).toBe('impossible');
+    expect(outputs.out).toMatchObject({ worst_index: at, expected: truth, got: truth + 0.5 });
+    expect(outputs.out!.max_ulp).toBeGreaterThan(1e5);
+    expect(outputs.out!.max_bound_fraction).toBeGreaterThan(1e3);
+    expect(reason).toMatch(/^out\[0, 1, 2, 3\]: expected .*, got .* times the bound off$/);
+  });
+
+  it('takes NaN and infinities for what they are', () => {
+    for (const value of [Number.NaN, Infinity, -Infinity]) {
+      for (const name of c.parameters.wants) {
+        const at = name === 'lse' ? [0, 0, 0] : [0, 0, 0, 0];
+        const { verdict, outputs } = judge(
+          c,
+          withElement(c, name, at, () => value),
+          'f32',
+        );
+        expect([name, value, verdict]).toEqual([name, value, 'impossible']);
+        expect(outputs[name]!.max_ulp).toBe(Infinity);
+      }
+    }
+  });
+
+  it('wants −∞ and nothing else as the LSE of an empty row, and exact zeros beside it', () => {
+    const empty = drawCase(8, { causal: 'bottom-right', seq_q: 7, seq_kv: 3 });
+    expect(referenceOutputs(empty).lse!.get(0, 0, 0)).toBe(-Infinity);
+    expect(judge(empty, given(referenceOutputs(empty)), 'f32').verdict).toBe('pass');
+    for (const value of [0, -1e30, Infinity, Number.NaN, -3.4e38]) {
+      expect(
+        judge(
+          empty,
+          withElement(empty, 'lse', [0, 0, 0], () => value),
+          'f32',
+        ).verdict,
+      ).toBe('impossible');
+    }
+    for (const name of ['out', 'd_q'] as const) {
+      expect(
+        judge(
+          empty,
+          withElement(empty, name, [0, 0, 0, 0], () => 1e-30),
+          'f32',
+        ).verdict,
+      ).toBe('impossible');
+      expect(
+        judge(
+          empty,
+          withElement(empty, name, [0, 0, 0, 0], () => -0),
+          'f32',
+        ).verdict,
+      ).toBe('pass');
+    }
+  });
+
+  it('calls improbable what the worst case allows and random data does not', () => {
+    const many = drawCase(8, { seq_q: 1, seq_kv: 2000, heads: 1, gradients: false });
+    const expected = expectation(many, 'f32');
+    const [worst, likely] = [
+      expected.worstCase.of('out', 0)!,
+      expected.probabilistic!.of('out', 0)!,
+    ];
+    const at = [0, 0, 0, 0];
+    const between = (worst.get(...at) + likely.get(...at)) / 2;
+    expect(likely.get(...at)).toBeLessThan(worst.get(...at) / 2);
+    const outputs = withElement(many, 'out', at, (x) => x + between);
+    expect(judgeAgainst(expected, outputs).verdict).toBe('improbable');
+    const structured = { ...many, judging: 'structured' } as const;
+    expect(judge(structured, outputs, 'f32').verdict).toBe('pass');
+  });
+
+  it('allows no deviation at all on an exact case', () => {
+    const exact = { ...drawCase(8, { seq_kv: 0 }), judging: 'exact' } as const;
+    expect(judge(exact, given(referenceOutputs(exact)), 'bf16').verdict).toBe('pass');
+    expect(
+      judge(
+        exact,
+        withElement(exact, 'out', [0, 0, 0, 0], () => 1e-45),
+        'bf16',
+      ).verdict,
+    ).toBe('impossible');
+  });
+
+  it('calls broken what is missing, misshapen, or no float', () => {
+    const { lse: _, ...without } = referenceOutputs(c);
+    expect(judge(c, given(without), 'f32')).toMatchObject({
+      verdict: 'broken',
+      reason: '"lse" expected a tensor, got none',
+    });
+    const short = { ...referenceOutputs(c), lse: tensorOf([1], [1]) };
+    expect(judge(c, given(short), 'f32')).toMatchObject({
+      verdict: 'broken',
+      reason: '"lse" expected shape [1, 2, 4], got [1]',
+    });
+    expect(judge(c, given(referenceOutputs(c), 'I32'), 'f32').verdict).toBe('broken');
+  });
+
+  it('takes an overflow to infinity where the format ends, and only there', () => {
+    const adjust = (inputs: AttentionCase['inputs']) => {
+      inputs.v = mapTensor(inputs.v!, () => 65504);
+    };
+    const huge = drawCase(8, { dtype: 'f16', adjust, gradients: false });
+    const outputs = referenceOutputs(huge);
+    const infinite = { ...outputs, out: mapTensor(outputs.out!, () => Infinity) };
+    expect(judge(huge, given(infinite), 'f16').verdict).toBe('pass');
+    expect(
+      judge(huge, given({ ...outputs, out: mapTensor(outputs.out!, () => -Infinity) }), 'f16')
+        .verdict,
+    ).toBe('impossible');
+    expect(judge(huge, given(infinite), 'f32').verdict).toBe('impossible');
+  });
+
+  it('allows a half LSE only to a half profile that hands over a half tensor', () => {
+    const half = (dtype: string): GivenOutputs => {
+      const outputs = referenceOutputs(c);
+      return {
+        ...given(outputs),
+        lse: { dtype, tensor: mapTensor(outputs.lse!, (x) => roundTo('bf16', x)) },
+      };
+    };
+    expect(judge(c, half('BF16'), 'bf16').verdict).toBe('pass');
+    expect(judge(c, half('BF16'), 'f32').verdict).toBe('impossible');
+  });
+});
+
+describe('the float64 reference stays within its own bound of the truth', () => {
+  const system = big(60);
+  for (const [feature, changes] of FEATURE_CASES) {
+    it(`with ${feature}`, () => {
+      for (const scale of [changes.scale ?? 0.3, 40]) {
+        const c = drawCase(13, { ...changes, scale, dtype: 'f64' });
+        const bounds = boundsOf(evaluateFloat64(c), referenceModel(2 ** -53, 2 ** -1022));
+        const mine = referenceOutputs(c);
+        for (const [name, truth] of Object.entries(evaluate(system, c))) {
+          const bound = bounds.of(name as OutputName, 0)!;
+          forEachIndex(truth.shape, (at) => {
+            const exact = truth.get(...at);
+            const got = mine[name as OutputName]!.get(...at);
+            if (exact === null) return expect(got).toBe(-Infinity);
+            const error = system.fromNumber(got).minus(exact).abs();
+            const inside = error.lessThanOrEqualTo(bound.get(...at));
+            if (!inside)
+              throw new Error(`${name}[${at}] is off by ${error}, bound ${bound.get(...at)}`);
+          });
+        }
+      }
+    });
+  }
+
+  it('and the bound is not vacuous', () => {
+    const c = drawCase(13, { dtype: 'f64' });
+    const bounds = boundsOf(evaluateFloat64(c), referenceModel(2 ** -53, 2 ** -1022));
+    expect(Math.max(...toFlat(bounds.of('out', 0)!))).toBeLessThan(1e-12);
+    expect(Math.min(...toFlat(bounds.of('out', 0)!))).toBeGreaterThan(1e-17);
+  });
+});
