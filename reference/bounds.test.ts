@@ -91,4 +91,68 @@ describe('bounds', () => {
       }
     }
   });
+
+  it('have pinned values: no term can be lost unseen', () => {
+    const c = drawCase(11, {
+      softcap: 2,
+      bias: [1, 2, 1, 9],
+      sink: true,
+      dim_y: 3,
+      dropout_rate: 0.25,
+    });
+    const first = (profile: ProfileName) => {
+      const { worstCase, probabilistic } = expectation(c, profile);
+      return c.parameters.wants.map((name) => {
+        const at = worstCase.of(name, 2 ** -24)!.shape.map(() => 0);
+        const show = (bounds: typeof worstCase | null) =>
+          bounds
+            ?.of(name, 2 ** -24)
+            ?.get(...at)
+            .toPrecision(6);
+        return `${name} ${show(worstCase)} ${show(probabilistic)}`;
+      });
+    };
+    expect(first('f32')).toMatchInlineSnapshot(`
+      [
+        "out 0.0000357054 0.0000357054",
+        "lse 0.0000290746 0.0000290746",
+        "d_q 0.0000366142 0.0000366142",
+        "d_k 0.0000900282 0.0000900282",
+        "d_v 0.0000226114 0.0000226114",
+        "d_bias 0.000215388 0.000215388",
+        "d_sink 0.000118753 0.000118753",
+        "d_y 0.000676688 0.000676688",
+        "d_w_k 0.00203315 0.00203315",
+        "d_w_v 0.000647334 0.000647334",
+      ]
+    `);
+    expect(first('bf16')).toMatchInlineSnapshot(`
+      [
+        "out 0.0775227 0.0775227",
+        "lse 0.0508700 0.0508700",
+        "d_q 0.119031 0.119031",
+        "d_k 0.436071 0.436071",
+        "d_v 0.0663764 0.0663764",
+        "d_bias 0.809413 0.809413",
+        "d_sink 0.605368 0.605368",
+        "d_y 3.67235 3.67235",
+        "d_w_k 12.8329 12.8329",
+        "d_w_v 2.60657 2.60657",
+      ]
+    `);
+    expect(first('f64')).toMatchInlineSnapshot(`
+      [
+        "out 4.69586e-14 4.69586e-14",
+        "lse 4.38806e-14 4.38806e-14",
+        "d_q 4.72772e-14 4.72772e-14",
+        "d_k 1.21396e-13 1.21396e-13",
+        "d_v 3.47057e-14 3.47057e-14",
+        "d_bias 3.25341e-13 3.25341e-13",
+        "d_sink 1.95271e-13 1.95271e-13",
+        "d_y 9.99116e-13 9.99116e-13",
+        "d_w_k 3.18540e-12 3.18540e-12",
+        "d_w_v 1.02918e-12 1.02918e-12",
+      ]
+    `);
+  });
 });

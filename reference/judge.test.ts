@@ -152,6 +152,13 @@ describe('judge', () => {
         .verdict,
     ).toBe('impossible');
     expect(judge(huge, given(infinite), 'f32').verdict).toBe('impossible');
+    expect(
+      judge(
+        huge,
+        withElement(huge, 'out', [0, 0, 0, 0], () => Number.NaN),
+        'f16',
+      ).verdict,
+    ).toBe('impossible');
   });
 
   it('allows a half LSE only to a half profile that hands over a half tensor', () => {

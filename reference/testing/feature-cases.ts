@@ -17,6 +17,20 @@ export const FEATURE_CASES: readonly (readonly [string, CaseChanges])[] = [
   ['sink', { sink: true }],
   ['mask', { mask: [1, 2, 4, 9] }],
   ['mask of keys', { mask: [9] }],
+  [
+    'poisoned masked keys',
+    {
+      mask: [9],
+      adjust: ({ mask, k, v }) => {
+        for (let j = 0; j < 9; j++) {
+          mask?.set(j, j % 3 === 1 ? 0 : 1);
+          if (j % 3 !== 1) continue;
+          k?.set(0, 0, j, 0, Number.NaN);
+          v?.set(0, 0, j, 0, Number.NEGATIVE_INFINITY);
+        }
+      },
+    },
+  ],
   ['causal bottom-right', { causal: 'bottom-right' }],
   ['causal top-left', { causal: 'top-left' }],
   ['more queries than keys', { causal: 'bottom-right', seq_q: 7, seq_kv: 3 }],
