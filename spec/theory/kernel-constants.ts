@@ -1,0 +1,189 @@
+/**
+ * Writes Constants.v: the constants of reference/arithmetic/float64.ts as exact dyadic rationals,
+ * so that the error bounds of Kernels.v are about the program's own numbers and cannot drift.
+ *
+ *   node spec/theory/kernel-constants.ts            prints Constants.v
+ *   node spec/theory/kernel-constants.ts --check    fails where the committed Constants.v differs
+ *
+ * The constants are read from the source text; the coefficients are computed by the loops found
+ * there. The text of every modelled function is quoted in Constants.v as well: a change of
+ * an operation, and not only of a number, fails the check until Kernels.v has been looked at.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+
+const sourceUrl = new URL('../../reference/arithmetic/float64.ts', import.meta.url);
+const targetUrl = new URL('Constants.v', import.meta.url);
+const source = readFileSync(sourceUrl, 'utf8');
+
+/** The groups of a pattern that must occur exactly once in the source. */
+function extract(what: string, pattern: RegExp): string[] {
+  const found = [...source.matchAll(new RegExp(pattern, 'gm'))];
+  const [match] = found;
+  if (match === undefined || found.length > 1) {
+    throw new Error(`kernel-constants: ${what}: ${found.length} matches in float64.ts, not 1`);
+  }
+  return match.slice(1).map((group) => group ?? '');
+}
+
+function number(what: string, text: string | undefined): number {
+  const value = Number(text);
+  if (text === undefined || text === '' || !Number.isFinite(value)) {
+    throw new Error(`kernel-constants: ${what} is no finite number: ${text}`);
+  }
+  return value;
+}
+
+/** A double as odd·2^exponent, exactly. */
+function dyadic(value: number): { odd: bigint; exponent: number } {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, Math.abs(value));
+  const bits = view.getBigUint64(0);
+  const field = Number(bits >> 52n);
+  let odd = (bits & ((1n << 52n) - 1n)) | (field === 0 ? 0n : 1n << 52n);
+  let exponent = Math.max(field, 1) - 1075;
+  if (odd === 0n) return { odd: 0n, exponent: 0 };
+  while (odd % 2n === 0n) {
+    odd /= 2n;
+    exponent++;
+  }
+  return { odd: value < 0 ? -odd : odd, exponent };
+}
+
+/** A double as a Coq term of R, exactly. */
+function term(value: number): string {
+  const { odd, exponent } = dyadic(value);
+  if (exponent === 0) return `${odd}`;
+  return exponent < 0 ? `${odd} / 2 ^ ${-exponent}` : `${odd} * 2 ^ ${exponent}`;
+}
+
+function literal(name: string): number {
+  const [text = ''] = extract(name, new RegExp(`^const ${name} = ([-0-9.e]+);$`));
+  return number(name, text);
+}
+
+function definition(name: string, value: number): string {
+  return `Definition ${name} : R := ${term(value)}.\n`;
+}
+
+function list(name: string, values: readonly number[]): string {
+  return `Definition ${name} : list R :=\n  [ ${values.map(term).join(';\n    ')} ].\n`;
+}
+
+/** The text of a function, from its signature to the closing brace in the first column. */
+function body(name: string): string {
+  const [text = ''] = extract(
+    name,
+    new RegExp(`(^(?:export )?function ${name}\\([\\s\\S]*?^\\})$`),
+  );
+  if (/\(\*|\*\)|"/.test(text)) {
+    throw new Error(`kernel-constants: ${name} cannot be quoted in a Coq comment`);
+  }
+  return text;
+}
+
+/** 1/n! by the source's own loop; the pattern is its text, so that another loop is an error. */
+function inverseFactorials(): number[] {
+  const [length, first, last] = extract(
+    '1/n!',
+    new RegExp(
+      [
+        '^const INVERSE_FACTORIALS = Array\\.from\\(\\{ length: (\\d+) \\}, \\(_, i\\) => \\{',
+        '  let factorial = 1;',
+        '  for \\(let n = (\\d+); n <= i \\+ (\\d+); n\\+\\+\\) factorial \\*= n;',
+        '  return 1 / factorial;',
+        '\\}\\);$',
+      ].join('\\n'),
+    ),
+  ).map((text) => number('1/n!', text));
+  if (first !== 2 || last !== 2) throw new Error('kernel-constants: 1/n! does not start at n = 2');
+  return Array.from({ length: length ?? 0 }, (_, i) => {
+    let factorial = 1;
+    for (let n = first; n <= i + last; n++) factorial *= n;
+    return 1 / factorial;
+  });
+}
+
+/** 1/n in the order of the loop of log. */
+function logCoefficients(): number[] {
+  const [from = 0, to = 0, step = 0] = extract(
+    'the series of log',
+    /for \(let n = (\d+); n >= (\d+); n -= (\d+)\) series = \(series \+ 1 \/ n\) \* z;$/,
+  ).map((text) => number('1/n', text));
+  if (to !== 3 || step !== 2) throw new Error('kernel-constants: the series of log is another one');
+  const values: number[] = [];
+  for (let n = from; n >= to; n -= step) values.push(1 / n);
+  return values;
+}
+
+function threshold(what: string, pattern: RegExp): number {
+  const [text = ''] = extract(what, pattern);
+  return number(what, text);
+}
+
+const MODELLED = [
+  'powerOfTwo',
+  'scaleByPowerOfTwo',
+  'expm1Reduced',
+  'exp',
+  'expm1',
+  'splitNear1',
+  'log',
+  'tanh',
+];
+
+const HEADER = `(** * Constants: the numbers of reference/arithmetic/float64.ts, exactly
+
+    Purpose. Generated by kernel-constants.ts from the source text; do not edit. Every double is
+    an odd integer times a power of two. The functions modelled in Kernels.v are quoted below.
+
+    Main results. None; definitions only.
+
+    Dependencies. The reals. *)
+
+From Coq Require Import Reals ZArith List.
+Import ListNotations.
+Open Scope R_scope.
+
+`;
+
+function generate(): string {
+  const high = dyadic(literal('LN2_HIGH'));
+  return [
+    HEADER,
+    definition('LOG2_E', literal('LOG2_E')),
+    definition('LN2_HIGH', literal('LN2_HIGH')),
+    definition('LN2_LOW', literal('LN2_LOW')),
+    definition('SQRT_HALF', literal('SQRT_HALF')),
+    '\n(** LN2_HIGH = LN2_HIGH_mantissa * 2^LN2_HIGH_exponent. *)\n',
+    `Definition LN2_HIGH_mantissa : Z := ${high.odd}%Z.\n`,
+    `Definition LN2_HIGH_exponent : Z := (${high.exponent})%Z.\n`,
+    '\n(** Thresholds of exp, expm1 and tanh. *)\n',
+    definition('EXP_MAX', threshold('EXP_MAX', /^ {2}if \(x > ([0-9.]+)\) return Number\.POS/)),
+    definition('EXP_MIN', threshold('EXP_MIN', /^ {2}if \(x < (-[0-9.]+)\) return 0;/)),
+    definition('EXPM1_SMALL', threshold('EXPM1_SMALL', /Math\.abs\(x\) <= ([0-9.]+) \? expm1R/)),
+    definition('TANH_SMALL', threshold('TANH_SMALL', /if \(magnitude <= ([0-9.]+)\) \{/)),
+    definition('TANH_ONE', threshold('TANH_ONE', /if \(magnitude > ([0-9.]+)\) return Math\.sign/)),
+    '\n(** 1/n! for n = 2, 3, ... *)\n',
+    list('INVERSE_FACTORIALS', inverseFactorials()),
+    '\n(** 1/n in the order of the loop of log: n = 25, 23, ... 3. *)\n',
+    list('LOG_COEFFICIENTS', logCoefficients()),
+    '\n(** The functions modelled in Kernels.v, as they stand in the source:\n\n',
+    MODELLED.map(body).join('\n\n'),
+    '\n*)\n',
+  ].join('');
+}
+
+const text = generate();
+if (process.argv.includes('--check')) {
+  if (readFileSync(targetUrl, 'utf8') !== text) {
+    console.error(
+      'kernel-constants: Constants.v differs from float64.ts; write it anew with\n' +
+        '  node spec/theory/kernel-constants.ts >spec/theory/Constants.v\n' +
+        'and see that Kernels.v still models the quoted functions',
+    );
+    process.exitCode = 1;
+  }
+} else {
+  process.stdout.write(text);
+}
