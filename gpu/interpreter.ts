@@ -7,18 +7,18 @@
  * @module
  */
 import type { Rank } from './rank.ts';
-import type { Direction, Operation } from './schedule.ts';
+import type { Direction, Operation, Schedule } from './schedule.ts';
 import type { Transport } from './transport/transport.ts';
 
-/** One operation that a rank has completed; the order of a rank's events is its own order. */
+/** One operation that a rank has completed, and its place among all events of the run. */
 export interface RankEvent {
+  readonly order: number;
   readonly rank: number;
   readonly direction: Direction;
   readonly operation: Operation;
 }
 
-/** Runs one rank's operations to the end; yields false while blocked. */
-export function* interpret(
+function* interpretPass(
   rank: Rank,
   number: number,
   direction: Direction,
@@ -28,10 +28,15 @@ export function* interpret(
 ): Generator<boolean, void> {
   rank.begin(direction);
   for (const operation of operations) {
+    let order: number | null = null;
     if (operation.op === 'send') {
       const { lane, slot, block, to } = operation;
       const message = rank.outgoing(lane, slot, block);
-      while (!transport.trySend(to, lane, message)) yield false;
+      order = transport.trySend(to, lane, message);
+      while (order === null) {
+        yield false;
+        order = transport.trySend(to, lane, message);
+      }
     } else if (operation.op === 'receive') {
       const { lane, slot, block } = operation;
       let message = transport.tryReceive(number, lane);
@@ -40,8 +45,28 @@ export function* interpret(
         message = transport.tryReceive(number, lane);
       }
       rank.accept(lane, slot, block, message);
-    } else rank.execute(operation);
-    log.push({ rank: number, direction, operation });
+      order = message.order;
+    } else {
+      rank.execute(operation);
+      order = transport.nextOrder();
+    }
+    log.push({ order, rank: number, direction, operation });
     yield true;
+  }
+}
+
+/**
+ * Runs one rank through its passes, one straight after another: no rank waits for all others in
+ * between. Yields true after every operation, false while blocked.
+ */
+export function* interpret(
+  rank: Rank,
+  number: number,
+  passes: readonly Schedule[],
+  transport: Transport,
+  log: RankEvent[],
+): Generator<boolean, void> {
+  for (const { direction, ranks } of passes) {
+    yield* interpretPass(rank, number, direction, ranks[number] ?? [], transport, log);
   }
 }

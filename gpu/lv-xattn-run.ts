@@ -31,7 +31,7 @@ export interface RunResult {
   readonly outputs: Outputs;
   /** The backend that really ran, the same on every rank. */
   readonly backend: string;
-  /** Every operation that happened; the events of one rank are in its order. */
+  /** Every operation that happened, in an order in which they could have happened one at a time. */
   readonly log: readonly RankEvent[];
 }
 
@@ -60,13 +60,11 @@ function runSimulated(
   const log: RankEvent[] = [];
   const machine = deviceOf(device);
   const ranks = shards.map((shard) => makeRank(shard, machine));
-  schedules.forEach(({ direction, ranks: lists }, pass) => {
-    const transport = simulatedTransport();
-    const coroutines = ranks.map((rank, n) =>
-      interpret(rank, n, direction, lists[n] ?? [], transport, log),
-    );
-    interleave(coroutines, seed + pass);
-  });
+  const transport = simulatedTransport();
+  interleave(
+    ranks.map((rank, n) => interpret(rank, n, schedules, transport, log)),
+    seed,
+  );
   return { results: ranks.map((rank) => rank.result()), backend: machine.backend, log };
 }
 
@@ -114,7 +112,11 @@ export async function runLvXattn(
     options.transport === 'threads'
       ? await runThreads(shards, schedules, device, options.timeoutMs ?? 60_000)
       : runSimulated(shards, schedules, device, options.seed ?? 0);
-  return { outputs: gather(attentionCase, results), backend, log };
+  return {
+    outputs: gather(attentionCase, results),
+    backend,
+    log: [...log].sort((a, b) => a.order - b.order),
+  };
 }
 
 export { closeWorkers } from './transport/pool.ts';

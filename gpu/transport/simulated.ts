@@ -13,18 +13,21 @@ import type { Message, Transport } from './transport.ts';
 /** Channels in memory. */
 export function simulatedTransport(): Transport {
   const channels = new Map<string, Message>();
+  let events = 0;
+  const nextOrder = (): number => events++;
   const key = (rank: number, lane: Lane): string => `${rank}/${lane}`;
   return {
     trySend: (to, lane, { block, payload }) => {
-      if (channels.has(key(to, lane))) return false;
+      if (channels.has(key(to, lane))) return null;
       channels.set(key(to, lane), { block, payload: payload.slice() });
-      return true;
+      return nextOrder();
     },
     tryReceive: (rank, lane) => {
-      const message = channels.get(key(rank, lane)) ?? null;
+      const message = channels.get(key(rank, lane));
       channels.delete(key(rank, lane));
-      return message;
+      return message === undefined ? null : { ...message, order: nextOrder() };
     },
+    nextOrder,
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * A mailbox is [state, block, length] as int32 and the payload behind it. The sender fills it and
  * flips the state from empty to full, the receiver back, both with Atomics; whoever waits sleeps on
- * the state.
+ * the state. In front of all mailboxes stands the count of events.
  * @module
  */
 import type { Real } from '../device/device.ts';
@@ -11,6 +11,8 @@ import { LANES, type Lane } from '../schedule.ts';
 import type { Transport } from './transport.ts';
 
 const HEADER_BYTES = 16;
+/** The count of events, on its own in front so that payloads stay aligned. */
+const COUNTER_BYTES = 16;
 const [EMPTY, FULL] = [0, 1];
 
 /** Shared memory of all mailboxes, and what is needed to find one. */
@@ -25,7 +27,7 @@ export interface Mailboxes {
 /** Memory for every rank and lane. */
 export function makeMailboxes(ranks: number, bytesPerElement: 4 | 8, capacity: number): Mailboxes {
   const size = mailboxBytes(bytesPerElement, capacity) * ranks * LANES.length;
-  return { memory: new SharedArrayBuffer(size), ranks, bytesPerElement, capacity };
+  return { memory: new SharedArrayBuffer(COUNTER_BYTES + size), ranks, bytesPerElement, capacity };
 }
 
 function mailboxBytes(bytesPerElement: number, capacity: number): number {
@@ -39,7 +41,9 @@ export function threadTransport(
   const { memory, bytesPerElement, capacity } = boxes;
   const step = mailboxBytes(bytesPerElement, capacity);
   const start = (rank: number, lane: Lane): number =>
-    (rank * LANES.length + LANES.indexOf(lane)) * step;
+    COUNTER_BYTES + (rank * LANES.length + LANES.indexOf(lane)) * step;
+  const counter = new Int32Array(memory, 0, 1);
+  const nextOrder = (): number => Atomics.add(counter, 0, 1);
   const header = (rank: number, lane: Lane): Int32Array =>
     new Int32Array(memory, start(rank, lane), 3);
   const payloadOf = (rank: number, lane: Lane, length: number): Real => {
@@ -54,7 +58,7 @@ export function threadTransport(
       const head = header(to, lane);
       if (Atomics.load(head, 0) !== EMPTY) {
         blocked = { header: head, state: FULL };
-        return false;
+        return null;
       }
       if (payload.length > capacity)
         throw new RangeError(
@@ -63,9 +67,10 @@ export function threadTransport(
       payloadOf(to, lane, payload.length).set(payload);
       head[1] = block;
       head[2] = payload.length;
+      const order = nextOrder();
       Atomics.store(head, 0, FULL);
       Atomics.notify(head, 0);
-      return true;
+      return order;
     },
     tryReceive: (rank, lane) => {
       const head = header(rank, lane);
@@ -75,10 +80,12 @@ export function threadTransport(
       }
       const payload = payloadOf(rank, lane, head[2] ?? 0).slice();
       const block = head[1] ?? 0;
+      const order = nextOrder();
       Atomics.store(head, 0, EMPTY);
       Atomics.notify(head, 0);
-      return { block, payload };
+      return { block, payload, order };
     },
+    nextOrder,
     waitForChange: (timeoutMs) => {
       if (blocked === null) return;
       const outcome = Atomics.wait(blocked.header, 0, blocked.state, timeoutMs);

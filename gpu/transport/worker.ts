@@ -15,11 +15,8 @@ function run(job: Job): Answer {
   const transport = threadTransport(job.mailboxes);
   const rank = makeRank(shard, device);
   const log: RankEvent[] = [];
-  for (const { direction, ranks } of job.schedules) {
-    const operations = ranks[shard.rank] ?? [];
-    for (const moved of interpret(rank, shard.rank, direction, operations, transport, log)) {
-      if (!moved) transport.waitForChange(job.timeoutMs);
-    }
+  for (const moved of interpret(rank, shard.rank, job.schedules, transport, log)) {
+    if (!moved) transport.waitForChange(job.timeoutMs);
   }
   return { id: job.id, ok: true, result: rank.result(), backend: device.backend, log };
 }
