@@ -7,7 +7,7 @@
  */
 import type { Problem } from './lift.ts';
 import { kvHead, rowScores, type Score } from './scores.ts';
-import { filled, forEachIndex, type Tensor } from './tensor.ts';
+import { filled, forEachIndex, sparseTensor, type Tensor } from './tensor.ts';
 
 /** Log-sum-exp of a row as m + log l, l ≥ 1 part of it at its maximum; null is −∞. */
 export type RowState<T> = { readonly m: T; readonly l: T } | null;
@@ -38,13 +38,18 @@ export function probability<T>(problem: Problem<T>, state: { m: T; l: T }, s: T)
   return div(exp(sub(s, state.m)), state.l);
 }
 
-/** Forward attention of the whole case. */
-export function attention<T>(problem: Problem<T>): Forward<T> {
+/** Which query rows to compute. */
+export type RowChoice = (b: number, h: number, i: number) => boolean;
+
+/** Forward attention of the whole case, or of the rows chosen; the others stay empty. */
+export function attention<T>(problem: Problem<T>, chosen: RowChoice | null = null): Forward<T> {
   const { batch, heads, seq_q, head_dim_v } = problem.parameters;
   const { zero } = problem.arithmetic;
-  const out = filled([batch, heads, seq_q, head_dim_v], zero);
-  const rows = filled<RowState<T>>([batch, heads, seq_q], null);
+  const make = chosen === null ? filled : sparseTensor;
+  const out = make<T>([batch, heads, seq_q, head_dim_v], zero);
+  const rows = make<RowState<T>>([batch, heads, seq_q], null);
   forEachIndex([batch, heads, seq_q], ([b = 0, h = 0, i = 0]) => {
+    if (chosen !== null && !chosen(b, h, i)) return;
     const row = rowScores(problem, b, h, i); // pass 1: scores
     const state = rowState(problem, row, h); // pass 2: maximum and sum
     if (state === null) return; // spec (9): O = 0, LSE = −∞
@@ -78,11 +83,17 @@ function weightedSum<T>(
   }
 }
 
-/** LSE = m + log l [B, Hq, Sq]; null is −∞. spec (6) */
-export function logSumExp<T>(problem: Problem<T>, rows: Tensor<RowState<T>>): Tensor<T | null> {
+/** LSE = m + log l [B, Hq, Sq], of all rows or those chosen; null is −∞. spec (6) */
+export function logSumExp<T>(
+  problem: Problem<T>,
+  rows: Tensor<RowState<T>>,
+  chosen: RowChoice | null = null,
+): Tensor<T | null> {
   const { add, log } = problem.arithmetic;
-  const lse = filled<T | null>(rows.shape, null);
+  const lse = (chosen === null ? filled : sparseTensor)<T | null>(rows.shape, null);
   forEachIndex(rows.shape, (index) => {
+    const [b = 0, h = 0, i = 0] = index;
+    if (chosen !== null && !chosen(b, h, i)) return;
     const state = rows.get(...index);
     if (state !== null) lse.set(...index, add(state.m, log(state.l)));
   });

@@ -25,7 +25,6 @@ import { join } from 'node:path';
 import {
   type AttentionCase,
   type CaseInputs,
-  type CaseParameters,
   type Dtype,
   INPUT_NAMES,
   type InputName,
@@ -35,6 +34,7 @@ import {
   type OutputName,
   type Outputs,
 } from './case.ts';
+import { outputShape, shardedAlong } from './case-shapes.ts';
 import type { GivenOutputs } from './judge.ts';
 import {
   readSafetensors,
@@ -196,43 +196,10 @@ export type OutputsRead =
   | { readonly ok: true; readonly outputs: GivenOutputs }
   | { readonly ok: false; readonly reason: string };
 
-/** Shape of each output of a case, and the axis along which ranks hold blocks of it. */
-function outputShape(
-  p: CaseParameters,
-  inputs: CaseInputs,
-  name: OutputName,
-): { shape: number[]; sharded: { axis: number; by: 'q' | 'kv' } | null } {
-  const { batch, heads, kv_heads, seq_q, seq_kv, head_dim, head_dim_v, dim_y = 0 } = p;
-  const rows = { axis: 2, by: 'q' } as const;
-  const keys = { axis: 2, by: 'kv' } as const;
-  switch (name) {
-    case 'out':
-      return { shape: [batch, heads, seq_q, head_dim_v], sharded: rows };
-    case 'lse':
-      return { shape: [batch, heads, seq_q], sharded: rows };
-    case 'd_q':
-      return { shape: [batch, heads, seq_q, head_dim], sharded: rows };
-    case 'd_k':
-      return { shape: [batch, kv_heads, seq_kv, head_dim], sharded: keys };
-    case 'd_v':
-      return { shape: [batch, kv_heads, seq_kv, head_dim_v], sharded: keys };
-    case 'd_y':
-      return { shape: [batch, seq_kv, dim_y], sharded: { axis: 1, by: 'kv' } };
-    case 'd_bias':
-      return { shape: [...(inputs.bias?.shape ?? [])], sharded: null };
-    case 'd_sink':
-      return { shape: [heads], sharded: null };
-    case 'd_w_k':
-      return { shape: [dim_y, kv_heads * head_dim], sharded: null };
-    case 'd_w_v':
-      return { shape: [dim_y, kv_heads * head_dim_v], sharded: null };
-  }
-}
-
 /** The most bytes that the outputs of a case can need, all ranks' extra copies included. */
 function outputLimit({ parameters, inputs }: AttentionCase): number {
   const elements = OUTPUT_NAMES.reduce(
-    (sum, name) => sum + elementCount(outputShape(parameters, inputs, name).shape),
+    (sum, name) => sum + elementCount(outputShape({ parameters, inputs }, name)),
     0,
   );
   return 8 * elements + HEADER_ROOM;
@@ -257,8 +224,8 @@ function checked(file: SafetensorsFile, name: OutputName, shape: number[], where
 
 /** One output put together from the ranks' files, each block in its place. */
 function gather(attentionCase: AttentionCase, files: readonly SafetensorsFile[], name: OutputName) {
-  const { parameters, inputs } = attentionCase;
-  const { shape, sharded } = outputShape(parameters, inputs, name);
+  const { parameters } = attentionCase;
+  const [shape, sharded] = [outputShape(attentionCase, name), shardedAlong(name)];
   const fileName = (rank: number): string => `outputs.rank${rank}.safetensors`;
   const [first] = files;
   if (first === undefined) throw new RangeError('no rank wrote outputs');
@@ -285,15 +252,14 @@ function coarser(a: string, b: string): string {
 }
 
 function readGiven(folder: string, attentionCase: AttentionCase): GivenOutputs {
-  const { parameters, inputs } = attentionCase;
+  const { parameters } = attentionCase;
   const limit = outputLimit(attentionCase);
   const whole = readRegular(folder, 'outputs.safetensors', limit);
   const outputs: GivenOutputs = {};
   if (whole !== null) {
     const file = readSafetensors(whole);
     for (const name of parameters.wants) {
-      const { shape } = outputShape(parameters, inputs, name);
-      outputs[name] = checked(file, name, shape, 'outputs.safetensors');
+      outputs[name] = checked(file, name, outputShape(attentionCase, name), 'outputs.safetensors');
     }
     return outputs;
   }

@@ -90,9 +90,13 @@ function toEven(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** x rounded to nearest, ties to even; overflow to ±Infinity (NaN in fp8-e4m3). */
+/**
+ * x rounded to nearest, ties to even; overflow to ±Infinity. fp8-e4m3 has no infinity: overflow,
+ * and an infinity itself, become NaN (OCP's conversion without saturation).
+ */
 export function roundTo(format: FormatName, x: number): number {
-  if (format === 'f64' || x === 0 || !Number.isFinite(x)) return x;
+  if (format === 'f64' || x === 0 || Number.isNaN(x)) return x;
+  if (!Number.isFinite(x)) return Math.sign(x) * TABLE[format].overflow;
   if (format === 'f32') return Math.fround(x);
   const step = ulp(format, x);
   const magnitude = toEven(Math.abs(x) / step) * step;
@@ -113,6 +117,27 @@ function above(format: FormatName, x: number): number {
 /** The two numbers of the format next to x, which is one of its own. */
 export function neighbours(format: FormatName, x: number): { below: number; above: number } {
   return { below: -above(format, -x), above: above(format, x) };
+}
+
+/** The middle between two neighbours of a format; towards infinity, the overflow threshold. */
+function middle(format: FormatName, a: number, b: number): number {
+  if (Number.isFinite(a) && Number.isFinite(b)) return a / 2 + b / 2;
+  const largest = TABLE[format].max;
+  return Math.sign(Number.isFinite(a) ? a : b) * (largest + ulp(format, largest) / 2);
+}
+
+/**
+ * A real number rounded to the format, given the float64 nearest to it and the side of that on
+ * which it lies (−1 below, 0 equal, 1 above). A second rounding goes wrong only when that float64
+ * is itself a midpoint of the format and the number is beside it.
+ */
+export function roundBeside(format: FormatName, near: number, side: number): number {
+  const nearest = roundTo(format, near);
+  if (format === 'f64' || !Number.isFinite(near) || side === 0) return nearest;
+  const { below, above: next } = neighbours('f64', near);
+  const other = roundTo(format, side > 0 ? next : below);
+  if (other === nearest) return nearest;
+  return near === middle(format, nearest, other) ? other : nearest;
 }
 
 /** Fields of a 16-bit format: exponent bits and fraction bits. */

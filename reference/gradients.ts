@@ -6,12 +6,12 @@
  * @module
  */
 
-import { attention, type Forward, probability } from './attention.ts';
+import { attention, type Forward, probability, type RowChoice } from './attention.ts';
 import type { OutputName } from './case.ts';
 import type { Problem } from './lift.ts';
 import { recomputeGradients } from './recompute.ts';
 import { kvHead, rowScores, type Score } from './scores.ts';
-import { filled, forEachIndex, type Tensor } from './tensor.ts';
+import { filled, forEachIndex, sparseTensor, type Tensor } from './tensor.ts';
 
 /** Gradients with the shapes of what they are gradients of; null where there is no such input. */
 export interface Gradients<T> {
@@ -26,6 +26,17 @@ export interface Gradients<T> {
 }
 
 type Row = [b: number, h: number, i: number];
+
+/**
+ * What is wanted: dQ, dBias and dSink of some query rows, dK and dV of some keys. Sums that reach
+ * beyond the choice (dBias along broadcast axes, dSink, dW) are whole only when all they sum is in it.
+ */
+export interface Choice {
+  readonly row: RowChoice;
+  readonly key: (b: number, g: number, j: number) => boolean;
+}
+
+const EVERYTHING: Choice = { row: () => true, key: () => true };
 
 /** Σ_c a[row, c]·b[c] over a row of `a` and any vector. */
 function dotRow<T>(problem: Problem<T>, a: Tensor<T>, [b, h, i]: Row, at: (c: number) => T): T {
@@ -50,8 +61,8 @@ function backwardKey<T>(
   gradients: Gradients<T>,
   [b, h, i]: Row,
   { j, t }: Score<T>,
-  p: T,
-  delta: T,
+  [p, delta]: [T, T],
+  wanted: { row: boolean; key: boolean },
 ): void {
   const { arithmetic, parameters, q, k, v, dOut, dropout, scale } = problem;
   const { add, sub, mul, one } = arithmetic;
@@ -59,7 +70,7 @@ function backwardKey<T>(
   const g = kvHead(parameters, h);
   const kappa = dropout === null ? one : dropout(b, h, i, j);
   const weight = mul(kappa, p);
-  for (let c = 0; c < parameters.head_dim_v; c++) {
+  for (let c = 0; wanted.key && c < parameters.head_dim_v; c++) {
     dV.set(b, g, j, c, add(dV.get(b, g, j, c), mul(weight, dOut.get(b, h, i, c)))); // spec (10)
   }
   const dP = mul(
@@ -67,12 +78,12 @@ function backwardKey<T>(
     dotRow(problem, dOut, [b, h, i], (c) => v.get(b, g, j, c)),
   ); // spec (11)
   const dS = mul(p, add(dP, delta)); // spec (13), delta = dLSE − D
-  if (dBias !== null) accumulate(problem, dBias, [b, h, i, j], dS);
+  if (dBias !== null && wanted.row) accumulate(problem, dBias, [b, h, i, j], dS);
   const dRaw = t === null ? dS : mul(dS, sub(one, mul(t, t))); // spec (14)
   const factor = mul(scale, dRaw);
   for (let c = 0; c < parameters.head_dim; c++) {
-    dQ.set(b, h, i, c, add(dQ.get(b, h, i, c), mul(factor, k.get(b, g, j, c)))); // spec (15)
-    dK.set(b, g, j, c, add(dK.get(b, g, j, c), mul(factor, q.get(b, h, i, c)))); // spec (16)
+    if (wanted.row) dQ.set(b, h, i, c, add(dQ.get(b, h, i, c), mul(factor, k.get(b, g, j, c)))); // spec (15)
+    if (wanted.key) dK.set(b, g, j, c, add(dK.get(b, g, j, c), mul(factor, q.get(b, h, i, c)))); // spec (16)
   }
 }
 
@@ -82,29 +93,40 @@ function backwardRow<T>(
   forward: Forward<T>,
   gradients: Gradients<T>,
   row: Row,
+  choice: Choice,
 ): void {
   const state = forward.rows.get(...row);
   if (state === null) return; // spec (9)
   const { sub, mul, add } = problem.arithmetic;
   const d = dotRow(problem, problem.dOut, row, (c) => forward.out.get(...row, c)); // spec (12)
   const delta = sub(problem.dLse.get(...row), d);
+  const [b, h] = row;
+  const g = kvHead(problem.parameters, h);
+  const wantsRow = choice.row(...row);
   for (const score of rowScores(problem, ...row)) {
-    backwardKey(problem, gradients, row, score, probability(problem, state, score.s), delta);
+    const wanted = { row: wantsRow, key: choice.key(b, g, score.j) };
+    if (!wanted.row && !wanted.key) continue;
+    const p = probability(problem, state, score.s);
+    backwardKey(problem, gradients, row, score, [p, delta], wanted);
   }
-  if (problem.sink === null || gradients.dSink === null) return;
-  const h = row[1];
+  if (problem.sink === null || gradients.dSink === null || !wantsRow) return;
   const p = probability(problem, state, problem.sink.get(h));
   gradients.dSink.set(h, add(gradients.dSink.get(h), mul(p, delta))); // spec (18)
 }
 
-/** All gradients of the case; the forward result is computed when not given. */
+/**
+ * All gradients of the case, or those chosen (the others are not whole). The forward result is
+ * computed when not given; it must hold every row that a chosen key or row needs.
+ */
 export function attentionGradients<T>(
   problem: Problem<T>,
   forward: Forward<T> = attention(problem),
+  choice: Choice | null = null,
 ): Gradients<T> {
   const { arithmetic, parameters, q, k, v, bias, sink, features } = problem;
   const { zero } = arithmetic;
-  const like = (tensor: Tensor<T>): Tensor<T> => filled(tensor.shape, zero);
+  const make = choice === null ? filled : sparseTensor;
+  const like = (tensor: Tensor<T>): Tensor<T> => make<T>(tensor.shape, zero);
   const gradients: Gradients<T> = {
     dQ: like(q),
     dK: like(k),
@@ -117,7 +139,7 @@ export function attentionGradients<T>(
   };
   const { batch, heads, seq_q } = parameters;
   forEachIndex([batch, heads, seq_q], ([b = 0, h = 0, i = 0]) => {
-    backwardRow(problem, forward, gradients, [b, h, i]);
+    backwardRow(problem, forward, gradients, [b, h, i], choice ?? EVERYTHING);
   });
   if (features === null) return gradients;
   const through = recomputeGradients(arithmetic, features, gradients.dK, gradients.dV);

@@ -8,7 +8,7 @@ import type { Arithmetic } from './arithmetic.ts';
 import type { AttentionCase, CaseParameters, InputName } from './case.ts';
 import { visibility } from './mask.ts';
 import { recomputeKeysAndValues } from './recompute.ts';
-import { broadcastGet, filled, mapTensor, type Tensor } from './tensor.ts';
+import { broadcastGet, filled, lazyTensor, mapTensor, type Tensor } from './tensor.ts';
 
 /** Everything the definition reads. Tensors may be replaced (tests perturb them), shapes may not. */
 export interface Problem<T> {
@@ -59,13 +59,21 @@ function dropoutFactor<T>(
   return (b, h, i, j) => (broadcastGet(keep, [b, h, i, j]) === 0 ? zero : kept);
 }
 
-/** The case over `arithmetic`. K and V are recomputed from the features where there are any. */
-export function lift<T>(arithmetic: Arithmetic<T>, attentionCase: AttentionCase): Problem<T> {
+/**
+ * The case over `arithmetic`. K and V are recomputed from the features where there are any. `lazy`:
+ * inputs are carried over at each reading, for when little of a large case is read.
+ */
+export function lift<T>(
+  arithmetic: Arithmetic<T>,
+  attentionCase: AttentionCase,
+  { lazy = false }: { readonly lazy?: boolean } = {},
+): Problem<T> {
   const { parameters, inputs } = attentionCase;
   const { batch, heads, seq_q, head_dim_v, dim_y } = parameters;
   // A poisoned element is never read (its key is invisible), so its value is free: zero.
   const real = (value: number): T => arithmetic.fromNumber(Number.isFinite(value) ? value : 0);
-  const over = (tensor: Tensor): Tensor<T> => mapTensor(tensor, real);
+  const carry = lazy ? lazyTensor<number, T> : mapTensor<number, T>;
+  const over = (tensor: Tensor): Tensor<T> => carry(tensor, real);
   const optional = (name: InputName): Tensor<T> | null => {
     const tensor = inputs[name];
     return tensor === undefined ? null : over(tensor);

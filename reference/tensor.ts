@@ -52,6 +52,44 @@ export function filled<T>(shape: readonly number[], value: T): Tensor<T> {
   return tensorOf<T>(new Array<T>(elementCount(shape)).fill(value), shape);
 }
 
+/** Storage whose elements are computed when read, or kept only where they were set. */
+interface Computed<T> {
+  readonly length: number;
+  readonly get: (n: number) => T;
+  readonly set: (n: number, value: T) => T;
+}
+
+const computed = <T>(storage: Computed<T>, shape: readonly number[]): Tensor<T> =>
+  ndarray(storage as unknown as number[], [...shape]) as unknown as Tensor<T>;
+
+/** `f` of every element, computed at each reading and stored nowhere; not to be set. */
+export function lazyTensor<S, T>(tensor: Tensor<S>, f: (value: S) => T): Tensor<T> {
+  const { data, shape, offset } = tensor;
+  const length = elementCount(shape);
+  if (offset !== 0 || data.length !== length || !isRowMajor(tensor)) return mapTensor(tensor, f);
+  const get = (n: number): T => f(data[n] as S);
+  return computed({ length, get, set: (n) => get(n) }, shape);
+}
+
+function isRowMajor({ shape, stride }: Tensor<unknown>): boolean {
+  let step = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (stride[axis] !== step) return false;
+    step *= shape[axis] ?? 1;
+  }
+  return true;
+}
+
+/** A tensor of which only the elements that were set take room; the others are `value`. */
+export function sparseTensor<T>(shape: readonly number[], value: T): Tensor<T> {
+  const kept = new Map<number, T>();
+  const set = (n: number, given: T): T => {
+    kept.set(n, given);
+    return given;
+  };
+  return computed({ length: elementCount(shape), get: (n) => kept.get(n) ?? value, set }, shape);
+}
+
 /** A view of `length` entries from `start` along `axis`. Never a copy. */
 export function block<T>(
   tensor: Tensor<T>,
@@ -85,6 +123,23 @@ export function toFlat<T>(tensor: Tensor<T>): T[] {
   const flat: T[] = [];
   forEachIndex(tensor.shape, (index) => flat.push(tensor.get(...index)));
   return flat;
+}
+
+/** Flat row-major position of an index; and back. */
+export function flatOf(shape: readonly number[], index: readonly number[]): number {
+  return shape.reduce((flat, extent, axis) => flat * extent + (index[axis] ?? 0), 0);
+}
+
+export function indexOf(shape: readonly number[], flat: number): number[] {
+  let rest = flat;
+  return shape
+    .map((_, n) => shape[shape.length - 1 - n] ?? 1)
+    .map((extent) => {
+      const at = rest % extent;
+      rest = (rest - at) / extent;
+      return at;
+    })
+    .reverse();
 }
 
 /** A new tensor with `f` of every element, row-major. */

@@ -8,6 +8,14 @@ import { all, type BigNumber, create } from 'mathjs';
 import type { Arithmetic } from '../arithmetic.ts';
 import { decompose } from './decompose.ts';
 
+/** A finite double as a decimal string, every digit of it. */
+export function exactDecimal(value: number): string {
+  const { significand, exponent } = decompose(value);
+  if (exponent >= 0) return (significand << BigInt(exponent)).toString();
+  // s·2^−k = s·5^k·10^−k
+  return `${significand * 5n ** BigInt(-exponent)}e${exponent}`;
+}
+
 /** Decimal arithmetic with `digits` significant digits. */
 export function big(digits: number): Arithmetic<BigNumber> {
   if (!Number.isInteger(digits) || digits < 1) {
@@ -16,16 +24,13 @@ export function big(digits: number): Arithmetic<BigNumber> {
   if (all === undefined) throw new Error('mathjs exports no factory functions');
   const math = create(all, { number: 'BigNumber', precision: digits });
   const make = (value: number | string): BigNumber => math.bignumber(value);
-  const [one, two] = [make(1), make(2)];
+  const one = make(1);
   return {
     name: `big${digits}`,
     zero: make(0),
     one,
     // Not make(value): decimal.js reads a double by its shortest decimal, not by its exact value.
-    fromNumber: (value) => {
-      const { significand, exponent } = decompose(value);
-      return make(significand.toString()).times(two.pow(exponent));
-    },
+    fromNumber: (value) => make(exactDecimal(value)).plus(0),
     toNumber: (value) => value.toNumber(),
     add: (a, b) => a.plus(b),
     sub: (a, b) => a.minus(b),

@@ -1,0 +1,72 @@
+/**
+ * The levels of the oracle's ladder: each encloses open elements in one number system.
+ *
+ * All levels run the one definition (attention.ts, gradients.ts) over balls, on the rows and keys
+ * that the open elements belong to and on nothing else.
+ * @module
+ */
+import { type BallSystem, bigBall, doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
+import { attention, logSumExp } from './attention.ts';
+import type { AttentionCase, OutputName, Outputs } from './case.ts';
+import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
+import type { FormatName } from './format.ts';
+import { attentionGradients, gradientsByName } from './gradients.ts';
+import { lift } from './lift.ts';
+import { type OpenElements, type Work, workFor } from './open-elements.ts';
+import { indexOf, type Tensor } from './tensor.ts';
+
+/** Encloses every open element, by output and flat position. */
+export interface Level {
+  readonly name: string;
+  readonly enclose: (
+    attentionCase: AttentionCase,
+    open: OpenElements,
+    shapes: (output: OutputName) => readonly number[],
+    format: FormatName,
+  ) => (output: OutputName, flat: number) => Enclosure;
+}
+
+function evaluateWork<T>(
+  problem: ReturnType<typeof lift<T>>,
+  { forward: rows, backward }: Work,
+): Outputs<T | null> {
+  const forward = attention(problem, rows);
+  const outputs: Outputs<T | null> = {
+    out: forward.out as Tensor<T | null>,
+    lse: logSumExp(problem, forward.rows, rows),
+  };
+  if (backward === null) return outputs;
+  for (const [name, tensor] of gradientsByName(attentionGradients(problem, forward, backward))) {
+    if (tensor !== null) outputs[name] = tensor as Tensor<T | null>;
+  }
+  return outputs;
+}
+
+/** A level over any system of balls. */
+function ballLevel<M, R>({ arithmetic, ends }: BallSystem<M, R>): Level {
+  return {
+    name: arithmetic.name,
+    enclose: (attentionCase, open, shapes, format) => {
+      const problem = lift(arithmetic, attentionCase, { lazy: true });
+      const outputs = evaluateWork(problem, workFor(problem, open, shapes));
+      return (output, flat) => {
+        const tensor = outputs[output];
+        if (tensor === undefined) throw new Error(`"${output}" was not computed`);
+        const ball = tensor.get(...indexOf(tensor.shape, flat));
+        if (ball === null) return emptyRow(format);
+        const read = ends(ball);
+        return read === null ? UNKNOWN : enclose(format, read.low, read.high);
+      };
+    },
+  };
+}
+
+/** Decimal digits of the levels after double-double; at the last, what is open is undecided. */
+export const DIGITS = [60, 120, 240, 480, 960] as const;
+
+/** The ladder, cheapest first. */
+export const LADDER: readonly Level[] = [
+  ballLevel(float64Ball),
+  ballLevel(doubleDoubleBall),
+  ...DIGITS.map((digits) => ballLevel(bigBall(digits))),
+];
