@@ -1,0 +1,36 @@
+/**
+ * Biases of every broadcast shape, plain or shifted by hundreds.
+ * @module
+ */
+import fc from 'fast-check';
+import type { Dtype } from '../../reference/case.ts';
+import type { Tensor } from '../../reference/tensor.ts';
+import { type Axes, axesArbitrary, broadcastShape } from './broadcast.ts';
+import type { Shape } from './shape.ts';
+import { drawTensor, type Regime, regimeArbitrary } from './values.ts';
+
+/** Constants added to every score: none, and what an unshifted softmax does not survive. */
+export const SHIFTS = [0, 300, -300] as const;
+
+export interface BiasRecipe {
+  readonly axes: Axes;
+  readonly regime: Regime;
+  readonly shift: number;
+}
+
+/** A bias of some regime, shifted in half the draws. */
+export function biasArbitrary(
+  regimes: readonly Regime[] = ['exact', 'normal', 'peaked', 'subnormal'],
+): fc.Arbitrary<BiasRecipe> {
+  return fc.record({
+    axes: axesArbitrary(),
+    regime: regimeArbitrary(regimes),
+    shift: fc.oneof(fc.constant(0), fc.constantFrom(...SHIFTS)),
+  });
+}
+
+/** The bias of a recipe for one shape. */
+export function drawBias(recipe: BiasRecipe, shape: Shape, dtype: Dtype, seed: number): Tensor {
+  const values = { seed, regime: recipe.regime, dtype };
+  return drawTensor(values, 'bias', broadcastShape(recipe.axes, shape), recipe.shift);
+}
