@@ -4,312 +4,376 @@
  * dS = P∘(G − D + dLSE) cancels, so its error is relative to P·(|G| + |D| + |dLSE|), never to dS.
  * P may be recomputed from a stored LSE, D taken from the rounded output or summed as P∘G, P and dS
  * rounded to the operand format before their matrix products. Sums over rows collect, for each key,
- * a relative part (grown once the number of rows is known) and an absolute part.
+ * an error already made and, once for all models, the magnitude and number of what is summed.
  * @module
  */
-import type { Forward } from './attention.ts';
-import {
-  finalRounding,
-  type KeyBound,
-  type OperandError,
-  outError,
-  type RowBound,
-} from './bounds.ts';
+import { carriedOver, finalRounding, type OperandError, type RowBound } from './bounds.ts';
+import type { OutputName } from './case.ts';
+import { outputShape } from './case-shapes.ts';
+import { type CertifiedCase, upper } from './certified.ts';
 import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
-import type { Gradients } from './gradients.ts';
-import type { Problem } from './lift.ts';
+import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
 import { kvHead } from './scores.ts';
-import { forEachIndex, type Tensor, zeros } from './tensor.ts';
+import { elementCount } from './tensor.ts';
 
-/** Error already made in each term, magnitude still to be summed, and how many terms there are. */
-interface SumBound {
-  readonly error: Tensor;
-  readonly magnitude: Tensor;
-  readonly terms: Tensor;
+/** A gradient that is a sum: what is summed, in magnitude and number; the same for every model. */
+export interface Summed {
+  readonly magnitude: Float64Array;
+  readonly terms: Float64Array;
 }
 
-/** Bounds of every gradient of the case, laid out as the gradients are. */
-export type BackwardBounds = Gradients<number>;
+const DIRECT = ['d_q', 'd_k', 'd_v', 'd_bias', 'd_sink'] as const;
+type DirectName = (typeof DIRECT)[number];
+type Sums<T> = Partial<Record<DirectName, T>>;
 
-const sumBound = (shape: readonly number[]): SumBound => ({
-  error: zeros(shape),
-  magnitude: zeros(shape),
-  terms: zeros(shape),
+function sizesOf(c: CertifiedCase): [DirectName, number][] {
+  return DIRECT.filter(
+    (name) => (name !== 'd_bias' || c.bias !== null) && (name !== 'd_sink' || c.sink !== null),
+  ).map((name) => [name, elementCount(outputShape(c.attentionCase, name))]);
+}
+
+/** Empty sums of every gradient that the case has. */
+export function newSums(c: CertifiedCase): Sums<Summed> {
+  const made = sizesOf(c).map(([name, size]) => [
+    name,
+    { magnitude: new Float64Array(size), terms: new Float64Array(size) },
+  ]);
+  return Object.fromEntries(made);
+}
+
+/** Errors of the terms of every gradient, still to be summed. */
+export function newErrors(c: CertifiedCase): Sums<Float64Array> {
+  return Object.fromEntries(sizesOf(c).map(([name, size]) => [name, new Float64Array(size)]));
+}
+
+/** Where the rows and keys of (b, h, i) lie in the flat tensors. */
+function placesOf({ parameters: p }: CertifiedCase, [b, h, i]: Row) {
+  const row = (b * p.heads + h) * p.seq_q + i;
+  const keys = (b * p.kv_heads + kvHead(p, h)) * p.seq_kv;
+  return { row, query: row * p.head_dim, cotangent: row * p.head_dim_v, keys };
+}
+
+/** target[at + e] += factor·|source[from + e]|, and how many terms that makes. */
+function addScaled(
+  target: Float64Array,
+  at: number,
+  factor: number,
+  source: Float64Array,
+  from: number,
+  width: number,
+): void {
+  for (let e = 0; e < width; e++) {
+    target[at + e] = (target[at + e] ?? 0) + factor * Math.abs(source[from + e] ?? 0);
+  }
+}
+
+function increment(target: Float64Array, at: number, width: number, by = 1): void {
+  for (let e = 0; e < width; e++) target[at + e] = (target[at + e] ?? 0) + by;
+}
+
+/** Magnitudes and numbers of terms that a row adds to the sums. */
+export function addMagnitudes(
+  c: CertifiedCase,
+  sums: Sums<Summed>,
+  at: Row,
+  row: RowMagnitudes,
+): void {
+  const { d_q: dQ, d_k: dK, d_v: dV, d_bias: dBias, d_sink: dSink } = sums;
+  if (dQ === undefined || dK === undefined || dV === undefined) return;
+  const { head_dim: d, head_dim_v: width, scale } = c.parameters;
+  const { query, cotangent, keys } = placesOf(c, at);
+  for (let n = 0; n < row.count; n++) {
+    const key = keys + (row.j[n] ?? 0);
+    const [dS = 0, p = 0, kappa = 0] = [row.dS[n], row.p[n], row.kappa[n]];
+    const factor = Math.abs(scale) * dS * (row.slope[n] ?? 0);
+    addScaled(dV.magnitude, key * width, kappa * p, c.dOut, cotangent, width);
+    addScaled(dQ.magnitude, query, factor, c.k.mid, key * d, d);
+    if (c.features !== null) addScaled(dQ.magnitude, query, factor, c.k.rad, key * d, d);
+    addScaled(dK.magnitude, key * d, factor, c.q, query, d);
+    increment(dV.terms, key * width, width);
+    increment(dK.terms, key * d, d);
+    if (dBias === undefined || c.bias === null) continue;
+    const place = broadcastAt(c.bias, at, row.j[n] ?? 0);
+    increment(dBias.magnitude, place, 1, dS);
+    increment(dBias.terms, place, 1);
+  }
+  increment(dQ.terms, query, d, row.count);
+  if (dSink === undefined || row.sink === null) return;
+  increment(dSink.magnitude, at[1], 1, row.sink.dS);
+  increment(dSink.terms, at[1], 1);
+}
+
+/** Scratch of one row and model: growth of the recomputed P, and the error of G. */
+export interface GradientScratch {
+  readonly pGrown: Float64Array;
+  readonly gError: Float64Array;
+}
+
+export const newScratch = (seqKv: number): GradientScratch => ({
+  pGrown: new Float64Array(seqKv),
+  gError: new Float64Array(seqKv),
 });
 
-function addTerm(sum: SumBound, at: number[], error: number, magnitude: number): void {
-  sum.error.set(...at, sum.error.get(...at) + error);
-  sum.magnitude.set(...at, sum.magnitude.get(...at) + magnitude);
-  sum.terms.set(...at, sum.terms.get(...at) + 1);
-}
-
-/** Lemma Accumulate: terms with their errors, summed in any order over the ranks, then rounded. */
-function finishSum(model: ErrorModel, sum: SumBound, exact: Tensor, ranks: number): Tensor {
-  const bound = zeros(sum.error.shape);
-  forEachIndex(bound.shape, (at) => {
-    const terms = sum.terms.get(...at);
-    if (terms === 0) return; // nothing is added: an exact zero
-    const error = sum.error.get(...at);
-    const grown = sumGrowth(model, terms, ranks + 1, model.accumulation);
-    const summed = error + (sum.magnitude.get(...at) + error) * grown + terms * model.tiny;
-    bound.set(...at, summed + finalRounding(model, Math.abs(exact.get(...at)) + summed));
-  });
-  return bound;
-}
-
-/** |dO|, |O| and ΔO products of one row. */
-interface RowCotangent {
-  /** Error of D = Σ dO·O, whichever way it was computed. */
-  readonly dError: number;
-  readonly d: number;
-  readonly dLse: number;
-}
-
-/** What one key of a row contributes: its exact gradient factors and their errors. */
-interface KeyGradient {
-  readonly key: KeyBound;
-  /** Relative error of the recomputed probability. */
-  readonly pGrown: number;
-  /** G = κ dO·V, its error, and κ Σ|dO||V|. */
-  readonly g: number;
-  readonly gError: number;
-}
-
-type Row = [b: number, h: number, i: number];
-
-/** Everything the sums over a row need, in one place. */
-interface Context {
-  readonly problem: Problem<number>;
-  readonly forward: Forward<number>;
+/** Everything that one model's bounds of a case need. */
+export interface Backward {
+  readonly c: CertifiedCase;
   readonly model: ErrorModel;
   readonly operands: OperandError | null;
+  readonly errors: Sums<Float64Array>;
+  readonly scratch: GradientScratch;
 }
 
 /** Lemma Recomputed P: exp(s − LSE) from a rounded LSE, or the forward pass's own P. */
-function recomputedWeight(model: ErrorModel, row: RowBound, s: number, weight: number): number {
+function recomputedWeight(
+  model: ErrorModel,
+  { lse }: RowMagnitudes,
+  { lseError }: RowBound,
+  [score, fromLse, weight]: readonly [number, number, number],
+): number {
   const { exponential: uE, accumulation: uA, probabilities: uP } = model;
-  const lse = Math.abs(row.lse);
-  const y = Math.abs(s - row.lse);
-  const stored = row.lseError + 2 * uA * lse;
-  return weight + stored + uE * (Math.abs(s) + 2 * lse + 5 * y + 4) + uP;
+  const stored = lseError + 2 * uA * lse;
+  return weight + stored + uE * (score + 2 * lse + 5 * fromLse + 4) + uP;
 }
 
-/** Lemma dP: dO·V over dv components in any order, times κ. */
-function keyGradient(context: Context, row: RowBound, [b, h, i]: Row, key: KeyBound): KeyGradient {
-  const { problem, model, operands } = context;
-  const { dOut, v, parameters } = problem;
-  const kv = kvHead(parameters, h);
-  let [dot, magnitude, carried] = [0, 0, 0];
-  for (let c = 0; c < parameters.head_dim_v; c++) {
-    const [x, y] = [dOut.get(b, h, i, c), v.get(b, kv, key.j, c)];
-    dot += x * y;
-    magnitude += Math.abs(x * y);
-    if (operands !== null) carried += Math.abs(x) * operands.v.get(b, kv, key.j, c);
+/** Lemmas dP and Recomputed P for every key of the row. */
+function fillScratch(
+  to: Backward,
+  row: RowMagnitudes,
+  bound: RowBound,
+  cotangent: number,
+  keys: number,
+): void {
+  const { c, model, operands, scratch } = to;
+  const { head_dim_v: width } = c.parameters;
+  const grown = sumGrowth(model, width, 3, model.scores, 2 * model.input);
+  const absolute = 2 * (width + 1) * model.tiny;
+  for (let n = 0; n < row.count; n++) {
+    const at = (keys + (row.j[n] ?? 0)) * width;
+    const carried = operands === null ? 0 : carriedOver(c.dOut, cotangent, operands.v, at, width);
+    const products = row.gProducts[n] ?? 0;
+    scratch.gError[n] = (row.kappa[n] ?? 0) * ((products + carried) * grown + carried + absolute);
+    const sizes = [row.score[n] ?? 0, row.fromLse[n] ?? 0, bound.weight[n] ?? 0] as const;
+    scratch.pGrown[n] = growth(recomputedWeight(model, row, bound, sizes));
   }
-  const grown = sumGrowth(model, parameters.head_dim_v, 3, model.scores, 2 * model.input);
-  const absolute = 2 * (parameters.head_dim_v + 1) * model.tiny;
-  const gError = key.kappa * ((magnitude + carried) * grown + carried + absolute);
-  const pGrown = growth(recomputedWeight(model, row, key.s, key.weight));
-  return { key, pGrown, g: key.kappa * dot, gError };
 }
 
 /** Lemma D: Σ dO·O from the rounded output, or Σ P∘G over the keys; the larger of the two. */
-function rowCotangent(
-  context: Context,
-  row: RowBound,
-  [b, h, i]: Row,
-  keys: readonly KeyGradient[],
-): RowCotangent {
-  const { problem, forward, model } = context;
-  const width = problem.parameters.head_dim_v;
-  let [d, magnitude, carried] = [0, 0, 0];
-  for (let c = 0; c < width; c++) {
-    const [x, o] = [problem.dOut.get(b, h, i, c), forward.out.get(b, h, i, c)];
-    d += x * o;
-    magnitude += Math.abs(x * o);
-    const { rounded } = outError(problem, forward, model, context.operands, row, [b, h, i, c]);
-    carried += Math.abs(x) * rounded;
-  }
+function cotangentError(
+  to: Backward,
+  row: RowMagnitudes,
+  bound: RowBound,
+  cotangent: number,
+): number {
+  const { c, model, scratch } = to;
+  const width = c.parameters.head_dim_v;
+  const carried = carriedOver(c.dOut, cotangent, bound.out, 0, width);
   const grown = sumGrowth(model, width, 3, model.accumulation, model.input);
-  const fromOutput = carried + (magnitude + carried) * grown;
-  const perKey = sumGrowth(model, keys.length, 3, model.accumulation);
-  const fromKeys = keys.reduce((sum, { key, pGrown, g, gError }) => {
-    const term = key.p * (Math.abs(g) * pGrown + gError * (1 + pGrown));
-    return sum + term + (key.p * Math.abs(g) + term) * perKey;
-  }, 0);
-  const dLse = problem.dLse.get(b, h, i);
-  return { d, dLse, dError: Math.max(fromOutput, fromKeys) + width * model.tiny };
+  const fromOutput = carried + (row.dProducts + carried) * grown;
+  const perKey = sumGrowth(model, row.count, 3, model.accumulation);
+  let fromKeys = 0;
+  for (let n = 0; n < row.count; n++) {
+    const [p = 0, g = 0, pGrown = 0, gError = 0] = [
+      row.p[n],
+      row.g[n],
+      scratch.pGrown[n],
+      scratch.gError[n],
+    ];
+    const term = p * (g * pGrown + gError * (1 + pGrown));
+    fromKeys += term + (p * g + term) * perKey;
+  }
+  return Math.max(fromOutput, fromKeys) + width * model.tiny;
 }
 
 /** Lemma dS: P·(|G| + |D| + |dLSE|) takes the error of P; the bracket brings its own. */
 function scoreGradientError(
   model: ErrorModel,
-  p: number,
-  pGrown: number,
-  g: { readonly value: number; readonly error: number },
-  { d, dError, dLse }: RowCotangent,
+  { d, dLse }: RowMagnitudes,
+  dError: number,
+  [p, pGrown, g, gError]: readonly [number, number, number, number],
 ): number {
-  const sizes = Math.abs(g.value) + Math.abs(d) + Math.abs(dLse);
+  const sizes = g + d + dLse;
   const bracket =
-    g.error + dError + (4 * model.accumulation + model.stored) * (sizes + g.error + dError);
+    gError + dError + (4 * model.accumulation + model.stored) * (sizes + gError + dError);
   const flushed = (model.tiny + model.operandTiny) * (sizes + bracket);
   return p * (sizes * pGrown + bracket * (1 + pGrown)) + flushed + model.tiny;
 }
 
-/** Collects the sums of one row. */
-function addRow(
-  context: Context,
-  sums: Record<'dQ' | 'dK' | 'dV', SumBound> & { dBias: SumBound | null; dSink: SumBound | null },
-  row: RowBound,
-  at: Row,
-): void {
-  const { problem, model } = context;
-  const h = at[1];
-  const keys = row.keys.map((key) => keyGradient(context, row, at, key));
-  const cotangent = rowCotangent(context, row, at, keys);
-  for (const gradient of keys) addKey(context, sums, at, gradient, cotangent);
-  if (sums.dSink === null || row.sink === null || problem.sink === null) return;
-  const { p, weight } = row.sink;
-  const grown = growth(recomputedWeight(model, row, problem.sink.get(h), weight));
-  const error = scoreGradientError(model, p, grown, { value: 0, error: 0 }, cotangent);
-  addTerm(sums.dSink, [h], error, p * Math.abs(cotangent.dLse - cotangent.d));
+/** Lemma Softcap factor: error of dS·(1 − t²), and one more rounding to the operand format. */
+function rawGradientError(
+  model: ErrorModel,
+  [dS, dSError]: readonly [number, number],
+  softcap: { t: number; tError: number; slope: number } | null,
+  rounded: number,
+): { raw: number; error: number } {
+  let [factor, factorError] = [1, 0];
+  if (softcap !== null) {
+    const { t, tError, slope } = softcap;
+    factor = slope;
+    factorError = 2 * t * tError + tError * tError + 3 * model.accumulation;
+  }
+  const raw = dS * factor;
+  const rawError = dSError * (factor + factorError) + dS * factorError;
+  return { raw, error: rawError + (raw + rawError) * rounded + model.operandTiny };
 }
 
-/** One key of one row: dV, dBias, and through softcap and scale dQ and dK. */
+/** Errors of the terms that a row adds to every sum, after rowBound and outErrors of that row. */
+export function addErrors(to: Backward, at: Row, row: RowMagnitudes, bound: RowBound): void {
+  const { c, model, errors, scratch } = to;
+  const { d_bias: dBias, d_sink: dSink } = errors;
+  const { cotangent, keys } = placesOf(c, at);
+  fillScratch(to, row, bound, cotangent, keys);
+  const dError = cotangentError(to, row, bound, cotangent);
+  const softcapped = c.parameters.softcap !== 0;
+  const rounded = growth(
+    model.probabilities + 3 * model.accumulation + 2 * model.operand + model.input,
+  );
+  for (let n = 0; n < row.count; n++) {
+    const [p = 0, g = 0, dS = 0, pGrown = 0, gError = 0] = [
+      row.p[n],
+      row.g[n],
+      row.dS[n],
+      scratch.pGrown[n],
+      scratch.gError[n],
+    ];
+    const dSError = scoreGradientError(model, row, dError, [p, pGrown, g, gError]);
+    if (dBias !== undefined && c.bias !== null) {
+      increment(dBias, broadcastAt(c.bias, at, row.j[n] ?? 0), 1, dSError);
+    }
+    const softcap = softcapped
+      ? { t: row.t[n] ?? 0, tError: bound.tError[n] ?? 0, slope: row.slope[n] ?? 0 }
+      : null;
+    addKey(to, at, row, n, rawGradientError(model, [dS, dSError], softcap, rounded));
+  }
+  if (dSink === undefined || row.sink === null) return;
+  const { p, score, fromLse } = row.sink;
+  const pGrown = growth(recomputedWeight(model, row, bound, [score, fromLse, bound.sinkWeight]));
+  increment(dSink, at[1], 1, scoreGradientError(model, row, dError, [p, pGrown, 0, 0]));
+}
+
+/** Errors of one key's terms of dV, dQ and dK. Lemma Accumulate. */
 function addKey(
-  context: Context,
-  sums: Record<'dQ' | 'dK' | 'dV', SumBound> & { dBias: SumBound | null },
-  [b, h, i]: Row,
-  { key, pGrown, g, gError }: KeyGradient,
-  cotangent: RowCotangent,
+  { c, model, operands, errors, scratch }: Backward,
+  at: Row,
+  row: RowMagnitudes,
+  n: number,
+  { raw, error }: { raw: number; error: number },
 ): void {
-  const { problem, model, operands } = context;
-  const { parameters, q, k, dOut } = problem;
-  const kv = kvHead(parameters, h);
-  const { j, p, kappa, t, tError } = key;
+  const { d_q: dQ, d_k: dK, d_v: dV } = errors;
+  if (dQ === undefined || dK === undefined || dV === undefined) return;
+  const { head_dim: d, head_dim_v: width } = c.parameters;
+  const { query, cotangent, keys } = placesOf(c, at);
+  const key = keys + (row.j[n] ?? 0);
+  const [p = 0, kappa = 0, pGrown = 0] = [row.p[n], row.kappa[n], scratch.pGrown[n]];
   const narrow = model.probabilities + 3 * model.accumulation;
   const vGrown = growth(narrow + model.input) * (1 + pGrown) + pGrown;
   const flushed = kappa * (model.tiny + model.operandTiny);
-  for (let c = 0; c < parameters.head_dim_v; c++) {
-    const x = Math.abs(dOut.get(b, h, i, c));
-    addTerm(
-      sums.dV,
-      [b, kv, j, c],
-      kappa * p * x * vGrown + flushed * x + model.tiny,
-      kappa * p * x,
-    );
-  }
-  const dS = p * (g - cotangent.d + cotangent.dLse);
-  const dSError = scoreGradientError(model, p, pGrown, { value: g, error: gError }, cotangent);
-  if (sums.dBias !== null)
-    addTerm(sums.dBias, broadcastIndex(sums.dBias, [b, h, i, j]), dSError, Math.abs(dS));
-  const factor = t === null ? 1 : 1 - t * t;
-  const factorError =
-    t === null ? 0 : 2 * Math.abs(t) * tError + tError * tError + 3 * model.accumulation;
-  const raw = Math.abs(dS * factor);
-  const rawError = dSError * (factor + factorError) + Math.abs(dS) * factorError;
-  const scale = Math.abs(parameters.scale);
-  const rounded = growth(narrow + 2 * model.operand + model.input);
-  const error = rawError + (raw + rawError) * rounded + model.operandTiny;
-  for (let c = 0; c < parameters.head_dim; c++) {
-    const [x, y] = [Math.abs(q.get(b, h, i, c)), Math.abs(k.get(b, kv, j, c))];
-    const carried = operands === null ? 0 : operands.k.get(b, kv, j, c);
-    const kError = error * (y + carried) + raw * carried;
-    const flush = (1 + scale) * (raw + error) * (model.operandTiny + model.tiny) + model.tiny;
-    addTerm(sums.dQ, [b, h, i, c], scale * kError + flush, scale * raw * y);
-    addTerm(sums.dK, [b, kv, j, c], scale * error * x + flush, scale * raw * x);
-  }
+  addScaled(dV, key * width, kappa * p * vGrown + flushed, c.dOut, cotangent, width);
+  increment(dV, key * width, width, model.tiny);
+  const scale = Math.abs(c.parameters.scale);
+  const flush = (1 + scale) * (raw + error) * (model.operandTiny + model.tiny) + model.tiny;
+  addScaled(dQ, query, scale * error, c.k.mid, key * d, d);
+  if (c.features !== null) addScaled(dQ, query, scale * error, c.k.rad, key * d, d);
+  if (operands !== null) addScaled(dQ, query, scale * (error + raw), operands.k, key * d, d);
+  increment(dQ, query, d, flush);
+  addScaled(dK, key * d, scale * error, c.q, query, d);
+  increment(dK, key * d, d, flush);
 }
 
-/** The place in a broadcast tensor that index stands for. */
-function broadcastIndex({ error }: SumBound, index: number[]): number[] {
-  const skip = index.length - error.shape.length;
-  return error.shape.map((extent, n) => (extent === 1 ? 0 : (index[n + skip] ?? 0)));
-}
-
-/** Bounds of dQ, dK, dV, dBias, dSink; `rows` gives the RowBound of each row or null. */
-export function backwardBounds(
-  problem: Problem<number>,
-  forward: Forward<number>,
+/** Lemma Accumulate: terms with their errors, summed in any order over the ranks, then rounded. */
+function finishSum(
   model: ErrorModel,
-  operands: OperandError | null,
-  rows: Tensor<RowBound | null>,
-  exact: Gradients<number>,
-): BackwardBounds {
-  const context: Context = { problem, forward, model, operands };
-  const { q, k, v, bias, sink } = problem;
-  const sums = {
-    dQ: sumBound(q.shape),
-    dK: sumBound(k.shape),
-    dV: sumBound(v.shape),
-    dBias: bias === null ? null : sumBound(bias.shape),
-    dSink: sink === null ? null : sumBound(sink.shape),
-  };
-  forEachIndex(rows.shape, ([b = 0, h = 0, i = 0]) => {
-    const row = rows.get(b, h, i);
-    if (row !== null) addRow(context, sums, row, [b, h, i]);
+  error: Float64Array,
+  { magnitude, terms }: Summed,
+  exact: Float64Array,
+  ranks: number,
+): Float64Array {
+  return error.map((made, n) => {
+    const count = terms[n] ?? 0;
+    if (count === 0) return 0; // nothing is added: an exact zero
+    const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
+    const summed = made + ((magnitude[n] ?? 0) + made) * grown + count * model.tiny;
+    return summed + finalRounding(model, (exact[n] ?? 0) + summed);
   });
-  const ranks = problem.parameters.partition.ranks;
-  const finish = (sum: SumBound | null, gradient: Tensor | null): Tensor | null =>
-    sum === null || gradient === null ? null : finishSum(model, sum, gradient, ranks);
-  const dK = finishSum(model, sums.dK, exact.dK, ranks);
-  const dV = finishSum(model, sums.dV, exact.dV, ranks);
-  return {
-    dQ: finishSum(model, sums.dQ, exact.dQ, ranks),
-    dK,
-    dV,
-    dBias: finish(sums.dBias, exact.dBias),
-    dSink: finish(sums.dSink, exact.dSink),
-    ...projectionBounds(context, exact, dK, dV),
+}
+
+/** Bounds of every gradient of the case, flat, once all rows are added. */
+export function backwardBounds(
+  { c, model, errors }: Backward,
+  sums: Sums<Summed>,
+): Map<OutputName, Float64Array> {
+  const { ranks } = c.parameters.partition;
+  const bounds = new Map<OutputName, Float64Array>();
+  const exact = (name: OutputName): Float64Array => {
+    const balls = c.gradients?.get(name);
+    if (balls === undefined) throw new Error(`"${name}" was not computed`);
+    return upper(balls);
   };
+  for (const name of DIRECT) {
+    const [error, sum] = [errors[name], sums[name]];
+    if (error === undefined || sum === undefined) continue;
+    bounds.set(name, finishSum(model, error, sum, exact(name), ranks));
+  }
+  if (c.features === null) return bounds;
+  for (const [name, bound] of projectionBounds(c, model, bounds, exact)) bounds.set(name, bound);
+  return bounds;
 }
 
 /** Adds Σ|w| ΔdX to dY and Σ|y| ΔdX to dW, with the magnitudes that are summed. Lemma Project. */
 function addProjection(
-  dY: SumBound,
-  dW: SumBound,
-  y: Tensor,
-  w: Tensor,
-  x: Tensor,
-  xError: Tensor,
-) {
-  const dimY = w.shape[0] ?? 0;
-  const width = x.shape[3] ?? 0;
-  forEachIndex(x.shape, ([b = 0, h = 0, j = 0, c = 0]) => {
-    const [size, error] = [Math.abs(x.get(b, h, j, c)), xError.get(b, h, j, c)];
-    const column = h * width + c;
+  [dY, dW]: readonly [Summed & { error: Float64Array }, Summed & { error: Float64Array }],
+  [y, w]: readonly [Float64Array, Float64Array],
+  [x, xError]: readonly [Float64Array, Float64Array],
+  [heads, seq, width]: readonly [number, number, number],
+): void {
+  const columns = heads * width;
+  const dimY = w.length / columns;
+  for (let n = 0; n < x.length; n++) {
+    const [size, error] = [x[n] ?? 0, xError[n] ?? 0];
+    const row = Math.floor(n / width);
+    const column = (Math.floor(row / seq) % heads) * width + (n % width);
+    const yAt = (Math.floor(row / seq / heads) * seq + (row % seq)) * dimY;
     for (let e = 0; e < dimY; e++) {
-      const [a, f] = [Math.abs(w.get(e, column)), Math.abs(y.get(b, j, e))];
-      addTerm(dY, [b, j, e], error * a, size * a);
-      addTerm(dW, [e, column], error * f, size * f);
+      const wAt = e * columns + column;
+      const [a, f] = [Math.abs(w[wAt] ?? 0), Math.abs(y[yAt + e] ?? 0)];
+      increment(dY.error, yAt + e, 1, error * a);
+      increment(dY.magnitude, yAt + e, 1, size * a);
+      increment(dY.terms, yAt + e, 1);
+      increment(dW.error, wAt, 1, error * f);
+      increment(dW.magnitude, wAt, 1, size * f);
+      increment(dW.terms, wAt, 1);
     }
-  });
+  }
 }
 
-/** Bounds of dY, dW_K, dW_V from those of dK and dV; null without recomputation. Lemma Project. */
+/** Bounds of dY, dW_K, dW_V from those of dK and dV. Lemma Project. */
 function projectionBounds(
-  { problem, model }: Context,
-  exact: Gradients<number>,
-  dKError: Tensor,
-  dVError: Tensor,
-): Pick<BackwardBounds, 'dY' | 'dWK' | 'dWV'> {
-  const { features, parameters } = problem;
-  if (features === null || exact.dY === null || exact.dWK === null || exact.dWV === null) {
-    return { dY: null, dWK: null, dWV: null };
-  }
+  c: CertifiedCase,
+  model: ErrorModel,
+  bounds: ReadonlyMap<OutputName, Float64Array>,
+  exact: (name: OutputName) => Float64Array,
+): [OutputName, Float64Array][] {
+  const { features, parameters: p } = c;
+  const [dK, dV] = [bounds.get('d_k'), bounds.get('d_v')];
+  if (features === null || dK === undefined || dV === undefined) return [];
   const { y, wK, wV } = features;
-  const [dY, dWK, dWV] = [sumBound(y.shape), sumBound(wK.shape), sumBound(wV.shape)];
-  addProjection(dY, dWK, y, wK, exact.dK, dKError);
-  addProjection(dY, dWV, y, wV, exact.dV, dVError);
-  const ranks = parameters.partition.ranks;
+  const sum = (size: number) => ({
+    error: new Float64Array(size),
+    magnitude: new Float64Array(size),
+    terms: new Float64Array(size),
+  });
+  const [dY, dWK, dWV] = [sum(y.length), sum(wK.length), sum(wV.length)];
+  addProjection([dY, dWK], [y, wK], [exact('d_k'), dK], [p.kv_heads, p.seq_kv, p.head_dim]);
+  addProjection([dY, dWV], [y, wV], [exact('d_v'), dV], [p.kv_heads, p.seq_kv, p.head_dim_v]);
   // dX and the weights or features enter one more matrix product as operands.
-  const finish = (sum: SumBound, gradient: Tensor): Tensor => {
-    const rounded = growth(model.operand + model.input);
-    forEachIndex(sum.error.shape, (at) => {
-      const error = sum.error.get(...at);
-      sum.error.set(...at, error + (sum.magnitude.get(...at) + error) * rounded);
-    });
-    return finishSum(model, sum, gradient, ranks);
-  };
-  return { dY: finish(dY, exact.dY), dWK: finish(dWK, exact.dWK), dWV: finish(dWV, exact.dWV) };
+  const rounded = growth(model.operand + model.input);
+  return (
+    [
+      ['d_y', dY],
+      ['d_w_k', dWK],
+      ['d_w_v', dWV],
+    ] as const
+  ).map(([name, made]) => {
+    const error = made.error.map((x, n) => x + ((made.magnitude[n] ?? 0) + x) * rounded);
+    return [name, finishSum(model, error, made, exact(name), p.partition.ranks)];
+  });
 }

@@ -1,153 +1,137 @@
 /**
  * How far an honest candidate may be from the exact answer, element by element. spec/bounds.md
  *
- * Forward: one row at a time, from the exact magnitudes of the case (Σ P|V|, Σ|q||k|, …) and the
- * profile's roundoffs. With the worst-case model the bounds hold for any order of summation, any
- * blocking, and any merge tree of as many partial results as the case has ranks. An element whose
- * bound cannot be derived is +Infinity. `bounds-backward.ts` goes on from the same rows.
+ * Forward: one row at a time, from the magnitudes of the row (magnitudes.ts) and the profile's
+ * roundoffs. With the worst-case model the bounds hold for any order of summation, any blocking,
+ * and any merge tree of as many partial results as the case has ranks. An element whose bound
+ * cannot be derived is +Infinity. `bounds-backward.ts` goes on from the same rows.
  * @module
  */
 import { tanh } from './arithmetic/float64.ts';
-import { type Forward, probability } from './attention.ts';
+import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
-import type { Problem } from './lift.ts';
-import { kvHead, rowScores } from './scores.ts';
-import { forEachIndex, type Tensor, zeros } from './tensor.ts';
+import type { Row, RowMagnitudes } from './magnitudes.ts';
+import { kvHead } from './scores.ts';
 
-/** Absolute error of recomputed K and V; zeros when they are inputs. Lemma Recompute. */
+/** Absolute error of recomputed K and V, flat; null when they are inputs. Lemma Recompute. */
 export interface OperandError {
-  readonly k: Tensor;
-  readonly v: Tensor;
+  readonly k: Float64Array;
+  readonly v: Float64Array;
 }
 
-/** One visible key of a row with its bounds. */
-export interface KeyBound {
-  readonly j: number;
-  readonly s: number;
-  /** tanh(raw/c) and its absolute error; null and 0 without softcap. */
-  readonly t: number | null;
-  readonly tError: number;
-  /** Exact probability and dropout factor. */
-  readonly p: number;
-  readonly kappa: number;
-  /** Log-domain error of the weight exp(s − m), sums, rescalings and merges included. */
-  readonly weight: number;
-  /** Absolute error of the score. */
-  readonly score: number;
-}
-
-/** What the bounds of one row rest on. */
+/** What the bounds of one row rest on; entry n for its n-th visible key. Reused row after row. */
 export interface RowBound {
-  readonly keys: KeyBound[];
-  readonly lse: number;
-  /** Probability of the sink and the log-domain error of its weight. */
-  readonly sink: { readonly p: number; readonly weight: number } | null;
+  /** Log-domain error of the weight exp(s − m), sums, rescalings and merges included. */
+  readonly weight: Float64Array;
+  /** Absolute error of tanh(raw/c); 0 without softcap. */
+  readonly tError: Float64Array;
+  /** Error of each component of the output after its final rounding. */
+  readonly out: Float64Array;
+  sinkWeight: number;
   /** Relative error of the denominator; from 1 on nothing is bounded. Lemma Denominator. */
-  readonly denominator: number;
+  denominator: number;
   /** Absolute error of the LSE before it is stored. */
-  readonly lseError: number;
+  lseError: number;
+}
+
+export function newRowBound(seqKv: number, width: number): RowBound {
+  return {
+    weight: new Float64Array(seqKv),
+    tError: new Float64Array(seqKv),
+    out: new Float64Array(width),
+    sinkWeight: 0,
+    denominator: 0,
+    lseError: 0,
+  };
 }
 
 /** Error of X = Y W, summed over dim_y and stored in the operand format. */
-function projectionError(model: ErrorModel, y: Tensor, w: Tensor, x: Tensor): Tensor {
-  const error = zeros(x.shape);
-  const width = x.shape[3] ?? 0;
-  const dimY = w.shape[0] ?? 0;
+function projectionError(
+  model: ErrorModel,
+  [y, w]: readonly [Float64Array, Float64Array],
+  x: FlatBalls,
+): Float64Array {
+  const [batch = 0, heads = 0, seq = 0, width = 0] = x.shape;
+  const columns = heads * width;
+  const dimY = w.length / columns;
+  const sizes = upper(x);
+  const error = new Float64Array(sizes.length);
   const grown = sumGrowth(model, dimY, 2, model.scores, 2 * model.input);
-  forEachIndex(x.shape, ([b = 0, h = 0, j = 0, c = 0]) => {
+  for (let n = 0; n < error.length; n++) {
+    const [c, row] = [n % width, Math.floor(n / width)];
+    const [j, h] = [row % seq, Math.floor(row / seq) % heads];
+    const yAt = (Math.floor(row / seq / heads) * seq + j) * dimY;
     let magnitude = 0;
-    for (let e = 0; e < dimY; e++) magnitude += Math.abs(y.get(b, j, e) * w.get(e, h * width + c));
+    for (let e = 0; e < dimY; e++) {
+      magnitude += Math.abs((y[yAt + e] ?? 0) * (w[e * columns + h * width + c] ?? 0));
+    }
     const sum = magnitude * grown + 2 * dimY * model.tiny;
-    const stored = model.operand * (Math.abs(x.get(b, h, j, c)) + sum) + model.operandTiny;
-    error.set(b, h, j, c, sum + stored);
-  });
-  return error;
+    error[n] = sum + model.operand * ((sizes[n] ?? 0) + sum) + model.operandTiny;
+  }
+  return batch === 0 ? new Float64Array(0) : error;
 }
 
 /** Lemma Recompute: K = Y W_K summed over dim_y, then stored in the operand format. */
-export function operandError(problem: Problem<number>, model: ErrorModel): OperandError | null {
-  const { features, k, v } = problem;
-  if (features === null) return null;
-  return {
-    k: projectionError(model, features.y, features.wK, k),
-    v: projectionError(model, features.y, features.wV, v),
-  };
+export function operandError(c: CertifiedCase, model: ErrorModel): OperandError | null {
+  if (c.features === null) return null;
+  const { y, wK, wV } = c.features;
+  return { k: projectionError(model, [y, wK], c.k), v: projectionError(model, [y, wV], c.v) };
 }
 
-/** Lemma Score: the error of scale·q·k, in any order, with Q or K scaled and rounded first. */
-function rawScoreError(
-  problem: Problem<number>,
-  model: ErrorModel,
-  operands: OperandError | null,
-  [b, h, i, j]: [number, number, number, number],
-): { raw: number; error: number } {
-  const { q, k, parameters } = problem;
-  const g = kvHead(parameters, h);
-  const d = parameters.head_dim;
-  const scale = Math.abs(parameters.scale);
-  let [dot, magnitude, sizes, carried] = [0, 0, 0, 0];
-  for (let c = 0; c < d; c++) {
-    const [x, y] = [q.get(b, h, i, c), k.get(b, g, j, c)];
-    dot += x * y;
-    magnitude += Math.abs(x * y);
-    sizes += Math.abs(x) + Math.abs(y);
-    if (operands !== null) carried += Math.abs(x) * operands.k.get(b, g, j, c);
-  }
-  const grown = sumGrowth(model, d, 3, model.scores, 4 * model.operand + 2 * model.input);
-  const absolute =
-    (1 + scale) * sizes * (model.operandTiny + model.tiny) + 2 * (d + 1) * model.tiny;
-  return {
-    raw: parameters.scale * dot,
-    error: scale * (magnitude + carried) * grown + scale * carried + absolute,
-  };
+/** Σ_e |a_e|·b_e over a row of each. */
+export function carriedOver(
+  a: Float64Array,
+  aAt: number,
+  b: Float64Array,
+  bAt: number,
+  width: number,
+): number {
+  let sum = 0;
+  for (let e = 0; e < width; e++) sum += Math.abs(a[aAt + e] ?? 0) * (b[bAt + e] ?? 0);
+  return sum;
 }
 
-/** Lemma Softcap: tanh is steepest at the end of the interval nearest zero. */
-function softcapError(
+/** Lemma Softcap: tanh is steepest at the end of the interval nearest zero. Error of tanh. */
+function tanhError(
   model: ErrorModel,
   cap: number,
-  raw: number,
+  [raw, least]: readonly [number, number],
   error: number,
-): { tError: number; capped: number; error: number } {
-  const argument = error / cap + (2 * model.scores * (Math.abs(raw) + error)) / cap;
-  const nearest = Math.max(0, Math.abs(raw) / cap - argument);
-  const steepest = tanh(nearest);
-  const slope = Math.min(1, 1 - steepest * steepest + 4 * model.tanh);
-  const tError = Math.min(2, argument * slope + model.tanh);
-  const capped = cap * tanh(raw / cap);
-  return { tError, capped, error: cap * tError + 2 * model.scores * Math.abs(capped) };
+): number {
+  const argument = error / cap + (2 * model.scores * (raw + error)) / cap;
+  const steepest = tanh(Math.max(0, least / cap - argument));
+  const slope = Math.min(1, 1 - steepest * steepest + 4 * model.tanh + 2 ** -46);
+  return Math.min(2, argument * slope + model.tanh);
 }
 
-/** Lemma Bias: one addition, and the bias itself rounded to the operand format if it is narrower. */
-function biasError(model: ErrorModel, capped: number, s: number): number {
-  const bias = Math.abs(s - capped);
-  return model.scores * (Math.abs(s) + Math.abs(capped) + bias) + model.stored * bias + model.tiny;
-}
-
-interface ScoreBound {
-  readonly j: number;
-  readonly s: number;
-  readonly t: number | null;
-  readonly tError: number;
-  readonly error: number;
-}
-
-/** Errors of a row's scores, through softcap and bias. */
-function scoreBounds(
-  problem: Problem<number>,
+/** Lemmas Score, Softcap, Bias: the error of the n-th score, any order, Q or K scaled first. */
+function scoreError(
+  c: CertifiedCase,
   model: ErrorModel,
-  operands: OperandError | null,
-  [b, h, i]: [number, number, number],
-): ScoreBound[] {
-  const cap = problem.parameters.softcap;
-  return rowScores(problem, b, h, i).map(({ j, s, t }) => {
-    const { raw, error } = rawScoreError(problem, model, operands, [b, h, i, j]);
-    const soft = cap === 0 ? null : softcapError(model, cap, raw, error);
-    const capped = soft?.capped ?? raw;
-    const before = soft?.error ?? error;
-    const biased = problem.bias === null ? before : before + biasError(model, capped, s);
-    return { j, s, t, tError: soft?.tError ?? 0, error: biased };
-  });
+  row: RowMagnitudes,
+  n: number,
+  { carried, grown, to }: { carried: number; grown: number; to: RowBound },
+): number {
+  const { head_dim: d, softcap: cap } = c.parameters;
+  const scale = Math.abs(c.parameters.scale);
+  const [products = 0, sizes = 0, raw = 0, capped = 0, bias = 0, score = 0] = [
+    row.products[n],
+    row.sizes[n],
+    row.raw[n],
+    row.capped[n],
+    row.bias[n],
+    row.score[n],
+  ];
+  const absolute =
+    (1 + scale) * sizes * (model.operandTiny + model.tiny) + 2 * (d + 1) * model.tiny;
+  let error = scale * (products + carried) * grown + scale * carried + absolute;
+  if (cap !== 0) {
+    const tError = tanhError(model, cap, [raw, row.rawLeast[n] ?? 0], error);
+    to.tError[n] = tError;
+    error = cap * tError + 2 * model.scores * capped;
+  }
+  if (c.bias === null) return error;
+  return error + model.scores * (score + capped + bias) + model.stored * bias + model.tiny;
 }
 
 /**
@@ -156,23 +140,22 @@ function scoreBounds(
  */
 function weightError(
   model: ErrorModel,
-  row: { m: number; n: number; range: number; lse: number; ranks: number },
-  s: number,
-  scoreError: number,
+  row: RowMagnitudes,
+  terms: { summed: number; ranks: number },
+  [score, shift, error]: readonly [number, number, number],
 ): number {
-  const x = Math.abs(s - row.m);
   const { exponential: uE, accumulation: uA } = model;
-  const fused = uE * (Math.abs(s) + Math.abs(row.m) + x);
-  const exponential = (4 + 4 * x) * uE;
-  const summed = model.roundings(row.n) * uA;
-  const rescaled = (5 * model.roundings(row.n) + 4 * row.range) * uA;
-  const merged = row.ranks * (14 + 2 * Math.max(Math.abs(s), Math.abs(row.lse))) * uA;
-  return scoreError + fused + exponential + summed + rescaled + merged;
+  const fused = uE * (score + row.m + shift);
+  const exponential = (4 + 4 * shift) * uE;
+  const summed = terms.summed * uA;
+  const rescaled = (5 * terms.summed + 4 * row.range) * uA;
+  const merged = terms.ranks * (14 + 2 * Math.max(score, row.lse)) * uA;
+  return error + fused + exponential + summed + rescaled + merged;
 }
 
 /** Lemma Log: LSE = m + log l, the logarithm within 8 ULP of max(1, |log l|). */
-function lseRounding(model: ErrorModel, m: number, lse: number): number {
-  return model.accumulation * (4 * Math.abs(m) + 8 * Math.abs(lse - m) + 8 + 3 * Math.abs(lse));
+function lseRounding(model: ErrorModel, { m, lse, logSum }: RowMagnitudes): number {
+  return model.accumulation * (4 * m + 8 * logSum + 8 + 3 * lse);
 }
 
 /** 1/(1 − b) − 1, and −log(1 − b) is no larger; unbounded from b = 1 on. Lemma Denominator. */
@@ -180,77 +163,80 @@ function quotient(b: number): number {
   return b < 1 ? b / (1 - b) : Number.POSITIVE_INFINITY;
 }
 
-/** Everything the bounds of row (b, h, i) rest on; null for a row that attends to nothing. */
+/** Everything the bounds of row (b, h, i) rest on, into `to`. */
 export function rowBound(
-  problem: Problem<number>,
-  forward: Forward<number>,
+  c: CertifiedCase,
   model: ErrorModel,
   operands: OperandError | null,
-  [b, h, i]: [number, number, number],
-): RowBound | null {
-  const state = forward.rows.get(b, h, i);
-  if (state === null) return null;
-  const scores = scoreBounds(problem, model, operands, [b, h, i]);
-  const lse = state.m + problem.arithmetic.log(state.l);
-  const sink = problem.sink?.get(h) ?? null;
-  const lowest = scores.reduce((low, { s }) => Math.min(low, s), sink ?? state.m);
-  const row = {
-    m: state.m,
-    n: scores.length + (sink === null ? 0 : 1),
-    range: state.m - lowest,
-    lse,
-    ranks: problem.parameters.partition.ranks,
-  };
-  let denominator = row.n * model.tiny;
-  const keys = scores.map(({ j, s, t, tError, error }): KeyBound => {
-    const p = probability(problem, state, s);
-    const weight = weightError(model, row, s, error);
-    denominator += p * growth(weight);
-    const kappa = problem.dropout === null ? 1 : problem.dropout(b, h, i, j);
-    return { j, s, t, tError, p, kappa, weight, score: error };
-  });
-  const sinkWeight =
-    sink === null ? 0 : weightError(model, row, sink, model.stored * Math.abs(sink));
-  const sinkP = sink === null ? 0 : probability(problem, state, sink);
-  denominator += sinkP * growth(sinkWeight);
-  return {
-    keys,
-    lse,
-    sink: sink === null ? null : { p: sinkP, weight: sinkWeight },
-    denominator,
-    lseError: quotient(denominator) + lseRounding(model, state.m, lse),
-  };
+  at: Row,
+  row: RowMagnitudes,
+  to: RowBound,
+): void {
+  const { heads, kv_heads, seq_q, seq_kv, head_dim: d, partition } = c.parameters;
+  const queryAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * d;
+  const keysAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * d;
+  const n = row.count + (row.sink === null ? 0 : 1);
+  const terms = { summed: model.roundings(n), ranks: partition.ranks };
+  const grown = sumGrowth(model, d, 3, model.scores, 4 * model.operand + 2 * model.input);
+  let denominator = n * model.tiny;
+  for (let k = 0; k < row.count; k++) {
+    const keyAt = keysAt + (row.j[k] ?? 0) * d;
+    const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
+    const error = scoreError(c, model, row, k, { carried, grown, to });
+    const weight = weightError(model, row, terms, [row.score[k] ?? 0, row.shift[k] ?? 0, error]);
+    to.weight[k] = weight;
+    denominator += (row.p[k] ?? 0) * growth(weight);
+  }
+  if (row.sink !== null) {
+    const { score, shift, p } = row.sink;
+    to.sinkWeight = weightError(model, row, terms, [score, shift, model.stored * score]);
+    denominator += p * growth(to.sinkWeight);
+  }
+  to.denominator = denominator;
+  to.lseError = quotient(denominator) + lseRounding(model, row);
 }
 
 /**
  * Lemma Output: numerator Σ κP|V|·growth and denominator, then one division and the final rounding.
- * Returns the bound before and after the final rounding to the output format.
+ * Fills `to.out`, the error of each component after the rounding to the output format.
  */
-export function outError(
-  problem: Problem<number>,
-  forward: Forward<number>,
+export function outErrors(
+  c: CertifiedCase,
   model: ErrorModel,
   operands: OperandError | null,
-  row: RowBound,
-  [b, h, i, c]: [number, number, number, number],
-): { unrounded: number; rounded: number } {
-  const g = kvHead(problem.parameters, h);
-  const out = Math.abs(forward.out.get(b, h, i, c));
+  at: Row,
+  row: RowMagnitudes,
+  to: RowBound,
+): void {
+  const { heads, kv_heads, seq_q, seq_kv, head_dim_v: width } = c.parameters;
+  const outAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * width;
+  const valuesAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * width;
+  const { out } = to;
+  if (!(to.denominator < 1)) {
+    out.fill(Number.POSITIVE_INFINITY);
+    return;
+  }
+  out.fill(row.count * 3 * model.tiny);
   const beside = model.probabilities + model.input + 5 * model.accumulation;
-  let numerator = 0;
-  for (const { j, p, kappa, weight } of row.keys) {
-    const v = Math.abs(problem.v.get(b, g, j, c));
-    const carried = operands === null ? 0 : operands.v.get(b, g, j, c);
-    const grown = growth(weight + beside);
-    numerator += kappa * p * (v * grown + carried * (1 + grown));
-    numerator += kappa * (v + carried) * (model.tiny + model.operandTiny) + 3 * model.tiny;
+  for (let k = 0; k < row.count; k++) {
+    const [kappa, p] = [row.kappa[k] ?? 0, row.p[k] ?? 0];
+    const grown = growth((to.weight[k] ?? 0) + beside);
+    const flushed = kappa * (model.tiny + model.operandTiny);
+    const ofV = kappa * p * grown + flushed;
+    const ofError = kappa * p * (1 + grown) + flushed;
+    const vAt = valuesAt + (row.j[k] ?? 0) * width;
+    for (let e = 0; e < width; e++) {
+      const v = Math.abs(c.v.mid[vAt + e] ?? 0) + (c.v.rad[vAt + e] ?? 0);
+      out[e] = (out[e] ?? 0) + ofV * v;
+      if (operands !== null) out[e] = (out[e] ?? 0) + ofError * (operands.v[vAt + e] ?? 0);
+    }
   }
-  if (row.denominator >= 1) {
-    return { unrounded: Number.POSITIVE_INFINITY, rounded: Number.POSITIVE_INFINITY };
+  for (let e = 0; e < width; e++) {
+    const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
+    const divided = ((out[e] ?? 0) + size * to.denominator) / (1 - to.denominator);
+    const unrounded = divided + 3 * model.accumulation * (size + divided) + model.tiny;
+    out[e] = unrounded + finalRounding(model, size + unrounded);
   }
-  const divided = (numerator + out * row.denominator) / (1 - row.denominator);
-  const unrounded = divided + 3 * model.accumulation * (out + divided) + model.tiny;
-  return { unrounded, rounded: unrounded + finalRounding(model, out + unrounded) };
 }
 
 /** One rounding to the output format. */
@@ -259,7 +245,12 @@ export function finalRounding(model: ErrorModel, magnitude: number): number {
 }
 
 /** One rounding of the LSE to the format it is stored in, no coarser than the profile's output. */
-export function lseStored(model: ErrorModel, row: RowBound, storedRoundoff: number): number {
+export function lseStored(
+  model: ErrorModel,
+  lse: number,
+  lseError: number,
+  storedRoundoff: number,
+): number {
   const u = Math.max(model.accumulation, Math.min(storedRoundoff, model.output));
-  return row.lseError + u * (Math.abs(row.lse) + row.lseError);
+  return lseError + u * (lse + lseError);
 }

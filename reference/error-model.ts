@@ -3,9 +3,7 @@
  *
  * Errors of weights are kept in the log domain: a product of factors (1 + εₖ) with Σ|εₖ| ≤ T lies
  * within e^T − 1 of one, and `growth(T)` bounds that from above. All bounds hold for any order of
- * summation. The float64 reference's own error is inside: every roundoff is the candidate's plus
- * 2⁻⁵³, and each bound is superadditive in the roundoffs (a power series with coefficients ≥ 0 and
- * no constant term), so bound(u + v) ≥ bound(u) + bound(v). spec/bounds.md §2
+ * summation. What they are compared with comes in balls, whose radius is added. spec/bounds.md §2
  * @module
  */
 import { exp, log } from './arithmetic/float64.ts';
@@ -15,9 +13,9 @@ import type { Profile } from './profile.ts';
 
 const U64 = 2 ** -53;
 
-/** A profile ready for use: roundoffs with the reference's added, and the accumulation law. */
+/** A profile ready for use on inputs of one dtype, with its law of accumulation. */
 export interface ErrorModel extends Profile {
-  /** Rounding of an input to the operand format; only 2⁻⁵³ when the input is already exact there. */
+  /** Rounding of an input to the operand format; 0 when the input is already exact there. */
   readonly input: number;
   /** Rounding of an input that is no matrix operand (bias, sink, dLSE) to the storage format. */
   readonly stored: number;
@@ -57,19 +55,10 @@ export function lambdaFor(sums: number): number {
 export function errorModel(profile: Profile, dtype: Dtype, lambda: number | null): ErrorModel {
   const exactInput = unitRoundoff(dtype) >= profile.operand;
   const exactStored = unitRoundoff(dtype) >= profile.output;
-  const plus = (u: number): number => u + U64;
   return {
     ...profile,
-    operand: plus(profile.operand),
-    scores: plus(profile.scores),
-    exponential: plus(profile.exponential),
-    probabilities: plus(profile.probabilities),
-    accumulation: plus(profile.accumulation),
-    output: plus(profile.output),
-    tanh: profile.tanh + 8 * U64,
-    tiny: profile.tiny + 2 ** -1022,
-    input: plus(exactInput ? 0 : profile.operand),
-    stored: plus(exactStored ? 0 : profile.output),
+    input: exactInput ? 0 : profile.operand,
+    stored: exactStored ? 0 : profile.output,
     roundings: lambda === null ? everyRounding : likelyRoundings(lambda, profile.accumulation),
   };
 }

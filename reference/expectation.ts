@@ -1,28 +1,39 @@
 /**
  * Expectation: for one case and one profile, the answer and how far from it one may be.
  *
- * The values are the float64 reference's; its own error is inside the bounds (error-model.ts).
+ * The answer comes in balls (certified.ts). A candidate may be off by what its profile allows it,
+ * plus the radius of the ball it is compared with.
  * @module
  */
-import { float64 } from './arithmetic/float64.ts';
-import { attention, type Forward, logSumExp } from './attention.ts';
+import { doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
 import {
   lseStored,
+  newRowBound,
   type OperandError,
   operandError,
-  outError,
+  outErrors,
   type RowBound,
   rowBound,
 } from './bounds.ts';
-import { backwardBounds } from './bounds-backward.ts';
+import {
+  addErrors,
+  addMagnitudes,
+  type Backward,
+  backwardBounds,
+  newErrors,
+  newScratch,
+  newSums,
+} from './bounds-backward.ts';
 import type { AttentionCase, OutputName, Outputs } from './case.ts';
+import { outputShape } from './case-shapes.ts';
+import { type CertifiedCase, certify, type FlatBalls, isBounded } from './certified.ts';
 import { type ErrorModel, errorModel, lambdaFor } from './error-model.ts';
-import { attentionGradients, type Gradients, gradientsByName } from './gradients.ts';
-import { lift, type Problem } from './lift.ts';
+import { unitRoundoff } from './format.ts';
+import { fillRow, type Row, rowMagnitudes } from './magnitudes.ts';
 import { PROFILES, type ProfileName } from './profile.ts';
-import { elementCount, filled, forEachIndex, mapTensor, type Tensor, zeros } from './tensor.ts';
+import { type Tensor, tensorOf } from './tensor.ts';
 
-/** Relative allowance for float64 rounding in the magnitudes the bounds are made of. bounds.md §6 */
+/** Relative allowance for float64 rounding in the bounds' own sums and products. bounds.md §6 */
 const SLACK = 1 + 2 ** -20;
 
 /** Bounds of every output; the LSE's depends on the format it is stored in. */
@@ -33,67 +44,84 @@ export interface Bounds {
 export interface Expectation {
   readonly attentionCase: AttentionCase;
   readonly profile: ProfileName;
-  /** Shapes as in the case; LSE −Infinity for empty rows. */
+  /** Midpoints; shapes as in the case; LSE −Infinity for empty rows. */
   readonly values: Outputs;
   readonly worstCase: Bounds;
   /** Null where rounding errors need not be independent (structured and exact cases). */
   readonly probabilistic: Bounds | null;
 }
 
-/** A case evaluated in float64: what the magnitudes of the bounds are taken from. */
-export interface Evaluated {
-  readonly problem: Problem<number>;
-  readonly forward: Forward<number>;
-  readonly gradients: Gradients<number> | null;
+/** One model's way through a case. */
+interface ModelBounds extends Backward {
+  readonly operands: OperandError | null;
+  readonly row: RowBound;
+  readonly out: Float64Array;
+  readonly lseError: Float64Array;
 }
 
-function inflate(tensor: Tensor): Tensor {
-  return mapTensor(tensor, (value) => value * SLACK);
+function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
+  const { seq_kv, head_dim_v } = c.parameters;
+  return {
+    c,
+    model,
+    operands: operandError(c, model),
+    errors: c.gradients === null ? {} : newErrors(c),
+    scratch: newScratch(seq_kv),
+    row: newRowBound(seq_kv, head_dim_v),
+    out: new Float64Array(c.out.mid.length),
+    lseError: new Float64Array(c.lse.mid.length),
+  };
 }
 
-function forwardBounds(
-  { problem, forward }: Evaluated,
-  model: ErrorModel,
-  operands: OperandError | null,
-): { rows: Tensor<RowBound | null>; out: Tensor } {
-  const rows = filled<RowBound | null>(forward.rows.shape, null);
-  const out = zeros(forward.out.shape);
-  forEachIndex(rows.shape, ([b = 0, h = 0, i = 0]) => {
-    const row = rowBound(problem, forward, model, operands, [b, h, i]);
-    rows.set(b, h, i, row);
-    if (row === null) return;
-    for (let c = 0; c < problem.parameters.head_dim_v; c++) {
-      const { rounded } = outError(problem, forward, model, operands, row, [b, h, i, c]);
-      out.set(b, h, i, c, rounded);
-    }
+/** The bound with slack and the radius of the exact value's ball; whatever is no number is infinite. */
+function widened(bound: Float64Array, { rad, shape }: FlatBalls): Tensor {
+  const whole = bound.map((x, n) => {
+    const sum = x * SLACK + (rad[n] ?? 0) * SLACK;
+    return sum >= 0 ? sum : Number.POSITIVE_INFINITY;
   });
-  return { rows, out };
+  return tensorOf<number>(whole, shape);
 }
 
-function lseBound(model: ErrorModel, rows: Tensor<RowBound | null>, stored: number): Tensor {
-  const bound = zeros(rows.shape);
-  forEachIndex(rows.shape, (at) => {
-    const row = rows.get(...at);
-    if (row !== null) bound.set(...at, lseStored(model, row, stored) * SLACK);
-  });
-  return bound;
+function lseBound(c: CertifiedCase, { model, lseError }: ModelBounds, stored: number): Tensor {
+  const { mid, rad } = c.lse;
+  const bound = mid.map((lse, n) =>
+    Number.isNaN(rad[n])
+      ? 0
+      : lseStored(model, Math.abs(lse) + (rad[n] ?? 0), lseError[n] ?? 0, stored),
+  );
+  const radius = rad.map((r) => (Number.isNaN(r) ? 0 : r));
+  return widened(bound, { ...c.lse, rad: radius });
 }
 
-/** Bounds of every output under a model. */
-export function boundsOf(evaluated: Evaluated, model: ErrorModel): Bounds {
-  const { problem, forward, gradients } = evaluated;
-  const operands = operandError(problem, model);
-  const { rows, out } = forwardBounds(evaluated, model, operands);
-  const fixed: Outputs = { out: inflate(out) };
-  if (gradients !== null) {
-    const bounds = backwardBounds(problem, forward, model, operands, rows, gradients);
-    for (const [name, tensor] of gradientsByName(bounds)) {
-      if (tensor !== null) fixed[name] = inflate(tensor);
+/** Bounds of every output under each model; magnitudes are computed once for all of them. */
+export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): Bounds[] {
+  const { batch, heads, seq_q, seq_kv, head_dim_v } = c.parameters;
+  const each = models.map((model) => newModelBounds(c, model));
+  const sums = c.gradients === null ? null : newSums(c);
+  const row = rowMagnitudes(seq_kv);
+  for (let r = 0; r < batch * heads * seq_q; r++) {
+    const head = Math.floor(r / seq_q);
+    const at: Row = [Math.floor(head / heads), head % heads, r % seq_q];
+    if (!fillRow(c, at, row)) continue;
+    if (sums !== null) addMagnitudes(c, sums, at, row);
+    for (const one of each) {
+      rowBound(c, one.model, one.operands, at, row, one.row);
+      outErrors(c, one.model, one.operands, at, row, one.row);
+      one.out.set(one.row.out, r * head_dim_v);
+      one.lseError[r] = one.row.lseError;
+      if (sums !== null) addErrors(one, at, row, one.row);
     }
   }
-  return {
-    of: (name, stored) => (name === 'lse' ? lseBound(model, rows, stored) : fixed[name]),
-  };
+  return each.map((one) => {
+    const fixed: Outputs = { out: widened(one.out, c.out) };
+    if (sums !== null) {
+      for (const [name, bound] of backwardBounds(one, sums)) {
+        const balls = c.gradients?.get(name);
+        if (balls !== undefined) fixed[name] = widened(bound, balls);
+      }
+    }
+    return { of: (name, stored) => (name === 'lse' ? lseBound(c, one, stored) : fixed[name]) };
+  });
 }
 
 /** An upper bound on the number of sums whose rounding the probabilistic bound speaks of. */
@@ -105,50 +133,40 @@ function sumCount({ parameters }: AttentionCase): number {
   return 4 * pairs + elements + batch * projections;
 }
 
-function outputsOf(attentionCase: AttentionCase, evaluated: Evaluated): Outputs {
-  const { problem, forward, gradients } = evaluated;
-  const lse = mapTensor(
-    logSumExp(problem, forward.rows),
-    (value) => value ?? Number.NEGATIVE_INFINITY,
+/** The midpoints of every output that the case wants. */
+function valuesOf(c: CertifiedCase): Outputs {
+  const balls = (name: OutputName): FlatBalls | undefined =>
+    name === 'out' ? c.out : name === 'lse' ? c.lse : c.gradients?.get(name);
+  return Object.fromEntries(
+    c.parameters.wants.flatMap((name) => {
+      const mid = balls(name)?.mid;
+      return mid === undefined
+        ? []
+        : [[name, tensorOf<number>(mid, outputShape(c.attentionCase, name))]];
+    }),
   );
-  const all: Outputs = { out: forward.out, lse };
-  if (gradients !== null) {
-    for (const [name, tensor] of gradientsByName(gradients)) {
-      if (tensor !== null) all[name] = tensor;
-    }
-  }
-  const wanted: Outputs = {};
-  for (const name of attentionCase.parameters.wants) {
-    const tensor = all[name];
-    if (tensor !== undefined) wanted[name] = tensor;
-  }
-  return wanted;
 }
 
-/** The case in float64, by the definition; gradients only where it wants one. */
-export function evaluateFloat64(attentionCase: AttentionCase): Evaluated {
-  const problem = lift(float64, attentionCase);
-  const forward = attention(problem);
-  const wantsGradients = attentionCase.parameters.wants.some((name) => name.startsWith('d_'));
-  return {
-    problem,
-    forward,
-    gradients: wantsGradients ? attentionGradients(problem, forward) : null,
-  };
+/**
+ * The answer in balls: over float64, or over double-double where a candidate is itself as precise
+ * as float64 or where a float64 ball is unbounded.
+ */
+function certifiedFor(attentionCase: AttentionCase, profile: ProfileName): CertifiedCase {
+  if (PROFILES[profile].accumulation > unitRoundoff('f64')) {
+    const coarse = certify(attentionCase, float64Ball);
+    if (isBounded(coarse)) return coarse;
+  }
+  return certify(attentionCase, doubleDoubleBall);
 }
 
 /** The answer to a case, with the bounds that a profile allows. */
 export function expectation(attentionCase: AttentionCase, profile: ProfileName): Expectation {
-  const evaluated = evaluateFloat64(attentionCase);
+  const c = certifiedFor(attentionCase, profile);
   const model = (lambda: number | null) =>
     errorModel(PROFILES[profile], attentionCase.parameters.dtype, lambda);
-  const random =
-    attentionCase.judging === 'random' && elementCount(evaluated.forward.rows.shape) > 0;
-  return {
-    attentionCase,
-    profile,
-    values: outputsOf(attentionCase, evaluated),
-    worstCase: boundsOf(evaluated, model(null)),
-    probabilistic: random ? boundsOf(evaluated, model(lambdaFor(sumCount(attentionCase)))) : null,
-  };
+  const models = [model(null)];
+  if (attentionCase.judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));
+  const [worstCase, probabilistic = null] = boundsOf(c, models);
+  if (worstCase === undefined) throw new Error('no bound was derived');
+  return { attentionCase, profile, values: valuesOf(c), worstCase, probabilistic };
 }

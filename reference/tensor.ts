@@ -149,8 +149,19 @@ export function mapTensor<S, T>(tensor: Tensor<S>, f: (value: S) => T): Tensor<T
 
 /** Read `tensor` at `index` of a larger shape it broadcasts to (extent 1, or axis missing in front). */
 export function broadcastGet<T>(tensor: Tensor<T>, index: readonly number[]): T {
-  const skip = index.length - tensor.shape.length;
-  return tensor.get(
-    ...tensor.shape.map((extent, i) => (extent === 1 ? 0 : (index[i + skip] ?? 0))),
-  );
+  const { shape } = tensor;
+  const skip = index.length - shape.length;
+  const at = (axis: number): number => (shape[axis] === 1 ? 0 : (index[axis + skip] ?? 0));
+  switch (shape.length) {
+    case 1:
+      return tensor.get(at(0));
+    case 2:
+      return tensor.get(at(0), at(1));
+    case 3:
+      return tensor.get(at(0), at(1), at(2));
+    case 4:
+      return tensor.get(at(0), at(1), at(2), at(3));
+    default:
+      return tensor.get(...shape.map((_, axis) => at(axis)));
+  }
 }

@@ -29,6 +29,11 @@ export interface BallSystem<M, R> {
   readonly ends: (ball: Ball<M, R>) => { readonly low: End; readonly high: End } | null;
 }
 
+/** A system whose balls can be read as balls around a float64. */
+export interface NumberBallSystem<M> extends BallSystem<M, number> {
+  readonly flat: (ball: Ball<M, number>) => Ball<number, number>;
+}
+
 const U = 2 ** -53;
 /** A float64 result rounded up: its half ULP is below U·|x| + 2⁻¹⁰⁷⁴. */
 const up = (x: number): number => x * (1 + 4 * U) + 2 ** -1073;
@@ -83,7 +88,8 @@ const FLOAT64_ERROR = {
 };
 
 /** Balls over float64. */
-export const float64Ball: BallSystem<number, number> = {
+export const float64Ball: NumberBallSystem<number> = {
+  flat: (given) => given,
   arithmetic: ball(float64, {
     ...float64Radii((m: number) => m, Number.isFinite, FLOAT64_ERROR),
   }),
@@ -98,7 +104,11 @@ export const float64Ball: BallSystem<number, number> = {
 };
 
 /** Balls over double-double. */
-export const doubleDoubleBall: BallSystem<DoubleDouble, number> = {
+export const doubleDoubleBall: NumberBallSystem<DoubleDouble> = {
+  flat: ({ mid: { hi, lo }, rad }) => ({
+    mid: hi,
+    rad: lo === 0 ? rad : up(Math.abs(lo) + rad),
+  }),
   arithmetic: ball(doubleDouble, {
     ...float64Radii(
       ({ hi }: DoubleDouble) => hi,

@@ -1,0 +1,270 @@
+/**
+ * The magnitudes of one row that every bound of it is made of, rounded up. spec/bounds.md §2
+ *
+ * They do not depend on a candidate's precision, so they are computed once for all error models.
+ * Scores are recomputed in float64 with an error of their own (Lemma Score with 2⁻⁵³), and every
+ * magnitude takes in the errors and radii of what it is computed from.
+ * @module
+ */
+import { exp, tanh } from './arithmetic/float64.ts';
+import type { Broadcast, CertifiedCase } from './certified.ts';
+import { growth } from './error-model.ts';
+import { kvHead } from './scores.ts';
+
+const U = 2 ** -53;
+const TINY = 2 ** -1060;
+
+/** Magnitudes of the visible keys of a row, entry n for the n-th of them; reused row after row. */
+export interface RowMagnitudes {
+  count: number;
+  readonly j: Int32Array;
+  /** Σ|q||k| and Σ(|q| + |k|). */
+  readonly products: Float64Array;
+  readonly sizes: Float64Array;
+  /** |raw| at most and at least, spec (2); |c·tanh| at most, spec (3); |bias|; |s| at most. */
+  readonly raw: Float64Array;
+  readonly rawLeast: Float64Array;
+  readonly capped: Float64Array;
+  readonly bias: Float64Array;
+  readonly score: Float64Array;
+  /** |s − m| and |s − LSE| at most. */
+  readonly shift: Float64Array;
+  readonly fromLse: Float64Array;
+  /** |tanh(raw/c)| and 1 − tanh² at most; 1 − tanh² is 1 without softcap. */
+  readonly t: Float64Array;
+  readonly slope: Float64Array;
+  /** P and κ at most. */
+  readonly p: Float64Array;
+  readonly kappa: Float64Array;
+  /** |G| at most, spec (11), Σ|dO||V|, and |dS| at most, spec (13). */
+  readonly g: Float64Array;
+  readonly gProducts: Float64Array;
+  readonly dS: Float64Array;
+  /** Of the row: |m|, |LSE|, |LSE − m|, range of the logits, |D|, |dLSE|, Σ|dO||O|. */
+  m: number;
+  lse: number;
+  logSum: number;
+  range: number;
+  d: number;
+  dLse: number;
+  dProducts: number;
+  /** The sink's P, |s|, |s − m|, |s − LSE| and |dS|; null without one. */
+  sink: { p: number; score: number; shift: number; fromLse: number; dS: number } | null;
+}
+
+export function rowMagnitudes(seqKv: number): RowMagnitudes {
+  const array = (): Float64Array => new Float64Array(seqKv);
+  return {
+    count: 0,
+    j: new Int32Array(seqKv),
+    products: array(),
+    sizes: array(),
+    raw: array(),
+    rawLeast: array(),
+    capped: array(),
+    bias: array(),
+    score: array(),
+    shift: array(),
+    fromLse: array(),
+    t: array(),
+    slope: array(),
+    p: array(),
+    kappa: array(),
+    g: array(),
+    gProducts: array(),
+    dS: array(),
+    m: 0,
+    lse: 0,
+    logSum: 0,
+    range: 0,
+    d: 0,
+    dLse: 0,
+    dProducts: 0,
+    sink: null,
+  };
+}
+
+/** The element of a broadcast tensor for (b, h, i, j). */
+export function broadcastAt({ strides }: Broadcast, [b, h, i]: Row, j: number): number {
+  return b * strides[0] + h * strides[1] + i * strides[2] + j * strides[3];
+}
+
+export type Row = readonly [b: number, h: number, i: number];
+
+/** P at most, given s − LSE and the error of that. */
+function probabilityAtMost(difference: number, error: number): number {
+  const grown = 1 + growth(error + 8 * U * (1 + Math.abs(difference)));
+  return grown < Number.POSITIVE_INFINITY ? Math.min(1, exp(difference) * grown + TINY) : 1;
+}
+
+/** What softcap and bias make of a raw score: the score, its float64 error, tanh and its error. */
+interface Capped {
+  readonly s: number;
+  readonly error: number;
+  readonly capped: number;
+  readonly t: number;
+  readonly tError: number;
+}
+
+function cappedScore(softcap: number, bias: number, raw: number, rawError: number): Capped {
+  if (softcap === 0) {
+    const s = raw + bias;
+    return {
+      s,
+      error: rawError + U * Math.abs(s),
+      capped: Math.abs(raw) + rawError,
+      t: 0,
+      tError: 0,
+    };
+  }
+  const t = tanh(raw / softcap);
+  const tError = Math.min(
+    2,
+    rawError / softcap + 32 * U * Math.abs(t) + U * Math.abs(raw / softcap) + TINY,
+  );
+  const capped = softcap * t;
+  const cappedError = softcap * tError + U * Math.abs(capped);
+  const s = capped + bias;
+  return {
+    s,
+    error: cappedError + U * Math.abs(s),
+    capped: Math.min(softcap, Math.abs(capped) + cappedError),
+    t,
+    tError,
+  };
+}
+
+/** The scores of the row: everything up to P. */
+function fillScores(
+  c: CertifiedCase,
+  row: Row,
+  lse: { mid: number; rad: number },
+  m: { mid: number; rad: number },
+  to: RowMagnitudes,
+): void {
+  const { parameters, q, k, bias, visible } = c;
+  const { heads, kv_heads, seq_q, seq_kv, head_dim: d, softcap } = parameters;
+  const [b, h, i] = row;
+  const queryAt = ((b * heads + h) * seq_q + i) * d;
+  const keysAt = (b * kv_heads + kvHead(parameters, h)) * seq_kv * d;
+  const scale = Math.abs(parameters.scale);
+  let count = 0;
+  for (let j = 0; j < seq_kv; j++) {
+    if (!visible(b, h, i, j)) continue;
+    let [dot, products, sizes, carried] = [0, 0, 0, 0];
+    const keyAt = keysAt + j * d;
+    for (let e = 0; e < d; e++) {
+      const [x, y, r] = [q[queryAt + e] ?? 0, k.mid[keyAt + e] ?? 0, k.rad[keyAt + e] ?? 0];
+      const product = x * y;
+      dot += product;
+      products += Math.abs(product);
+      sizes += Math.abs(x) + Math.abs(y) + r;
+      carried += Math.abs(x) * r;
+    }
+    const raw = parameters.scale * dot;
+    const rawError =
+      scale * (1.01 * (d + 3) * U * (products + carried) + carried + d * TINY) + TINY;
+    const biasValue = bias === null ? 0 : (bias.data[broadcastAt(bias, row, j)] ?? 0);
+    const { s, error, capped, t, tError } = cappedScore(softcap, biasValue, raw, rawError);
+    to.j[count] = j;
+    to.products[count] = products + carried;
+    to.sizes[count] = sizes;
+    to.raw[count] = Math.abs(raw) + rawError;
+    to.rawLeast[count] = Math.max(0, Math.abs(raw) - rawError);
+    to.capped[count] = capped;
+    to.bias[count] = Math.abs(biasValue);
+    to.score[count] = Math.abs(s) + error;
+    to.shift[count] = Math.abs(s - m.mid) + error + m.rad;
+    to.fromLse[count] = Math.abs(s - lse.mid) + error + lse.rad;
+    to.t[count] = Math.min(1, Math.abs(t) + tError);
+    to.slope[count] =
+      softcap === 0 ? 1 : Math.min(1, 1 - t * t + 2 * tError + tError * tError + 4 * U);
+    to.p[count] = probabilityAtMost(s - lse.mid, error + lse.rad);
+    count++;
+  }
+  to.count = count;
+}
+
+/** G, D and dS of the row. spec (11)-(13) */
+function fillGradients(c: CertifiedCase, row: Row, r: number, to: RowMagnitudes): void {
+  const { parameters, v, dOut, out, dLse, kappa } = c;
+  const { kv_heads, seq_kv, head_dim_v: width } = parameters;
+  const valuesAt = (row[0] * kv_heads + kvHead(parameters, row[1])) * seq_kv * width;
+  const gamma = 1.01 * (width + 3) * U;
+  let [d, dProducts, dError] = [0, 0, 0];
+  for (let e = 0; e < width; e++) {
+    const [x, o, rad] = [
+      dOut[r * width + e] ?? 0,
+      out.mid[r * width + e] ?? 0,
+      out.rad[r * width + e] ?? 0,
+    ];
+    d += x * o;
+    dProducts += Math.abs(x) * (Math.abs(o) + rad);
+    dError += Math.abs(x) * rad;
+  }
+  dError += gamma * dProducts + width * TINY;
+  const cotangent = dLse[r] ?? 0;
+  to.d = Math.abs(d) + dError;
+  to.dLse = Math.abs(cotangent);
+  to.dProducts = dProducts;
+  for (let n = 0; n < to.count; n++) {
+    const at = valuesAt + (to.j[n] ?? 0) * width;
+    let [dot, products, carried] = [0, 0, 0];
+    for (let e = 0; e < width; e++) {
+      const [x, y] = [dOut[r * width + e] ?? 0, v.mid[at + e] ?? 0];
+      dot += x * y;
+      products += Math.abs(x * y);
+      carried += Math.abs(x) * (v.rad[at + e] ?? 0);
+    }
+    const factor = kappa === null ? 1 : (kappa.data[broadcastAt(kappa, row, to.j[n] ?? 0)] ?? 0);
+    const gError =
+      factor * (gamma * (products + carried) + carried + width * TINY + 4 * U * Math.abs(dot));
+    to.kappa[n] = factor;
+    to.g[n] = factor * Math.abs(dot) + gError;
+    to.gProducts[n] = products + carried;
+    to.dS[n] =
+      (to.p[n] ?? 0) *
+      (Math.abs(factor * dot - d + cotangent) +
+        gError +
+        dError +
+        4 * U * ((to.g[n] ?? 0) + to.d + to.dLse));
+  }
+  if (to.sink !== null)
+    to.sink.dS = to.sink.p * (Math.abs(cotangent - d) + dError + 2 * U * (to.d + to.dLse));
+}
+
+/** Fill `to` for row (b, h, i); false for a row that attends to nothing. */
+export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean {
+  const { heads, seq_q } = c.parameters;
+  const r = (row[0] * heads + row[1]) * seq_q + row[2];
+  const at = ({ mid, rad }: CertifiedCase['lse']) => ({ mid: mid[r] ?? 0, rad: rad[r] ?? 0 });
+  const [lse, m] = [at(c.lse), at(c.max)];
+  if (Number.isNaN(lse.rad)) return false;
+  fillScores(c, row, lse, m, to);
+  to.m = Math.abs(m.mid) + m.rad;
+  to.lse = Math.abs(lse.mid) + lse.rad;
+  to.logSum = Math.abs(lse.mid - m.mid) + lse.rad + m.rad;
+  to.range = to.shift.subarray(0, to.count).reduce((max, x) => Math.max(max, x), 0);
+  const sink = c.sink?.[row[1]];
+  if (sink === undefined) to.sink = null;
+  else {
+    const shift = Math.abs(sink - m.mid) + m.rad;
+    const p = probabilityAtMost(sink - lse.mid, lse.rad);
+    to.sink = {
+      p,
+      score: Math.abs(sink),
+      shift,
+      fromLse: Math.abs(sink - lse.mid) + lse.rad,
+      dS: 0,
+    };
+    to.range = Math.max(to.range, shift);
+  }
+  if (c.gradients !== null) fillGradients(c, row, r, to);
+  else {
+    for (let n = 0; n < to.count; n++) {
+      to.kappa[n] =
+        c.kappa === null ? 1 : (c.kappa.data[broadcastAt(c.kappa, row, to.j[n] ?? 0)] ?? 0);
+    }
+  }
+  return true;
+}
