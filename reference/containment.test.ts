@@ -4,7 +4,7 @@ import { LADDER } from './levels.ts';
 import { evaluate } from './reference.ts';
 import { containment, hostileCase } from './testing/containment.ts';
 
-const CASES = 20;
+const CASES = 40;
 const DIGITS = 80;
 
 describe('no ball misses the truth', () => {

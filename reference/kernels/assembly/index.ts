@@ -1,0 +1,9 @@
+/**
+ * What the WebAssembly module exports. It owns no memory but what the caller lays out: all
+ * functions work on byte addresses of one linear memory, imported.
+ * @module
+ */
+export { expMany, logMany, tanhMany } from './elementary';
+export { addOuter, gradientTile } from './gradient';
+export { addTile, columnMaxima, multiply, packColumns, packRows, rowSquares } from './product';
+export { softmaxTile } from './softmax';

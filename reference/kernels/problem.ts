@@ -1,0 +1,93 @@
+/**
+ * A case as the kernels see it: readers of its rows, its pairs, and the numbers that do not change.
+ * @module
+ */
+import type { AttentionCase, CaseParameters } from '../case.ts';
+import type { Tensor } from '../tensor.ts';
+import { U } from './radius.ts';
+import { type Pairs, pairsOf, type RowReader, rowReader } from './source.ts';
+
+/** Queries and keys of a tile: both multiples of four, and of the chunk of a product. */
+export const TILE = 128;
+
+/** K and V recomputed from features are off by a little; K and V given are exact. */
+export interface KeyErrors {
+  /** Largest ‖ΔK_j‖ of a head, [B·Hkv]. */
+  readonly keyNorm: Float64Array;
+  readonly valueNorm: Float64Array;
+  /** Largest |ΔK_jc|, [B·Hkv, d]; and |ΔV_jc|, [B·Hkv, dv]. */
+  readonly key: Float64Array;
+  readonly value: Float64Array;
+}
+
+export interface KernelProblem {
+  readonly parameters: CaseParameters;
+  readonly pairs: Pairs;
+  readonly q: RowReader;
+  readonly k: RowReader;
+  readonly v: RowReader;
+  /** Null without gradients. */
+  readonly dOut: RowReader | null;
+  readonly dLse: Tensor | null;
+  readonly sink: Float64Array | null;
+  readonly keyErrors: KeyErrors | null;
+  /** κ of a kept pair, computed as 1/(1 − rate), off by at most 3u of it; 1 without dropout. */
+  readonly kappa: number;
+  readonly kappaError: number;
+  /** d and dv rounded up to a multiple of four. */
+  readonly width: number;
+  readonly valueWidth: number;
+}
+
+const fours = (n: number): number => Math.ceil(n / 4) * 4;
+
+/** The case over its own K and V, or over those recomputed. */
+export function kernelProblem(
+  attentionCase: AttentionCase,
+  keys: Tensor,
+  values: Tensor,
+  keyErrors: KeyErrors | null,
+): KernelProblem {
+  const { parameters, inputs } = attentionCase;
+  const { q, d_out, d_lse, sink, dropout_keep } = inputs;
+  if (q === undefined) throw new RangeError('"q" expected a tensor, got none');
+  const dropout = dropout_keep !== undefined;
+  return {
+    parameters,
+    pairs: pairsOf(attentionCase),
+    q: rowReader(q),
+    k: rowReader(keys),
+    v: rowReader(values),
+    dOut: d_out === undefined ? null : rowReader(d_out),
+    dLse: d_lse ?? null,
+    sink:
+      sink === undefined
+        ? null
+        : Float64Array.from({ length: parameters.heads }, (_, h) => sink.get(h)),
+    keyErrors,
+    kappa: dropout ? 1 / (1 - parameters.dropout_rate) : 1,
+    kappaError: dropout ? 3 * U : 0,
+    width: fours(parameters.head_dim),
+    valueWidth: fours(parameters.head_dim_v),
+  };
+}
+
+/** The rows of one index list, TILE at a time. */
+export function tilesOf(indices: ArrayLike<number>): number[][] {
+  const list = Array.from(indices);
+  const tiles: number[][] = [];
+  for (let n = 0; n < list.length; n += TILE) tiles.push(list.slice(n, n + TILE));
+  return tiles;
+}
+
+/** Copies the rows of one (b, h) into `target`, row length `width`. */
+export function readRows(
+  reader: RowReader,
+  b: number,
+  h: number,
+  indices: ArrayLike<number>,
+  target: Float64Array,
+  width: number,
+): void {
+  for (let n = 0; n < indices.length; n++) reader(b, h, indices[n] ?? 0, target, n * width);
+}

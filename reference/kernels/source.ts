@@ -1,0 +1,139 @@
+/**
+ * Reading a case tile by tile: rows of tensors into float64 tiles, and what masks, bias and dropout
+ * say about the pairs of a tile.
+ * @module
+ */
+import type { AttentionCase, InputName } from '../case.ts';
+import { visibility } from '../mask.ts';
+import type { Tensor } from '../tensor.ts';
+
+/** Storage that hands over a run of elements at once, from a file perhaps. */
+export interface RangedStorage {
+  read(start: number, target: Float64Array): void;
+}
+
+/** Row `index` of a [B, H, N, width] tensor into target[at…]; what is not finite becomes 0. */
+export type RowReader = (
+  b: number,
+  h: number,
+  index: number,
+  target: Float64Array,
+  at: number,
+) => void;
+
+/** Reads rows of the last axis. Elements that are not finite belong to keys that nobody sees. */
+export function rowReader(tensor: Tensor): RowReader {
+  const { data, shape, stride, offset } = tensor;
+  const width = shape[3] ?? 0;
+  const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = stride;
+  const clean = (target: Float64Array, at: number): void => {
+    for (let c = at; c < at + width; c++) {
+      const x = target[c] ?? 0;
+      if (x - x !== 0) target[c] = 0;
+    }
+  };
+  const start = (b: number, h: number, i: number): number => offset + b * s0 + h * s1 + i * s2;
+  if (s3 === 1 && data instanceof Float64Array) {
+    return (b, h, index, target, at) => {
+      const from = start(b, h, index);
+      target.set(data.subarray(from, from + width), at);
+      clean(target, at);
+    };
+  }
+  if (s3 === 1 && 'read' in data) {
+    const ranged = data as unknown as RangedStorage;
+    return (b, h, index, target, at) => {
+      ranged.read(start(b, h, index), target.subarray(at, at + width));
+      clean(target, at);
+    };
+  }
+  return (b, h, index, target, at) => {
+    for (let c = 0; c < width; c++) target[at + c] = tensor.get(b, h, index, c);
+    clean(target, at);
+  };
+}
+
+/** Element (b, h, i, j) of a tensor that broadcasts to [B, Hq, Sq, Skv]. */
+export function pairReader(tensor: Tensor): (b: number, h: number, i: number, j: number) => number {
+  const { data, shape, stride, offset } = tensor;
+  const skip = 4 - shape.length;
+  const step = (axis: number): number =>
+    (shape[axis - skip] ?? 1) === 1 ? 0 : (stride[axis - skip] ?? 0);
+  const [s0, s1, s2, s3] = [step(0), step(1), step(2), step(3)];
+  const flat = (b: number, h: number, i: number, j: number): number =>
+    offset + b * s0 + h * s1 + i * s2 + j * s3;
+  // A computed storage answers to get, a typed array to an index.
+  if (data instanceof Float64Array || Array.isArray(data)) {
+    return (b, h, i, j) => data[flat(b, h, i, j)] ?? 0;
+  }
+  const at = (axis: number, n: number): number => ((shape[axis] ?? 1) === 1 ? 0 : n);
+  return (b, h, i, j) => tensor.get(...[b, h, i, j].slice(skip).map((n, axis) => at(axis, n)));
+}
+
+/** What masks, bias and dropout say, pair by pair. */
+export interface Pairs {
+  /** True where no tile needs `scores`: everything is visible and there is no bias. */
+  readonly plain: boolean;
+  readonly dropout: boolean;
+  /**
+   * Fills `tile` [rows, stride] with the bias, −∞ where row i may not see key j and beyond the last
+   * key. The largest |bias| in it; −1 where nothing is visible.
+   */
+  readonly scores: (
+    tile: Float64Array,
+    at: readonly [b: number, h: number],
+    rows: ArrayLike<number>,
+    keys: ArrayLike<number>,
+    stride: number,
+  ) => number;
+  /** Fills `tile` with 1 where the pair is kept and 0 where it is dropped. */
+  readonly kept: (
+    tile: Float64Array,
+    at: readonly [b: number, h: number],
+    rows: ArrayLike<number>,
+    keys: ArrayLike<number>,
+    stride: number,
+  ) => void;
+}
+
+const HIDING: readonly InputName[] = ['mask', 'kv_lengths', 'media_text'];
+
+export function pairsOf(attentionCase: AttentionCase): Pairs {
+  const { parameters, inputs } = attentionCase;
+  const masked =
+    HIDING.some((name) => inputs[name] !== undefined) ||
+    parameters.causal !== 'none' ||
+    parameters.window !== null;
+  const visible = visibility(attentionCase);
+  const bias = inputs.bias === undefined ? null : pairReader(inputs.bias);
+  const keep = inputs.dropout_keep === undefined ? null : pairReader(inputs.dropout_keep);
+  return {
+    plain: !masked && bias === null,
+    dropout: keep !== null,
+    scores: (tile, [b, h], rows, keys, stride) => {
+      let largest = -1;
+      tile.fill(Number.NEGATIVE_INFINITY);
+      for (let r = 0; r < rows.length; r++) {
+        const i = rows[r] ?? 0;
+        for (let c = 0; c < keys.length; c++) {
+          const j = keys[c] ?? 0;
+          if (masked && !visible(b, h, i, j)) continue;
+          const value = bias === null ? 0 : bias(b, h, i, j);
+          tile[r * stride + c] = value;
+          largest = Math.max(largest, Math.abs(value));
+        }
+      }
+      return largest;
+    },
+    kept: (tile, [b, h], rows, keys, stride) => {
+      tile.fill(0);
+      if (keep === null) return;
+      for (let r = 0; r < rows.length; r++) {
+        for (let c = 0; c < keys.length; c++) {
+          const value = keep(b, h, rows[r] ?? 0, keys[c] ?? 0);
+          tile[r * stride + c] = value === 0 ? 0 : 1;
+        }
+      }
+    },
+  };
+}
