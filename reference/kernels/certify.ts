@@ -7,10 +7,15 @@
  * @module
  */
 import type { AttentionCase, OutputName } from '../case.ts';
+import { outputShape } from '../case-shapes.ts';
 import { type Tensor, tensorOf } from '../tensor.ts';
+import { backwardRange, type Deltas, newSums, RANGE, type Sums } from './backward.ts';
+import { featureGradients, recomputedKeys } from './features.ts';
 import { emptyResults, forwardRows, type RowResults } from './forward.ts';
 import { kernelModule } from './module.ts';
 import { type KernelProblem, kernelProblem, tilesOf } from './problem.ts';
+import { finiteRadius } from './radius.ts';
+import { biasGradient, deltasOf, type ScoreSums, sinkGradient } from './row-sums.ts';
 
 /** An output with its certificate; all of one shape. */
 export interface CertifiedOutput {
@@ -26,15 +31,18 @@ export type Certified = Partial<Record<OutputName, CertifiedOutput>>;
 export interface CertifyOptions {
   readonly system: 'float64' | 'double-double';
   /** Rising query positions, the same for every head: out, lse and d_q have these rows only. */
-  readonly rows?: ArrayLike<number>;
+  readonly rows?: ArrayLike<number> | undefined;
   /** Rising key positions, the same for every head: d_k and d_v have these keys only. */
-  readonly keys?: ArrayLike<number>;
+  readonly keys?: ArrayLike<number> | undefined;
 }
 
 const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
 
-function pair(mid: Float64Array, radius: Float64Array, shape: readonly number[]): CertifiedOutput {
-  return { mid: tensorOf(mid, shape), low: null, radius: tensorOf(radius, shape) };
+function certificate({ value, error }: Sums, shape: readonly number[]): CertifiedOutput {
+  error.forEach((e, n) => {
+    error[n] = finiteRadius(value[n] ?? 0, e);
+  });
+  return { mid: tensorOf(value, shape), low: null, radius: tensorOf(error, shape) };
 }
 
 /** The forward pass of the given rows of every head, [B, Hq, rows]. */
@@ -53,19 +61,139 @@ function forwardOf(problem: KernelProblem, rows: readonly number[]): RowResults 
   return results;
 }
 
+interface BackwardPlan {
+  readonly rows: readonly number[];
+  readonly keys: readonly number[];
+  readonly results: RowResults;
+  readonly deltas: Deltas;
+  readonly dQ: Sums | null;
+  readonly dK: Sums | null;
+  readonly dV: Sums | null;
+  readonly scores: ScoreSums | null;
+}
+
+/** Every KV head, RANGE keys at a time. */
+function backwardOf(problem: KernelProblem, plan: BackwardPlan): void {
+  const { batch, kv_heads, head_dim: d, head_dim_v: dv } = problem.parameters;
+  const { keys, dQ, dK, dV, scores } = plan;
+  for (let head = 0; head < batch * kv_heads; head++) {
+    for (let start = 0; start < keys.length; start += RANGE) {
+      const part = keys.slice(start, start + RANGE);
+      const within = (sums: Sums | null, width: number): Sums | null => {
+        if (sums === null) return null;
+        const [from, to] = [start, start + part.length].map(
+          (n) => (head * keys.length + n) * width,
+        );
+        return { value: sums.value.subarray(from, to), error: sums.error.subarray(from, to) };
+      };
+      backwardRange(kernelModule(), problem, {
+        b: Math.floor(head / kv_heads),
+        g: head % kv_heads,
+        rows: plan.rows,
+        results: plan.results,
+        deltas: plan.deltas,
+        keys: part,
+        keyCount: keys.length,
+        dQ,
+        dK: within(dK, d),
+        dV: within(dV, dv),
+        onScores: scores === null ? null : scores.listener,
+      });
+    }
+  }
+}
+
+/** Rows and keys chosen; absent = all. */
+interface Selection {
+  readonly rows: readonly number[] | null;
+  readonly keys: readonly number[] | null;
+}
+
+/** Gradients of whole rows and keys: one pass where nothing is chosen, else one for each kind. */
+function gradients(
+  attentionCase: AttentionCase,
+  problem: KernelProblem,
+  { rows, keys }: Selection,
+  results: RowResults,
+): Certified {
+  const { parameters: p } = attentionCase;
+  const wants = (name: OutputName): boolean => p.wants.includes(name);
+  const [allRows, allKeys] = [range(p.seq_q), range(p.seq_kv)];
+  const certified: Certified = {};
+  const sums = (n: number, width: number, heads: number): Sums =>
+    newSums(p.batch * heads * n * width);
+  const keyCount = (keys ?? allKeys).length;
+  const whole = rows === null && keys === null;
+  const features = whole && (wants('d_y') || wants('d_w_k') || wants('d_w_v'));
+  const dQ = wants('d_q') ? sums((rows ?? allRows).length, p.head_dim, p.heads) : null;
+  const dK = wants('d_k') || features ? sums(keyCount, p.head_dim, p.kv_heads) : null;
+  const dV = wants('d_v') || features ? sums(keyCount, p.head_dim_v, p.kv_heads) : null;
+  const scores = whole && wants('d_bias') ? biasGradient(attentionCase) : null;
+  const rowResults = (chosen: readonly number[]): RowResults =>
+    chosen === allRows && rows !== null ? forwardOf(problem, allRows) : results;
+  const pass = (
+    passRows: readonly number[],
+    passKeys: readonly number[],
+    outputs: Pick<BackwardPlan, 'dQ' | 'dK' | 'dV' | 'scores'>,
+  ): void => {
+    const forward = rowResults(passRows);
+    const deltas = deltasOf(problem, passRows, forward);
+    backwardOf(problem, { rows: passRows, keys: passKeys, results: forward, deltas, ...outputs });
+    if (whole && wants('d_sink') && problem.sink !== null) {
+      certified.d_sink = certificate(sinkGradient(problem, passRows, forward, deltas), [p.heads]);
+    }
+  };
+  if (whole) pass(allRows, allKeys, { dQ, dK, dV, scores });
+  else {
+    if (dQ !== null) pass(rows ?? allRows, allKeys, { dQ, dK: null, dV: null, scores: null });
+    if (dK !== null || dV !== null)
+      pass(allRows, keys ?? allKeys, { dQ: null, dK, dV, scores: null });
+  }
+  if (features && dK !== null && dV !== null) {
+    const { dY, dWK, dWV } = featureGradients(kernelModule(), attentionCase, dK, dV);
+    for (const [name, value] of [
+      ['d_y', dY],
+      ['d_w_k', dWK],
+      ['d_w_v', dWV],
+    ] as const) {
+      if (wants(name)) certified[name] = certificate(value, outputShape(attentionCase, name));
+    }
+  }
+  const rowShape = [p.batch, p.heads, (rows ?? allRows).length];
+  const keyShape = [p.batch, p.kv_heads, keyCount];
+  if (dQ !== null) certified.d_q = certificate(dQ, [...rowShape, p.head_dim]);
+  if (dK !== null && wants('d_k')) certified.d_k = certificate(dK, [...keyShape, p.head_dim]);
+  if (dV !== null && wants('d_v')) certified.d_v = certificate(dV, [...keyShape, p.head_dim_v]);
+  if (scores !== null) certified.d_bias = certificate(scores.sums(), scores.shape);
+  return certified;
+}
+
 /** Every wanted output that the kernels do, with its certificate. */
 export function certify(attentionCase: AttentionCase, options: CertifyOptions): Certified {
   const { parameters: p, inputs } = attentionCase;
-  const { k, v } = inputs;
-  if (options.system !== 'float64' || k === undefined || v === undefined) return {};
-  const problem = kernelProblem(attentionCase, k, v, null);
-  const rows = options.rows === undefined ? range(p.seq_q) : Array.from(options.rows);
+  if (options.system !== 'float64') return {};
+  const recomputed = p.dim_y === undefined ? null : recomputedKeys(kernelModule(), attentionCase);
+  const [k, v] = [recomputed?.k ?? inputs.k, recomputed?.v ?? inputs.v];
+  if (k === undefined || v === undefined)
+    throw new RangeError('"k", "v" expected tensors, got none');
+  const problem = kernelProblem(attentionCase, k, v, recomputed?.errors ?? null);
+  const chosen = (list: ArrayLike<number> | undefined): number[] | null =>
+    list === undefined ? null : Array.from(list);
+  const selection: Selection = { rows: chosen(options.rows), keys: chosen(options.keys) };
+  const rows = selection.rows ?? range(p.seq_q);
   const results = forwardOf(problem, rows);
   const certified: Certified = {};
   const shape = [p.batch, p.heads, rows.length];
-  if (p.wants.includes('out')) {
-    certified.out = pair(results.out, results.outRadius, [...shape, p.head_dim_v]);
+  const { out, outRadius, lse, lseRadius } = results;
+  if (p.wants.some((name) => name.startsWith('d_'))) {
+    Object.assign(certified, gradients(attentionCase, problem, selection, results));
   }
-  if (p.wants.includes('lse')) certified.lse = pair(results.lse, results.lseRadius, shape);
+  if (p.wants.includes('out')) {
+    const tensor = tensorOf<number>(outRadius, [...shape, p.head_dim_v]);
+    certified.out = { mid: tensorOf(out, tensor.shape), low: null, radius: tensor };
+  }
+  if (p.wants.includes('lse')) {
+    certified.lse = { mid: tensorOf(lse, shape), low: null, radius: tensorOf(lseRadius, shape) };
+  }
   return certified;
 }

@@ -177,7 +177,8 @@ function finishRow(
   const { parameters: p, keyErrors, kappa, kappaError, valueWidth } = problem;
   const { results, at } = to;
   const [m = 0, l = 0, moves = 0] = t.state.view.subarray(row * 3, row * 3 + 3);
-  results.m[at] = m;
+  // m = −∞ beside a sum that is not a number: every score met was not a number either.
+  results.m[at] = Number.isNaN(l) ? l : m;
   if (m === Number.NEGATIVE_INFINITY && !Number.isNaN(l)) {
     results.lse[at] = m; // spec (9)
     return;

@@ -55,6 +55,7 @@ export interface KernelFunctions {
     dp: number,
     bias: number,
     keep: number,
+    errorTile: number,
     rows: number,
     columns: number,
     stride: number,

@@ -17,6 +17,7 @@ function gradientRow(
   dp: usize,
   bias: usize,
   keep: usize,
+  errorTile: usize,
   columns: i32,
   scale: f64,
   softcap: f64,
@@ -56,6 +57,7 @@ function gradientRow(
     v128.store(s + n, weight);
     v128.store(dp + n, f64x2.mul(ds, slope)); // spec (14)
     if (bias != 0) v128.store(bias + n, ds);
+    if (errorTile != 0) v128.store(errorTile + n, error);
     errors = f64x2.add(errors, error);
     sizes = f64x2.add(sizes, size);
     const first = byColumn + n;
@@ -69,7 +71,8 @@ function gradientRow(
 
 /**
  * Tiles [rows, columns] of row length `stride`: `s` holds raw dot products and becomes κP, `dp` holds
- * dO·V and becomes dRaw, `bias` (or 0) holds the bias and becomes dS. `facts` [rows, 8] holds m,
+ * dO·V and becomes dRaw, `bias` (or 0) holds the bias and becomes dS, `errorTile` (or 0) receives the
+ * errors of dS. `facts` [rows, 8] holds m,
  * 1/l, dLSE − D, the relative error of dS, its absolute error over P, the relative error of κP.
  * `byRow` [rows, 2] receives the sums of the error of dRaw and of |dS|. `byColumn`
  * [2, columns] receives those of the error of dRaw and of the error of κP.
@@ -79,6 +82,7 @@ export function gradientTile(
   dp: usize,
   bias: usize,
   keep: usize,
+  errorTile: usize,
   rows: i32,
   columns: i32,
   stride: i32,
@@ -97,6 +101,7 @@ export function gradientTile(
       dp + skip,
       bias == 0 ? 0 : bias + skip,
       keep == 0 ? 0 : keep + skip,
+      errorTile == 0 ? 0 : errorTile + skip,
       columns,
       scale,
       softcap,

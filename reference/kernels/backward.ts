@@ -1,0 +1,415 @@
+/**
+ * The certified backward pass of one KV head over a range of keys: fused, tile by tile, in float64.
+ *
+ * spec (10)-(16): P is recomputed from each row's m and 1/l. dK and dV of the range are whole when
+ * the rows are; dQ gains the range's share. Radii as in spec/bounds.md, "The kernels' radii".
+ * @module
+ */
+
+import type { RowResults } from './forward.ts';
+import type { KernelModule, Tile } from './module.ts';
+import { type KernelProblem, readRows, TILE, tilesOf } from './problem.ts';
+import { dotDepth, growth, norm, SLACK, TINY, U } from './radius.ts';
+
+/** Keys of a range: their rows, gradients and bounds stay in the kernels' memory meanwhile. */
+export const RANGE = 1024;
+
+/** A sum and a bound of its error, both flat. */
+export interface Sums {
+  readonly value: Float64Array;
+  readonly error: Float64Array;
+}
+
+export const newSums = (length: number): Sums => ({
+  value: new Float64Array(length),
+  error: new Float64Array(length),
+});
+
+/** dLSE − D of each row, and its error. */
+export type Deltas = Sums;
+
+/** What a range works on and adds to. */
+export interface RangeWork {
+  readonly b: number;
+  readonly g: number;
+  /** Query positions, the same for each head; `results` and `deltas` are [B, Hq, rows]. */
+  readonly rows: readonly number[];
+  readonly results: RowResults;
+  readonly deltas: Deltas;
+  /** At most RANGE key positions, of `keyCount` in all. */
+  readonly keys: readonly number[];
+  readonly keyCount: number;
+  /** dQ [B, Hq, rows, d], to which the range's share is added; null = not wanted. */
+  readonly dQ: Sums | null;
+  /** dK [keys, d] and dV [keys, dv] of this range; null = not wanted. */
+  readonly dK: Sums | null;
+  readonly dV: Sums | null;
+  /** Told dS and its error, tile by tile, row length TILE; null = not wanted. */
+  readonly onScores: ScoreListener | null;
+}
+
+export type ScoreListener = (
+  at: readonly [b: number, h: number],
+  rows: readonly number[],
+  keys: readonly number[],
+  dS: Float64Array,
+  error: Float64Array,
+) => void;
+
+type Tiles = Record<
+  | 'k'
+  | 'v'
+  | 'dk'
+  | 'dv'
+  | 'dkError'
+  | 'dvError'
+  | 'q'
+  | 'do'
+  | 'qRows'
+  | 'qColumns'
+  | 'doRows'
+  | 'doColumns'
+  | 'kRows'
+  | 'kColumns'
+  | 'vRows'
+  | 's'
+  | 'dp'
+  | 'bias'
+  | 'keep'
+  | 'error'
+  | 'packed'
+  | 'product'
+  | 'dq'
+  | 'dqError'
+  | 'facts'
+  | 'byRow'
+  | 'byColumn'
+  | 'squares'
+  | 'qMaxima'
+  | 'doMaxima'
+  | 'kMaxima',
+  Tile
+>;
+
+function layOut(kernels: KernelModule, problem: KernelProblem, keys: number): Tiles {
+  const { width, valueWidth } = problem;
+  const range = Math.ceil(keys / TILE) * TILE;
+  const [rowTile, valueTile, pairTile] = [TILE * width, TILE * valueWidth, TILE * TILE];
+  return kernels.layOut({
+    k: range * width,
+    v: range * valueWidth,
+    dk: range * width,
+    dv: range * valueWidth,
+    dkError: range * width,
+    dvError: range * valueWidth,
+    q: rowTile,
+    do: valueTile,
+    qRows: rowTile,
+    qColumns: rowTile,
+    doRows: valueTile,
+    doColumns: valueTile,
+    kRows: rowTile,
+    kColumns: rowTile,
+    vRows: valueTile,
+    s: pairTile,
+    dp: pairTile,
+    bias: pairTile,
+    keep: pairTile,
+    error: pairTile,
+    packed: pairTile,
+    product: Math.max(rowTile, valueTile),
+    dq: rowTile,
+    dqError: rowTile,
+    facts: TILE * 8,
+    byRow: TILE * 2,
+    byColumn: TILE * 2,
+    squares: range,
+    qMaxima: width,
+    doMaxima: valueWidth,
+    kMaxima: width,
+  });
+}
+
+/** Largest magnitudes met, for what underflow may lose. */
+interface Largest {
+  /** κ‖dO‖‖V‖ + |dLSE − D| */
+  gradient: number;
+  query: number;
+  dOut: number;
+  key: number;
+}
+
+/** Roundings that a term of dQ, dK or dV may see in its sum, beyond its own. */
+function sumDepth({ parameters: p }: KernelProblem, rows: number, keyCount: number): number {
+  const group = p.heads / p.kv_heads;
+  const tiles = Math.max(
+    Math.ceil(rows / TILE) * group,
+    Math.ceil(keyCount / TILE) + Math.ceil(keyCount / RANGE),
+  );
+  return dotDepth(TILE) + tiles + 2;
+}
+
+/** Lemma Gradient: what the tile needs to know of each row. Returns the largest κ‖dO‖‖V‖ + |δ|. */
+function rowFacts(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  work: RangeWork,
+  first: number,
+  count: number,
+  valueNorm: number,
+): number {
+  const { parameters: p, kappa, kappaError, keyErrors, valueWidth } = problem;
+  const { results, deltas, b, g } = work;
+  const valueError = keyErrors === null ? 0 : (keyErrors.valueNorm[b * p.kv_heads + g] ?? 0);
+  const kept = kappaError > 0 ? 1 : 0;
+  const depth = sumDepth(problem, work.rows.length, work.keyCount) * U * SLACK;
+  kernels.run.rowSquares(t.do.at, t.squares.at, count, valueWidth);
+  let largest = 0;
+  for (let r = 0; r < count; r++) {
+    const at = first + r;
+    const m = results.m[at] ?? 0;
+    const [delta, deltaError] = [deltas.value[at] ?? 0, deltas.error[at] ?? 0];
+    if (m === Number.NEGATIVE_INFINITY) {
+      t.facts.view.fill(0, r * 8, r * 8 + 8); // spec (9): 1/l = 0 makes P = 0
+      continue;
+    }
+    const dOut = norm(t.squares.view[r] ?? 0, valueWidth);
+    const log = results.probability[at] ?? Number.POSITIVE_INFINITY;
+    const tanhError = results.tanhError[at] ?? 0;
+    const slope = p.softcap === 0 ? 0 : tanhError * (2 + tanhError) + 3 * U;
+    const size = kappa * dOut * (valueNorm + valueError) * SLACK;
+    const dPError = size * (dotDepth(p.head_dim_v) + 6 * kept) * U + kappa * dOut * valueError;
+    const probability = growth(log);
+    const lost = (p.head_dim_v + 2) * kappa * TINY;
+    const relative = (probability + slope + 4 * U + depth) * SLACK;
+    const absolute =
+      (dPError + lost + deltaError + U * Math.abs(delta)) * (1 + probability) * SLACK;
+    const weight = (growth(log + kappaError + kept * U) + depth) * SLACK;
+    t.facts.view.set([m, results.inverse[at] ?? 0, delta, relative, absolute, weight], r * 8);
+    largest = Math.max(largest, size + Math.abs(delta));
+  }
+  return largest;
+}
+
+/** Rows, columns and maxima of one tile of queries. */
+function loadQueries(
+  { run }: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  at: readonly [number, number],
+  rows: readonly number[],
+): void {
+  const { parameters: p, width, valueWidth, q, dOut } = problem;
+  const n = rows.length;
+  readRows(q, ...at, rows, t.q.view, width);
+  if (dOut !== null) readRows(dOut, ...at, rows, t.do.view, valueWidth);
+  run.packRows(t.q.at, t.qRows.at, n, p.head_dim, width);
+  run.packColumns(t.q.at, t.qColumns.at, n, width, width);
+  run.packRows(t.do.at, t.doRows.at, n, p.head_dim_v, valueWidth);
+  run.packColumns(t.do.at, t.doColumns.at, n, valueWidth, valueWidth);
+  run.columnMaxima(t.q.at, t.qMaxima.at, n, width);
+  run.columnMaxima(t.do.at, t.doMaxima.at, n, valueWidth);
+}
+
+/** Where one tile of keys lies in the range. */
+interface KeyTile {
+  readonly keys: readonly number[];
+  /** Position of its first key in the range. */
+  readonly start: number;
+}
+
+/** Scores, dP and dS of one tile; false where no key of it is seen. */
+function tileGradients(
+  { run }: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  at: readonly [number, number],
+  rows: readonly number[],
+  { keys, start }: KeyTile,
+  wantsScores: boolean,
+): boolean {
+  const { parameters: p, pairs, width, valueWidth, kappa } = problem;
+  const n = keys.length;
+  const columns = Math.ceil(n / 4) * 4;
+  const biased = !pairs.plain || columns !== n || wantsScores;
+  if (biased && pairs.scores(t.bias.view, at, rows, keys, TILE) < 0) return false;
+  if (pairs.dropout) pairs.kept(t.keep.view, at, rows, keys, TILE);
+  const [kAt, vAt] = [t.k.at + start * width * 8, t.v.at + start * valueWidth * 8];
+  run.packRows(kAt, t.kRows.at, n, p.head_dim, width);
+  run.packColumns(kAt, t.kColumns.at, n, width, width);
+  run.packRows(vAt, t.vRows.at, n, p.head_dim_v, valueWidth);
+  run.columnMaxima(kAt, t.kMaxima.at, n, width);
+  run.multiply(t.qRows.at, t.kRows.at, t.s.at, rows.length, n, p.head_dim, TILE, false);
+  run.multiply(t.doRows.at, t.vRows.at, t.dp.at, rows.length, n, p.head_dim_v, TILE, false);
+  run.gradientTile(
+    t.s.at,
+    t.dp.at,
+    biased ? t.bias.at : 0,
+    pairs.dropout ? t.keep.at : 0,
+    wantsScores ? t.error.at : 0,
+    rows.length,
+    columns,
+    TILE,
+    p.scale,
+    p.softcap,
+    kappa,
+    t.facts.at,
+    t.byRow.at,
+    t.byColumn.at,
+  );
+  return true;
+}
+
+/** dQ of the row tile gains dRaw·K. spec (15) */
+function addQueries(
+  { run }: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  rows: number,
+  keys: number,
+): void {
+  const { width } = problem;
+  run.packRows(t.dp.at, t.packed.at, rows, keys, TILE);
+  run.multiply(t.packed.at, t.kColumns.at, t.product.at, rows, width, keys, width, false);
+  run.addTile(t.dq.at, t.product.at, rows * width);
+  run.addOuter(t.dqError.at, t.byRow.at, 2, t.kMaxima.at, rows, width);
+}
+
+/** dK and dV of the key tile gain dRawᵀ·Q and (κP)ᵀ·dO. spec (16), (10) */
+function addKeys(
+  { run }: KernelModule,
+  { width, valueWidth }: KernelProblem,
+  t: Tiles,
+  rows: number,
+  { keys: { length: n }, start }: KeyTile,
+): void {
+  const columns = Math.ceil(n / 4) * 4;
+  const [k, v] = [start * width * 8, start * valueWidth * 8];
+  run.packColumns(t.dp.at, t.packed.at, rows, n, TILE);
+  run.multiply(t.packed.at, t.qColumns.at, t.product.at, n, width, rows, width, false);
+  run.addTile(t.dk.at + k, t.product.at, n * width);
+  run.addOuter(t.dkError.at + k, t.byColumn.at, 1, t.qMaxima.at, n, width);
+  run.packColumns(t.s.at, t.packed.at, rows, n, TILE);
+  run.multiply(t.packed.at, t.doColumns.at, t.product.at, n, valueWidth, rows, valueWidth, false);
+  run.addTile(t.dv.at + v, t.product.at, n * valueWidth);
+  run.addOuter(t.dvError.at + v, t.byColumn.at + columns * 8, 1, t.doMaxima.at, n, valueWidth);
+}
+
+/** Adds the tile's dQ, times scale, and its error to the whole. */
+function flushQueries(
+  { parameters: p, keyErrors, width }: KernelProblem,
+  t: Tiles,
+  work: RangeWork,
+  first: number,
+  sizes: Float64Array,
+  lost: number,
+): void {
+  const { dQ, b, g } = work;
+  if (dQ === null) return;
+  const factor = Math.abs(p.scale);
+  const d = p.head_dim;
+  for (let r = 0; r < sizes.length; r++) {
+    for (let c = 0; c < d; c++) {
+      const to = (first + r) * d + c;
+      const keyError = keyErrors === null ? 0 : (keyErrors.key[(b * p.kv_heads + g) * d + c] ?? 0);
+      const share = p.scale * (t.dq.view[r * width + c] ?? 0);
+      const error = (t.dqError.view[r * width + c] ?? 0) + keyError * (sizes[r] ?? 0);
+      const sum = (dQ.value[to] ?? 0) + share;
+      dQ.value[to] = sum;
+      // The sum over ranges is in sumDepth; the product with scale rounds here.
+      dQ.error[to] =
+        (dQ.error[to] ?? 0) + factor * error + (Math.abs(share) + Math.abs(sum)) * U + lost;
+    }
+  }
+}
+
+/** Copies dK and dV of the range out, times scale. */
+function finishKeys(
+  { parameters: p, width, valueWidth, kappa }: KernelProblem,
+  t: Tiles,
+  work: RangeWork,
+  largest: Largest,
+): void {
+  const terms = work.rows.length * (p.heads / p.kv_heads) + 4;
+  const factor = Math.abs(p.scale);
+  const lostK = terms * 8 * TINY * (1 + factor) * (largest.gradient + 2) * (1 + largest.query);
+  const lostV = terms * 8 * TINY * (1 + kappa) * (1 + largest.dOut);
+  for (let n = 0; n < work.keys.length; n++) {
+    for (let c = 0; work.dK !== null && c < p.head_dim; c++) {
+      const value = p.scale * (t.dk.view[n * width + c] ?? 0);
+      const error = factor * (t.dkError.view[n * width + c] ?? 0) + Math.abs(value) * U + lostK;
+      work.dK.value[n * p.head_dim + c] = value;
+      work.dK.error[n * p.head_dim + c] = error;
+    }
+    for (let c = 0; work.dV !== null && c < p.head_dim_v; c++) {
+      work.dV.value[n * p.head_dim_v + c] = t.dv.view[n * valueWidth + c] ?? 0;
+      work.dV.error[n * p.head_dim_v + c] = (t.dvError.view[n * valueWidth + c] ?? 0) + lostV;
+    }
+  }
+}
+
+const peak = (values: Float64Array): number => values.reduce((top, x) => Math.max(top, x), 0);
+
+/** One tile of queries of head h against every key of the range. */
+function backwardQueries(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  work: RangeWork,
+  h: number,
+  rows: readonly number[],
+  first: number,
+  largest: Largest,
+): void {
+  const { parameters: p } = problem;
+  const at = [work.b, h] as const;
+  loadQueries(kernels, problem, t, at, rows);
+  const norms = kernels.run.rowSquares(t.v.at, t.squares.at, work.keys.length, problem.valueWidth);
+  const valueNorm = norm(norms, problem.valueWidth);
+  const gradient = rowFacts(kernels, problem, t, work, first, rows.length, valueNorm);
+  largest.gradient = Math.max(largest.gradient, gradient);
+  largest.query = Math.max(largest.query, peak(t.qMaxima.view));
+  largest.dOut = Math.max(largest.dOut, peak(t.doMaxima.view));
+  t.dq.view.fill(0);
+  t.dqError.view.fill(0);
+  const sizes = new Float64Array(rows.length);
+  let start = 0;
+  for (const keys of tilesOf(work.keys)) {
+    const tile = { keys, start };
+    start += keys.length;
+    if (!tileGradients(kernels, problem, t, at, rows, tile, work.onScores !== null)) continue;
+    work.onScores?.(at, rows, keys, t.bias.view, t.error.view);
+    largest.key = Math.max(largest.key, peak(t.kMaxima.view));
+    sizes.forEach((size, r) => {
+      sizes[r] = size + (t.byRow.view[2 * r] ?? 0) + (t.byRow.view[2 * r + 1] ?? 0);
+    });
+    if (work.dQ !== null) addQueries(kernels, problem, t, rows.length, keys.length);
+    if (work.dK !== null || work.dV !== null) addKeys(kernels, problem, t, rows.length, tile);
+  }
+  const terms = work.keys.length + 4;
+  const lost = terms * 8 * TINY * (1 + Math.abs(p.scale)) * (gradient + 2) * (1 + largest.key);
+  flushQueries(problem, t, work, first, sizes, lost);
+}
+
+/** The backward pass of KV head (b, g) over one range of keys and the given rows. */
+export function backwardRange(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  work: RangeWork,
+): void {
+  const { parameters: p, width, valueWidth } = problem;
+  const t = layOut(kernels, problem, work.keys.length);
+  readRows(problem.k, work.b, work.g, work.keys, t.k.view, width);
+  readRows(problem.v, work.b, work.g, work.keys, t.v.view, valueWidth);
+  const largest: Largest = { gradient: 0, query: 0, dOut: 0, key: 0 };
+  const group = p.heads / p.kv_heads;
+  for (let h = work.g * group; h < (work.g + 1) * group; h++) {
+    let first = (work.b * p.heads + h) * work.rows.length;
+    for (const rows of tilesOf(work.rows)) {
+      backwardQueries(kernels, problem, t, work, h, rows, first, largest);
+      first += rows.length;
+    }
+  }
+  finishKeys(problem, t, work, largest);
+}

@@ -1,0 +1,115 @@
+/**
+ * Sums over rows that are no matrix products, with errors: D, dSink and dBias. spec (12), (17), (18)
+ * @module
+ */
+import { exp } from '../arithmetic/float64.ts';
+import type { AttentionCase } from '../case.ts';
+import { elementCount } from '../tensor.ts';
+import { type Deltas, newSums, type ScoreListener, type Sums } from './backward.ts';
+import type { RowResults } from './forward.ts';
+import { type KernelProblem, TILE } from './problem.ts';
+import { growth, SLACK, TINY, U } from './radius.ts';
+
+/** dLSE − D of the given rows, [B, Hq, rows]: `ΔD ≤ Σ|dO|ΔO + (dv + 1)u·Σ|dO||Ô|`. */
+export function deltasOf(
+  { parameters: p, dOut, dLse }: KernelProblem,
+  rows: readonly number[],
+  { out, outRadius }: RowResults,
+): Deltas {
+  const deltas = newSums(p.batch * p.heads * rows.length);
+  const dv = p.head_dim_v;
+  const row = new Float64Array(dv);
+  let at = 0;
+  for (let head = 0; head < p.batch * p.heads; head++) {
+    const [b, h] = [Math.floor(head / p.heads), head % p.heads];
+    for (const i of rows) {
+      dOut?.(b, h, i, row, 0);
+      let [sum, size, spread] = [0, 0, 0];
+      for (let c = 0; c < dv; c++) {
+        const term = (row[c] ?? 0) * (out[at * dv + c] ?? 0);
+        sum += term;
+        size += Math.abs(term);
+        spread += Math.abs(row[c] ?? 0) * (outRadius[at * dv + c] ?? 0);
+      }
+      const delta = (dLse === null ? 0 : dLse.get(b, h, i)) - sum;
+      deltas.value[at] = delta;
+      deltas.error[at] =
+        (spread + (dv + 1) * U * size + U * Math.abs(delta)) * SLACK + (dv + 2) * TINY;
+      at++;
+    }
+  }
+  return deltas;
+}
+
+/** dSink_h = Σ P_sink (dLSE − D), over all rows of the head. spec (18) */
+export function sinkGradient(
+  { parameters: p, sink }: KernelProblem,
+  rows: readonly number[],
+  { m, inverse, probability }: RowResults,
+  deltas: Deltas,
+): Sums {
+  const sums = newSums(p.heads);
+  const count = p.batch * rows.length;
+  let at = 0;
+  for (let head = 0; head < p.batch * p.heads; head++) {
+    const h = head % p.heads;
+    for (let n = 0; n < rows.length; n++, at++) {
+      const weight = exp((sink?.[h] ?? 0) - (m[at] ?? 0)) * (inverse[at] ?? 0);
+      const delta = deltas.value[at] ?? 0;
+      const term = weight * delta;
+      const relative = growth((probability[at] ?? Number.POSITIVE_INFINITY) + 2 * U);
+      const own =
+        Math.abs(term) * (relative + (count + 2) * U) +
+        weight * (1 + relative) * (deltas.error[at] ?? 0);
+      sums.value[h] = (sums.value[h] ?? 0) + term;
+      sums.error[h] = (sums.error[h] ?? 0) + own * SLACK + (4 * Math.abs(delta) + 8) * TINY;
+    }
+  }
+  return sums;
+}
+
+/** dBias under construction: fed by the backward pass, read at the end. */
+export interface ScoreSums {
+  readonly shape: number[];
+  readonly listener: ScoreListener;
+  readonly sums: () => Sums;
+}
+
+/** dBias: dS summed over the axes along which the bias broadcasts. spec (17) */
+export function biasGradient({ inputs, parameters: p }: AttentionCase): ScoreSums {
+  const shape = [...(inputs.bias?.shape ?? [])];
+  const count = elementCount(shape);
+  const sums = newSums(count);
+  const sizes = new Float64Array(count);
+  const full = [p.batch, p.heads, p.seq_q, p.seq_kv];
+  const steps = [0, 0, 0, 0];
+  let step = 1;
+  for (let axis = 3; axis >= 4 - shape.length; axis--) {
+    const extent = shape[axis - 4 + shape.length] ?? 1;
+    steps[axis] = extent === 1 ? 0 : step;
+    step *= extent;
+  }
+  const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = steps;
+  // Every element sums the pairs along the axes it does not have.
+  const terms = elementCount(full) / Math.max(1, count);
+  return {
+    shape,
+    listener: ([b, h], rows, keys, dS, error) => {
+      rows.forEach((i, r) => {
+        keys.forEach((j, c) => {
+          const to = b * s0 + h * s1 + i * s2 + j * s3;
+          const value = dS[r * TILE + c] ?? 0;
+          sums.value[to] = (sums.value[to] ?? 0) + value;
+          sums.error[to] = (sums.error[to] ?? 0) + (error[r * TILE + c] ?? 0) + TINY;
+          sizes[to] = (sizes[to] ?? 0) + Math.abs(value);
+        });
+      });
+    },
+    sums: () => {
+      sizes.forEach((size, n) => {
+        sums.error[n] = ((sums.error[n] ?? 0) + size * terms * U) * SLACK;
+      });
+      return sums;
+    },
+  };
+}
