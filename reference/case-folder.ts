@@ -149,16 +149,25 @@ function writeWhole(folder: string, name: string, bytes: Uint8Array | string): v
   renameSync(temporary, join(folder, name));
 }
 
-/** Write `case.json` and `inputs.safetensors`; the folder is made when missing. */
-export function writeCase(folder: string, { parameters, inputs, judging }: AttentionCase): void {
-  mkdirSync(folder, { recursive: true });
+/** The bytes of the two files that pose a case. */
+export function caseFiles({ parameters, inputs, judging }: AttentionCase) {
   const tensors = INPUT_NAMES.flatMap((name) => {
     const tensor = inputs[name];
     const dtype = STRUCTURE[name] === undefined ? STORED[parameters.dtype] : integerDtype(name);
     return tensor === undefined ? [] : [{ name, dtype, tensor }];
   });
-  writeWhole(folder, 'case.json', `${JSON.stringify(parameters, null, 2)}\n`);
-  writeWhole(folder, 'inputs.safetensors', writeSafetensors(tensors, { judging }));
+  return {
+    'case.json': new TextEncoder().encode(`${JSON.stringify(parameters, null, 2)}\n`),
+    'inputs.safetensors': writeSafetensors(tensors, { judging }),
+  };
+}
+
+/** Write `case.json` and `inputs.safetensors`; the folder is made when missing. */
+export function writeCase(folder: string, attentionCase: AttentionCase): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, bytes] of Object.entries(caseFiles(attentionCase))) {
+    writeWhole(folder, name, bytes);
+  }
 }
 
 function integerDtype(name: InputName): StoredDtype {

@@ -26,7 +26,8 @@ export interface Level {
   ) => (output: OutputName, flat: number) => Enclosure;
 }
 
-function evaluateWork<T>(
+/** Every output of the rows and keys of some work; what lies outside it is not to be read. */
+export function evaluateWork<T>(
   problem: ReturnType<typeof lift<T>>,
   { forward: rows, backward }: Work,
 ): Outputs<T | null> {

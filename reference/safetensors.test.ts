@@ -13,6 +13,8 @@ const sample: Record<StoredDtype, number[]> = {
   F32: [1.5, 2 ** -149, -3.4028234663852886e38, Number.NaN],
   F16: [1, -2, 65504, 2 ** -24],
   BF16: [1, 3.140625, -Infinity, 2 ** -133],
+  F8_E4M3: [1, -448, 2 ** -9, Number.NaN],
+  F8_E5M2: [1, 57344, -(2 ** -16), Infinity],
   I64: [0, -1, Number.MAX_SAFE_INTEGER, 7],
   I32: [0, -1, 2147483647, -2147483648],
   U8: [0, 1, 255, 2],

@@ -8,10 +8,14 @@
  * @module
  */
 import { z } from 'zod';
+import { decode8, encode8, type Float8 } from './float8.ts';
 import { decode16, encode16 } from './format.ts';
 import { elementCount, type Tensor, tensorOf, toFlat } from './tensor.ts';
 
-export const STORED_DTYPES = ['F64', 'F32', 'F16', 'BF16', 'I64', 'I32', 'U8', 'BOOL'] as const;
+export const STORED_DTYPES = [
+  ...(['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2'] as const),
+  ...(['I64', 'I32', 'U8', 'BOOL'] as const),
+] as const;
 export type StoredDtype = (typeof STORED_DTYPES)[number];
 
 /** One tensor of a file: the format it is stored in, and its numbers. */
@@ -55,6 +59,12 @@ const half = (format: 'f16' | 'bf16'): Codec => ({
   write: (view, at, value) => view.setUint16(at, encode16(format, value), true),
 });
 
+const eighth = (format: Float8): Codec => ({
+  bytes: 1,
+  read: (view, at) => decode8(format, view.getUint8(at)),
+  write: (view, at, value) => view.setUint8(at, encode8(format, value)),
+});
+
 const CODECS: Readonly<Record<StoredDtype, Codec>> = {
   F64: {
     bytes: 8,
@@ -68,6 +78,8 @@ const CODECS: Readonly<Record<StoredDtype, Codec>> = {
   },
   F16: half('f16'),
   BF16: half('bf16'),
+  F8_E4M3: eighth('fp8-e4m3'),
+  F8_E5M2: eighth('fp8-e5m2'),
   I64: {
     bytes: 8,
     read: readI64,
