@@ -4,45 +4,13 @@
  * Faults shrink as keys are added while the bound grows, so probes are small.
  * @module
  */
-import type { CaseInputs, CaseParameters } from '../../reference/case.ts';
-import { roundTo } from '../../reference/format.ts';
-import { filled, forEachIndex, type Tensor, zeros } from '../../reference/tensor.ts';
+import { filled, forEachIndex, zeros } from '../../reference/tensor.ts';
+import { type Adjust, all, edit, rankOf, set } from './edits.ts';
+import { INDEX_PROBES } from './index-probes.ts';
+import { PRECISION_PROBES } from './precision-probes.ts';
+import { RANGE_PROBES } from './range-probes.ts';
 import type { SuiteSpec } from './spec.ts';
-
-type Adjust = NonNullable<SuiteSpec['adjust']>;
-
-/** Replaces a tensor's elements, rounded to the case's dtype. */
-function edit(
-  tensor: Tensor | undefined,
-  dtype: CaseParameters['dtype'],
-  value: (at: number[], old: number) => number,
-): void {
-  if (tensor === undefined) return;
-  forEachIndex(tensor.shape, (at) =>
-    tensor.set(...at, roundTo(dtype, value(at, tensor.get(...at)))),
-  );
-}
-
-/** Several edits, one after another. */
-const all =
-  (...edits: Adjust[]): Adjust =>
-  (inputs, p) => {
-    for (const one of edits) one(inputs, p);
-  };
-
-/** Every element of an input becomes value(index, old). */
-const set =
-  (name: keyof CaseInputs, value: (at: number[], old: number) => number): Adjust =>
-  (inputs, p) =>
-    edit(inputs[name], p.dtype, value);
-
-const start = (sizes: readonly number[], n: number): number =>
-  sizes.slice(0, n).reduce((a, b) => a + b, 0);
-
-/** Which rank a position belongs to. */
-function rankOf(sizes: readonly number[], position: number): number {
-  return sizes.findIndex((size, n) => position < start(sizes, n) + size);
-}
+import { STATE_PROBES } from './state-probes.ts';
 
 const SHIFT =
   'an unstable softmax or merge: a constant added to a row must change nothing but the LSE';
@@ -711,4 +679,8 @@ export const PROBES: readonly SuiteSpec[] = [
   ...numerics,
   ...exact,
   ...poisoned,
+  ...INDEX_PROBES,
+  ...RANGE_PROBES,
+  ...PRECISION_PROBES,
+  ...STATE_PROBES,
 ];

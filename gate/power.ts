@@ -1,0 +1,70 @@
+/**
+ * `npm run power [-- --quick] [-- NAME...]`: judges every fault of the zoo (or those named) by the suite `core`, prints
+ * JSON lines, and, when all were judged, writes the table properties/zoo/README.md. With `--quick` a
+ * fault is asked until its first refusal, and no table is written. Exit status 1
+ * when a fault passes that is not listed as one that cannot be seen, or honest work is refused.
+ * @module
+ */
+import { existsSync, writeFileSync } from 'node:fs';
+import { loadFault, loadZoo } from '../properties/zoo/zoo.ts';
+import { PROFILE_NAMES } from '../reference/profile.ts';
+import { type FaultPower, PROFILE_DTYPE, type ProfilePeace, powerAt } from './power/measure.ts';
+import { powerTable } from './power/table.ts';
+import { suite } from './suite.ts';
+
+const print = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+
+function lineOf({ fault, ...power }: FaultPower): object {
+  const { seams: _, ...known } = fault;
+  const finite = (kill: FaultPower['first']) =>
+    kill === null
+      ? null
+      : { ...kill, deviation: Number.isFinite(kill.deviation) ? kill.deviation : 'infinite' };
+  return {
+    power: known.name,
+    ...known,
+    ...power,
+    first: finite(power.first),
+    strongest: finite(power.strongest),
+  };
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const names = words.filter((word) => word !== '--quick');
+  const quick = names.length < words.length;
+  const faults = names.length === 0 ? await loadZoo() : await Promise.all(names.map(loadFault));
+  const powers: FaultPower[] = [];
+  const peaces: ProfilePeace[] = [];
+  for (const profile of PROFILE_NAMES) {
+    const begin = performance.now();
+    const measured = powerAt(
+      profile,
+      faults,
+      suite('core', PROFILE_DTYPE[profile], { seed: 1 }),
+      quick,
+    );
+    for (const power of measured.powers) print(lineOf(power));
+    print({ peace: profile, ...measured.peace, seconds: (performance.now() - begin) / 1000 });
+    powers.push(...measured.powers);
+    peaces.push(measured.peace);
+  }
+  const unexpected = powers.filter(
+    ({ fault, killedBy }) => killedBy === 0 && fault.unseen === undefined,
+  );
+  const refused = peaces.reduce((sum, peace) => sum + peace.refused, 0);
+  print({
+    power: 'all',
+    faults: powers.length,
+    refused: powers.filter(({ killedBy }) => killedBy > 0).length,
+    passed: powers.filter(({ killedBy }) => killedBy === 0).map(({ fault }) => fault.name),
+    passed_without_reason: unexpected.map(({ fault }) => fault.name),
+    honest_refused: refused,
+  });
+  const page = new URL('../../properties/zoo/README.md', import.meta.url);
+  if (words.length === 0 && existsSync(new URL('.', page))) {
+    writeFileSync(page, powerTable(powers, peaces, 'core'));
+  }
+  return unexpected.length === 0 && refused === 0 ? 0 : 1;
+}
+
+process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,46 @@
+/**
+ * Edits of a drawn case's inputs, the words in which probes are written.
+ * @module
+ */
+import type { CaseInputs, CaseParameters } from '../../reference/case.ts';
+import { roundTo } from '../../reference/format.ts';
+import { forEachIndex, type Tensor } from '../../reference/tensor.ts';
+import type { SuiteSpec } from './spec.ts';
+
+export type Adjust = NonNullable<SuiteSpec['adjust']>;
+
+/** Replaces a tensor's elements, rounded to the case's dtype. */
+export function edit(
+  tensor: Tensor | undefined,
+  dtype: CaseParameters['dtype'],
+  value: (at: number[], old: number) => number,
+): void {
+  if (tensor === undefined) return;
+  forEachIndex(tensor.shape, (at) =>
+    tensor.set(...at, roundTo(dtype, value(at, tensor.get(...at)))),
+  );
+}
+
+/** Several edits, one after another. */
+export const all =
+  (...edits: Adjust[]): Adjust =>
+  (inputs, p) => {
+    for (const one of edits) one(inputs, p);
+  };
+
+/** Every element of an input becomes value(index, old, parameters). */
+export const set =
+  (
+    name: keyof CaseInputs,
+    value: (at: number[], old: number, parameters: CaseParameters) => number,
+  ): Adjust =>
+  (inputs, p) =>
+    edit(inputs[name], p.dtype, (at, old) => value(at, old, p));
+
+const start = (sizes: readonly number[], n: number): number =>
+  sizes.slice(0, n).reduce((a, b) => a + b, 0);
+
+/** Which rank a position belongs to. */
+export function rankOf(sizes: readonly number[], position: number): number {
+  return sizes.findIndex((size, n) => position < start(sizes, n) + size);
+}

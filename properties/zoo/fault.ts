@@ -1,0 +1,31 @@
+/**
+ * Fault: one thing done wrong to the host, and what is known about it.
+ * @module
+ */
+import type { ProfileName } from '../../reference/profile.ts';
+import { PRECISIONS } from './host/precision.ts';
+import type { Seams } from './host/seams.ts';
+import { type Host, hostOf } from './host.ts';
+
+export interface Fault {
+  /** Letters, digits and hyphens; the name of its file. */
+  readonly name: string;
+  /** What goes wrong, one sentence. */
+  readonly wrong: string;
+  /** Where it was seen: an id of the catalogue of published faults, or `invented`. */
+  readonly seen: string;
+  /** The profile it is judged at; default f32. */
+  readonly profile?: ProfileName;
+  /** A case of the suite core that refuses it, without the suite's name; null = none can. */
+  readonly shownBy: string | null;
+  /** Why no case can show it; only where `shownBy` is null. */
+  readonly unseen?: string;
+  /** The steps it replaces; called once for each candidate, so state kept here lives between calls. */
+  readonly seams: () => Partial<Seams>;
+}
+
+export const profileOf = ({ profile }: Fault): ProfileName => profile ?? 'f32';
+
+/** The host with the fault, from a fresh state. */
+export const faultyHost = (fault: Fault): Host =>
+  hostOf(PRECISIONS[profileOf(fault)], fault.seams());

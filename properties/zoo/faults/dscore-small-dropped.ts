@@ -1,0 +1,16 @@
+/**
+ * Fault: dS of weights below 10⁻³ is left out.
+ * @module
+ */
+import type { Fault } from '../fault.ts';
+import { HONEST } from '../host/honest.ts';
+
+export const fault: Fault = {
+  name: 'dscore-small-dropped',
+  wrong: 'dS of weights below 10⁻³ is left out.',
+  seen: 'invented',
+  shownBy: 'bias/2x4x5x11',
+  seams: () => ({
+    dScore: (x, at, p, g, delta) => (p < 1e-3 ? 0 : HONEST.dScore(x, at, p, g, delta)),
+  }),
+};

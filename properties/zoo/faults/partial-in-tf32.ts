@@ -1,0 +1,14 @@
+/**
+ * Fault: the partial output between ranks is rounded to tf32 by a candidate that declares f32.
+ * @module
+ */
+import type { Fault } from '../fault.ts';
+import { to } from '../host/precision.ts';
+
+export const fault: Fault = {
+  name: 'partial-in-tf32',
+  wrong: 'The partial output between ranks is rounded to tf32 by a candidate that declares f32.',
+  seen: 'invented',
+  shownBy: 'probe/lengths-and-more-queries',
+  seams: () => ({ round: (honest) => ({ ...honest, partial: to('tf32') }) }),
+};

@@ -1,0 +1,23 @@
+/**
+ * Fault: dQ is added to what the call before left in its buffer.
+ * @module
+ */
+import type { Fault } from '../fault.ts';
+import { HONEST } from '../host/honest.ts';
+
+export const fault: Fault = {
+  name: 'stale-dq-buffer',
+  wrong: 'dQ is added to what the call before left in its buffer.',
+  seen: 'R-14',
+  shownBy: 'feature/media-gradients',
+  seams: () => {
+    let before = new Float64Array(0);
+    return {
+      buffer: (x, name, size) => {
+        if (name !== 'd_q') return HONEST.buffer(x, name, size);
+        if (before.length !== size) before = new Float64Array(size);
+        return before;
+      },
+    };
+  },
+};

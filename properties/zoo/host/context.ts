@@ -1,0 +1,108 @@
+/**
+ * Context: one case as the host works on it, in flat row-major arrays rounded to the operand format.
+ * @module
+ */
+import type { AttentionCase, CaseParameters, InputName } from '../../../reference/case.ts';
+import { type Visibility, visibility } from '../../../reference/mask.ts';
+import { type Tensor, toFlat } from '../../../reference/tensor.ts';
+import type { Precision } from './precision.ts';
+import type { Seams } from './seams.ts';
+
+/** Positions from `start` up to and without `stop`. */
+export interface Range {
+  readonly start: number;
+  readonly stop: number;
+}
+
+/** A flat tensor with its shape. */
+export interface Flat {
+  readonly data: Float64Array;
+  readonly shape: readonly number[];
+}
+
+export interface Context {
+  readonly attentionCase: AttentionCase;
+  readonly p: CaseParameters;
+  readonly seams: Seams;
+  readonly round: Precision;
+  readonly visible: Visibility;
+  /** Each rank's query rows and keys. */
+  readonly rows: readonly Range[];
+  readonly keys: readonly Range[];
+  /** [B, Hq, Sq, d], [B, Hkv, Skv, d], [B, Hkv, Skv, dv]; K and V perhaps recomputed. */
+  q: Float64Array;
+  k: Float64Array;
+  v: Float64Array;
+  /** [B, Hq, Sq, dv] and [B, Hq, Sq]; zeros where the case has none. */
+  dOut: Float64Array;
+  dLse: Float64Array;
+  readonly inputs: Partial<Record<InputName, Flat>>;
+}
+
+/** `array[index]`, 0 past its end. */
+export function read(array: Float64Array, index: number): number {
+  return array[index] ?? 0;
+}
+
+/** Flat position of [b, h, n, c] in a tensor of extents [·, heads, length, width]. */
+export function flatIndex(
+  [heads, length, width]: readonly [number, number, number],
+  b: number,
+  h: number,
+  n: number,
+  c: number,
+): number {
+  return ((b * heads + h) * length + n) * width + c;
+}
+
+/** Flat position in a tensor that broadcasts to the index. */
+export function broadcastIndex(shape: readonly number[], index: readonly number[]): number {
+  const skip = index.length - shape.length;
+  return shape.reduce(
+    (flat, extent, n) => flat * extent + (extent === 1 ? 0 : (index[n + skip] ?? 0)),
+    0,
+  );
+}
+
+export function ranges(sizes: readonly number[]): Range[] {
+  let start = 0;
+  return sizes.map((size) => {
+    const range = { start, stop: start + size };
+    start += size;
+    return range;
+  });
+}
+
+const flat = (tensor: Tensor): Flat => ({
+  data: Float64Array.from(toFlat(tensor)),
+  shape: tensor.shape,
+});
+
+/** The case for the host. K and V are zeros where they are recomputed later. */
+export function contextOf(attentionCase: AttentionCase, seams: Seams, round: Precision): Context {
+  const { parameters: p } = attentionCase;
+  const inputs: Context['inputs'] = {};
+  for (const [name, tensor] of Object.entries(attentionCase.inputs)) {
+    inputs[name as InputName] = flat(tensor);
+  }
+  const kvSize = p.batch * p.kv_heads * p.seq_kv;
+  const rowCount = p.batch * p.heads * p.seq_q;
+  // A key that nobody attends to may hold NaN; left out, it never meets a number.
+  const operand = (name: InputName, size: number): Float64Array =>
+    inputs[name]?.data.map(round.operand) ?? new Float64Array(size);
+  return {
+    attentionCase,
+    p,
+    seams,
+    round,
+    visible: visibility(attentionCase),
+    rows: ranges(p.partition.q),
+    keys: ranges(p.partition.kv),
+    q: operand('q', 0),
+    k: operand('k', kvSize * p.head_dim),
+    v: operand('v', kvSize * p.head_dim_v),
+    dOut: operand('d_out', rowCount * p.head_dim_v),
+    dLse: inputs.d_lse?.data.map(round.score) ?? new Float64Array(rowCount),
+    inputs,
+  };
+}
