@@ -6,7 +6,8 @@
 
     Main results.
     - [dot_any]        the model; [dot_fma] and [dot_loop] are among it
-    - [operand]        a stored operand: factors of total budget T and an absolute error e
+    - [operand]        a value that carries factors of total budget T and an absolute error e
+    - [operand_round], [operand_scale], [operand_product]   what operations do to it
 
     Dependencies. Growth.v, SumModel.v. *)
 
@@ -15,8 +16,59 @@ From Xattn Require Import Growth SumModel.
 Import ListNotations.
 Open Scope R_scope.
 
-(** An operand x as it enters a product: rounded by factors of total budget T, off by e. *)
-Definition operand (T e x y : R) : Prop := exists f a, factor T f /\ Rabs a <= e /\ y = x * f + a.
+(** y stands for x up to factors of total budget T and an absolute error e. *)
+Definition operand (T e x y : R) : Prop := Rabs (y - x) <= (Rabs x + e) * exp T - Rabs x.
+
+Lemma operand_exact : forall x, operand 0 0 x x.
+Proof.
+  intros x. unfold operand. rewrite Rminus_diag_eq, Rabs_R0, exp_0 by reflexivity. lra.
+Qed.
+
+Lemma operand_abs : forall T e x y, operand T e x y -> Rabs y <= (Rabs x + e) * exp T.
+Proof.
+  unfold operand. intros T e x y H. pose proof (Rabs_triang (y - x) x) as A.
+  replace (y - x + x) with y in A by ring. lra.
+Qed.
+
+Lemma operand_weaken : forall T T' e e' x y, T <= T' -> 0 <= e <= e' -> operand T e x y ->
+  operand T' e' x y.
+Proof.
+  unfold operand. intros T T' e e' x y HT He H. pose proof (exp_le _ _ HT). pose proof (exp_pos T).
+  pose proof (Rabs_pos x). nra.
+Qed.
+
+Lemma operand_scale : forall c T e x y, operand T e x y -> operand T (Rabs c * e) (c * x) (c * y).
+Proof.
+  unfold operand. intros c T e x y H. replace (c * y - c * x) with (c * (y - x)) by ring.
+  rewrite !Rabs_mult. pose proof (Rmult_le_compat_l _ _ _ (Rabs_pos c) H). lra.
+Qed.
+
+(** One more rounding. *)
+Lemma operand_round : forall u h T e x y z, 0 <= u -> 0 <= h -> 0 <= T -> 0 <= e ->
+  operand T e x y -> rounds u h y z -> operand (T + u) (e + h) x z.
+Proof.
+  intros u h T e x y z U H HT He O R. pose proof (operand_abs _ _ _ _ O) as A.
+  unfold operand, rounds in *. replace (z - x) with ((z - y) + (y - x)) by ring.
+  eapply Rle_trans; [apply Rabs_triang|].
+  pose proof (Rmult_le_compat_l u _ _ U A). pose proof (exp_ge_1 (T + u) ltac:(lra)) as G.
+  rewrite exp_plus in *. pose proof (exp_ineq1_le u) as I. pose proof (exp_pos T) as P.
+  pose proof (Rabs_pos x). assert (0 <= (Rabs x + e) * exp T) by (apply Rmult_le_pos; lra).
+  assert ((Rabs x + e) * exp T * (1 + u) <= (Rabs x + e) * exp T * exp u)
+    by (apply Rmult_le_compat_l; lra).
+  assert (h * 1 <= h * (exp T * exp u)) by (apply Rmult_le_compat_l; lra). lra.
+Qed.
+
+Lemma operand_product : forall T e x y T' e' x' y', 0 <= T -> 0 <= T' -> 0 <= e -> 0 <= e' ->
+  operand T e x y -> operand T' e' x' y' ->
+  operand (T + T') (Rabs x * e' + Rabs x' * e + e * e') (x * x') (y * y').
+Proof.
+  intros T e x y T' e' x' y' HT HT' He He' O O'. pose proof (operand_abs _ _ _ _ O') as A'.
+  unfold operand in *. rewrite exp_plus, Rabs_mult.
+  replace (y * y' - x * x') with ((y - x) * y' + x * (y' - x')) by ring.
+  eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult.
+  pose proof (Rmult_le_compat _ _ _ _ (Rabs_pos _) (Rabs_pos _) O A').
+  pose proof (Rmult_le_compat_l _ _ _ (Rabs_pos x) O'). lra.
+Qed.
 
 (** Computed operands p (pairs), their products rounded, and the sum of those in any order. *)
 Definition dot_any (u h : R) (ps : list (R * R)) (z : R) : Prop :=
@@ -40,14 +92,3 @@ Proof.
     + econstructor; [exact R | exact IH].
 Qed.
 
-(** A rounding is an operand with budget u and error h. *)
-Lemma rounds_operand : forall u h x y, 0 <= u -> 0 <= h -> rounds u h x y -> operand u h x y.
-Proof.
-  intros u h x y U H R. destruct (rounds_split u h x y U H R) as (d & e & D & E & ->).
-  exists (1 + d), e. split; [apply factor_round, D | split; [exact E | reflexivity]].
-Qed.
-
-Lemma operand_exact : forall x, operand 0 0 x x.
-Proof.
-  intros x. exists 1, 0. rewrite Rabs_R0. split; [apply factor_1; lra | split; [lra | ring]].
-Qed.

@@ -157,6 +157,14 @@ Inductive sum_any (u h : R) : list R -> R -> Prop :=
       sum_any u h (a ++ b) z
   | sum_perm : forall a b x, Permutation a b -> sum_any u h a x -> sum_any u h b x.
 
+Lemma sum_any_nonempty : forall u h x, ~ sum_any u h [] x.
+Proof.
+  cut (forall u h l x, sum_any u h l x -> l <> []); [intros H u h x S; exact (H _ _ _ _ S eq_refl)|].
+  intros u h l x S. induction S as [x | a b x y z Sa IHa Sb IHb | a b x P S IH]; [discriminate | |].
+  - intros M. apply app_eq_nil in M. now apply IHa.
+  - intros ->. apply Permutation_sym, Permutation_nil in P. now apply IH.
+Qed.
+
 (** The standard model's addition is one. *)
 Lemma rounds_adds : forall u h a b x y z, 0 <= u -> rounds u h (x + y) z -> adds u h a b x y z.
 Proof.
