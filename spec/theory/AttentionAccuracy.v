@@ -20,11 +20,12 @@ Hypothesis Hho : forall j, 0 <= ho j.
 (** The terms of a lane with coefficients k, relative to the maximum m. *)
 Notation term m k := (fun j => exp (s j - m) * k j).
 
-Lemma term_abs : forall m (k : A -> R) j, s j <= m -> Rabs (exp (s j - m) * k j) <= Rabs (k j).
+Lemma term_abs : forall m (k : A -> R) j, s j <= m + 1 ->
+  Rabs (exp (s j - m) * k j) <= 3 * Rabs (k j).
 Proof.
   intros m k j H. rewrite Rabs_mult, (Rabs_pos_eq (exp _)) by (left; apply exp_pos).
-  pose proof (exp_le (s j - m) 0 ltac:(lra)) as E. rewrite exp_0 in E.
-  pose proof (Rabs_pos (k j)). nra.
+  pose proof (exp_le (s j - m) 1 ltac:(lra)) as E. pose proof exp_le_3.
+  apply Rmult_le_compat_r; [apply Rabs_pos | lra].
 Qed.
 
 Lemma length_pos : forall js : list A, js <> [] -> 1 <= INR (length js).
@@ -35,9 +36,9 @@ Qed.
 (** One side of a join: brought to the maximum m' by an inexact exponential. *)
 Lemma lane_rescale : forall js (k h T : A -> R) m m' r x p,
   m <= m' -> rescales ua eta m m' r -> rounds ua eta (r * x) p ->
-  (forall j, In j js -> s j <= m /\ 0 <= h j /\ 0 <= T j) ->
+  (forall j, In j js -> s j <= m + 1 /\ 0 <= h j /\ 0 <= T j) ->
   approx js (term m k) h T 0 x ->
-  approx js (term m' k) (fun j => h j + 2 * eta * (Rabs (k j) + h j))
+  approx js (term m' k) (fun j => h j + 2 * eta * (3 * Rabs (k j) + h j))
     (fun j => T j + (7 + 9 * (m' - m)) * ua) eta p.
 Proof.
   intros js k h T m m' r x p M (f & e & F & E & ->) R P X.
@@ -58,7 +59,7 @@ Proof.
     with ((exp (m - m') * (f * (1 + d) * x) - total (term m' k) js) + (e * x * (1 + d) + e2)) by ring.
   eapply Rle_trans; [apply Rabs_triang|].
   assert (Small : Rabs (e * x * (1 + d) + e2)
-    <= total (fun j => 2 * eta * (Rabs (k j) + h j) * exp (T j)) js + eta).
+    <= total (fun j => 2 * eta * (3 * Rabs (k j) + h j) * exp (T j)) js + eta).
   { eapply Rle_trans; [apply Rabs_triang|]. apply Rplus_le_compat; [|exact E2].
     rewrite !Rabs_mult. assert (D1 : Rabs (1 + d) <= 2).
     { pose proof (Rabs_triang 1 d) as G. rewrite Rabs_R1 in G. lra. }
@@ -77,26 +78,26 @@ Proof.
   rewrite (Rabs_pos_eq (exp (m - m'))) by lra.
   pose proof (exp_le (T j) (T j + (S + ua)) ltac:(lra)) as G. pose proof (exp_pos (T j)).
   assert (exp (m - m') * h j <= h j) by nra.
-  assert (0 <= 2 * eta * (Rabs (k j) + h j))
+  assert (0 <= 2 * eta * (3 * Rabs (k j) + h j))
     by (apply Rmult_le_pos; [lra | pose proof (Rabs_pos (k j)); lra]).
-  set (g := exp (T j + (S + ua))) in *. set (y := 2 * eta * (Rabs (k j) + h j)) in *. nra.
+  set (g := exp (T j + (S + ua))) in *. set (y := 2 * eta * (3 * Rabs (k j) + h j)) in *. nra.
 Qed.
 
 (** A join costs every key 8 u and 9 u times the rise of its maximum. *)
 Lemma lane_join : forall a b (k h Ta Tb T' : A -> R) ma mb m r r' x y z,
   a <> [] -> ma <= m -> mb <= m -> rescales ua eta ma m r -> rescales ua eta mb m r' ->
   joined ua eta r x r' y z ->
-  (forall j, In j a -> s j <= ma /\ 0 <= Ta j /\ Ta j + (8 + 9 * (m - ma)) * ua <= T' j) ->
-  (forall j, In j b -> s j <= mb /\ 0 <= Tb j /\ Tb j + (8 + 9 * (m - mb)) * ua <= T' j) ->
+  (forall j, In j a -> s j <= ma + 1 /\ 0 <= Ta j /\ Ta j + (8 + 9 * (m - ma)) * ua <= T' j) ->
+  (forall j, In j b -> s j <= mb + 1 /\ 0 <= Tb j /\ Tb j + (8 + 9 * (m - mb)) * ua <= T' j) ->
   (forall j, In j (a ++ b) -> 0 <= h j <= Rabs (k j) + 1) ->
   approx a (term ma k) h Ta 0 x -> approx b (term mb k) h Tb 0 y ->
-  approx (a ++ b) (term m k) (fun j => h j + 7 * eta * (Rabs (k j) + 1)) T' 0 z.
+  approx (a ++ b) (term m k) (fun j => h j + 8 * eta * (Rabs (k j) + 1)) T' 0 z.
 Proof.
   intros a b k h Ta Tb T' ma mb m r r' x y z NE La Lb Ra Rb (p & q & Rp & Rq & Rz) Pa Pb Ph Xa Xb.
-  set (g := fun j => h j + 2 * eta * (Rabs (k j) + h j)).
+  set (g := fun j => h j + 2 * eta * (3 * Rabs (k j) + h j)).
   assert (Hg : forall j, In j (a ++ b) -> 0 <= h j <= g j).
   { intros j J. destruct (Ph j J). split; [assumption|]. unfold g. pose proof (Rabs_pos (k j)).
-    assert (0 <= 2 * eta * (Rabs (k j) + h j)) by (apply Rmult_le_pos; lra). lra. }
+    assert (0 <= 2 * eta * (3 * Rabs (k j) + h j)) by (apply Rmult_le_pos; lra). lra. }
   assert (Ia : forall j, In j a -> In j (a ++ b)) by (intros; apply in_or_app; now left).
   assert (Ib : forall j, In j b -> In j (a ++ b)) by (intros; apply in_or_app; now right).
   apply (lane_rescale _ _ _ _ _ m r x p) in Xa; try assumption.
@@ -143,7 +144,7 @@ Definition local_budget (n m : R) (j : A) : R :=
   (8 + 2 * Rabs (s j)) * ue + (8 * n + 10 * (m - s j)) * ua.
 
 (** Underflow of N operations. *)
-Definition flush (h : R) (k N : R) : R := h + N * (7 * eta * (Rabs k + 1)).
+Definition flush (h : R) (k N : R) : R := h + N * (8 * eta * (Rabs k + 1)).
 
 Lemma leaf_budget_le : forall j m, s j <= m -> 0 <= leaf_budget ue (s j) m <= local_budget 0 m j.
 Proof.
@@ -206,11 +207,11 @@ Proof.
     { intros k1 m0 j K0 K1. unfold local_budget. apply Rplus_le_compat_l, Rmult_le_compat_r; lra. }
     assert (Fl : forall h k k1, 0 <= h -> 0 <= k1 -> k1 <= N -> 0 <= flush h k k1 <= flush h k N).
     { intros h k k1 H0 K0 K1. unfold flush. pose proof (Rabs_pos k).
-      assert (0 <= 7 * eta * (Rabs k + 1)) by (apply Rmult_le_pos; lra).
-      assert (k1 * (7 * eta * (Rabs k + 1)) <= N * (7 * eta * (Rabs k + 1)))
+      assert (0 <= 8 * eta * (Rabs k + 1)) by (apply Rmult_le_pos; lra).
+      assert (k1 * (8 * eta * (Rabs k + 1)) <= N * (8 * eta * (Rabs k + 1)))
         by (apply Rmult_le_compat_r; assumption).
-      assert (0 <= k1 * (7 * eta * (Rabs k + 1))) by (apply Rmult_le_pos; assumption). lra. }
-    assert (Flush : forall h k, flush h k N + 7 * eta * (Rabs k + 1) = flush h k (na + nb - 1)).
+      assert (0 <= k1 * (8 * eta * (Rabs k + 1))) by (apply Rmult_le_pos; assumption). lra. }
+    assert (Flush : forall h k, flush h k N + 8 * eta * (Rabs k + 1) = flush h k (na + nb - 1)).
     { intros h k. unfold flush, N. ring. }
     assert (Top : forall h k, 0 <= h -> flush h k N <= flush h k n).
     { intros h k H0. unfold flush. pose proof (Rabs_pos k). apply Rplus_le_compat_l, Rmult_le_compat_r.
@@ -220,14 +221,14 @@ Proof.
     split; [intros j J; apply in_app_or in J; destruct J as [J | J];
       [specialize (Sa j J) | specialize (Sb j J)]; lra|].
     split.
-    + apply (approx_weaken _ _ (fun _ => flush eta 1 N + 7 * eta * (Rabs 1 + 1)) _
+    + apply (approx_weaken _ _ (fun _ => flush eta 1 N + 8 * eta * (Rabs 1 + 1)) _
         (local_budget (na + nb - 1) m) _ 0); [| intros; apply Rle_refl | lra |].
       { intros j _. rewrite Flush. split; [|apply Rle_refl]. unfold flush. rewrite Rabs_R1.
         apply Rplus_le_le_0_compat; [exact Heta|]. repeat apply Rmult_le_pos; lra. }
       apply (lane_join a b (fun _ => 1) (fun _ => flush eta 1 N)
         (local_budget N ma) (local_budget N mb) _ ma mb m r r' la lb); try assumption.
-      * intros j J. specialize (Sa j J). destruct (Bud j ma Sa La). auto.
-      * intros j J. specialize (Sb j J). destruct (Bud j mb Sb Lb). auto.
+      * intros j J. specialize (Sa j J). destruct (Bud j ma Sa La). split; [lra | auto].
+      * intros j J. specialize (Sb j J). destruct (Bud j mb Sb Lb). split; [lra | auto].
       * intros j _. rewrite Rabs_R1. pose proof (Top eta 1 Heta). pose proof (Fl eta 1 0 Heta).
         pose proof Hl. split; [|lra]. unfold flush. rewrite Rabs_R1.
         apply Rplus_le_le_0_compat; [exact Heta|]. repeat apply Rmult_le_pos; lra.
@@ -235,15 +236,15 @@ Proof.
           | intros; apply Mono; unfold N; lra | lra].
       * apply (approx_weaken _ _ _ _ _ _ _ _ _) with (4 := Xb); [intros; apply Fl; unfold N; lra
           | intros; apply Mono; unfold N; lra | lra].
-    + apply (approx_weaken _ _ (fun j => flush (ho j) (c j) N + 7 * eta * (Rabs (c j) + 1)) _
+    + apply (approx_weaken _ _ (fun j => flush (ho j) (c j) N + 8 * eta * (Rabs (c j) + 1)) _
         (fun j => local_budget (na + nb - 1) m j + beside) _ 0); [| intros; apply Rle_refl | lra |].
       { intros j _. rewrite Flush. split; [|apply Rle_refl]. unfold flush. pose proof (Rabs_pos (c j)).
         apply Rplus_le_le_0_compat; [apply Hho|]. repeat apply Rmult_le_pos; lra. }
       apply (lane_join a b c (fun j => flush (ho j) (c j) N)
         (fun j => local_budget N ma j + beside) (fun j => local_budget N mb j + beside) _
         ma mb m r r' oa ob); try assumption.
-      * intros j J. specialize (Sa j J). destruct (Bud j ma Sa La). split; [auto | lra].
-      * intros j J. specialize (Sb j J). destruct (Bud j mb Sb Lb). split; [auto | lra].
+      * intros j J. specialize (Sa j J). destruct (Bud j ma Sa La). split; [lra | split; lra].
+      * intros j J. specialize (Sb j J). destruct (Bud j mb Sb Lb). split; [lra | split; lra].
       * intros j _. pose proof (Top (ho j) (c j) (Hho j)). pose proof (Hc j).
         split; [|lra]. unfold flush. pose proof (Rabs_pos (c j)).
         apply Rplus_le_le_0_compat; [apply Hho|]. repeat apply Rmult_le_pos; lra.
@@ -259,29 +260,31 @@ Qed.
 (** ** All ranks *)
 
 (** An exact shift of the maximum, and a factor. *)
-Lemma lane_shift : forall js (k h T : A -> R) m m' S f x, m <= m' -> factor S f ->
+Lemma lane_shift : forall c0 js (k h T : A -> R) m m' S f x, exp (m - m') <= c0 -> factor S f ->
   (forall j, In j js -> 0 <= h j) -> approx js (term m k) h T 0 x ->
-  approx js (term m' k) h (fun j => T j + S) 0 (f * (exp (m - m') * x)).
+  approx js (term m' k) (fun j => c0 * h j) (fun j => T j + S) 0 (f * (exp (m - m') * x)).
 Proof.
-  intros js k h T m m' S f x M F P X.
+  intros c0 js k h T m m' S f x M F P X.
   apply (approx_scale _ _ _ _ _ (exp (m - m'))) in X. rewrite Rmult_0_r in X.
-  assert (Ex : 0 < exp (m - m') <= 1).
-  { split; [apply exp_pos|]. pose proof (exp_le (m - m') 0 ltac:(lra)) as G. now rewrite exp_0 in G. }
+  pose proof (exp_pos (m - m')) as Ex.
   rewrite (Rabs_pos_eq (exp (m - m'))) in X by lra.
   apply (approx_mul _ _ _ _ _ S f) in X; [|intros j J; apply Rmult_le_pos; [lra | now apply P] | lra | exact F].
   rewrite Rmult_0_l in X.
   apply (approx_weaken _ _ (fun j => exp (m - m') * h j) _ (fun j => T j + S) _ 0); [| intros; apply Rle_refl | lra |].
-  - intros j J. pose proof (P j J). split; [apply Rmult_le_pos; lra | nra].
+  - intros j J. pose proof (P j J). split; [apply Rmult_le_pos; lra | apply Rmult_le_compat_r; lra].
   - eapply approx_ext; [|exact X]. intros j J. split; [|split; reflexivity].
     rewrite <- Rmult_assoc, <- exp_plus. do 2 f_equal. ring.
 Qed.
 
-(** The size of any log-sum-exp that contains key j. *)
-Definition reach (j : A) : R := Rmax (Rabs (s j)) (Rabs top).
+Lemma exp_le_1 : forall x, x <= 0 -> exp x <= 1.
+Proof. intros x H. pose proof (exp_le _ _ H) as G. now rewrite exp_0 in G. Qed.
 
-Lemma reach_le : forall j L, s j <= L <= top -> Rabs L <= reach j.
+(** The size of any log-sum-exp that contains key j. *)
+Definition reach (j : A) : R := Rmax (Rabs (s j)) (Rabs top) + 1.
+
+Lemma reach_le : forall j L, s j <= L + 1 -> L <= top + 1 -> Rabs L <= reach j.
 Proof.
-  intros j L H. unfold reach. pose proof (Rmax_l (Rabs (s j)) (Rabs top)).
+  intros j L H H'. unfold reach. pose proof (Rmax_l (Rabs (s j)) (Rabs top)).
   pose proof (Rmax_r (Rabs (s j)) (Rabs top)). unfold Rabs in *.
   destruct (Rcase_abs L), (Rcase_abs (s j)), (Rcase_abs top); lra.
 Qed.
@@ -289,70 +292,88 @@ Qed.
 (** bounds.ts, weightError, on the computed scores: a partial of n keys and r merges at L. *)
 Definition merged_budget (n r L : R) (j : A) : R :=
   (8 + 2 * Rabs (s j)) * ue
-  + (8 * n + 10 * (L - s j) + (7 * reach j + 8) + r * (14 + 2 * reach j)) * ua.
+  + (8 * n + 10 * (L - s j) + (7 * reach j + 18) + r * (14 + 2 * reach j)) * ua.
 
-Theorem merged_accuracy : forall n, flush eta 1 n <= 2 ->
-  (forall j, flush (ho j) (c j) n <= Rabs (c j) + 1) ->
-  forall js r L O, merged ua ue eta top beside s c ho js r L O -> INR (length js) + INR r <= n ->
-  (forall j, In j js -> s j <= L) /\ L <= top /\ js <> [] /\
-  approx js (term L (fun _ => 1)) (fun _ => flush eta 1 (INR (length js) + INR r))
+Theorem merged_accuracy : forall n, flush (3 * eta) 1 n <= 2 ->
+  (forall j, flush (3 * ho j) (c j) n <= Rabs (c j) + 1) ->
+  forall js r L O, merged ua ue eta top beside s c ho js r L O -> 3 * INR (length js) + INR r <= n ->
+  (forall j, In j js -> s j <= L + 1) /\ L <= top /\ js <> [] /\
+  approx js (term L (fun _ => 1)) (fun _ => flush (3 * eta) 1 (3 * INR (length js) + INR r))
     (merged_budget (INR (length js)) (INR r) L) 0 1 /\
-  approx js (term L c) (fun j => flush (ho j) (c j) (INR (length js) + INR r))
+  approx js (term L c) (fun j => flush (3 * ho j) (c j) (3 * INR (length js) + INR r))
     (fun j => merged_budget (INR (length js)) (INR r) L j + beside) 0 O.
 Proof.
   intros n Hl Hc js r L O H.
   assert (F0 : forall h k N, 0 <= h -> 0 <= N -> h <= flush h k N).
   { intros h k N H0 H1. unfold flush. pose proof (Rabs_pos k).
-    assert (0 <= N * (7 * eta * (Rabs k + 1))) by (repeat apply Rmult_le_pos; lra). lra. }
+    assert (0 <= N * (8 * eta * (Rabs k + 1))) by (repeat apply Rmult_le_pos; lra). lra. }
   assert (Fl : forall h k k1 k2, 0 <= h -> 0 <= k1 -> k1 <= k2 -> 0 <= flush h k k1 <= flush h k k2).
   { intros h k k1 k2 H0 K0 K1. pose proof (F0 h k k1 H0 K0). unfold flush in *. pose proof (Rabs_pos k).
-    assert (k1 * (7 * eta * (Rabs k + 1)) <= k2 * (7 * eta * (Rabs k + 1)))
+    assert (k1 * (8 * eta * (Rabs k + 1)) <= k2 * (8 * eta * (Rabs k + 1)))
       by (apply Rmult_le_compat_r; [repeat apply Rmult_le_pos; lra | assumption]). lra. }
-  assert (Fs : forall h k N, flush h k N + 7 * eta * (Rabs k + 1) = flush h k (N + 1))
+  assert (Fs : forall h k N, flush h k N + 8 * eta * (Rabs k + 1) = flush h k (N + 1))
     by (intros; unfold flush; ring).
-  induction H as [js m l o L O Loc Lpos [ML LT] LR OR
+  assert (F3 : forall h k N, 0 <= h -> 0 <= N -> 3 * flush h k N <= flush (3 * h) k (3 * N))
+    by (intros; unfold flush; lra).
+  induction H as [js m l o L O Loc Lpos LT LR Lam OR
     | a b ra rb La Lb Oa Ob L O r r' Ha IHa Hb IHb LaL LbL LT LR Ra Rb Jo
     | a b r L O P H IH]; intros Len.
   - simpl INR in *. rewrite Rplus_0_r in Len.
-    destruct (local_accuracy n Hl Hc _ _ _ _ Loc Len) as (Sj & X & Y).
-    pose proof (length_pos _ (local_nonempty _ _ _ _ Loc)) as N1. set (N := INR (length js)) in *.
+    pose proof (length_pos _ (local_nonempty _ _ _ _ Loc)) as N1.
+    assert (Hl' : flush eta 1 n <= 2) by (unfold flush in *; lra).
+    assert (Hc' : forall j, flush (ho j) (c j) n <= Rabs (c j) + 1).
+    { intros j. specialize (Hc j). pose proof (Hho j). unfold flush in *. lra. }
+    destruct (local_accuracy n Hl' Hc' _ _ _ _ Loc ltac:(lra)) as (Sj & X & Y).
+    set (N := INR (length js)) in *.
+    assert (L0 : 0 <= ln l) by (rewrite <- ln_1; destruct Lpos as [Lp | <-]; [left; apply ln_increasing; lra | lra]).
     set (eps := L - (m + ln l)) in *.
+    assert (ML : m - L <= 1) by (apply Rabs_le_inv in LR; unfold eps in LR; lra).
+    assert (E3 : exp (m - L) <= 3) by (eapply Rle_trans; [apply exp_le, ML | apply exp_le_3]).
     assert (El : exp eps * (exp (m - L) * l) = 1).
-    { rewrite <- (exp_ln l Lpos) at 1. rewrite <- !exp_plus, <- exp_0. f_equal. unfold eps. ring. }
+    { rewrite <- (exp_ln l ltac:(lra)) at 1. rewrite <- !exp_plus, <- exp_0. f_equal. unfold eps. ring. }
     assert (Eo : exp eps * (exp (m - L) * o) = o / l).
-    { unfold Rdiv. rewrite <- (exp_ln l Lpos) at 1. rewrite <- exp_Ropp, <- Rmult_assoc, <- exp_plus.
+    { unfold Rdiv. rewrite <- (exp_ln l ltac:(lra)) at 1. rewrite <- exp_Ropp, <- Rmult_assoc, <- exp_plus.
       rewrite Rmult_comm. do 2 f_equal. unfold eps. ring. }
     assert (Bud : forall j, In j js -> local_budget (N - 1) m j + Rabs eps + ua
       <= merged_budget N 0 L j).
-    { intros j J. specialize (Sj j J). unfold local_budget, merged_budget, lse_rounding in *.
-      pose proof (reach_le j m ltac:(lra)). pose proof (reach_le j L ltac:(lra)). nra. }
+    { intros j J. specialize (Sj j J). unfold local_budget, merged_budget.
+      pose proof (reach_le j m ltac:(lra) ltac:(lra)). pose proof (reach_le j L ltac:(lra) ltac:(lra)).
+      assert (Lo : ln l - lse_rounding ua m l L <= L - m) by (apply Rabs_le_inv in LR; unfold eps in LR; lra).
+      set (lam := lse_rounding ua m l L) in *.
+      assert (lam <= ua * (7 * reach j + 8 * ln l + 8))
+        by (unfold lam, lse_rounding; apply Rmult_le_compat_l; lra).
+      assert (10 * (ln l - 1) * ua <= 10 * (L - m) * ua) by (apply Rmult_le_compat_r; lra).
+      assert (0 <= ln l * ua) by (apply Rmult_le_pos; lra). lra. }
     assert (Pos : forall j, In j js -> 0 <= local_budget (N - 1) m j).
     { intros j J. specialize (Sj j J). unfold local_budget. pose proof (Rabs_pos (s j)).
       apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
     split; [intros j J; specialize (Sj j J); lra|]. split; [exact LT|].
     split; [exact (local_nonempty _ _ _ _ Loc)|]. rewrite Rplus_0_r. split.
-    + apply (lane_shift _ _ _ _ _ L (Rabs eps) (exp eps)) in X; [| exact ML | apply factor_exp |].
+    + apply (lane_shift 3 _ _ _ _ _ L (Rabs eps) (exp eps)) in X; [| exact E3 | apply factor_exp |].
       2: { intros j _. apply (Fl eta 1 (N - 1) (N - 1)); lra. }
       rewrite El in X. eapply approx_weaken; [| | apply Rle_refl | exact X].
-      * intros j _. apply Fl; lra.
+      * intros j _. destruct (Fl eta 1 (N - 1) N); try lra. pose proof (F3 eta 1 N Heta ltac:(lra)). lra.
       * intros j J. specialize (Bud j J). lra.
-    + apply (lane_shift _ _ _ _ _ L (Rabs eps) (exp eps)) in Y; [| exact ML | apply factor_exp |].
+    + apply (lane_shift 3 _ _ _ _ _ L (Rabs eps) (exp eps)) in Y; [| exact E3 | apply factor_exp |].
       2: { intros j _. apply (Fl (ho j) (c j) (N - 1) (N - 1)); [apply Hho | lra | lra]. }
       rewrite Eo in Y. destruct (rounds_split _ _ _ _ (proj1 Hua) Heta OR) as (d & e & D & E & ->).
+      assert (F1 : forall j, 0 <= flush (ho j) (c j) (N - 1)).
+      { intros j. apply (Fl (ho j) (c j) (N - 1) (N - 1)); [apply Hho | lra | lra]. }
       apply (approx_mul _ _ _ _ _ ua (1 + d)) in Y; [| | lra | apply factor_round, D].
-      2: { intros j _. apply (Fl (ho j) (c j) (N - 1) (N - 1)); [apply Hho | lra | lra]. }
+      2: { intros j _. specialize (F1 j). lra. }
       apply (approx_add _ _ _ _ _ eta _ e) in Y; [|exact E].
       replace (o / l * (1 + d) + e) with ((1 + d) * (o / l) + e) by ring.
-      apply (approx_weaken _ _ (fun j => flush (ho j) (c j) (N - 1) + eta) _
+      apply (approx_weaken _ _ (fun j => 3 * flush (ho j) (c j) (N - 1) + eta) _
         (fun j => merged_budget N 0 L j + beside) _ 0); [| intros; apply Rle_refl | lra |].
-      { intros j _. destruct (Fl (ho j) (c j) (N - 1) (N - 1) (Hho j)) as [F1 _]; [lra | lra |].
+      { intros j _. specialize (F1 j).
         split; [lra|]. pose proof (Fs (ho j) (c j) (N - 1)) as Q. replace (N - 1 + 1) with N in Q by ring.
+        pose proof (F3 (ho j) (c j) N (Hho j) ltac:(lra)).
         pose proof (Rabs_pos (c j)). assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; lra). lra. }
       apply approx_spread.
       { intros j J. split; [exact Heta|]. specialize (Bud j J). specialize (Pos j J).
         pose proof (Rabs_pos eps). lra. }
       eapply approx_weaken; [| | | exact Y].
-      * intros j _. destruct (Fl (ho j) (c j) (N - 1) (N - 1) (Hho j)); [lra | lra | split; [assumption | lra]].
+      * intros j _. specialize (F1 j). lra.
       * intros j J. specialize (Bud j J). lra.
       * rewrite total_const. fold N. nra.
   - rewrite app_length, plus_INR, S_INR, plus_INR in *.
@@ -361,16 +382,16 @@ Proof.
     assert (N0 : 0 <= na) by apply pos_INR. assert (N1 : 0 <= nb) by apply pos_INR.
     destruct IHa as (Sa & _ & NEa & Xa & Ya); [lra|]. destruct IHb as (Sb & _ & NEb & Xb & Yb); [lra|].
     assert (N2 : 1 <= na) by (apply length_pos, NEa). assert (N3 : 1 <= nb) by (apply length_pos, NEb).
-    set (N := na + nb + (INR ra + INR rb)).
+    set (N := 3 * (na + nb) + (INR ra + INR rb)).
     set (eps := L - ln (exp La + exp Lb)) in *. unfold merge_rounding in LR.
-    assert (Sl : forall j, In j (a ++ b) -> s j <= L).
+    assert (Sl : forall j, In j (a ++ b) -> s j <= L + 1).
     { intros j J. apply in_app_or in J. destruct J as [J | J];
         [specialize (Sa j J) | specialize (Sb j J)]; lra. }
-    assert (Step : forall j n1 r1 L1, s j <= L1 -> L1 <= L -> 0 <= n1 <= na + nb -> 0 <= r1 <= INR ra + INR rb ->
+    assert (Step : forall j n1 r1 L1, s j <= L1 + 1 -> L1 <= L -> 0 <= n1 <= na + nb -> 0 <= r1 <= INR ra + INR rb ->
       0 <= merged_budget n1 r1 L1 j /\
       merged_budget n1 r1 L1 j + (14 + 2 * Rabs L + 9 * (L - L1)) * ua
         <= merged_budget (na + nb) (INR ra + INR rb + 1) L j).
-    { intros j n1 r1 L1 B0 B1 Bn Br. pose proof (reach_le j L ltac:(lra)) as RL.
+    { intros j n1 r1 L1 B0 B1 Bn Br. pose proof (reach_le j L ltac:(lra) ltac:(lra)) as RL.
       pose proof (Rabs_pos L). pose proof (Rabs_pos (s j)). unfold merged_budget. set (M := reach j) in *.
       assert (0 <= r1 * (14 + 2 * M)) by (apply Rmult_le_pos; lra).
       assert (r1 * (14 + 2 * M) <= (INR ra + INR rb) * (14 + 2 * M)) by (apply Rmult_le_compat_r; lra).
@@ -378,17 +399,17 @@ Proof.
       rewrite Rplus_assoc, <- Rmult_plus_distr_r. apply Rplus_le_compat_l, Rmult_le_compat_r; lra. }
     split; [exact Sl|]. split; [exact LT|].
     split; [intros E; apply app_eq_nil in E; now apply NEa|]. split.
-    + apply (lane_shift _ _ _ _ _ L (Rabs eps) (exp eps)) in Xa; [| exact LaL | apply factor_exp |].
-      2: { intros j _. apply (Fl eta 1 (na + INR ra) (na + INR ra)); lra. }
-      apply (lane_shift _ _ _ _ _ L (Rabs eps) (exp eps)) in Xb; [| exact LbL | apply factor_exp |].
-      2: { intros j _. apply (Fl eta 1 (nb + INR rb) (nb + INR rb)); lra. }
+    + apply (lane_shift 1 _ _ _ _ _ L (Rabs eps) (exp eps)) in Xa; [| apply exp_le_1; lra | apply factor_exp |].
+      2: { intros j _. apply (Fl (3 * eta) 1 (3 * na + INR ra) (3 * na + INR ra)); lra. }
+      apply (lane_shift 1 _ _ _ _ _ L (Rabs eps) (exp eps)) in Xb; [| apply exp_le_1; lra | apply factor_exp |].
+      2: { intros j _. apply (Fl (3 * eta) 1 (3 * nb + INR rb) (3 * nb + INR rb)); lra. }
       set (T' := merged_budget (na + nb) (INR ra + INR rb + 1) L).
-      apply (approx_weaken _ _ _ (fun _ => flush eta 1 (na + nb + (INR ra + INR rb + 1))) _ T' _ 0) in Xa;
-        [| intros; apply Fl; lra | | lra].
+      apply (approx_weaken _ _ _ (fun _ => flush (3 * eta) 1 (3 * (na + nb) + (INR ra + INR rb + 1))) _ T' _ 0) in Xa;
+        [| intros; rewrite Rmult_1_l; apply Fl; lra | | lra].
       2: { intros j J. specialize (Sa j J). destruct (Step j na (INR ra) La) as [_ St]; try lra.
            assert (0 <= (L - La) * ua) by (apply Rmult_le_pos; lra). unfold T'. lra. }
-      apply (approx_weaken _ _ _ (fun _ => flush eta 1 (na + nb + (INR ra + INR rb + 1))) _ T' _ 0) in Xb;
-        [| intros; apply Fl; lra | | lra].
+      apply (approx_weaken _ _ _ (fun _ => flush (3 * eta) 1 (3 * (na + nb) + (INR ra + INR rb + 1))) _ T' _ 0) in Xb;
+        [| intros; rewrite Rmult_1_l; apply Fl; lra | | lra].
       2: { intros j J. specialize (Sb j J). destruct (Step j nb (INR rb) Lb) as [_ St]; try lra.
            assert (0 <= (L - Lb) * ua) by (apply Rmult_le_pos; lra). unfold T'. lra. }
       pose proof (approx_app _ _ _ _ _ _ _ _ _ Xa Xb) as X.
@@ -397,11 +418,11 @@ Proof.
       * assert (P : 0 < exp La + exp Lb) by (pose proof (exp_pos La); pose proof (exp_pos Lb); lra).
         unfold eps. unfold Rminus. rewrite !exp_plus, (exp_Ropp (ln _)), exp_ln, !exp_Ropp by exact P.
         pose proof (exp_pos L). field. lra.
-    + apply (approx_weaken _ _ (fun j => flush (ho j) (c j) N + 7 * eta * (Rabs (c j) + 1)) _
+    + apply (approx_weaken _ _ (fun j => flush (3 * ho j) (c j) N + 8 * eta * (Rabs (c j) + 1)) _
         (fun j => merged_budget (na + nb) (INR ra + INR rb + 1) L j + beside) _ 0);
         [| intros; apply Rle_refl | lra |].
-      { intros j _. rewrite Fs. apply Fl; [apply Hho | unfold N; lra | unfold N; lra]. }
-      apply (lane_join a b c (fun j => flush (ho j) (c j) N)
+      { intros j _. rewrite Fs. apply Fl; [pose proof (Hho j); lra | unfold N; lra | unfold N; lra]. }
+      apply (lane_join a b c (fun j => flush (3 * ho j) (c j) N)
         (fun j => merged_budget na (INR ra) La j + beside) (fun j => merged_budget nb (INR rb) Lb j + beside) _
         La Lb L r r' Oa Ob); try assumption.
       * intros j J. specialize (Sa j J). destruct (Step j na (INR ra) La) as [St0 St]; try lra.
@@ -410,12 +431,12 @@ Proof.
       * intros j J. specialize (Sb j J). destruct (Step j nb (INR rb) Lb) as [St0 St]; try lra.
         pose proof (Rabs_pos L). assert (0 <= Rabs L * ua) by (apply Rmult_le_pos; lra).
         split; [exact Sb | split; [lra|]]. lra.
-      * intros j _. destruct (Fl (ho j) (c j) N n (Hho j)); [unfold N; lra | unfold N; lra |].
+      * intros j _. destruct (Fl (3 * ho j) (c j) N n ltac:(pose proof (Hho j); lra)); [unfold N; lra | unfold N; lra |].
         pose proof (Hc j). split; lra.
       * eapply approx_weaken; [| intros; apply Rle_refl | apply Rle_refl | exact Ya].
-        intros j _. apply Fl; [apply Hho | lra | unfold N; lra].
+        intros j _. apply Fl; [pose proof (Hho j); lra | lra | unfold N; lra].
       * eapply approx_weaken; [| intros; apply Rle_refl | apply Rle_refl | exact Yb].
-        intros j _. apply Fl; [apply Hho | lra | unfold N; lra].
+        intros j _. apply Fl; [pose proof (Hho j); lra | lra | unfold N; lra].
   - pose proof (Permutation_length P) as PL. rewrite <- PL in *. destruct (IH Len) as (S1 & S2 & S3 & X & Y).
     split; [intros j J; apply S1; eapply Permutation_in; [apply Permutation_sym, P | exact J]|].
     split; [exact S2|]. split.

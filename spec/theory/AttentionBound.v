@@ -26,11 +26,11 @@ Open Scope R_scope.
 
 (** bounds.ts, weightError: [slack] is one more than the largest score error of the row. *)
 Definition weight_rounding (ue ua n ranks slack lse s score : R) : R :=
-  let reach := Rmax (Rabs s) (Rabs lse) + slack in
+  let reach := Rmax (Rabs s) (Rabs lse) + slack + 1 in
   let exponential := (8 + 2 * (Rabs s + score)) * ue in
   let summed := 8 * n * ua in
   let shifted := 10 * (lse - s + 2 * slack) * ua in
-  let merged := (8 + 7 * reach + ranks * (14 + 2 * reach)) * ua in
+  let merged := (18 + 7 * reach + ranks * (14 + 2 * reach)) * ua in
   exponential + summed + shifted + merged.
 
 Definition weight_error (ue ua n ranks slack lse s score : R) : R :=
@@ -111,11 +111,11 @@ Definition rounding (j : A) : R := weight_rounding ue ua n ranks slack lse (s j)
 
 (** bounds.ts, rowBound and outError. *)
 Definition denominator : R :=
-  total (fun j => p j * growth (weight j)) js + 2 * total (fun _ => flush eta eta 1 (n + ranks)) js.
+  total (fun j => p j * growth (weight j)) js + 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + ranks)) js.
 Definition numerator : R :=
   total (fun j => p j * (Rabs (k j) * growth (weight j + beside)
     + dk j * (1 + growth (weight j + beside)))) js
-  + 2 * total (fun j => flush eta (ho j) (Rabs (k j) + dk j) (n + ranks)) js.
+  + 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js.
 Definition divided : R := (numerator + Rabs out * denominator) / (1 - denominator).
 
 Lemma mass_pos : js <> [] -> 0 < mass.
@@ -145,19 +145,19 @@ Proof.
   { pose proof (Rabs_triang (sc j - s j) (s j)) as G. replace (sc j - s j + s j) with (sc j) in G by ring. lra. }
   assert (S0 : 0 <= score j) by (eapply Rle_trans; [apply Rabs_pos | exact S1]).
   apply Rabs_le_inv in S1.
-  assert (Reach : reach top sc j <= Rmax (Rabs (s j)) (Rabs lse) + slack).
+  assert (Reach : reach top sc j <= Rmax (Rabs (s j)) (Rabs lse) + slack + 1).
   { unfold reach. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rmax_r (Rabs (s j)) (Rabs lse)).
-    apply Rmax_lub; [lra|]. unfold top. pose proof (Rabs_triang lse slack) as G.
+    apply Rplus_le_compat_r, Rmax_lub; [lra|]. unfold top. pose proof (Rabs_triang lse slack) as G.
     rewrite (Rabs_pos_eq slack) in G by lra. lra. }
   assert (0 <= reach top sc j).
-  { unfold reach. eapply Rle_trans; [apply Rabs_pos | apply Rmax_l]. }
+  { unfold reach. pose proof (Rabs_pos (sc j)). pose proof (Rmax_l (Rabs (sc j)) (Rabs top)). lra. }
   unfold merged_budget, rounding, weight_rounding. cbv zeta.
-  set (m := Rmax _ _ + slack) in *. set (q := reach top sc j) in *. unfold top in *.
+  set (m := Rmax _ _ + slack + 1) in *. set (q := reach top sc j) in *. unfold top in *.
   assert ((8 + 2 * Rabs (sc j)) * ue <= (8 + 2 * (Rabs (s j) + score j)) * ue)
     by (apply Rmult_le_compat_r; lra).
   assert (r * (14 + 2 * q) <= ranks * (14 + 2 * m)) by (apply Rmult_le_compat; lra).
-  assert ((8 * n + 10 * (L - sc j) + (7 * q + 8) + r * (14 + 2 * q)) * ua
-    <= (8 * n + 10 * (lse - s j + 2 * slack) + (8 + 7 * m + ranks * (14 + 2 * m))) * ua)
+  assert ((8 * n + 10 * (L - sc j) + (7 * q + 18) + r * (14 + 2 * q)) * ua
+    <= (8 * n + 10 * (lse - s j + 2 * slack) + (18 + 7 * m + ranks * (14 + 2 * m))) * ua)
     by (apply Rmult_le_compat_r; lra).
   lra.
 Qed.
@@ -228,24 +228,24 @@ Qed.
 
 Theorem row_bound : forall r L O, INR r <= ranks ->
   (forall j, In j js -> rounding j + beside <= 1 / 2) ->
-  flush eta eta 1 (n + ranks) <= 2 -> (forall j, flush eta (ho j) (c j) (n + ranks) <= Rabs (c j) + 1) ->
+  flush eta (3 * eta) 1 (3 * n + ranks) <= 2 -> (forall j, flush eta (3 * ho j) (c j) (3 * n + ranks) <= Rabs (c j) + 1) ->
   merged ua ue eta top beside sc c ho js r L O -> denominator < 1 ->
   Rabs (O - out) <= divided /\ Rabs (L - lse) <= quotient denominator.
 Proof.
   intros r L O Rr Half Fl Fc M D1. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
   fold n in N0.
-  destruct (merged_accuracy ua ue eta top beside sc c ho Hua Hue Heta Hbeside Hho (n + ranks) Fl Fc
+  destruct (merged_accuracy ua ue eta top beside sc c ho Hua Hue Heta Hbeside Hho (3 * n + ranks) Fl Fc
     js r L O M ltac:(unfold n; lra)) as (Sj & LT & NE & X & Y). fold n in X, Y.
-  assert (Up : forall h a, 0 <= h -> 0 <= flush eta h a (n + INR r) <= flush eta h a (n + ranks)).
+  assert (Up : forall h a, 0 <= h -> 0 <= flush eta h a (3 * n + INR r) <= flush eta h a (3 * n + ranks)).
   { intros h a H. unfold flush. pose proof (Rabs_pos a).
-    assert (0 <= 7 * eta * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
-    assert (0 <= (n + INR r) * (7 * eta * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
-    assert ((n + INR r) * (7 * eta * (Rabs a + 1)) <= (n + ranks) * (7 * eta * (Rabs a + 1)))
+    assert (0 <= 8 * eta * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
+    assert (0 <= (3 * n + INR r) * (8 * eta * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
+    assert ((3 * n + INR r) * (8 * eta * (Rabs a + 1)) <= (3 * n + ranks) * (8 * eta * (Rabs a + 1)))
       by (apply Rmult_le_compat_r; lra). lra. }
   assert (Bud : forall j, In j js -> 0 <= merged_budget ua ue top sc n (INR r) L j <= rounding j).
   { intros j J. split; [|apply weight_bound; [exact J | lra | exact LT]].
     specialize (Sj j J). unfold merged_budget. pose proof (Rabs_pos (sc j)).
-    assert (0 <= reach top sc j) by (unfold reach; eapply Rle_trans; [apply Rabs_pos | apply Rmax_l]).
+    assert (0 <= reach top sc j) by (unfold reach; pose proof (Rmax_l (Rabs (sc j)) (Rabs top)); lra).
     assert (0 <= INR r * (14 + 2 * reach top sc j)) by (apply Rmult_le_pos; lra).
     apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
   set (Z := exp (lse - L)). assert (HZ : 0 < Z) by apply exp_pos.
@@ -258,24 +258,24 @@ Proof.
   assert (S0 : forall j, In j js -> 0 <= score j).
   { intros j J. destruct (Hscore j J). eapply Rle_trans; [apply Rabs_pos | eassumption]. }
   apply (shifted_total _ _ _ weight) in X.
-  2: { intros j J. split; [apply Up, Heta|]. specialize (Bud j J). specialize (Half j J).
+  2: { intros j J. split; [apply Up; lra|]. specialize (Bud j J). specialize (Half j J).
        unfold weight, weight_error. fold (rounding j). lra. }
   fold Z in X. rewrite P1, Rmult_1_r in X.
   apply (shifted_total _ _ _ (fun j => weight j + beside)) in Y.
-  2: { intros j J. split; [apply Up, Hho|]. specialize (Bud j J). specialize (Half j J).
+  2: { intros j J. split; [apply Up; specialize (Hho j); lra|]. specialize (Bud j J). specialize (Half j J).
        unfold weight, weight_error. fold (rounding j). lra. }
   fold Z in Y.
   set (B' := total (fun j => p j * growth (weight j)) js).
-  set (E := 2 * total (fun _ => flush eta eta 1 (n + ranks)) js).
+  set (E := 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + ranks)) js).
   set (N' := total (fun j => p j * (Rabs (k j) * growth (weight j + beside)
     + dk j * (1 + growth (weight j + beside)))) js).
-  set (Eo := 2 * total (fun j => flush eta (ho j) (Rabs (k j) + dk j) (n + ranks)) js).
+  set (Eo := 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js).
   assert (W0 : forall j, In j js -> 0 <= weight j).
   { intros j J. specialize (Bud j J). specialize (S0 j J). unfold weight, weight_error. fold (rounding j). lra. }
   assert (X' : Rabs (1 - Z) <= Z * B' + E).
   { eapply Rle_trans; [exact X|]. unfold B', E. apply Rplus_le_compat.
     - apply Rmult_le_compat_l; [lra|]. apply Req_le, total_ext. intros. rewrite Rabs_R1. ring.
-    - apply Rmult_le_compat_l; [lra|]. apply total_le. intros. apply Up, Heta. }
+    - apply Rmult_le_compat_l; [lra|]. apply total_le. intros. apply Up; lra. }
   assert (Cabs : forall j, In j js -> Rabs (c j) <= Rabs (k j) + dk j).
   { intros j J. pose proof (Hc j J). pose proof (Rabs_triang (c j - k j) (k j)) as G.
     replace (c j - k j + k j) with (c j) in G by ring. lra. }
@@ -303,18 +303,18 @@ Proof.
       assert (Rabs (c j) * growth (weight j + beside) <= (Rabs (k j) + dk j) * growth (weight j + beside))
         by (apply Rmult_le_compat_r; [assumption | apply Cabs, J]).
       pose proof (P0 j). nra. }
-    assert (HH : 2 * total (fun j => flush eta (ho j) (c j) (n + INR r)) js <= Eo).
+    assert (HH : 2 * total (fun j => flush eta (3 * ho j) (c j) (3 * n + INR r)) js <= Eo).
     { unfold Eo. apply Rmult_le_compat_l; [lra|]. apply total_le. intros j J.
-      eapply Rle_trans; [apply Up, Hho|]. unfold flush. apply Rplus_le_compat_l.
+      eapply Rle_trans; [apply Up; specialize (Hho j); lra|]. unfold flush. apply Rplus_le_compat_l.
       apply Rmult_le_compat_l; [lra|]. apply Rmult_le_compat_l; [lra|]. pose proof (Cabs j J).
       rewrite (Rabs_pos_eq (Rabs (k j) + dk j)); [lra|].
       pose proof (Rabs_pos (k j)). pose proof (D0 j J). lra. }
     apply (Rmult_le_compat_l Z) in NN; [|lra]. lra. }
   destruct (quotient_of_sums Z out O N' Eo B' E HZ) as [Q1 Q2]; try assumption.
   - unfold B'. apply total_pos. intros j J. apply Rmult_le_pos; [left; apply P0 | apply growth_pos, W0, J].
-  - unfold E. apply Rmult_le_pos; [lra|]. apply total_pos. intros. pose proof (Up eta 1 Heta). lra.
+  - unfold E. apply Rmult_le_pos; [lra|]. apply total_pos. intros. pose proof (Up (3 * eta) 1 ltac:(lra)). lra.
   - unfold Eo. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
-    pose proof (Up (ho j) (Rabs (k j) + dk j) (Hho j)). lra.
+    pose proof (Up (3 * ho j) (Rabs (k j) + dk j) ltac:(specialize (Hho j); lra)). lra.
   - unfold N'. apply total_pos. intros j J. pose proof (P0 j). pose proof (Gr j J). pose proof (D0 j J).
     pose proof (Rabs_pos (k j)). apply Rmult_le_pos; [lra|].
     apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra.
@@ -342,6 +342,14 @@ Proof.
   assert (uo * Rabs O' <= uo * (Rabs out + unrounded)) by (apply Rmult_le_compat_l; lra). lra.
 Qed.
 
-(** bounds.ts, lseRounding: m and log l at their exact values; [slack] covers how far m may be off. *)
-Definition lse_rounding_bound (ua slack m lse : R) : R :=
-  ua * (4 * (Rabs m + slack) + 8 * (Rabs (lse - m) + slack) + 8 + 3 * Rabs lse).
+(** One conversion (from base 2, say), then the format the LSE is stored in. bounds.ts, lseError and
+    lseStored. *)
+Theorem lse_stored_bound : forall ua uo lse divided L L' L'', 0 <= ua -> 0 <= uo ->
+  Rabs (L - lse) <= divided -> rounds (3 * ua) 0 L L' -> rounds uo 0 L' L'' ->
+  let error := divided + 3 * ua * (Rabs lse + divided) in
+  Rabs (L'' - lse) <= error + uo * (Rabs lse + error).
+Proof.
+  intros ua uo lse divided L L' L'' U UO H R1 R2.
+  pose proof (stored_bound ua uo 0 0 lse divided L L' L'' U UO H R1 R2) as X. cbv zeta in *.
+  rewrite !Rplus_0_r in X. exact X.
+Qed.

@@ -14,9 +14,9 @@
     - [merged]        normalised partials (L, O) merged, r merges in all
     - [lse_rounding]  what storing m + log l loses
 
-    Assumed of a run: running maxima never fall; the exponential of zero and the logarithm of one do
-    not go below 1 and 0, so that a partial's log-sum-exp is no smaller than its maximum, and a
-    merge's no smaller than its parts; no log-sum-exp lies above [top].
+    Assumed of a run: running maxima never fall; a rank's sum is at least 1, its largest key's
+    exp 0; a merge's log-sum-exp is no smaller than its parts'; no log-sum-exp lies above [top], and
+    none loses more than 1.
 
     Dependencies. Growth.v, SumModel.v, DotModel.v. *)
 
@@ -28,9 +28,9 @@ Open Scope R_scope.
 Definition leaf_budget (ue s m : R) : R :=
   (8 + 8 * (m - s)) * ue + (Rabs s + Rabs m + (m - s)) * ue.
 
-(** bounds.ts, lseRounding, on a run's own m and L. *)
-Definition lse_rounding (ua m L : R) : R :=
-  ua * (4 * Rabs m + 8 * (L - m) + 8 + 3 * Rabs L).
+(** L = m + log l: the logarithm within eight ULP of max (1, log l), base-2 arithmetic, its conversion. *)
+Definition lse_rounding (ua m l L : R) : R :=
+  ua * (4 * Rabs m + 8 * ln l + 8 + 3 * Rabs L).
 
 (** What merging two log-sum-exps may lose: a logarithm, an exponential, three operations. *)
 Definition merge_rounding (ua L : R) : R := ua * (14 + 2 * Rabs L).
@@ -61,9 +61,9 @@ Inductive local : list A -> R -> R -> R -> Prop :=
   | local_perm : forall a b m l o, Permutation a b -> local a m l o -> local b m l o.
 
 Inductive merged : list A -> nat -> R -> R -> Prop :=
-  | merged_one : forall js m l o L O, local js m l o -> 0 < l -> m <= L <= top ->
-      Rabs (L - (m + ln l)) <= lse_rounding ua m L -> rounds ua eta (o / l) O ->
-      merged js 0 L O
+  | merged_one : forall js m l o L O, local js m l o -> 1 <= l -> L <= top ->
+      Rabs (L - (m + ln l)) <= lse_rounding ua m l L -> lse_rounding ua m l L <= 1 ->
+      rounds ua eta (o / l) O -> merged js 0 L O
   | merged_two : forall a b ra rb La Lb Oa Ob L O r r',
       merged a ra La Oa -> merged b rb Lb Ob -> La <= L -> Lb <= L -> L <= top ->
       Rabs (L - ln (exp La + exp Lb)) <= merge_rounding ua L ->
