@@ -1,4 +1,17 @@
-(** * AttentionAccuracy *)
+(** * AttentionAccuracy: what a run of AttentionModel.v loses, in its own computed quantities
+
+    Purpose. A partial (m, l, o) stands for the sums of e^(s j) and e^(s j) c j over its keys, scaled
+    by e^-m; a normalised one (L, O) for (1, O) scaled by e^-L. Each key carries a budget that grows
+    by 8 u a join and 10 u for every unit by which its maximum has risen, whatever the tree.
+
+    Main results.
+    - [local_accuracy]    online softmax, split-KV, any blocking on one rank: local_budget
+    - [merged_accuracy]   with normalisation and any binary tree of merges: merged_budget
+    - [leaf_value]        the leaf of the output's sum: P rounded, dropout, times the value
+
+    Underflow and flushes of each operation are counted by [flush] beside the budgets.
+
+    Dependencies. AttentionModel.v, DotAccuracy.v (e^(1/2) <= 2). *)
 
 From Coq Require Import Reals Lra Lia List Permutation.
 From Flocq Require Import Core.
@@ -442,6 +455,35 @@ Proof.
     split; [exact S2|]. split.
     + intros ->. apply Permutation_sym, Permutation_nil in P. now apply S3.
     + split; eapply approx_perm; eassumption.
+Qed.
+
+(** The leaf of the output's sum: the weight w rounded to the operand format, multiplied by the
+    dropout factor (itself rounded) and by the value (rounded to the operand format). *)
+Theorem leaf_value : forall up ui eo kappa v budget x w wp ck cv q y,
+  0 <= up -> 0 <= ui -> 0 <= eo -> 0 <= budget -> x <= 0 ->
+  operand budget eta (exp x) w -> rounds up eo w wp -> rounds ua 0 kappa ck -> operand ui 0 v cv ->
+  rounds ua eta (wp * ck) q -> rounds ua eta (q * cv) y ->
+  operand (budget + (up + ui + 3 * ua)) ((eta + eo) * Rabs (kappa * v) + eta * Rabs v + eta)
+    (exp x * (kappa * v)) y.
+Proof.
+  intros up ui eo kappa v budget x w wp ck cv q y UP UI EO B X W R1 R2 V R3 R4.
+  pose proof (operand_round _ _ _ _ _ _ _ UP EO B Heta W R1) as O1.
+  pose proof (rounds_operand _ _ _ _ (proj1 Hua) (Rle_refl 0) R2) as O2.
+  assert (B1 : 0 <= budget + up) by lra. assert (E1 : 0 <= eta + eo) by lra.
+  assert (B2 : 0 <= budget + up + ua) by lra. assert (B3 : 0 <= budget + up + ua + ua) by lra.
+  assert (B4 : 0 <= budget + up + ua + ua + ui) by lra.
+  pose proof (operand_product _ _ _ _ _ _ _ _ B1 (proj1 Hua) E1 (Rle_refl 0) O1 O2) as O3.
+  rewrite (Rmult_0_r (Rabs (exp x))), (Rmult_0_r (eta + eo)), Rplus_0_l, Rplus_0_r in O3.
+  pose proof (Rabs_pos kappa) as K0. pose proof (Rabs_pos v) as V0.
+  assert (H3 : 0 <= Rabs kappa * (eta + eo)) by (apply Rmult_le_pos; lra).
+  pose proof (operand_round _ _ _ _ _ _ _ (proj1 Hua) Heta B2 H3 O3 R3) as O4.
+  assert (E5 : 0 <= Rabs kappa * (eta + eo) + eta) by lra.
+  pose proof (operand_product _ _ _ _ _ _ _ _ B3 UI E5 (Rle_refl 0) O4 V) as O5.
+  rewrite (Rmult_0_r (Rabs (exp x * kappa))), (Rmult_0_r (_ + eta)), Rplus_0_l, Rplus_0_r in O5.
+  assert (H5 : 0 <= Rabs v * (Rabs kappa * (eta + eo) + eta)) by (apply Rmult_le_pos; lra).
+  pose proof (operand_round _ _ _ _ _ _ _ (proj1 Hua) Heta B4 H5 O5 R4) as O6.
+  rewrite <- Rmult_assoc. eapply operand_weaken; [| | exact O6]; [lra|].
+  rewrite Rabs_mult. split; [lra | apply Req_le; ring].
 Qed.
 
 End Run.

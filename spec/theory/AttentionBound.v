@@ -7,8 +7,8 @@
 
     Main results.
     - [weight_bound]    what a run can cost key j is at most weight_error
-    - [output_bound]    |O - out| <= (numerator + |out| B) / (1 - B), B = denominator < 1
-    - [lse_bound]       |L - lse| <= B / (1 - B)
+    - [row_bound]       |O - out| <= divided = (numerator + |out| B) / (1 - B), B = denominator < 1,
+                        and |L - lse| <= B / (1 - B)
     - [stored_bound], [lse_stored_bound]   the roundings after that
 
     Conditions, beside those of AttentionModel.v: the part of weight_error that is not the score's is

@@ -1,16 +1,13 @@
-(** * DotAccuracy: lemmas Dot, Recompute, Score, Softcap and Bias of bounds.md
+(** * DotAccuracy: lemmas Dot, Recompute and Score of bounds.md
 
     Purpose. What reference/bounds.ts allows a score, from rounded or recomputed operands through the
-    dot product, the scale, tanh and the bias. [projection_error], [raw_score_error], [softcap_error]
-    and [bias_error] are the expressions of the functions of those names, line by line.
+    dot product and the scale. [projection_error] and [raw_score_error] are the expressions of
+    bounds.ts.
 
     Main results. us, uo, ui: roundoffs of sums, operands, inputs; eta: operandTiny + tiny, tiny.
     - [dot_approx]        any order, operands with errors: T grows by n u
-    - [dot_error]         |z - Sum a b| <= growth (n u + other) Sum |a b| + absolute parts
     - [recompute_bound]   K = Y W: projection_error
     - [score_bound]       scale before or after, on Q, K or both: raw_score_error
-    - [softcap_bound]     c tanh(raw / c): softcap_error
-    - [bias_bound]        s = capped + bias: bias_error
 
     Conditions: n u + other <= 1/2, so that e^T <= 2 for the absolute parts.
 

@@ -5,7 +5,7 @@
     which the product is exact and only the sum rounds.
 
     Main results.
-    - [dot_any]        the model; [dot_fma] and [dot_loop] are among it
+    - [dot_any]        the model; [dot_fma]: a loop of fused multiply-adds is among it
     - [operand]        a value that carries factors of total budget T and an absolute error e
     - [operand_round], [operand_scale], [operand_product]   what operations do to it
 
@@ -41,6 +41,13 @@ Lemma operand_scale : forall c T e x y, operand T e x y -> operand T (Rabs c * e
 Proof.
   unfold operand. intros c T e x y H. replace (c * y - c * x) with (c * (y - x)) by ring.
   rewrite !Rabs_mult. pose proof (Rmult_le_compat_l _ _ _ (Rabs_pos c) H). lra.
+Qed.
+
+(** A rounding is an operand with budget u and error h. *)
+Lemma rounds_operand : forall u h x y, 0 <= u -> 0 <= h -> rounds u h x y -> operand u h x y.
+Proof.
+  unfold rounds, operand. intros u h x y U H R. pose proof (exp_ineq1_le u).
+  pose proof (exp_ge_1 u U). pose proof (Rabs_pos x). nra.
 Qed.
 
 (** One more rounding. *)
