@@ -135,6 +135,15 @@ function recomputedWeight(
   return weight + stored + uE * (score + 2 * lse + 5 * fromLse + 4) + uP;
 }
 
+/** Σ_e over a row of each of these, in magnitude. */
+function sizeOf(parts: readonly Float64Array[], at: number, width: number): number {
+  let sum = 0;
+  for (const part of parts) {
+    for (let e = 0; e < width; e++) sum += Math.abs(part[at + e] ?? 0);
+  }
+  return sum;
+}
+
 /** Lemmas dP and Recomputed P for every key of the row. */
 function fillScratch(
   to: Backward,
@@ -149,7 +158,11 @@ function fillScratch(
   const absolute = 2 * (width + 1) * model.tiny;
   for (let n = 0; n < row.count; n++) {
     const at = (keys + (row.j[n] ?? 0)) * width;
-    const carried = operands === null ? 0 : carriedOver(c.dOut, cotangent, operands.v, at, width);
+    const carried =
+      operands === null
+        ? 0
+        : carriedOver(c.dOut, cotangent, operands.v, at, width) +
+          model.inputTiny * sizeOf([c.v.mid, c.v.rad, operands.v], at, width);
     const products = row.gProducts[n] ?? 0;
     scratch.gError[n] = (row.kappa[n] ?? 0) * ((products + carried) * grown + carried + absolute);
     const sizes = [row.score[n] ?? 0, row.fromLse[n] ?? 0, bound.weight[n] ?? 0] as const;
@@ -166,7 +179,10 @@ function cotangentError(
 ): number {
   const { c, model, scratch } = to;
   const width = c.parameters.head_dim_v;
-  const carried = carriedOver(c.dOut, cotangent, bound.out, 0, width);
+  const near =
+    model.inputTiny *
+    (sizeOf([c.out.mid, c.out.rad], cotangent, width) + sizeOf([bound.out], 0, width));
+  const carried = carriedOver(c.dOut, cotangent, bound.out, 0, width) + near;
   const grown = sumGrowth(model, width, 3, model.accumulation, model.input);
   const fromOutput = carried + (row.dProducts + carried) * grown;
   const perKey = sumGrowth(model, row.count, 3, model.accumulation);
@@ -193,7 +209,10 @@ function scoreGradientError(
 ): number {
   const sizes = g + d + dLse;
   const bracket =
-    gError + dError + (4 * model.accumulation + model.stored) * (sizes + gError + dError);
+    gError +
+    dError +
+    model.storedTiny +
+    (4 * model.accumulation + model.stored) * (sizes + gError + dError + model.storedTiny);
   const flushed = (model.tiny + model.operandTiny) * (sizes + bracket);
   return p * (sizes * pGrown + bracket * (1 + pGrown)) + flushed + model.tiny;
 }
@@ -268,7 +287,8 @@ function addKey(
   const vGrown = growth(narrow + model.input) * (1 + pGrown) + pGrown;
   const flushed = kappa * (model.tiny + model.operandTiny);
   addScaled(dV, key * width, kappa * p * vGrown + flushed, c.dOut, cotangent, width);
-  increment(dV, key * width, width, model.tiny);
+  const near = (kappa * p * (1 + vGrown) + flushed) * model.inputTiny;
+  increment(dV, key * width, width, near + model.tiny);
   const scale = Math.abs(c.parameters.scale);
   const flush = (1 + scale) * (raw + error) * (model.operandTiny + model.tiny) + model.tiny;
   addScaled(dQ, query, scale * error, c.k.mid, key * d, d);
@@ -324,21 +344,24 @@ function addProjection(
   [y, w]: readonly [Float64Array, Float64Array],
   [x, xError]: readonly [Float64Array, Float64Array],
   [heads, seq, width]: readonly [number, number, number],
+  { operandTiny, inputTiny }: ErrorModel,
 ): void {
   const columns = heads * width;
   const dimY = w.length / columns;
   for (let n = 0; n < x.length; n++) {
-    const [size, error] = [x[n] ?? 0, xError[n] ?? 0];
+    const size = x[n] ?? 0;
+    const error = (xError[n] ?? 0) + operandTiny;
+    const near = (size + error) * inputTiny;
     const row = Math.floor(n / width);
     const column = (Math.floor(row / seq) % heads) * width + (n % width);
     const yAt = (Math.floor(row / seq / heads) * seq + (row % seq)) * dimY;
     for (let e = 0; e < dimY; e++) {
       const wAt = e * columns + column;
       const [a, f] = [Math.abs(w[wAt] ?? 0), Math.abs(y[yAt + e] ?? 0)];
-      increment(dY.error, yAt + e, 1, error * a);
+      increment(dY.error, yAt + e, 1, error * a + near);
       increment(dY.magnitude, yAt + e, 1, size * a);
       increment(dY.terms, yAt + e, 1);
-      increment(dW.error, wAt, 1, error * f);
+      increment(dW.error, wAt, 1, error * f + near);
       increment(dW.magnitude, wAt, 1, size * f);
       increment(dW.terms, wAt, 1);
     }
@@ -362,8 +385,14 @@ function projectionBounds(
     terms: new Float64Array(size),
   });
   const [dY, dWK, dWV] = [sum(y.length), sum(wK.length), sum(wV.length)];
-  addProjection([dY, dWK], [y, wK], [exact('d_k'), dK], [p.kv_heads, p.seq_kv, p.head_dim]);
-  addProjection([dY, dWV], [y, wV], [exact('d_v'), dV], [p.kv_heads, p.seq_kv, p.head_dim_v]);
+  addProjection([dY, dWK], [y, wK], [exact('d_k'), dK], [p.kv_heads, p.seq_kv, p.head_dim], model);
+  addProjection(
+    [dY, dWV],
+    [y, wV],
+    [exact('d_v'), dV],
+    [p.kv_heads, p.seq_kv, p.head_dim_v],
+    model,
+  );
   // dX and the weights or features enter one more matrix product as operands.
   const rounded = growth(model.operand + model.input);
   return (

@@ -61,11 +61,14 @@ function projectionError(
     const [c, row] = [n % width, Math.floor(n / width)];
     const [j, h] = [row % seq, Math.floor(row / seq) % heads];
     const yAt = (Math.floor(row / seq / heads) * seq + j) * dimY;
-    let magnitude = 0;
+    let [magnitude, parts] = [0, 0];
     for (let e = 0; e < dimY; e++) {
-      magnitude += Math.abs((y[yAt + e] ?? 0) * (w[e * columns + h * width + c] ?? 0));
+      const [a, f] = [y[yAt + e] ?? 0, w[e * columns + h * width + c] ?? 0];
+      magnitude += Math.abs(a * f);
+      parts += Math.abs(a) + Math.abs(f);
     }
-    const sum = magnitude * grown + 2 * dimY * model.tiny;
+    const inputs = model.inputTiny * (parts + dimY * model.inputTiny) * (1 + grown);
+    const sum = magnitude * grown + inputs + 2 * dimY * model.tiny;
     error[n] = sum + model.operand * ((sizes[n] ?? 0) + sum) + model.operandTiny;
   }
   return batch === 0 ? new Float64Array(0) : error;
@@ -73,7 +76,12 @@ function projectionError(
 
 /** Lemma Recompute: K = Y W_K summed over dim_y, then stored in the operand format. */
 export function operandError(c: CertifiedCase, model: ErrorModel): OperandError | null {
-  if (c.features === null) return null;
+  if (c.features === null) {
+    // Inputs rounded near zero; their relative rounding is `input` in every sum they enter.
+    if (model.inputTiny === 0) return null;
+    const near = ({ mid }: FlatBalls) => new Float64Array(mid.length).fill(model.inputTiny);
+    return { k: near(c.k), v: near(c.v) };
+  }
   const { y, wK, wV } = c.features;
   return { k: projectionError(model, [y, wK], c.k), v: projectionError(model, [y, wV], c.v) };
 }
@@ -131,7 +139,13 @@ function scoreError(
     error = cap * tError + 2 * model.scores * capped;
   }
   if (c.bias === null) return error;
-  return error + model.scores * (score + capped + bias) + model.stored * bias + model.tiny;
+  return (
+    error +
+    model.scores * (score + capped + bias) +
+    model.stored * bias +
+    model.storedTiny +
+    model.tiny
+  );
 }
 
 /**
@@ -189,7 +203,11 @@ export function rowBound(
   }
   if (row.sink !== null) {
     const { score, shift, p } = row.sink;
-    to.sinkWeight = weightError(model, row, terms, [score, shift, model.stored * score]);
+    to.sinkWeight = weightError(model, row, terms, [
+      score,
+      shift,
+      model.stored * score + model.storedTiny,
+    ]);
     denominator += p * growth(to.sinkWeight);
   }
   to.denominator = denominator;

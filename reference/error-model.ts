@@ -8,7 +8,7 @@
  */
 import { exp, log } from './arithmetic/float64.ts';
 import type { Dtype } from './case.ts';
-import { unitRoundoff } from './format.ts';
+import { minSubnormal, unitRoundoff } from './format.ts';
 import type { Profile } from './profile.ts';
 
 const U64 = 2 ** -53;
@@ -17,6 +17,9 @@ const U64 = 2 ** -53;
 export interface ErrorModel extends Profile {
   /** Rounding of an input to the operand format; 0 when the input is already exact there. */
   readonly input: number;
+  /** The same near zero, in absolute terms: where the operand format ends before the dtype does. */
+  readonly inputTiny: number;
+  readonly storedTiny: number;
   /** Rounding of an input that is no matrix operand (bias, sink, dLSE) to the storage format. */
   readonly stored: number;
   /** Roundings that a sum of n terms may accumulate, in units of the roundoff. */
@@ -58,6 +61,8 @@ export function errorModel(profile: Profile, dtype: Dtype, lambda: number | null
   return {
     ...profile,
     input: exactInput ? 0 : profile.operand,
+    inputTiny: minSubnormal(dtype) / 2 >= profile.operandTiny ? 0 : profile.operandTiny,
+    storedTiny: minSubnormal(dtype) / 2 >= profile.outputTiny ? 0 : profile.outputTiny,
     stored: exactStored ? 0 : profile.output,
     roundings: lambda === null ? everyRounding : likelyRoundings(lambda, profile.accumulation),
   };
@@ -91,6 +96,8 @@ export function referenceModel(u: number, tiny: number): ErrorModel {
     outputMax: Number.POSITIVE_INFINITY,
     outputFormat: 'f64',
     input: u,
+    inputTiny: 0,
+    storedTiny: 0,
     stored: u,
     roundings: everyRounding,
   };

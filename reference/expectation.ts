@@ -31,6 +31,7 @@ import { type ErrorModel, errorModel, lambdaFor } from './error-model.ts';
 import { unitRoundoff } from './format.ts';
 import { fillRow, type Row, rowMagnitudes } from './magnitudes.ts';
 import { PROFILES, type ProfileName } from './profile.ts';
+import { type Beyond, beyondRange, widenBeyond } from './range.ts';
 import { type Tensor, tensorOf } from './tensor.ts';
 
 /** Relative allowance for float64 rounding in the bounds' own sums and products. bounds.md §6 */
@@ -159,14 +160,47 @@ function certifiedFor(attentionCase: AttentionCase, profile: ProfileName): Certi
   return certify(attentionCase, doubleDoubleBall);
 }
 
+/** Bounds without those of elements that may overflow on the way. Lemma Range */
+function withinRange(
+  bounds: Bounds,
+  values: Outputs,
+  beyond: () => Beyond,
+  outputMax: number,
+): Bounds {
+  return {
+    of: (name, stored) => {
+      const bound = bounds.of(name, stored);
+      return bound === undefined
+        ? bound
+        : widenBeyond(bound, values[name], beyond()[name], outputMax);
+    },
+  };
+}
+
 /** The answer to a case, with the bounds that a profile allows. */
 export function expectation(attentionCase: AttentionCase, profile: ProfileName): Expectation {
   const c = certifiedFor(attentionCase, profile);
   const model = (lambda: number | null) =>
     errorModel(PROFILES[profile], attentionCase.parameters.dtype, lambda);
-  const models = [model(null)];
+  const worstModel = model(null);
+  const models = [worstModel];
   if (attentionCase.judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));
   const [worstCase, probabilistic = null] = boundsOf(c, models);
-  if (worstCase === undefined) throw new Error('no bound was derived');
-  return { attentionCase, profile, values: valuesOf(c), worstCase, probabilistic };
+  const lse = worstCase?.of('lse', worstModel.accumulation);
+  if (worstCase === undefined || lse === undefined) throw new Error('no bound was derived');
+  let known: Beyond | undefined;
+  const beyond = (): Beyond => {
+    known ??= beyondRange(attentionCase, worstModel, lse);
+    return known;
+  };
+  const values = valuesOf(c);
+  const ranged = (bounds: Bounds): Bounds =>
+    withinRange(bounds, values, beyond, worstModel.outputMax);
+  return {
+    attentionCase,
+    profile,
+    values,
+    worstCase: ranged(worstCase),
+    probabilistic: probabilistic === null ? null : ranged(probabilistic),
+  };
 }

@@ -1,0 +1,187 @@
+/**
+ * The backward pass of an honest candidate: P recomputed from the LSE or kept, every sum in the
+ * order of its machine, one partial sum a rank. spec (10)-(18), (25), (26)
+ * @module
+ */
+import type { OutputName } from '../../reference/case.ts';
+import { kvHead } from '../../reference/scores.ts';
+import { forEachIndex, mapTensor, type Tensor, zeros } from '../../reference/tensor.ts';
+import {
+  type Held,
+  type HeldForward,
+  heldDropout,
+  heldScores,
+  inputOf,
+  type Row,
+} from './forward.ts';
+import type { Pair } from './machine.ts';
+
+/** Products that add up to one element, by the rank that holds them. */
+class Terms {
+  private readonly lists = new Map<string, { at: number[]; byRank: Map<number, Pair[]> }>();
+  add(at: readonly number[], rank: number, pair: Pair): void {
+    const key = at.join(' ');
+    const entry = this.lists.get(key) ?? { at: [...at], byRank: new Map<number, Pair[]>() };
+    this.lists.set(key, entry);
+    const list = entry.byRank.get(rank);
+    if (list === undefined) entry.byRank.set(rank, [pair]);
+    else list.push(pair);
+  }
+  /** Each rank's products summed, the ranks' sums added, times `factor`, to the output format. */
+  total({ machine }: Held, shape: readonly number[], factor: number): Tensor {
+    const tensor = zeros(shape);
+    for (const { at, byRank } of this.lists.values()) {
+      const sum = machine.sum([...byRank.values()].map((pairs) => machine.dot(pairs)));
+      tensor.set(...at, machine.output(factor === 1 ? sum : machine.round(sum * factor)));
+    }
+    return tensor;
+  }
+}
+
+const rankOf = (sizes: readonly number[], position: number): number => {
+  let end = 0;
+  return sizes.findIndex((size) => {
+    end += size;
+    return position < end;
+  });
+};
+
+interface Collected {
+  readonly dQ: Terms;
+  readonly dK: Terms;
+  readonly dV: Terms;
+  readonly dBias: Terms;
+  readonly dSink: Terms;
+}
+
+/** dO and D of one row: D from the rounded output, or Σ P∘G. spec (12) */
+function rowDelta(
+  held: Held,
+  forward: HeldForward,
+  at: Row,
+  dO: readonly number[],
+  keys: readonly { readonly p: number; readonly g: number }[],
+): number {
+  const { machine, choices } = held;
+  if (choices.delta === 'keys') return machine.dot(keys.map(({ p, g }): Pair => [p, g]));
+  return machine.dot(dO.map((x, c): Pair => [x, forward.out.get(...at, c)]));
+}
+
+/** Everything that one row adds. */
+function collectRow(held: Held, forward: HeldForward, all: Collected, at: Row): void {
+  const { attentionCase, machine, choices } = held;
+  const { parameters, inputs } = attentionCase;
+  const { round, narrow } = machine;
+  const state = forward.rows.get(...at);
+  if (state === null) return;
+  const [b, h, i] = at;
+  const g = kvHead(parameters, h);
+  const dOut = inputOf(attentionCase, 'd_out');
+  const dO = Array.from({ length: parameters.head_dim_v }, (_, c) =>
+    machine.input(dOut.get(b, h, i, c)),
+  );
+  const lse = forward.lse.get(...at);
+  const probability = (s: number): number =>
+    choices.backwardP === 'lse'
+      ? machine.weight(s, lse)
+      : round(machine.weight(s, state.m) / state.l);
+  const keys = heldScores(held, at).map(({ j, s, t }) => {
+    const kappa = heldDropout(held, at, j);
+    const dP = machine.dot(dO.map((x, c): Pair => [x, held.v.get(b, g, j, c)]));
+    return { j, t, kappa, p: probability(s), g: kappa === 1 ? dP : round(kappa * dP) };
+  });
+  const d = rowDelta(held, forward, at, dO, keys);
+  const dLse = machine.beside(inputs.d_lse?.get(...at) ?? 0);
+  const [queryRank, sizes] = [rankOf(parameters.partition.q, i), parameters.partition.kv];
+  for (const { j, t, kappa, p, g: gradient } of keys) {
+    const weight = narrow(kappa === 1 ? p : round(kappa * p));
+    for (const [c, x] of dO.entries()) all.dV.add([b, g, j, c], queryRank, [weight, x]);
+    const dS = round(p * round(round(gradient - d) + dLse));
+    all.dBias.add([b, h, i, j], rankOf(sizes, j), [dS, 1]);
+    const slope = t === null ? 1 : round(1 - round(t * t));
+    const dRaw = narrow(t === null ? dS : round(dS * slope));
+    for (let c = 0; c < parameters.head_dim; c++) {
+      all.dQ.add([b, h, i, c], rankOf(sizes, j), [dRaw, held.k.get(b, g, j, c)]);
+      all.dK.add([b, g, j, c], queryRank, [dRaw, held.q.get(b, h, i, c)]);
+    }
+  }
+  if (inputs.sink === undefined) return;
+  const p = probability(machine.beside(inputs.sink.get(h)));
+  all.dSink.add([h], queryRank, [round(p * round(dLse - d)), 1]);
+}
+
+/** Terms of a full index moved to the place in the bias that they share. spec (17) */
+function broadcastTerms(bias: Tensor): (at: readonly number[]) => number[] {
+  const skip = 4 - bias.shape.length;
+  return (at) => bias.shape.map((extent, n) => (extent === 1 ? 0 : (at[n + skip] ?? 0)));
+}
+
+/** dY, dW_K, dW_V: matrix products of dK and dV as operands. spec (25), (26) */
+function projectBack(held: Held, dK: Tensor, dV: Tensor): Partial<Record<OutputName, Tensor>> {
+  const { features, machine, attentionCase } = held;
+  if (features === null) return {};
+  const { partition } = attentionCase.parameters;
+  const [dY, dWK, dWV] = [new Terms(), new Terms(), new Terms()];
+  const through = (dX: Tensor, w: Tensor, dW: Terms): void => {
+    const width = dX.shape[3] ?? 0;
+    forEachIndex(dX.shape, ([b = 0, h = 0, j = 0, c = 0]) => {
+      const x = machine.operand(dX.get(b, h, j, c));
+      const column = h * width + c;
+      const rank = rankOf(partition.kv, j);
+      for (let e = 0; e < (w.shape[0] ?? 0); e++) {
+        dY.add([b, j, e], rank, [x, w.get(e, column)]);
+        dW.add([e, column], rank, [x, features.y.get(b, j, e)]);
+      }
+    });
+  };
+  through(dK, features.wK, dWK);
+  through(dV, features.wV, dWV);
+  return {
+    d_y: dY.total(held, features.y.shape, 1),
+    d_w_k: dWK.total(held, features.wK.shape, 1),
+    d_w_v: dWV.total(held, features.wV.shape, 1),
+  };
+}
+
+/** Every gradient under its contract name. */
+export function heldGradients(
+  held: Held,
+  forward: HeldForward,
+): Partial<Record<OutputName, Tensor>> {
+  const { attentionCase, q, k, v } = held;
+  const { batch, heads, seq_q } = attentionCase.parameters;
+  const { bias, sink } = attentionCase.inputs;
+  const place = bias === undefined ? null : broadcastTerms(bias);
+  const dBias = new Terms();
+  const all: Collected = {
+    dQ: new Terms(),
+    dK: new Terms(),
+    dV: new Terms(),
+    dBias,
+    dSink: new Terms(),
+  };
+  if (place !== null) {
+    const add = dBias.add.bind(dBias);
+    dBias.add = (at, rank, pair) => add(place(at), rank, pair);
+  }
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < heads; h++) {
+      for (let i = 0; i < seq_q; i++) collectRow(held, forward, all, [b, h, i]);
+    }
+  }
+  const dK = all.dK.total(held, k.shape, held.scaleK);
+  const dV = all.dV.total(held, v.shape, 1);
+  return {
+    d_q: all.dQ.total(held, q.shape, held.scaleQ),
+    d_k: dK,
+    d_v: dV,
+    ...(bias === undefined ? {} : { d_bias: dBias.total(held, bias.shape, 1) }),
+    ...(sink === undefined ? {} : { d_sink: all.dSink.total(held, sink.shape, 1) }),
+    ...projectBack(held, dK, dV),
+  };
+}
+
+/** A tensor as somebody would hand it over. */
+export function given(tensor: Tensor, dtype: string): { dtype: string; tensor: Tensor } {
+  return { dtype, tensor: mapTensor(tensor, (x) => x) };
+}

@@ -1,0 +1,67 @@
+/**
+ * Honest candidates: right implementations at every profile, whatever their programmer chose.
+ *
+ * None may ever be refused. One that is shows an error in spec/bounds.md, never in the candidate.
+ * @module
+ */
+import fc from 'fast-check';
+import type { AttentionCase, Dtype, OutputName } from '../../reference/case.ts';
+import type { GivenOutputs } from '../../reference/judge.ts';
+import type { ProfileName } from '../../reference/profile.ts';
+import {
+  type CaseOptions,
+  type CaseRecipe,
+  recipeArbitrary,
+} from '../arbitraries/attention-case.ts';
+import { given, heldGradients } from './backward.ts';
+import { choicesArbitrary, type HonestChoices } from './choices.ts';
+import { heldForward, hold } from './forward.ts';
+import { machine } from './machine.ts';
+
+/** What an honest candidate of this profile answers, in float32 or float64 containers. */
+export function honestOutputs(
+  attentionCase: AttentionCase,
+  profile: ProfileName,
+  choices: HonestChoices,
+): GivenOutputs {
+  const held = hold(attentionCase, machine(profile, choices), choices);
+  const forward = heldForward(held);
+  const { wants } = attentionCase.parameters;
+  const backward = wants.some((name) => name.startsWith('d_'));
+  const all: Partial<Record<OutputName, typeof forward.out>> = {
+    out: forward.out,
+    lse: forward.lse,
+    ...(backward ? heldGradients(held, forward) : {}),
+  };
+  const dtype = profile === 'f64' ? 'F64' : 'F32';
+  const outputs: GivenOutputs = {};
+  for (const name of wants) {
+    const tensor = all[name];
+    if (tensor !== undefined) outputs[name] = given(tensor, dtype);
+  }
+  return outputs;
+}
+
+/** Dtypes in which a candidate of this profile is asked: its own, and others, which it rounds. */
+export const ASKED: Readonly<Record<ProfileName, readonly Dtype[]>> = {
+  f64: ['f64', 'f32', 'f16', 'bf16'],
+  f32: ['f32', 'f64', 'f16', 'bf16'],
+  tf32: ['f32', 'f64', 'f16', 'bf16'],
+  f16: ['f16', 'f32', 'bf16'],
+  bf16: ['bf16', 'f32', 'f16'],
+};
+
+/** A question and a programmer: what the peace of the judge is measured over. */
+export function honestArbitrary(
+  profile: ProfileName,
+  options: CaseOptions = {},
+): fc.Arbitrary<{ readonly recipe: CaseRecipe; readonly choices: HonestChoices }> {
+  return fc.record({
+    choices: choicesArbitrary(),
+    recipe: recipeArbitrary({
+      shape: { batch: 2, kvHeads: 2, group: 2, seqQ: 4, seqKv: 6, headDim: 4, dimY: 3 },
+      dtypes: ASKED[profile],
+      ...options,
+    }),
+  });
+}

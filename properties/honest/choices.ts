@@ -1,0 +1,68 @@
+/**
+ * Choices: everything in which two right implementations of attention may differ.
+ *
+ * spec/bounds.md allows each of them, so none may ever be refused.
+ * @module
+ */
+import fc from 'fast-check';
+import { type MergeTree, mergeTreeArbitrary } from '../arbitraries/merge-tree.ts';
+
+/** Order in which a sum is taken. `adversarial`: largest magnitudes of one sign first. */
+export const ORDERS = [
+  'sequential',
+  'reversed',
+  'pairwise',
+  'blocked',
+  'shuffled',
+  'adversarial',
+] as const;
+export type Order = (typeof ORDERS)[number];
+
+export interface HonestChoices {
+  readonly order: Order;
+  /** Seed of the shuffles. */
+  readonly seed: number;
+  /** Products enter sums unrounded. */
+  readonly fma: boolean;
+  /** Matrix sums cut off instead of rounding (narrow operands only, as tensor cores do). */
+  readonly truncate: boolean;
+  /** Results and inputs below the smallest normal number become zero. */
+  readonly flush: boolean;
+  /** Where the scale goes: on the score, on Q, or its root on both Q and K. */
+  readonly scale: 'score' | 'query' | 'both';
+  /** e^(s − m), or 2^(s·log₂e − m·log₂e). */
+  readonly base: 'e' | '2';
+  /** exp, log and tanh correctly rounded, or as far off as WGSL lets them be. */
+  readonly elementary: 'rounded' | 'worst';
+  /** P before P·V, and P and dS in the backward pass, rounded to the operand format. */
+  readonly roundP: boolean;
+  /** Keys per step of the online softmax. */
+  readonly block: number;
+  /** Partial results of ranks: (O, LSE), or (m, l, o); and the order of joining them. */
+  readonly normalised: boolean;
+  readonly tree: MergeTree;
+  /** P of the backward pass: from the LSE, or kept from the forward pass. */
+  readonly backwardP: 'lse' | 'kept';
+  /** D: from the rounded output, or Σ P∘G. */
+  readonly delta: 'output' | 'keys';
+}
+
+/** Any honest implementation; shrinks towards the textbook one. */
+export function choicesArbitrary(): fc.Arbitrary<HonestChoices> {
+  return fc.record({
+    order: fc.constantFrom(...ORDERS),
+    seed: fc.nat({ max: 1000 }),
+    fma: fc.boolean(),
+    truncate: fc.boolean(),
+    flush: fc.boolean(),
+    scale: fc.constantFrom('score' as const, 'query' as const, 'both' as const),
+    base: fc.constantFrom('e' as const, '2' as const),
+    elementary: fc.constantFrom('rounded' as const, 'worst' as const),
+    roundP: fc.boolean(),
+    block: fc.constantFrom(1000, 1, 2, 3),
+    normalised: fc.boolean(),
+    tree: mergeTreeArbitrary(),
+    backwardP: fc.constantFrom('lse' as const, 'kept' as const),
+    delta: fc.constantFrom('output' as const, 'keys' as const),
+  });
+}

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { PROFILE_NAMES } from '../../reference/profile.ts';
+import { measurePeace, peaceLine } from './peace.ts';
+
+/** 10⁵ cases over the five profiles, other seeds than the short run's. */
+const CHUNKS = 20;
+const RUNS = 1000;
+
+describe('honest candidates, in the long run', () => {
+  for (const profile of PROFILE_NAMES) {
+    it(`are never refused at ${profile}, over ${CHUNKS * RUNS} random cases`, () => {
+      for (let seed = 1; seed <= CHUNKS; seed++) {
+        const peace = measurePeace(profile, { runs: RUNS, seed });
+        console.log(peaceLine(peace));
+        expect(peace.refused).toBe(null);
+      }
+    }, 3_600_000);
+  }
+});
