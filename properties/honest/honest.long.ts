@@ -1,3 +1,7 @@
+/**
+ * Peace in the long run: 10⁵ honest candidates, none of which may be refused.
+ * @module
+ */
 import { describe, expect, it } from 'vitest';
 import { PROFILE_NAMES } from '../../reference/profile.ts';
 import { measurePeace, peaceLine } from './peace.ts';

@@ -1,0 +1,186 @@
+/**
+ * Laws: what must hold between the answers to related cases, whatever the right answers are.
+ *
+ * A law turns a case into others and states exact linear equations between elements of their
+ * outputs: Σ coefficient·element = constant. On rationals the equations hold with zero tolerance.
+ * For a candidate in floating point the tolerance is derived: each element is within its bound of an
+ * exact value, and the exact values obey the equation, so the sum is off by at most
+ * Σ |coefficient|·bound. No oracle's answer enters, only bounds.
+ * @module
+ */
+import type {
+  AttentionCase,
+  CaseInputs,
+  CaseParameters,
+  OutputName,
+} from '../../reference/case.ts';
+import { type Expectation, expectation } from '../../reference/expectation.ts';
+import { unitRoundoff } from '../../reference/format.ts';
+import type { GivenOutputs } from '../../reference/judge.ts';
+import type { ProfileName } from '../../reference/profile.ts';
+import type { Tensor } from '../../reference/tensor.ts';
+import { validateCase } from '../../reference/validate.ts';
+
+/** One element of one answer, times a coefficient. Run 0 is the case itself. */
+export interface Term {
+  readonly run: number;
+  readonly output: OutputName;
+  readonly index: readonly number[];
+  readonly coefficient: number;
+}
+
+/** Σ terms = constant, exactly. */
+export interface Equation {
+  readonly terms: readonly Term[];
+  readonly constant: number;
+}
+
+export interface Law {
+  readonly name: string;
+  /** Equations of spec/attention.md that it rests on. */
+  readonly from: string;
+  /** Whether the law speaks about this case. */
+  readonly applies: (c: AttentionCase) => boolean;
+  /** The related cases, runs 1 and up; null when a changed input would not be exact. */
+  readonly transform: (c: AttentionCase) => AttentionCase[] | null;
+  readonly equations: (c: AttentionCase, others: readonly AttentionCase[]) => Iterable<Equation>;
+}
+
+/** left = right, element for element of one output. */
+export function equal(
+  output: OutputName,
+  index: readonly number[],
+  other: { run: number; index?: readonly number[]; output?: OutputName; factor?: number },
+): Equation {
+  const right: Term = {
+    run: other.run,
+    output: other.output ?? output,
+    index: [...(other.index ?? index)],
+    coefficient: -(other.factor ?? 1),
+  };
+  return { terms: [{ run: 0, output, index: [...index], coefficient: 1 }, right], constant: 0 };
+}
+
+/** A case with parameters and inputs changed, validated; null when an input is not of its dtype. */
+export function changed(
+  c: AttentionCase,
+  parameters: Partial<CaseParameters>,
+  inputs: CaseInputs,
+): AttentionCase | null {
+  try {
+    return validateCase(
+      { ...c.parameters, ...parameters },
+      { ...c.inputs, ...inputs },
+      'structured',
+    );
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+/** What a law finds out about a candidate's answers. */
+export interface LawVerdict {
+  readonly law: string;
+  readonly verdict: 'pass' | 'impossible';
+  readonly reason: string;
+  /** Equations that a finite tolerance could check, and those that none could. */
+  readonly checked: number;
+  readonly unchecked: number;
+}
+
+function readElement(tensor: Tensor | undefined, { output, index }: Term): number {
+  if (tensor === undefined) throw new RangeError(`"${output}" expected a tensor, got none`);
+  return tensor.get(...index);
+}
+
+const STORED: Readonly<Record<string, 'f64' | 'f32' | 'f16' | 'bf16'>> = {
+  F64: 'f64',
+  F32: 'f32',
+  F16: 'f16',
+  BF16: 'bf16',
+};
+
+/** Bounds of the runs, looked up once for each output. */
+function boundsOf(expected: readonly Expectation[], outputs: readonly GivenOutputs[]) {
+  const cache = new Map<string, Tensor | undefined>();
+  return (term: Term): number => {
+    const key = `${term.run} ${term.output}`;
+    if (!cache.has(key)) {
+      const stored = STORED[outputs[term.run]?.[term.output]?.dtype ?? ''] ?? 'bf16';
+      const bound = expected[term.run]?.worstCase.of(term.output, unitRoundoff(stored));
+      cache.set(key, bound);
+    }
+    return readElement(cache.get(key), term);
+  };
+}
+
+/** Off by this much, and allowed this much; the check's own float64 rounding is allowed too. */
+function residual(
+  { terms, constant }: Equation,
+  value: (term: Term) => number,
+  bound: (term: Term) => number,
+): { off: number; allowed: number } {
+  let [sum, size, allowed] = [-constant, Math.abs(constant), 0];
+  for (const term of terms) {
+    const product = term.coefficient * value(term);
+    sum += product;
+    size += Math.abs(product);
+    const tolerance = bound(term);
+    allowed += tolerance === 0 ? 0 : Math.abs(term.coefficient) * tolerance;
+  }
+  return { off: Math.abs(sum), allowed: allowed + size * (terms.length + 2) * 2 ** -52 };
+}
+
+/** −∞ on both sides, or nothing infinite: an LSE of an empty row is compared as what it is. */
+function infinite({ terms }: Equation, value: (term: Term) => number): boolean | null {
+  const values = terms.map(value);
+  if (!values.some((x) => x === Number.NEGATIVE_INFINITY)) return null;
+  return values.every((x) => x === Number.NEGATIVE_INFINITY);
+}
+
+function describe({ terms, constant }: Equation, value: (term: Term) => number): string {
+  const [first] = terms;
+  const some = terms
+    .slice(0, 3)
+    .map(
+      (t) => `${t.coefficient}·${t.output}[${t.index.join(', ')}] of run ${t.run} (${value(t)})`,
+    );
+  const rest = terms.length > 3 ? ` + ${terms.length - 3} more` : '';
+  return first === undefined ? 'nothing' : `${some.join(' + ')}${rest} = ${constant}`;
+}
+
+/** Do a candidate's answers to a case and to its relatives obey the law, within their bounds? */
+export function checkLaw(
+  law: Law,
+  cases: readonly AttentionCase[],
+  outputs: readonly GivenOutputs[],
+  profile: ProfileName,
+): LawVerdict {
+  const [own, ...others] = cases;
+  if (own === undefined)
+    throw new RangeError('"cases" expected the case and its relatives, got none');
+  const bound = boundsOf(
+    cases.map((c) => expectation(c, profile)),
+    outputs,
+  );
+  const value = (term: Term): number => readElement(outputs[term.run]?.[term.output]?.tensor, term);
+  let [checked, unchecked] = [0, 0];
+  for (const equation of law.equations(own, others)) {
+    const both = infinite(equation, value);
+    if (both === true) {
+      checked++;
+      continue;
+    }
+    const { off, allowed } = residual(equation, value, bound);
+    if (!(allowed < Number.POSITIVE_INFINITY)) {
+      unchecked++;
+      continue;
+    }
+    checked++;
+    if (both === null && off <= allowed) continue;
+    const reason = `${describe(equation, value)}: off by ${off}, at most ${allowed} is allowed`;
+    return { law: law.name, verdict: 'impossible', reason, checked, unchecked };
+  }
+  return { law: law.name, verdict: 'pass', reason: 'obeyed', checked, unchecked };
+}

@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { applied, mutantsOf } from './mutants.ts';
+import { TARGETS } from './targets.ts';
+
+describe('mutants', () => {
+  it('change operators, numbers, conditions, calls and statements, and never types', () => {
+    const source = 'export const f = (x: -1 | 2): number => (x > 1 ? Math.abs(x) * 2 : -x);\n';
+    expect(mutantsOf(source).map((mutant) => applied(source, mutant).slice(17, -2))).toEqual([
+      '(x: -1 | 2): number => (true ? Math.abs(x) * 2 : -x)',
+      '(x: -1 | 2): number => (false ? Math.abs(x) * 2 : -x)',
+      '(x: -1 | 2): number => (x >= 1 ? Math.abs(x) * 2 : -x)',
+      '(x: -1 | 2): number => (x > 0 ? Math.abs(x) * 2 : -x)',
+      '(x: -1 | 2): number => (x > 1 ? (x) * 2 : -x)',
+      '(x: -1 | 2): number => (x > 1 ? Math.abs(x) / 2 : -x)',
+      '(x: -1 | 2): number => (x > 1 ? Math.abs(x) * 0 : -x)',
+      '(x: -1 | 2): number => (x > 1 ? Math.abs(x) * 2 : x)',
+    ]);
+    expect(mutantsOf('f();\nlet a = 1;\na += 2;').map(({ line }) => line)).toEqual([1, 2, 3, 3, 3]);
+  });
+
+  it('have sources and tests that exist', () => {
+    for (const { source, tests } of TARGETS) {
+      expect([source, ...tests].filter((file) => !existsSync(file))).toEqual([]);
+    }
+  });
+});

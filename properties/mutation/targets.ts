@@ -1,0 +1,58 @@
+/**
+ * What is mutated, and which tests must notice: the sources of the reference that judging rests on.
+ * @module
+ */
+
+/** A source and the test files that speak about it, quickest first. */
+export interface Target {
+  readonly source: string;
+  readonly tests: readonly string[];
+}
+
+const ALGEBRA = [
+  'reference/rational.test.ts',
+  'reference/gradients.test.ts',
+  'properties/properties.test.ts',
+];
+
+export const TARGETS: readonly Target[] = [
+  { source: 'reference/attention.ts', tests: [...ALGEBRA, 'reference/judge.test.ts'] },
+  { source: 'reference/gradients.ts', tests: ALGEBRA },
+  { source: 'reference/merge.ts', tests: ALGEBRA },
+  {
+    source: 'reference/mask.ts',
+    tests: ['reference/validate.test.ts', ...ALGEBRA, 'gate/suite.test.ts'],
+  },
+  { source: 'reference/scores.ts', tests: [...ALGEBRA, 'reference/bounds.test.ts'] },
+  { source: 'reference/recompute.ts', tests: ALGEBRA },
+  {
+    source: 'reference/judge.ts',
+    tests: ['reference/judge.test.ts', 'properties/matchers.test.ts'],
+  },
+  {
+    source: 'reference/error-model.ts',
+    tests: ['reference/bounds.test.ts', 'reference/range.test.ts'],
+  },
+  {
+    source: 'reference/bounds.ts',
+    tests: [
+      'reference/bounds.test.ts',
+      'reference/range.test.ts',
+      'properties/honest/honest.test.ts',
+    ],
+  },
+  {
+    source: 'reference/bounds-backward.ts',
+    tests: [
+      'reference/bounds.test.ts',
+      'reference/range.test.ts',
+      'properties/honest/honest.test.ts',
+    ],
+  },
+  {
+    source: 'reference/range.ts',
+    tests: ['reference/range.test.ts', 'properties/honest/honest.test.ts'],
+  },
+  { source: 'reference/safetensors.ts', tests: ['reference/safetensors.test.ts'] },
+  { source: 'reference/validate.ts', tests: ['reference/validate.test.ts'] },
+];

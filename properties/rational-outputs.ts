@@ -1,0 +1,22 @@
+/**
+ * Outputs of a case on exact rationals, base 2. The LSE is not rational and is left out.
+ * @module
+ */
+import type { Fraction } from 'mathjs';
+import { rational } from '../reference/arithmetic/rational.ts';
+import { attention } from '../reference/attention.ts';
+import type { AttentionCase, Outputs } from '../reference/case.ts';
+import { attentionGradients, gradientsByName } from '../reference/gradients.ts';
+import { lift } from '../reference/lift.ts';
+
+/** Every wanted output but the LSE, exactly. */
+export function rationalOutputs(c: AttentionCase): Outputs<Fraction> {
+  const problem = lift(rational, c);
+  const forward = attention(problem);
+  const outputs: Outputs<Fraction> = { out: forward.out };
+  if (!c.parameters.wants.some((name) => name.startsWith('d_'))) return outputs;
+  for (const [name, tensor] of gradientsByName(attentionGradients(problem, forward))) {
+    if (tensor !== null) outputs[name] = tensor;
+  }
+  return outputs;
+}
