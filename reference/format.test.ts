@@ -1,77 +1,161 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  decode16,
-  encode16,
+  decode,
+  encode,
   FORMATS,
   maxFinite,
   minNormal,
   minSubnormal,
   neighbours,
+  patternBits,
+  roundBeside,
   roundTo,
   ulp,
   unitRoundoff,
 } from './format.ts';
 
-/** Every non-NaN number of a 16-bit format, ascending from 0. */
-function positives(format: 'f16' | 'bf16'): number[] {
-  const infinity = encode16(format, Infinity);
-  return Array.from({ length: infinity }, (_, bits) => decode16(format, bits));
+const NARROW = ['tf32', 'f16', 'bf16', 'fp8-e4m3', 'fp8-e5m2'] as const;
+type Narrow = (typeof NARROW)[number];
+
+/** Exponent bits, fraction bits and bias, as IEEE 754 (f16), OCP (fp8) and their vendors give them. */
+const STANDARD: Record<Narrow, [number, number, number]> = {
+  tf32: [8, 10, 127],
+  f16: [5, 10, 15],
+  bf16: [8, 7, 127],
+  'fp8-e4m3': [4, 3, 7],
+  'fp8-e5m2': [5, 2, 15],
+};
+
+/** What the standard says a pattern means, read off its binary digits. */
+function independent(format: Narrow, pattern: number): number {
+  const [exponentBits, fractionBits, bias] = STANDARD[format];
+  const digits = pattern.toString(2).padStart(1 + exponentBits + fractionBits, '0');
+  const sign = digits[0] === '1' ? -1 : 1;
+  const exponent = digits.slice(1, 1 + exponentBits);
+  const fraction = digits.slice(1 + exponentBits);
+  if (format === 'fp8-e4m3' ? /^1+$/.test(exponent + fraction) : /^1+$/.test(exponent)) {
+    return format !== 'fp8-e4m3' && /^0+$/.test(fraction) ? sign * Infinity : Number.NaN;
+  }
+  const leading = /^0+$/.test(exponent) ? '0' : '1';
+  const power = Math.max(1, Number.parseInt(exponent, 2)) - bias - fractionBits;
+  return sign * Number.parseInt(leading + fraction, 2) * 2 ** power;
 }
 
-describe('16-bit formats, exhaustively', () => {
-  for (const format of ['f16', 'bf16'] as const) {
-    it(`${format}: every pattern survives decoding, rounding and encoding`, () => {
-      for (let bits = 0; bits < 65536; bits++) {
-        const x = decode16(format, bits);
+/** Every finite number of the format from 0 on, ascending, by the standard. */
+function positives(format: Narrow): number[] {
+  return Array.from({ length: 2 ** (patternBits(format) - 1) }, (_, bits) =>
+    independent(format, bits),
+  ).filter(Number.isFinite);
+}
+
+/** The list and one step past it. */
+const extended = (list: readonly number[]): number[] => [...list, 2 * list.at(-1)! - list.at(-2)!];
+
+/** x ≥ 0 to the nearest of an extended list; ties to the even position. */
+function nearest(all: readonly number[], x: number, beyond: number): number {
+  let [low, high] = [0, all.length - 1];
+  if (x >= all[high]!) return beyond;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (all[middle]! <= x) low = middle;
+    else high = middle;
+  }
+  const side = 2 * x - (all[low]! + all[high]!); // exact: few bits on both sides
+  const chosen = side < 0 || (side === 0 && low % 2 === 0) ? low : high;
+  return chosen === all.length - 1 ? beyond : all[chosen]!;
+}
+
+describe('narrow formats, exhaustively, against the standards', () => {
+  for (const format of NARROW) {
+    const list = positives(format);
+    const ends = extended(list);
+    const beyond = format === 'fp8-e4m3' ? Number.NaN : Infinity;
+
+    it(`${format}: every pattern decodes, rounds and encodes`, () => {
+      for (let bits = 0; bits < 2 ** patternBits(format); bits++) {
+        const x = decode(format, bits);
+        if (!Object.is(x, independent(format, bits))) throw new Error(`${bits} decodes to ${x}`);
         if (Number.isNaN(x)) {
-          expect(Number.isNaN(decode16(format, encode16(format, x)))).toBe(true);
-        } else {
-          if (!Object.is(roundTo(format, x), x))
-            throw new Error(`${bits} rounds to ${roundTo(format, x)}`);
-          if (encode16(format, x) !== bits)
-            throw new Error(`${bits} encodes to ${encode16(format, x)}`);
+          if (!Number.isNaN(decode(format, encode(format, x)))) throw new Error(`NaN ${bits}`);
+          continue;
+        }
+        if (!Object.is(roundTo(format, x), x)) throw new Error(`${bits} → ${roundTo(format, x)}`);
+        if (encode(format, x) !== bits) throw new Error(`${bits} encodes to ${encode(format, x)}`);
+      }
+    });
+
+    it(`${format}: rounds every midpoint to even and what is beside it to its side`, () => {
+      for (let n = 0; n + 1 < ends.length; n++) {
+        const [a, b] = [ends[n]!, ends[n + 1]!];
+        const middle = (a + b) / 2;
+        const above = n + 1 === list.length ? beyond : b;
+        for (const [x, side, want] of [
+          [middle, 0, n % 2 === 0 ? a : above],
+          [neighbours('f64', middle).below, 0, a],
+          [neighbours('f64', middle).above, 0, above],
+          [middle, -1, a],
+          [middle, 1, above],
+          [neighbours('f64', middle).below, 1, a],
+          [neighbours('f64', middle).above, -1, above],
+        ] as const) {
+          for (const sign of [1, -1]) {
+            const got = roundBeside(format, sign * x, sign * side);
+            if (!Object.is(got, sign * want)) throw new Error(`${sign * x} (${side}) → ${got}`);
+          }
+          if (side === 0 && !Object.is(nearest(ends, x, beyond), want))
+            throw new Error(`list ${x}`);
         }
       }
     });
 
-    it(`${format}: midpoints go to the even pattern, and a hair beside them to the nearer number`, () => {
-      const list = positives(format);
+    it(`${format}: neighbours and ULPs are the list's own`, () => {
       for (let n = 0; n + 1 < list.length; n++) {
         const [a, b] = [list[n]!, list[n + 1]!];
-        const middle = (a + b) / 2;
-        const even = n % 2 === 0 ? a : b;
-        const hair = middle * 2 ** -50;
-        if (roundTo(format, middle) !== even)
-          throw new Error(`${middle} → ${roundTo(format, middle)}`);
-        if (roundTo(format, middle - hair) !== a) throw new Error(`below ${middle}`);
-        if (roundTo(format, middle + hair) !== b) throw new Error(`above ${middle}`);
         if (neighbours(format, a).above !== b || neighbours(format, b).below !== a)
           throw new Error(`neighbours of ${a}`);
         if (neighbours(format, -b).above !== -a || neighbours(format, -a).below !== -b)
           throw new Error(`neighbours of ${-a}`);
-        if (ulp(format, a) !== b - a)
-          throw new Error(`ulp of ${a} is ${ulp(format, a)}, not ${b - a}`);
+        if (ulp(format, a) !== b - a) throw new Error(`ulp of ${a} is ${ulp(format, a)}`);
       }
-    });
-
-    it(`${format}: landmarks`, () => {
-      const list = positives(format);
       expect(minSubnormal(format)).toBe(list[1]);
       expect(maxFinite(format)).toBe(list.at(-1));
-      expect(minNormal(format)).toBe(decode16(format, format === 'f16' ? 0x0400 : 0x0080));
-      const threshold = maxFinite(format) + ulp(format, maxFinite(format)) / 2;
-      expect(roundTo(format, threshold)).toBe(Infinity);
-      expect(roundTo(format, threshold * (1 - 2 ** -50))).toBe(maxFinite(format));
-      expect(roundTo(format, -threshold)).toBe(-Infinity);
+      expect(list).toContain(minNormal(format));
+      expect(list.indexOf(minNormal(format))).toBe(2 ** STANDARD[format][1]);
+    });
+
+    it(`${format}: rounds any float64 to the nearest of the list`, () => {
+      const largest = 2 * list.at(-1)!;
+      fc.assert(
+        fc.property(fc.double({ noNaN: true, min: 0, max: largest }), (x) => {
+          expect(roundTo(format, x)).toBe(nearest(ends, x, beyond));
+          expect(roundTo(format, -x)).toBe(-nearest(ends, x, beyond));
+        }),
+        { numRuns: 3000 },
+      );
+      expect(roundTo(format, Infinity)).toBe(beyond);
+      expect(roundTo(format, -Infinity)).toBe(-beyond);
     });
   }
 
+  it('bf16 is the upper half of f32, e5m2 the upper half of f16', () => {
+    const words = new Uint32Array(1);
+    const floats = new Float32Array(words.buffer);
+    for (let bits = 0; bits < 65536; bits++) {
+      words[0] = bits << 16;
+      if (!Object.is(decode('bf16', bits), floats[0])) throw new Error(`bf16 ${bits}`);
+    }
+    for (let bits = 0; bits < 256; bits++) {
+      if (!Object.is(decode('fp8-e5m2', bits), decode('f16', bits << 8)))
+        throw new Error(`${bits}`);
+    }
+  });
+
   it('reads known patterns', () => {
     expect(
-      [0x3c00, 0xc000, 0x7bff, 0x0001, 0x7c00, 0xfc00].map((bits) => decode16('f16', bits)),
+      [0x3c00, 0xc000, 0x7bff, 0x0001, 0x7c00, 0xfc00].map((bits) => decode('f16', bits)),
     ).toEqual([1, -2, 65504, 2 ** -24, Infinity, -Infinity]);
-    expect([0x3f80, 0x4049, 0x0001].map((bits) => decode16('bf16', bits))).toEqual([
+    expect([0x3f80, 0x4049, 0x0001].map((bits) => decode('bf16', bits))).toEqual([
       1,
       3.140625,
       2 ** -133,

@@ -140,29 +140,51 @@ export function roundBeside(format: FormatName, near: number, side: number): num
   return near === middle(format, nearest, other) ? other : nearest;
 }
 
-/** Fields of a 16-bit format: exponent bits and fraction bits. */
-const FIELDS16 = { f16: [5, 10], bf16: [8, 7] } as const;
+/** Formats narrow enough that their patterns are small integers: exponent bits, fraction bits. */
+const FIELDS = {
+  tf32: [8, 10],
+  f16: [5, 10],
+  bf16: [8, 7],
+  'fp8-e4m3': [4, 3],
+  'fp8-e5m2': [5, 2],
+} as const;
+export type NarrowFormat = keyof typeof FIELDS;
 
-/** The number that a 16-bit pattern denotes; every NaN pattern is NaN. */
-export function decode16(format: 'f16' | 'bf16', pattern: number): number {
-  const [exponentBits, fractionBits] = FIELDS16[format];
+/** Bits of a pattern of the format: sign, exponent, fraction. tf32 has 19. */
+export function patternBits(format: NarrowFormat): number {
+  const [exponentBits, fractionBits] = FIELDS[format];
+  return 1 + exponentBits + fractionBits;
+}
+
+/**
+ * The number that a pattern denotes; every NaN pattern is NaN. The largest exponent means infinity
+ * or NaN, but for fp8-e4m3, where only the last pattern of either sign is NaN (OCP 8-bit formats).
+ */
+export function decode(format: NarrowFormat, pattern: number): number {
+  const [exponentBits, fractionBits] = FIELDS[format];
+  const ones = 2 ** exponentBits - 1;
   const fraction = pattern & (2 ** fractionBits - 1);
-  const exponent = (pattern >> fractionBits) & (2 ** exponentBits - 1);
-  const sign = pattern >> 15 ? -1 : 1;
-  if (exponent === 2 ** exponentBits - 1) return fraction === 0 ? sign / 0 : Number.NaN;
+  const exponent = (pattern >> fractionBits) & ones;
+  const sign = (pattern >> (exponentBits + fractionBits)) & 1 ? -1 : 1;
+  if (format === 'fp8-e4m3') {
+    if (exponent === ones && fraction === 2 ** fractionBits - 1) return Number.NaN;
+  } else if (exponent === ones) return fraction === 0 ? sign / 0 : Number.NaN;
   const step = minSubnormal(format);
   return exponent === 0
     ? sign * fraction * step
     : sign * (fraction + 2 ** fractionBits) * step * 2 ** (exponent - 1);
 }
 
-/** The 16-bit pattern of x rounded to the format; NaN is the quiet NaN with a zero payload. */
-export function encode16(format: 'f16' | 'bf16', x: number): number {
-  const [exponentBits, fractionBits] = FIELDS16[format];
+/** The pattern of x rounded to the format; NaN is the quiet NaN with a zero payload. */
+export function encode(format: NarrowFormat, x: number): number {
+  const [exponentBits, fractionBits] = FIELDS[format];
   const infinity = (2 ** exponentBits - 1) << fractionBits;
-  if (Number.isNaN(x)) return infinity | (1 << (fractionBits - 1));
   const rounded = roundTo(format, x);
-  const sign = rounded < 0 || Object.is(rounded, -0) ? 0x8000 : 0;
+  if (Number.isNaN(rounded)) {
+    return infinity | (format === 'fp8-e4m3' ? 2 ** fractionBits - 1 : 1 << (fractionBits - 1));
+  }
+  const negative = rounded < 0 || Object.is(rounded, -0);
+  const sign = negative ? 1 << (exponentBits + fractionBits) : 0;
   const magnitude = Math.abs(rounded);
   if (magnitude === Number.POSITIVE_INFINITY) return sign | infinity;
   if (magnitude < minNormal(format)) return sign | (magnitude / minSubnormal(format));

@@ -33,10 +33,14 @@ type Row = [b: number, h: number, i: number];
  */
 export interface Choice {
   readonly row: RowChoice;
-  readonly key: (b: number, g: number, j: number) => boolean;
+  readonly dK: KeyChoice;
+  readonly dV: KeyChoice;
 }
 
-const EVERYTHING: Choice = { row: () => true, key: () => true };
+/** Which keys to compute, by KV head. */
+export type KeyChoice = (b: number, g: number, j: number) => boolean;
+
+const EVERYTHING: Choice = { row: () => true, dK: () => true, dV: () => true };
 
 /** Σ_c a[row, c]·b[c] over a row of `a` and any vector. */
 function dotRow<T>(problem: Problem<T>, a: Tensor<T>, [b, h, i]: Row, at: (c: number) => T): T {
@@ -62,7 +66,7 @@ function backwardKey<T>(
   [b, h, i]: Row,
   { j, t }: Score<T>,
   [p, delta]: [T, T],
-  wanted: { row: boolean; key: boolean },
+  wanted: { row: boolean; dK: boolean; dV: boolean },
 ): void {
   const { arithmetic, parameters, q, k, v, dOut, dropout, scale } = problem;
   const { add, sub, mul, one } = arithmetic;
@@ -70,9 +74,10 @@ function backwardKey<T>(
   const g = kvHead(parameters, h);
   const kappa = dropout === null ? one : dropout(b, h, i, j);
   const weight = mul(kappa, p);
-  for (let c = 0; wanted.key && c < parameters.head_dim_v; c++) {
+  for (let c = 0; wanted.dV && c < parameters.head_dim_v; c++) {
     dV.set(b, g, j, c, add(dV.get(b, g, j, c), mul(weight, dOut.get(b, h, i, c)))); // spec (10)
   }
+  if (!wanted.row && !wanted.dK) return;
   const dP = mul(
     kappa,
     dotRow(problem, dOut, [b, h, i], (c) => v.get(b, g, j, c)),
@@ -83,7 +88,7 @@ function backwardKey<T>(
   const factor = mul(scale, dRaw);
   for (let c = 0; c < parameters.head_dim; c++) {
     if (wanted.row) dQ.set(b, h, i, c, add(dQ.get(b, h, i, c), mul(factor, k.get(b, g, j, c)))); // spec (15)
-    if (wanted.key) dK.set(b, g, j, c, add(dK.get(b, g, j, c), mul(factor, q.get(b, h, i, c)))); // spec (16)
+    if (wanted.dK) dK.set(b, g, j, c, add(dK.get(b, g, j, c), mul(factor, q.get(b, h, i, c)))); // spec (16)
   }
 }
 
@@ -104,8 +109,9 @@ function backwardRow<T>(
   const g = kvHead(problem.parameters, h);
   const wantsRow = choice.row(...row);
   for (const score of rowScores(problem, ...row)) {
-    const wanted = { row: wantsRow, key: choice.key(b, g, score.j) };
-    if (!wanted.row && !wanted.key) continue;
+    const { j } = score;
+    const wanted = { row: wantsRow, dK: choice.dK(b, g, j), dV: choice.dV(b, g, j) };
+    if (!wanted.row && !wanted.dK && !wanted.dV) continue;
     const p = probability(problem, state, score.s);
     backwardKey(problem, gradients, row, score, [p, delta], wanted);
   }

@@ -5,13 +5,13 @@
  * that the open elements belong to and on nothing else.
  * @module
  */
-import { type BallSystem, bigBall, doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
+import type { BallSystem } from './arithmetic/balls.ts';
 import { attention, logSumExp } from './attention.ts';
 import type { AttentionCase, OutputName, Outputs } from './case.ts';
 import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
 import type { FormatName } from './format.ts';
 import { attentionGradients, gradientsByName } from './gradients.ts';
-import { lift } from './lift.ts';
+import { lift, type Problem } from './lift.ts';
 import { type OpenElements, type Work, workFor } from './open-elements.ts';
 import { indexOf, type Tensor } from './tensor.ts';
 
@@ -26,16 +26,14 @@ export interface Level {
   ) => (output: OutputName, flat: number) => Enclosure;
 }
 
-/** Every output of the rows and keys of some work; what lies outside it is not to be read. */
+/** The outputs that the work is about; elsewhere they are not computed. */
 export function evaluateWork<T>(
-  problem: ReturnType<typeof lift<T>>,
-  { forward: rows, backward }: Work,
+  problem: Problem<T>,
+  { forward: rows, lse, backward }: Work,
 ): Outputs<T | null> {
   const forward = attention(problem, rows);
-  const outputs: Outputs<T | null> = {
-    out: forward.out as Tensor<T | null>,
-    lse: logSumExp(problem, forward.rows, rows),
-  };
+  const outputs: Outputs<T | null> = { out: forward.out as Tensor<T | null> };
+  if (lse) outputs.lse = logSumExp(problem, forward.rows, rows);
   if (backward === null) return outputs;
   for (const [name, tensor] of gradientsByName(attentionGradients(problem, forward, backward))) {
     if (tensor !== null) outputs[name] = tensor as Tensor<T | null>;
@@ -44,7 +42,7 @@ export function evaluateWork<T>(
 }
 
 /** A level over any system of balls. */
-function ballLevel<M, R>({ arithmetic, ends }: BallSystem<M, R>): Level {
+export function ballLevel<M, R>({ arithmetic, ends }: BallSystem<M, R>): Level {
   return {
     name: arithmetic.name,
     enclose: (attentionCase, open, shapes, format) => {
@@ -61,13 +59,3 @@ function ballLevel<M, R>({ arithmetic, ends }: BallSystem<M, R>): Level {
     },
   };
 }
-
-/** Decimal digits of the levels after double-double; at the last, what is open is undecided. */
-export const DIGITS = [60, 120, 240, 480, 960] as const;
-
-/** The ladder, cheapest first. */
-export const LADDER: readonly Level[] = [
-  ballLevel(float64Ball),
-  ballLevel(doubleDoubleBall),
-  ...DIGITS.map((digits) => ballLevel(bigBall(digits))),
-];

@@ -24,7 +24,8 @@ type Layout = Pick<Problem<unknown>, 'parameters' | 'visible'>;
 /** Marks on rows [B, Hq, Sq] and keys [B, Hkv, Skv]. */
 interface Marks {
   readonly row: (b: number, h: number, i: number) => void;
-  readonly key: (b: number, g: number, j: number) => void;
+  readonly dK: (b: number, g: number, j: number) => void;
+  readonly dV: (b: number, g: number, j: number) => void;
 }
 
 function range(extent: number, only: number | undefined): number[] {
@@ -60,11 +61,14 @@ function markElement(
       marks.row(first, second, third);
       break;
     case 'd_k':
+      marks.dK(first, second, third);
+      break;
     case 'd_v':
-      marks.key(first, second, third);
+      marks.dV(first, second, third);
       break;
     case 'd_y':
-      markAll(marks.key, keys, [first, undefined, second]);
+      markAll(marks.dK, keys, [first, undefined, second]);
+      markAll(marks.dV, keys, [first, undefined, second]);
       break;
     case 'd_sink':
       markAll(marks.row, rows, [undefined, first, undefined]);
@@ -72,7 +76,8 @@ function markElement(
     case 'd_w_k':
     case 'd_w_v': {
       const width = (shape[1] ?? 1) / p.kv_heads;
-      markAll(marks.key, keys, [undefined, Math.floor(second / width), undefined]);
+      const mark = output === 'd_w_k' ? marks.dK : marks.dV;
+      markAll(mark, keys, [undefined, Math.floor(second / width), undefined]);
       break;
     }
     case 'd_bias': {
@@ -90,6 +95,7 @@ function markElement(
 export interface Work {
   /** Rows whose forward pass is needed. */
   readonly forward: RowChoice;
+  readonly lse: boolean;
   /** Null when no gradient is open. */
   readonly backward: Choice | null;
 }
@@ -105,17 +111,18 @@ export function workFor(
     [p.batch, p.heads, p.seq_q],
     [p.batch, p.kv_heads, p.seq_kv],
   ];
-  const [rows, keys] = [new Set<number>(), new Set<number>()];
+  const [rows, dK, dV] = [new Set<number>(), new Set<number>(), new Set<number>()];
   const marks: Marks = {
     row: (...at) => rows.add(flatOf(rowShape, at)),
-    key: (...at) => keys.add(flatOf(keyShape, at)),
+    dK: (...at) => dK.add(flatOf(keyShape, at)),
+    dV: (...at) => dV.add(flatOf(keyShape, at)),
   };
   for (const [output, flats] of open) {
     const shape = shapes(output);
     for (const flat of flats) markElement(layout, marks, output, indexOf(shape, flat), shape);
   }
   const forward = new Set(rows);
-  for (const flat of keys) {
+  for (const flat of new Set([...dK, ...dV])) {
     const [b = 0, g = 0, j = 0] = indexOf(keyShape, flat);
     for (let h = 0; h < p.heads; h++) {
       if (kvHead(p, h) !== g) continue;
@@ -127,10 +134,12 @@ export function workFor(
   const gradients = [...open].some(([name, list]) => name.startsWith('d_') && list.length > 0);
   return {
     forward: (...at) => forward.has(flatOf(rowShape, at)),
+    lse: (open.get('lse')?.length ?? 0) > 0,
     backward: gradients
       ? {
           row: (...at) => rows.has(flatOf(rowShape, at)),
-          key: (...at) => keys.has(flatOf(keyShape, at)),
+          dK: (...at) => dK.has(flatOf(keyShape, at)),
+          dV: (...at) => dV.has(flatOf(keyShape, at)),
         }
       : null,
   };

@@ -4,7 +4,7 @@
  * Each element is enclosed in a ball that provably holds the exact real number. When both ends of
  * the ball round to the same number of the target format, that number is the answer. Only what
  * stays open is computed again, at the next level of the ladder: float64, double-double, then
- * decimals of 60 to 960 digits (levels.ts). Before the decimals, exact.ts settles what is a
+ * decimals of 60 to 960 digits (ladder.ts). Before the decimals, exact.ts settles what is a
  * rational number, ties included. What the last level leaves open is listed as undecided, never
  * guessed.
  *
@@ -17,7 +17,8 @@ import type { AttentionCase, OutputName, Outputs } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import type { FormatName } from './format.ts';
 import { FORMATS } from './format.ts';
-import { LADDER, type Level } from './levels.ts';
+import { LADDER } from './ladder.ts';
+import type { Level } from './levels.ts';
 import { type OpenElements, openCount } from './open-elements.ts';
 import { elementCount, indexOf, tensorOf } from './tensor.ts';
 

@@ -8,13 +8,20 @@
  * @module
  */
 import { z } from 'zod';
-import { decode8, encode8, type Float8 } from './float8.ts';
-import { decode16, encode16 } from './format.ts';
+import { decode, encode } from './format.ts';
 import { elementCount, type Tensor, tensorOf, toFlat } from './tensor.ts';
 
 export const STORED_DTYPES = [
-  ...(['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2'] as const),
-  ...(['I64', 'I32', 'U8', 'BOOL'] as const),
+  'F64',
+  'F32',
+  'F16',
+  'BF16',
+  'F8_E4M3',
+  'F8_E5M2',
+  'I64',
+  'I32',
+  'U8',
+  'BOOL',
 ] as const;
 export type StoredDtype = (typeof STORED_DTYPES)[number];
 
@@ -55,14 +62,14 @@ function readBool(view: DataView, at: number): number {
 
 const half = (format: 'f16' | 'bf16'): Codec => ({
   bytes: 2,
-  read: (view, at) => decode16(format, view.getUint16(at, true)),
-  write: (view, at, value) => view.setUint16(at, encode16(format, value), true),
+  read: (view, at) => decode(format, view.getUint16(at, true)),
+  write: (view, at, value) => view.setUint16(at, encode(format, value), true),
 });
 
-const eighth = (format: Float8): Codec => ({
+const quarter = (format: 'fp8-e4m3' | 'fp8-e5m2'): Codec => ({
   bytes: 1,
-  read: (view, at) => decode8(format, view.getUint8(at)),
-  write: (view, at, value) => view.setUint8(at, encode8(format, value)),
+  read: (view, at) => decode(format, view.getUint8(at)),
+  write: (view, at, value) => view.setUint8(at, encode(format, value)),
 });
 
 const CODECS: Readonly<Record<StoredDtype, Codec>> = {
@@ -78,8 +85,8 @@ const CODECS: Readonly<Record<StoredDtype, Codec>> = {
   },
   F16: half('f16'),
   BF16: half('bf16'),
-  F8_E4M3: eighth('fp8-e4m3'),
-  F8_E5M2: eighth('fp8-e5m2'),
+  F8_E4M3: quarter('fp8-e4m3'),
+  F8_E5M2: quarter('fp8-e5m2'),
   I64: {
     bytes: 8,
     read: readI64,

@@ -3,7 +3,6 @@
  * @module
  */
 import { InvalidArgumentError } from 'commander';
-import type { Dtype } from '../../reference/case.ts';
 import type { ProfileName } from '../../reference/profile.ts';
 import type { Candidate } from '../candidate.ts';
 import { processCandidate } from '../candidates/process.ts';
@@ -12,7 +11,9 @@ import type { Shard } from '../select.ts';
 export const SUITES = ['smoke', 'core', 'full'] as const;
 export const DEVICES = ['auto', 'webasm', 'cpu', 'reference'] as const;
 export const TRANSPORTS = ['threads', 'simulated'] as const;
-export const FORMATS: readonly Dtype[] = ['f64', 'f32', 'bf16', 'f16'];
+export const FORMATS = ['f64', 'f32', 'bf16', 'f16', 'fp8-e4m3', 'fp8-e5m2'] as const;
+/** A number format that an answer can be written in. */
+export type AnswerFormat = (typeof FORMATS)[number];
 
 /** Options of every command that judges a candidate. */
 export interface CandidateOptions {

@@ -4,18 +4,26 @@
  * @module
  */
 import path from 'node:path';
-import type { Dtype, OutputName } from '../../reference/case.ts';
+import type { OutputName } from '../../reference/case.ts';
 import { type ExpectedTensor, readCase, writeExpected } from '../../reference/case-folder.ts';
 import type { OracleAnswer } from '../../reference/oracle.ts';
 import type { StoredDtype } from '../../reference/safetensors.ts';
 import { type Tensor, toFlat } from '../../reference/tensor.ts';
+import type { AnswerFormat } from './options.ts';
 
 export interface OracleOptions {
-  format: Dtype;
+  format: AnswerFormat;
   bounds?: true;
 }
 
-const STORED: Record<Dtype, StoredDtype> = { f64: 'F64', f32: 'F32', f16: 'F16', bf16: 'BF16' };
+const STORED: Record<AnswerFormat, StoredDtype> = {
+  f64: 'F64',
+  f32: 'F32',
+  f16: 'F16',
+  bf16: 'BF16',
+  'fp8-e4m3': 'F8_E4M3',
+  'fp8-e5m2': 'F8_E5M2',
+};
 
 function namedTensors(answer: OracleAnswer, { format, bounds }: OracleOptions): ExpectedTensor[] {
   const names = Object.keys(answer.values) as OutputName[];
@@ -42,7 +50,7 @@ function tensorLine({ name, dtype, tensor }: ExpectedTensor): string {
 }
 
 /** How sure the answer is: nothing undecided is passed over in silence. */
-function certaintyLine({ undecided, decidedBy }: OracleAnswer, format: Dtype): string {
+function certaintyLine({ undecided, decidedBy }: OracleAnswer, format: AnswerFormat): string {
   const ways = Object.entries(decidedBy).map(([system, count]) => `${count} in ${system}`);
   const decided = `correctly rounded to ${format}: ${ways.join(', ') || 'no elements'}`;
   if (undecided.length === 0) return decided;

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { Dtype } from '../../reference/case.ts';
-import { decode16, minSubnormal, roundTo } from '../../reference/format.ts';
+import { decode, minSubnormal, roundTo } from '../../reference/format.ts';
 import { elementCount, forEachIndex, type Tensor, tensorOf } from '../../reference/tensor.ts';
 
 /** From the plainest to the strangest: shrinking goes to the left. */
@@ -71,8 +71,8 @@ const bits = new DataView(new ArrayBuffer(8));
 function fromBits(dtype: Dtype, uniform: () => number): number {
   const word = Math.floor(uniform() * 2 ** 32);
   if (dtype === 'f16' || dtype === 'bf16') {
-    const value = decode16(dtype, word & 0xffff);
-    return Number.isFinite(value) ? value : decode16(dtype, word & 0x83ff);
+    const value = decode(dtype, word & 0xffff);
+    return Number.isFinite(value) ? value : decode(dtype, word & 0x83ff);
   }
   bits.setUint32(0, word);
   bits.setUint32(4, Math.floor(uniform() * 2 ** 32));

@@ -1,0 +1,17 @@
+/**
+ * The ladder of the oracle, cheapest level first.
+ * @module
+ */
+import { bigBall, doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
+import { EXACT } from './exact.ts';
+import { ballLevel, type Level } from './levels.ts';
+
+/** Decimal digits of the last levels; what is open after them is undecided. */
+export const DIGITS = [60, 120, 240, 480, 960] as const;
+
+export const LADDER: readonly Level[] = [
+  ballLevel(float64Ball),
+  ballLevel(doubleDoubleBall),
+  EXACT,
+  ...DIGITS.map((digits) => ballLevel(bigBall(digits))),
+];
