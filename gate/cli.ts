@@ -42,7 +42,8 @@ const ORACLE_EXAMPLES = `
 Examples:
   $ xattn oracle out/core/probe/rank-tags-3                  the nearest float64 to the exact answer
   $ xattn oracle out/core/probe/rank-tags-3 --format bf16    the one right bfloat16 of every element
-  $ xattn oracle out/core/probe/rank-tags-3 --bounds         and float64 enclosures, NAME.lo and NAME.hi`;
+  $ xattn oracle out/core/probe/rank-tags-3 --bounds         and float64 enclosures, NAME.lo and NAME.hi
+  $ xattn oracle out/core/size/4096-keys --rows 64 --keys 64        64 query rows and 64 keys of every head`;
 
 function version(): string {
   for (const place of ['../package.json', '../../package.json']) {
@@ -107,6 +108,9 @@ function addOracle(program: Command, finish: Finish): void {
     .description('Write the correctly rounded answer to a case as expected.safetensors beside it.')
     .addOption(format.choices(value.FORMATS).default('f64'))
     .option('--bounds', 'write enclosures of the exact values too')
+    .option('--rows <n|i,j,...>', 'only so many query rows, or these', value.positions)
+    .option('--keys <n|i,j,...>', 'only so many keys, or these', value.positions)
+    .option('--seed <n>', 'draw rows and keys from this seed', value.wholeNumber, 0)
     .addHelpText('after', ORACLE_EXAMPLES)
     .action(async (folder: string, options: OracleOptions) => {
       finish(await (await import('./commands/oracle.ts')).oracleCommand(folder, options));

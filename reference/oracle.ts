@@ -3,7 +3,7 @@
  *
  * Each element is enclosed in a ball that provably holds the exact real number. When both ends of
  * the ball round to the same number of the target format, that number is the answer. Only what
- * stays open is computed again, at the next level of the ladder: float64, double-double, then
+ * stays open is computed again, at the next level of the ladder: float64 kernels, double-double, then
  * decimals of 60 to 960 digits (ladder.ts). Before the decimals, exact.ts settles what is a
  * rational number, ties included. What the last level leaves open is listed as undecided, never
  * guessed.
@@ -15,21 +15,26 @@
  */
 import type { AttentionCase, OutputName, Outputs } from './case.ts';
 import { outputShape } from './case-shapes.ts';
+import type { Enclosure } from './enclosure.ts';
 import type { FormatName } from './format.ts';
 import { FORMATS } from './format.ts';
+import { KERNEL_LEVEL, kernelLevel } from './kernel-level.ts';
 import { LADDER } from './ladder.ts';
-import type { Level } from './levels.ts';
 import { type OpenElements, openCount } from './open-elements.ts';
+import { isSampled, type Sample, type SampleSize, sampledOutput, sampleOf } from './sampling.ts';
 import { elementCount, indexOf, tensorOf } from './tensor.ts';
 
-/** One element that no level could round. */
+/** One element that no level could round; its index is that in the whole output. */
 export interface Undecided {
   readonly output: OutputName;
   readonly index: number[];
 }
 
 export interface OracleAnswer {
-  /** Correctly rounded to the format; NaN where undecided. LSE −Infinity for empty rows. */
+  /**
+   * Correctly rounded to the format; NaN where undecided. LSE −Infinity for empty rows. Of a sample,
+   * out, lse and d_q have the chosen rows only, d_k, d_v and d_y the chosen keys.
+   */
   readonly values: Outputs;
   /** Float64 enclosures of the exact value; at most two ULPs wide where the format is f64. */
   readonly lo: Outputs;
@@ -37,90 +42,150 @@ export interface OracleAnswer {
   readonly undecided: readonly Undecided[];
   /** Elements decided at each level, by its name. */
   readonly decidedBy: Readonly<Record<string, number>>;
+  /** The rows and keys answered for; null = all. */
+  readonly sample: Sample;
+  /** Wanted outputs that are sums over the whole case and so in no sample. */
+  readonly notSampled: readonly OutputName[];
 }
 
 export interface OracleOptions {
   /** Number format of the answer; default f64. */
   readonly format?: FormatName;
+  /** Query rows and keys to answer for: how many, drawn from the seed, or which. Absent = all. */
+  readonly rows?: SampleSize;
+  readonly keys?: SampleSize;
+  readonly seed?: number;
 }
 
-/** Tries one level on the open elements; returns those still open. */
+/** Enclosures go into the answer; returns the elements still open. Null: left for a later level. */
 function climb(
-  level: Level,
-  attentionCase: AttentionCase,
+  level: string,
+  at: (output: OutputName, flat: number) => Enclosure | null,
   answer: OracleAnswer,
   open: OpenElements,
-  format: FormatName,
 ): OpenElements {
-  const shapes = (output: OutputName) => outputShape(attentionCase, output);
-  const at = level.enclose(attentionCase, open, shapes, format);
   const decided = answer.decidedBy as Record<string, number>;
   const still: OpenElements = new Map();
   for (const [output, flats] of open) {
-    const [values, low, high] = [answer.values, answer.lo, answer.hi].map(
-      (all) => all[output]?.data,
-    );
+    const [values, low, high] = [answer.values, answer.lo, answer.hi].map((x) => x[output]?.data);
     if (values === undefined || low === undefined || high === undefined) continue;
     const rest: number[] = [];
     for (const flat of flats) {
-      const { lo, hi, rounded } = at(output, flat);
-      low[flat] = Math.max(low[flat] ?? lo, lo);
-      high[flat] = Math.min(high[flat] ?? hi, hi);
-      if (rounded === null) rest.push(flat);
-      else values[flat] = rounded;
+      const enclosure = at(output, flat);
+      if (enclosure !== null) {
+        low[flat] = Math.max(low[flat] ?? enclosure.lo, enclosure.lo);
+        high[flat] = Math.min(high[flat] ?? enclosure.hi, enclosure.hi);
+      }
+      if (enclosure === null || enclosure.rounded === null) rest.push(flat);
+      else values[flat] = enclosure.rounded;
     }
     const count = flats.length - rest.length;
-    if (count > 0) decided[level.name] = (decided[level.name] ?? 0) + count;
+    if (count > 0) decided[level] = (decided[level] ?? 0) + count;
     if (rest.length > 0) still.set(output, rest);
   }
   return still;
 }
 
-function namesUndecided(attentionCase: AttentionCase, open: OpenElements): Undecided[] {
-  return [...open].flatMap(([output, flats]) => {
-    const shape = outputShape(attentionCase, output);
-    return flats.map((flat) => ({ output, index: indexOf(shape, flat) }));
-  });
+/** The open elements of a sample at their places in the whole outputs. */
+function inWhole(attentionCase: AttentionCase, sample: Sample, open: OpenElements): OpenElements {
+  return new Map(
+    [...open].map(([output, flats]) => {
+      const { wholeFlat } = sampledOutput(attentionCase, sample, output);
+      return [output, flats.map(wholeFlat)];
+    }),
+  );
 }
 
-/**
- * The correctly rounded answer of the case in `format`, with enclosures. Throws RangeError for a
- * format that is none.
- */
-export function oracle(
-  attentionCase: AttentionCase,
-  { format = 'f64' }: OracleOptions = {},
-): OracleAnswer {
-  if (!FORMATS.includes(format)) {
-    throw new RangeError(`"format" expected one of ${FORMATS.join(', ')}, got ${String(format)}`);
-  }
+function emptyAnswer(attentionCase: AttentionCase, sample: Sample): OracleAnswer {
   const { wants } = attentionCase.parameters;
+  const sampled = wants.filter((name) => isSampled(sample, name));
   const all = (value: number): Outputs =>
     Object.fromEntries(
-      wants.map((name) => {
-        const shape = outputShape(attentionCase, name);
+      sampled.map((name) => {
+        const { shape } = sampledOutput(attentionCase, sample, name);
         return [name, tensorOf<number>(new Float64Array(elementCount(shape)).fill(value), shape)];
       }),
     );
-  const answer: OracleAnswer = {
+  return {
     values: all(Number.NaN),
     lo: all(Number.NEGATIVE_INFINITY),
     hi: all(Number.POSITIVE_INFINITY),
     undecided: [],
     decidedBy: {},
+    sample,
+    notSampled: wants.filter((name) => !isSampled(sample, name)),
   };
-  let open: OpenElements = new Map();
-  for (const name of wants) {
-    const count = elementCount(outputShape(attentionCase, name));
-    if (count > 0)
+}
+
+function allOpen({ values }: OracleAnswer): OpenElements {
+  const open: OpenElements = new Map();
+  for (const [name, { data }] of Object.entries(values)) {
+    if (data.length > 0) {
       open.set(
-        name,
-        Array.from({ length: count }, (_, flat) => flat),
+        name as OutputName,
+        Array.from({ length: data.length }, (_, flat) => flat),
       );
+    }
   }
+  return open;
+}
+
+/**
+ * The correctly rounded answer of the case in `format`, with enclosures; of the rows and keys chosen
+ * where some are. Throws RangeError for a format that is none and for positions out of range.
+ */
+export function oracle(
+  attentionCase: AttentionCase,
+  { format = 'f64', ...choice }: OracleOptions = {},
+): OracleAnswer {
+  if (!FORMATS.includes(format)) {
+    throw new RangeError(`"format" expected one of ${FORMATS.join(', ')}, got ${String(format)}`);
+  }
+  const sample = sampleOf(attentionCase.parameters, choice);
+  const answer = emptyAnswer(attentionCase, sample);
+  const { wants } = attentionCase.parameters;
+  const asked = wants.filter((name) => isSampled(sample, name));
+  const question = { ...attentionCase, parameters: { ...attentionCase.parameters, wants: asked } };
+  const said = new Set<OutputName>();
+  const kernels = kernelLevel(question, sample, format);
+  let open = allOpen(answer);
+  open = climb(
+    KERNEL_LEVEL,
+    (output, flat) => {
+      const enclosure = kernels(output, flat);
+      if (enclosure !== null) said.add(output);
+      return enclosure;
+    },
+    answer,
+    open,
+  );
+  const shapes = (output: OutputName) => outputShape(attentionCase, output);
   for (const level of LADDER) {
-    if (openCount(open) === 0) break;
-    open = climb(level, attentionCase, answer, open, format);
+    // The kernels were float64 already: this level is for the outputs they leave out.
+    const now = new Map(
+      [...open].filter(([name]) => level.name !== KERNEL_LEVEL || !said.has(name)),
+    );
+    if (openCount(now) === 0) continue;
+    const whole = inWhole(attentionCase, sample, now);
+    const at = level.enclose(attentionCase, whole, shapes, format);
+    const places = new Map(
+      [...now.keys()].map((name) => [name, sampledOutput(attentionCase, sample, name).wholeFlat]),
+    );
+    const rest = climb(
+      level.name,
+      (output, flat) => at(output, places.get(output)?.(flat) ?? flat),
+      answer,
+      now,
+    );
+    open = new Map(
+      [...open].flatMap(([name, flats]) => {
+        const left = now.has(name) ? rest.get(name) : flats;
+        return left === undefined ? [] : [[name, left]];
+      }),
+    );
   }
-  return { ...answer, undecided: namesUndecided(attentionCase, open) };
+  const undecided = [...inWhole(attentionCase, sample, open)].flatMap(([output, flats]) =>
+    flats.map((flat) => ({ output, index: indexOf(shapes(output), flat) })),
+  );
+  return { ...answer, undecided };
 }

@@ -32,6 +32,18 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+/** `64`: so many; `3,5,8` or `3,`: these positions. */
+export function positions(text: string): number | number[] {
+  if (/^\d+$/.test(text)) return wholeNumber(text);
+  if (!/^\d+(,\d+)*,?$/.test(text)) {
+    throw new InvalidArgumentError('Expected how many, such as 64, or positions, such as 3,5,8.');
+  }
+  return text
+    .split(',')
+    .filter((part) => part !== '')
+    .map(wholeNumber);
+}
+
 const SECONDS_MAX = 86_400;
 
 export function seconds(text: string): number {

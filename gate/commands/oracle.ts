@@ -4,16 +4,20 @@
  * @module
  */
 import path from 'node:path';
-import type { OutputName } from '../../reference/case.ts';
+import type { AttentionCase, OutputName } from '../../reference/case.ts';
 import { type ExpectedTensor, readCase, writeExpected } from '../../reference/case-folder.ts';
 import type { OracleAnswer } from '../../reference/oracle.ts';
 import type { StoredDtype } from '../../reference/safetensors.ts';
-import { type Tensor, toFlat } from '../../reference/tensor.ts';
+import type { SampleSize } from '../../reference/sampling.ts';
+import { type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
 import type { AnswerFormat } from './options.ts';
 
 export interface OracleOptions {
   format: AnswerFormat;
   bounds?: true;
+  rows?: SampleSize;
+  keys?: SampleSize;
+  seed?: number;
 }
 
 const STORED: Record<AnswerFormat, StoredDtype> = {
@@ -58,16 +62,46 @@ function certaintyLine({ undecided, decidedBy }: OracleAnswer, format: AnswerFor
   return `${decided}; undecided (written as NaN): ${open.join(' ')}`;
 }
 
+/** Which part of the case was answered for; nothing where it is all of it. */
+function sampleLines({ sample, notSampled }: OracleAnswer, question: AttentionCase): string[] {
+  const { seq_q, seq_kv } = question.parameters;
+  const part = (what: string, chosen: readonly number[] | null, all: number): string =>
+    chosen === null ? `all ${all} ${what}` : `${chosen.length} of ${all} ${what}`;
+  if (sample.rows === null && sample.keys === null) return [];
+  const left = notSampled.length === 0 ? '' : `; in no sample: ${notSampled.join(' ')}`;
+  return [
+    `sample of every head: ${part('query rows', sample.rows, seq_q)}, ${part('keys', sample.keys, seq_kv)}${left}`,
+  ];
+}
+
+/** Which rows and keys a file of a sample holds. */
+function positionTensors({ sample }: OracleAnswer): ExpectedTensor[] {
+  return (['rows', 'keys'] as const).flatMap((name) => {
+    const chosen = sample[name];
+    if (chosen === null) return [];
+    return [
+      { name, dtype: 'I64' as const, tensor: tensorOf<number>([...chosen], [chosen.length]) },
+    ];
+  });
+}
+
 /** The number systems take a second to load: not before the case is known to be one. */
 export async function oracleCommand(folder: string, options: OracleOptions): Promise<number> {
   const question = readCase(folder);
   const { oracle } = await import('../../reference/oracle.ts');
-  const answer = oracle(question, { format: options.format });
+  const { format, rows, keys, seed } = options;
+  const answer = oracle(question, {
+    format,
+    ...(rows === undefined ? {} : { rows }),
+    ...(keys === undefined ? {} : { keys }),
+    ...(seed === undefined ? {} : { seed }),
+  });
   const tensors = namedTensors(answer, options);
-  writeExpected(folder, tensors);
+  writeExpected(folder, [...tensors, ...positionTensors(answer)]);
   const file = path.join(folder, 'expected.safetensors');
   const lines = [
     ...tensors.map(tensorLine),
+    ...sampleLines(answer, question),
     certaintyLine(answer, options.format),
     `wrote ${file}`,
   ];

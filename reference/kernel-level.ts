@@ -1,0 +1,44 @@
+/**
+ * The first level of the ladder: float64 balls from the WebAssembly kernels, for the rows and keys
+ * of a sample. Outputs that the kernels leave out are left to the generic definition.
+ * @module
+ */
+import type { End } from './arithmetic/balls.ts';
+import type { AttentionCase, OutputName } from './case.ts';
+import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
+import { type FormatName, neighbours } from './format.ts';
+import { type CertifiedOutput, certify } from './kernels/certify.ts';
+import type { Sample } from './sampling.ts';
+
+export const KERNEL_LEVEL = 'float64';
+
+/** mid ± radius, each end moved one float64 outward for the rounding of that sum. */
+function enclosureOf(format: FormatName, mid: number, radius: number): Enclosure {
+  if (mid === Number.NEGATIVE_INFINITY && radius === 0) return emptyRow(format);
+  if (!Number.isFinite(mid) || !(radius < Number.POSITIVE_INFINITY)) return UNKNOWN;
+  const at = (near: number): End => ({ near, side: 0 });
+  if (radius === 0) return enclose(format, at(mid), at(mid));
+  const low = neighbours('f64', mid - radius).below;
+  return enclose(format, at(low), at(neighbours('f64', mid + radius).above));
+}
+
+/** Encloses an element of the sample by its flat position there; null where nothing is said. */
+export type SampleEnclosure = (output: OutputName, flat: number) => Enclosure | null;
+
+export function kernelLevel(
+  attentionCase: AttentionCase,
+  { rows, keys }: Sample,
+  format: FormatName,
+): SampleEnclosure {
+  const certified = certify(attentionCase, {
+    system: 'float64',
+    ...(rows === null ? {} : { rows }),
+    ...(keys === null ? {} : { keys }),
+  });
+  return (output, flat) => {
+    const one: CertifiedOutput | undefined = certified[output];
+    if (one === undefined) return null;
+    const [mid, radius] = [one.mid.data[flat], one.radius.data[flat]];
+    return mid === undefined || radius === undefined ? UNKNOWN : enclosureOf(format, mid, radius);
+  };
+}
