@@ -8,7 +8,7 @@
 
 import type { RowResults } from './forward.ts';
 import type { KernelModule, Tile } from './module.ts';
-import { type KernelProblem, readRows, TILE, tilesOf } from './problem.ts';
+import { eights, type KernelProblem, readRows, TILE, tilesOf } from './problem.ts';
 import { dotDepth, growth, norm, SLACK, TINY, U } from './radius.ts';
 
 /** Keys of a range: their rows, gradients and bounds stay in the kernels' memory meanwhile. */
@@ -20,10 +20,10 @@ export interface Sums {
   readonly error: Float64Array;
 }
 
-export const newSums = (length: number): Sums => ({
-  value: new Float64Array(length),
-  error: new Float64Array(length),
-});
+export const newSums = (
+  length: number,
+  allocate: (length: number) => Float64Array = (n) => new Float64Array(n),
+): Sums => ({ value: allocate(length), error: allocate(length) });
 
 /** dLSE − D of each row, and its error. */
 export type Deltas = Sums;
@@ -84,6 +84,7 @@ type Tiles = Record<
   | 'facts'
   | 'byRow'
   | 'byColumn'
+  | 'slope'
   | 'squares'
   | 'qMaxima'
   | 'doMaxima'
@@ -123,6 +124,7 @@ function layOut(kernels: KernelModule, problem: KernelProblem, keys: number): Ti
     facts: TILE * 8,
     byRow: TILE * 2,
     byColumn: TILE * 2,
+    slope: TILE,
     squares: range,
     qMaxima: width,
     doMaxima: valueWidth,
@@ -231,7 +233,7 @@ function tileGradients(
 ): boolean {
   const { parameters: p, pairs, width, valueWidth, kappa } = problem;
   const n = keys.length;
-  const columns = Math.ceil(n / 4) * 4;
+  const columns = eights(n);
   const biased = !pairs.plain || columns !== n || wantsScores;
   if (biased && pairs.scores(t.bias.view, at, rows, keys, TILE) < 0) return false;
   if (pairs.dropout) pairs.kept(t.keep.view, at, rows, keys, TILE);
@@ -257,6 +259,7 @@ function tileGradients(
     t.facts.at,
     t.byRow.at,
     t.byColumn.at,
+    t.slope.at,
   );
   return true;
 }
@@ -284,7 +287,7 @@ function addKeys(
   rows: number,
   { keys: { length: n }, start }: KeyTile,
 ): void {
-  const columns = Math.ceil(n / 4) * 4;
+  const columns = eights(n);
   const [k, v] = [start * width * 8, start * valueWidth * 8];
   run.packColumns(t.dp.at, t.packed.at, rows, n, TILE);
   run.multiply(t.packed.at, t.qColumns.at, t.product.at, n, width, rows, width, false);
@@ -324,6 +327,32 @@ function flushQueries(
   }
 }
 
+/** Sums of rows padded to `width`, of which d components count. */
+interface Padded {
+  readonly from: Float64Array;
+  readonly errors: Float64Array;
+  readonly width: number;
+  readonly d: number;
+}
+
+/** Rows times `scale`, their errors times `factor`, the product's own rounding, and what is lost. */
+function copyOut(
+  { from, errors, width, d }: Padded,
+  { value: to, error: toError }: Sums,
+  rows: number,
+  scale: number,
+  factor: number,
+  lost: number,
+): void {
+  for (let n = 0; n < rows; n++) {
+    for (let c = 0; c < d; c++) {
+      const value = scale * (from[n * width + c] ?? 0);
+      to[n * d + c] = value;
+      toError[n * d + c] = factor * (errors[n * width + c] ?? 0) + Math.abs(value) * U + lost;
+    }
+  }
+}
+
 /** Copies dK and dV of the range out, times scale. */
 function finishKeys(
   { parameters: p, width, valueWidth, kappa }: KernelProblem,
@@ -335,18 +364,11 @@ function finishKeys(
   const factor = Math.abs(p.scale);
   const lostK = terms * 8 * TINY * (1 + factor) * (largest.gradient + 2) * (1 + largest.query);
   const lostV = terms * 8 * TINY * (1 + kappa) * (1 + largest.dOut);
-  for (let n = 0; n < work.keys.length; n++) {
-    for (let c = 0; work.dK !== null && c < p.head_dim; c++) {
-      const value = p.scale * (t.dk.view[n * width + c] ?? 0);
-      const error = factor * (t.dkError.view[n * width + c] ?? 0) + Math.abs(value) * U + lostK;
-      work.dK.value[n * p.head_dim + c] = value;
-      work.dK.error[n * p.head_dim + c] = error;
-    }
-    for (let c = 0; work.dV !== null && c < p.head_dim_v; c++) {
-      work.dV.value[n * p.head_dim_v + c] = t.dv.view[n * valueWidth + c] ?? 0;
-      work.dV.error[n * p.head_dim_v + c] = (t.dvError.view[n * valueWidth + c] ?? 0) + lostV;
-    }
-  }
+  const keys = work.keys.length;
+  const k = { from: t.dk.view, errors: t.dkError.view, width, d: p.head_dim };
+  const v = { from: t.dv.view, errors: t.dvError.view, width: valueWidth, d: p.head_dim_v };
+  if (work.dK !== null) copyOut(k, work.dK, keys, p.scale, factor, lostK);
+  if (work.dV !== null) copyOut(v, work.dV, keys, 1, 1, lostV);
 }
 
 const peak = (values: Float64Array): number => values.reduce((top, x) => Math.max(top, x), 0);

@@ -9,13 +9,16 @@
 import type { AttentionCase, OutputName } from '../case.ts';
 import { outputShape } from '../case-shapes.ts';
 import { type Tensor, tensorOf } from '../tensor.ts';
-import { backwardRange, type Deltas, newSums, RANGE, type Sums } from './backward.ts';
+import { newSums, type ScoreListener, type Sums } from './backward.ts';
 import { featureGradients, recomputedKeys } from './features.ts';
-import { emptyResults, forwardRows, type RowResults } from './forward.ts';
+import { emptyResults, type RowResults } from './forward.ts';
 import { kernelModule } from './module.ts';
-import { type KernelProblem, kernelProblem, tilesOf } from './problem.ts';
+import { type KernelProblem, type KeyErrors, kernelProblem } from './problem.ts';
 import { finiteRadius } from './radius.ts';
-import { biasGradient, deltasOf, type ScoreSums, sinkGradient } from './row-sums.ts';
+import { biasGradient, deltasOf, sinkGradient } from './row-sums.ts';
+import { sharedArray, sharedCase } from './shared.ts';
+import { type BackwardTask, problemOf, runUnit, type Task, unitCount } from './task.ts';
+import { runThreaded, threadsAvailable } from './threads.ts';
 
 /** An output with its certificate; all of one shape. */
 export interface CertifiedOutput {
@@ -34,6 +37,8 @@ export interface CertifyOptions {
   readonly rows?: ArrayLike<number> | undefined;
   /** Rising key positions, the same for every head: d_k and d_v have these keys only. */
   readonly keys?: ArrayLike<number> | undefined;
+  /** Threads that work at once, this one included; default 1. Bits do not depend on it. Node only. */
+  readonly threads?: number | undefined;
 }
 
 const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
@@ -45,62 +50,52 @@ function certificate({ value, error }: Sums, shape: readonly number[]): Certifie
   return { mid: tensorOf(value, shape), low: null, radius: tensorOf(error, shape) };
 }
 
+/** A case on its way through the kernels: allocates results, and runs tasks. */
+interface Run {
+  readonly problem: KernelProblem;
+  readonly allocate: (length: number) => Float64Array;
+  /** `listener` is told dS; such a task runs on this thread alone. */
+  readonly perform: (task: Task, listener?: ScoreListener | null) => void;
+}
+
+function onOneThread(problem: KernelProblem): Run['perform'] {
+  return (task, listener = null) => {
+    const units = unitCount(problem, task);
+    for (let n = 0; n < units; n++) runUnit(kernelModule(), problem, task, n, listener);
+  };
+}
+
 /** The forward pass of the given rows of every head, [B, Hq, rows]. */
-function forwardOf(problem: KernelProblem, rows: readonly number[]): RowResults {
+function forwardOf({ problem, allocate, perform }: Run, rows: readonly number[]): RowResults {
   const { batch, heads, head_dim_v } = problem.parameters;
-  const results = emptyResults(batch * heads * rows.length, head_dim_v);
-  for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < heads; h++) {
-      let at = (b * heads + h) * rows.length;
-      for (const tile of tilesOf(rows)) {
-        forwardRows(kernelModule(), problem, [b, h], tile, results, at);
-        at += tile.length;
-      }
-    }
-  }
+  const results = emptyResults(batch * heads * rows.length, head_dim_v, allocate);
+  perform({ kind: 'forward', rows, results });
   return results;
 }
 
-interface BackwardPlan {
-  readonly rows: readonly number[];
-  readonly keys: readonly number[];
-  readonly results: RowResults;
-  readonly deltas: Deltas;
-  readonly dQ: Sums | null;
-  readonly dK: Sums | null;
-  readonly dV: Sums | null;
-  readonly scores: ScoreSums | null;
-}
-
-/** Every KV head, RANGE keys at a time. */
-function backwardOf(problem: KernelProblem, plan: BackwardPlan): void {
-  const { batch, kv_heads, head_dim: d, head_dim_v: dv } = problem.parameters;
-  const { keys, dQ, dK, dV, scores } = plan;
-  for (let head = 0; head < batch * kv_heads; head++) {
-    for (let start = 0; start < keys.length; start += RANGE) {
-      const part = keys.slice(start, start + RANGE);
-      const within = (sums: Sums | null, width: number): Sums | null => {
-        if (sums === null) return null;
-        const [from, to] = [start, start + part.length].map(
-          (n) => (head * keys.length + n) * width,
-        );
-        return { value: sums.value.subarray(from, to), error: sums.error.subarray(from, to) };
-      };
-      backwardRange(kernelModule(), problem, {
-        b: Math.floor(head / kv_heads),
-        g: head % kv_heads,
-        rows: plan.rows,
-        results: plan.results,
-        deltas: plan.deltas,
-        keys: part,
-        keyCount: keys.length,
-        dQ,
-        dK: within(dK, d),
-        dV: within(dV, dv),
-        onScores: scores === null ? null : scores.listener,
-      });
-    }
+function runOf(
+  attentionCase: AttentionCase,
+  k: Tensor,
+  v: Tensor,
+  errors: KeyErrors | null,
+  threads: number,
+): Run {
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new RangeError(`"threads" expected a positive integer, got ${threads}`);
   }
+  if (threads === 1 || !threadsAvailable()) {
+    const problem = kernelProblem(attentionCase, k, v, errors);
+    const allocate = (length: number) => new Float64Array(length);
+    return { problem, allocate, perform: onOneThread(problem) };
+  }
+  const flat = sharedCase(attentionCase, k, v, errors);
+  const problem = problemOf(flat);
+  const alone = onOneThread(problem);
+  const perform: Run['perform'] = (task, listener = null) => {
+    if (listener !== null) alone(task, listener);
+    else runThreaded(flat, problem, task, threads);
+  };
+  return { problem, allocate: sharedArray, perform };
 }
 
 /** Rows and keys chosen; absent = all. */
@@ -112,16 +107,17 @@ interface Selection {
 /** Gradients of whole rows and keys: one pass where nothing is chosen, else one for each kind. */
 function gradients(
   attentionCase: AttentionCase,
-  problem: KernelProblem,
+  run: Run,
   { rows, keys }: Selection,
   results: RowResults,
 ): Certified {
   const { parameters: p } = attentionCase;
+  const { problem } = run;
   const wants = (name: OutputName): boolean => p.wants.includes(name);
   const [allRows, allKeys] = [range(p.seq_q), range(p.seq_kv)];
   const certified: Certified = {};
   const sums = (n: number, width: number, heads: number): Sums =>
-    newSums(p.batch * heads * n * width);
+    newSums(p.batch * heads * n * width, run.allocate);
   const keyCount = (keys ?? allKeys).length;
   const whole = rows === null && keys === null;
   const features = whole && (wants('d_y') || wants('d_w_k') || wants('d_w_v'));
@@ -130,24 +126,24 @@ function gradients(
   const dV = wants('d_v') || features ? sums(keyCount, p.head_dim_v, p.kv_heads) : null;
   const scores = whole && wants('d_bias') ? biasGradient(attentionCase) : null;
   const rowResults = (chosen: readonly number[]): RowResults =>
-    chosen === allRows && rows !== null ? forwardOf(problem, allRows) : results;
+    chosen === allRows && rows !== null ? forwardOf(run, allRows) : results;
   const pass = (
     passRows: readonly number[],
     passKeys: readonly number[],
-    outputs: Pick<BackwardPlan, 'dQ' | 'dK' | 'dV' | 'scores'>,
+    outputs: Pick<BackwardTask, 'dQ' | 'dK' | 'dV'>,
   ): void => {
     const forward = rowResults(passRows);
-    const deltas = deltasOf(problem, passRows, forward);
-    backwardOf(problem, { rows: passRows, keys: passKeys, results: forward, deltas, ...outputs });
+    const deltas = deltasOf(problem, passRows, forward, run.allocate);
+    const shared = { rows: passRows, keys: passKeys, results: forward, deltas };
+    run.perform({ kind: 'backward', ...shared, ...outputs }, scores?.listener);
     if (whole && wants('d_sink') && problem.sink !== null) {
       certified.d_sink = certificate(sinkGradient(problem, passRows, forward, deltas), [p.heads]);
     }
   };
-  if (whole) pass(allRows, allKeys, { dQ, dK, dV, scores });
+  if (whole) pass(allRows, allKeys, { dQ, dK, dV });
   else {
-    if (dQ !== null) pass(rows ?? allRows, allKeys, { dQ, dK: null, dV: null, scores: null });
-    if (dK !== null || dV !== null)
-      pass(allRows, keys ?? allKeys, { dQ: null, dK, dV, scores: null });
+    if (dQ !== null) pass(rows ?? allRows, allKeys, { dQ, dK: null, dV: null });
+    if (dK !== null || dV !== null) pass(allRows, keys ?? allKeys, { dQ: null, dK, dV });
   }
   if (features && dK !== null && dV !== null) {
     const { dY, dWK, dWV } = featureGradients(kernelModule(), attentionCase, dK, dV);
@@ -176,17 +172,17 @@ export function certify(attentionCase: AttentionCase, options: CertifyOptions): 
   const [k, v] = [recomputed?.k ?? inputs.k, recomputed?.v ?? inputs.v];
   if (k === undefined || v === undefined)
     throw new RangeError('"k", "v" expected tensors, got none');
-  const problem = kernelProblem(attentionCase, k, v, recomputed?.errors ?? null);
+  const run = runOf(attentionCase, k, v, recomputed?.errors ?? null, options.threads ?? 1);
   const chosen = (list: ArrayLike<number> | undefined): number[] | null =>
     list === undefined ? null : Array.from(list);
   const selection: Selection = { rows: chosen(options.rows), keys: chosen(options.keys) };
   const rows = selection.rows ?? range(p.seq_q);
-  const results = forwardOf(problem, rows);
+  const results = forwardOf(run, rows);
   const certified: Certified = {};
   const shape = [p.batch, p.heads, rows.length];
   const { out, outRadius, lse, lseRadius } = results;
   if (p.wants.some((name) => name.startsWith('d_'))) {
-    Object.assign(certified, gradients(attentionCase, problem, selection, results));
+    Object.assign(certified, gradients(attentionCase, run, selection, results));
   }
   if (p.wants.includes('out')) {
     const tensor = tensorOf<number>(outRadius, [...shape, p.head_dim_v]);

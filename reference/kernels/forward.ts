@@ -8,7 +8,7 @@
 import { log } from '../arithmetic/float64.ts';
 import { kvHead } from '../scores.ts';
 import type { KernelModule, Tile } from './module.ts';
-import { type KernelProblem, readRows, TILE, tilesOf } from './problem.ts';
+import { eights, type KernelProblem, readRows, TILE, tilesOf } from './problem.ts';
 import {
   denominatorError,
   dotDepth,
@@ -40,16 +40,20 @@ export interface RowResults {
   readonly tanhError: Float64Array;
 }
 
-export function emptyResults(rows: number, valueDim: number): RowResults {
+export function emptyResults(
+  rows: number,
+  valueDim: number,
+  allocate: (length: number) => Float64Array,
+): RowResults {
   return {
-    out: new Float64Array(rows * valueDim),
-    outRadius: new Float64Array(rows * valueDim),
-    lse: new Float64Array(rows),
-    lseRadius: new Float64Array(rows),
-    m: new Float64Array(rows),
-    inverse: new Float64Array(rows),
-    probability: new Float64Array(rows),
-    tanhError: new Float64Array(rows),
+    out: allocate(rows * valueDim),
+    outRadius: allocate(rows * valueDim),
+    lse: allocate(rows),
+    lseRadius: allocate(rows),
+    m: allocate(rows),
+    inverse: allocate(rows),
+    probability: allocate(rows),
+    tanhError: allocate(rows),
   };
 }
 
@@ -115,7 +119,7 @@ function absorb(
   seen: Seen,
 ): void {
   const { parameters: p, pairs, width, valueWidth } = problem;
-  const columns = Math.ceil(keys.length / 4) * 4;
+  const columns = eights(keys.length);
   const biased = !pairs.plain || columns !== keys.length;
   if (biased) {
     const largest = pairs.scores(t.bias.view, [b, h], rows, keys, TILE);
@@ -132,7 +136,8 @@ function absorb(
   run.multiply(t.packedQ.at, t.packedK.at, t.s.at, rows.length, n, p.head_dim, TILE, false);
   seen.key = Math.max(seen.key, norm(run.rowSquares(t.k.at, t.squares.at, n, width), width));
   run.columnMaxima(t.v.at, t.maxima.at, n, valueWidth);
-  for (const x of t.maxima.view) seen.value = Math.max(seen.value, x);
+  const maxima = t.maxima.view;
+  for (let c = 0; c < valueWidth; c++) seen.value = Math.max(seen.value, maxima[c] ?? 0);
   run.softmaxTile(
     t.s.at,
     biased ? t.bias.at : 0,
@@ -176,7 +181,8 @@ function finishRow(
 ): void {
   const { parameters: p, keyErrors, kappa, kappaError, valueWidth } = problem;
   const { results, at } = to;
-  const [m = 0, l = 0, moves = 0] = t.state.view.subarray(row * 3, row * 3 + 3);
+  const state = t.state.view;
+  const [m, l, moves] = [state[row * 3] ?? 0, state[row * 3 + 1] ?? 0, state[row * 3 + 2] ?? 0];
   // m = −∞ beside a sum that is not a number: every score met was not a number either.
   results.m[at] = Number.isNaN(l) ? l : m;
   if (m === Number.NEGATIVE_INFINITY && !Number.isNaN(l)) {

@@ -10,6 +10,7 @@ import { WASM_BASE64 } from './binary.ts';
 /** What assembly/index.ts exports; addresses are bytes, sizes are elements. */
 export interface KernelFunctions {
   expMany(from: number, to: number, count: number): void;
+  expEights(at: number, count: number): void;
   logMany(from: number, to: number, count: number): void;
   tanhMany(from: number, to: number, count: number): void;
   packRows(source: number, panel: number, rows: number, depth: number, stride: number): void;
@@ -65,6 +66,7 @@ export interface KernelFunctions {
     facts: number,
     byRow: number,
     byColumn: number,
+    slope: number,
   ): void;
 }
 

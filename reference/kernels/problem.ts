@@ -41,6 +41,9 @@ export interface KernelProblem {
 
 const fours = (n: number): number => Math.ceil(n / 4) * 4;
 
+/** Columns of a tile that its elementwise passes go through. */
+export const eights = (n: number): number => Math.ceil(n / 8) * 8;
+
 /** The case over its own K and V, or over those recomputed. */
 export function kernelProblem(
   attentionCase: AttentionCase,
@@ -89,5 +92,12 @@ export function readRows(
   target: Float64Array,
   width: number,
 ): void {
-  for (let n = 0; n < indices.length; n++) reader(b, h, indices[n] ?? 0, target, n * width);
+  const count = indices.length;
+  const first = indices[0] ?? 0;
+  const adjacent = (indices[count - 1] ?? 0) - first === count - 1;
+  if (reader.block !== null && adjacent && reader.width === width) {
+    reader.block(b, h, first, count, target);
+    return;
+  }
+  for (let n = 0; n < count; n++) reader.row(b, h, indices[n] ?? 0, target, n * width);
 }

@@ -15,15 +15,16 @@ export function deltasOf(
   { parameters: p, dOut, dLse }: KernelProblem,
   rows: readonly number[],
   { out, outRadius }: RowResults,
+  allocate: (length: number) => Float64Array,
 ): Deltas {
-  const deltas = newSums(p.batch * p.heads * rows.length);
+  const deltas = newSums(p.batch * p.heads * rows.length, allocate);
   const dv = p.head_dim_v;
   const row = new Float64Array(dv);
   let at = 0;
   for (let head = 0; head < p.batch * p.heads; head++) {
     const [b, h] = [Math.floor(head / p.heads), head % p.heads];
     for (const i of rows) {
-      dOut?.(b, h, i, row, 0);
+      dOut?.row(b, h, i, row, 0);
       let [sum, size, spread] = [0, 0, 0];
       for (let c = 0; c < dv; c++) {
         const term = (row[c] ?? 0) * (out[at * dv + c] ?? 0);

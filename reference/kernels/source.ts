@@ -12,44 +12,61 @@ export interface RangedStorage {
   read(start: number, target: Float64Array): void;
 }
 
-/** Row `index` of a [B, H, N, width] tensor into target[at…]; what is not finite becomes 0. */
-export type RowReader = (
-  b: number,
-  h: number,
-  index: number,
-  target: Float64Array,
-  at: number,
-) => void;
+/** Reads rows of a [B, H, N, width] tensor; elements that are not finite become 0. */
+export interface RowReader {
+  readonly width: number;
+  /** One row into target[at…]. */
+  readonly row: (b: number, h: number, index: number, target: Float64Array, at: number) => void;
+  /** `count` rows that follow one another, at once; null where that is not to be had. */
+  readonly block:
+    | ((b: number, h: number, first: number, count: number, target: Float64Array) => void)
+    | null;
+}
+
+function clean(target: Float64Array, from: number, to: number): void {
+  for (let n = from; n < to; n++) {
+    const x = target[n] ?? 0;
+    if (x - x !== 0) target[n] = 0;
+  }
+}
+
+/** Is everything finite? Asked once for a whole tensor, so that its rows need not be looked through. */
+function allFinite(data: Float64Array): boolean {
+  let sum = 0;
+  for (let n = 0; n < data.length; n++) {
+    const x = data[n] ?? 0;
+    sum += x - x; // 0, or NaN
+  }
+  return sum === 0;
+}
 
 /** Reads rows of the last axis. Elements that are not finite belong to keys that nobody sees. */
 export function rowReader(tensor: Tensor): RowReader {
   const { data, shape, stride, offset } = tensor;
   const width = shape[3] ?? 0;
   const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = stride;
-  const clean = (target: Float64Array, at: number): void => {
-    for (let c = at; c < at + width; c++) {
-      const x = target[c] ?? 0;
-      if (x - x !== 0) target[c] = 0;
-    }
-  };
   const start = (b: number, h: number, i: number): number => offset + b * s0 + h * s1 + i * s2;
-  if (s3 === 1 && data instanceof Float64Array) {
-    return (b, h, index, target, at) => {
-      const from = start(b, h, index);
-      target.set(data.subarray(from, from + width), at);
-      clean(target, at);
+  if (s3 !== 1 || !(data instanceof Float64Array || 'read' in data)) {
+    const row: RowReader['row'] = (b, h, index, target, at) => {
+      for (let c = 0; c < width; c++) target[at + c] = tensor.get(b, h, index, c);
+      clean(target, at, at + width);
     };
+    return { width, row, block: null };
   }
-  if (s3 === 1 && 'read' in data) {
-    const ranged = data as unknown as RangedStorage;
-    return (b, h, index, target, at) => {
-      ranged.read(start(b, h, index), target.subarray(at, at + width));
-      clean(target, at);
-    };
-  }
-  return (b, h, index, target, at) => {
-    for (let c = 0; c < width; c++) target[at + c] = tensor.get(b, h, index, c);
-    clean(target, at);
+  const finite = data instanceof Float64Array && allFinite(data);
+  const copy = (from: number, target: Float64Array): void => {
+    if (data instanceof Float64Array) target.set(data.subarray(from, from + target.length));
+    else (data as unknown as RangedStorage).read(from, target);
+    if (!finite) clean(target, 0, target.length);
+  };
+  return {
+    width,
+    row: (b, h, index, target, at) => copy(start(b, h, index), target.subarray(at, at + width)),
+    block:
+      s2 === width
+        ? (b, h, first, count, target) =>
+            copy(start(b, h, first), target.subarray(0, count * width))
+        : null,
   };
 }
 

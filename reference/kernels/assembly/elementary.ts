@@ -77,6 +77,106 @@ export function exp(x: v128): v128 {
   return f64x2.mul(y, powerOfTwo(k));
 }
 
+/** Is any lane beyond the range in which one multiplication scales? */
+@inline
+function far(x: v128): v128 {
+  return f64x2.gt(f64x2.abs(x), f64x2.splat(708));
+}
+
+/** round(x·log₂e) */
+@inline
+function exponent(x: v128): v128 {
+  return round(f64x2.mul(x, f64x2.splat(LOG2_E)));
+}
+
+/** x − k·ln 2 */
+@inline
+function reduced(x: v128, k: v128): v128 {
+  const high = f64x2.sub(x, f64x2.mul(k, f64x2.splat(LN2_HIGH)));
+  return f64x2.sub(high, f64x2.mul(k, f64x2.splat(LN2_LOW)));
+}
+
+/** (1 + (r + r²·sum))·2^k */
+@inline
+function scaled(r: v128, sum: v128, k: v128): v128 {
+  const y = f64x2.add(f64x2.splat(1), f64x2.add(r, f64x2.mul(f64x2.mul(r, r), sum)));
+  return f64x2.mul(y, powerOfTwo(k));
+}
+
+/** exp of the eight doubles at `at`, in place: the steps of `exp`, four vectors side by side. */
+@inline
+export function expEight(at: usize): void {
+  const a = v128.load(at);
+  const b = v128.load(at, 16);
+  const c = v128.load(at, 32);
+  const d = v128.load(at, 48);
+  if (v128.any_true(v128.or(v128.or(far(a), far(b)), v128.or(far(c), far(d))))) {
+    for (let n: usize = 0; n < 64; n += 16) v128.store(at + n, exp(v128.load(at + n)));
+    return;
+  }
+  const ka = exponent(a);
+  const kb = exponent(b);
+  const kc = exponent(c);
+  const kd = exponent(d);
+  const ra = reduced(a, ka);
+  const rb = reduced(b, kb);
+  const rc = reduced(c, kc);
+  const rd = reduced(d, kd);
+  const first = f64x2.splat(1.0 / 87178291200.0);
+  let sa = step(first, ra, 1.0 / 6227020800.0);
+  let sb = step(first, rb, 1.0 / 6227020800.0);
+  let sc = step(first, rc, 1.0 / 6227020800.0);
+  let sd = step(first, rd, 1.0 / 6227020800.0);
+  sa = step(sa, ra, 1.0 / 479001600.0);
+  sb = step(sb, rb, 1.0 / 479001600.0);
+  sc = step(sc, rc, 1.0 / 479001600.0);
+  sd = step(sd, rd, 1.0 / 479001600.0);
+  sa = step(sa, ra, 1.0 / 39916800.0);
+  sb = step(sb, rb, 1.0 / 39916800.0);
+  sc = step(sc, rc, 1.0 / 39916800.0);
+  sd = step(sd, rd, 1.0 / 39916800.0);
+  sa = step(sa, ra, 1.0 / 3628800.0);
+  sb = step(sb, rb, 1.0 / 3628800.0);
+  sc = step(sc, rc, 1.0 / 3628800.0);
+  sd = step(sd, rd, 1.0 / 3628800.0);
+  sa = step(sa, ra, 1.0 / 362880.0);
+  sb = step(sb, rb, 1.0 / 362880.0);
+  sc = step(sc, rc, 1.0 / 362880.0);
+  sd = step(sd, rd, 1.0 / 362880.0);
+  sa = step(sa, ra, 1.0 / 40320.0);
+  sb = step(sb, rb, 1.0 / 40320.0);
+  sc = step(sc, rc, 1.0 / 40320.0);
+  sd = step(sd, rd, 1.0 / 40320.0);
+  sa = step(sa, ra, 1.0 / 5040.0);
+  sb = step(sb, rb, 1.0 / 5040.0);
+  sc = step(sc, rc, 1.0 / 5040.0);
+  sd = step(sd, rd, 1.0 / 5040.0);
+  sa = step(sa, ra, 1.0 / 720.0);
+  sb = step(sb, rb, 1.0 / 720.0);
+  sc = step(sc, rc, 1.0 / 720.0);
+  sd = step(sd, rd, 1.0 / 720.0);
+  sa = step(sa, ra, 1.0 / 120.0);
+  sb = step(sb, rb, 1.0 / 120.0);
+  sc = step(sc, rc, 1.0 / 120.0);
+  sd = step(sd, rd, 1.0 / 120.0);
+  sa = step(sa, ra, 1.0 / 24.0);
+  sb = step(sb, rb, 1.0 / 24.0);
+  sc = step(sc, rc, 1.0 / 24.0);
+  sd = step(sd, rd, 1.0 / 24.0);
+  sa = step(sa, ra, 1.0 / 6.0);
+  sb = step(sb, rb, 1.0 / 6.0);
+  sc = step(sc, rc, 1.0 / 6.0);
+  sd = step(sd, rd, 1.0 / 6.0);
+  sa = step(sa, ra, 1.0 / 2.0);
+  sb = step(sb, rb, 1.0 / 2.0);
+  sc = step(sc, rc, 1.0 / 2.0);
+  sd = step(sd, rd, 1.0 / 2.0);
+  v128.store(at, scaled(ra, sa, ka), 0);
+  v128.store(at, scaled(rb, sb, kb), 16);
+  v128.store(at, scaled(rc, sc, kc), 32);
+  v128.store(at, scaled(rd, sd, kd), 48);
+}
+
 /** e^x. */
 export function exp1(x: f64): f64 {
   return f64x2.extract_lane(exp(f64x2.splat(x)), 0);
@@ -120,6 +220,11 @@ export function tanh(x: f64): f64 {
 /** exp of `count` doubles, an even number; for tests. */
 export function expMany(from: usize, to: usize, count: i32): void {
   for (let n: usize = 0; n < <usize>count * 8; n += 16) v128.store(to + n, exp(v128.load(from + n)));
+}
+
+/** The same through `expEight`, in place; `count` is a multiple of eight. For tests. */
+export function expEights(at: usize, count: i32): void {
+  for (let n: usize = 0; n < <usize>count * 8; n += 64) expEight(at + n);
 }
 
 /** log of `count` doubles; for tests. */

@@ -5,10 +5,37 @@
  * the tile are what the radii of dQ, dK and dV are made of (spec/bounds.md, the kernels' radii).
  * @module
  */
-import { exp, tanh } from './elementary';
+import { expEight, tanh } from './elementary';
 
 /** Doubles per row of `facts`: m, 1/l, dLSE − D, then the three errors, and two of padding. */
 const FACTS: usize = 8;
+
+/** s − m in place of raw: scale → softcap → + bias; `slope` receives 1 − tanh² under a softcap. */
+@inline
+function shiftRow(
+  s: usize,
+  bias: usize,
+  columns: i32,
+  scale: f64,
+  softcap: f64,
+  m: f64,
+  slope: usize,
+): void {
+  const one = f64x2.splat(1);
+  for (let n: usize = 0; n < <usize>columns << 3; n += 16) {
+    let x = f64x2.mul(f64x2.splat(scale), v128.load(s + n));
+    if (softcap != 0) {
+      const t0 = tanh(f64x2.extract_lane(x, 0) / softcap);
+      const t1 = tanh(f64x2.extract_lane(x, 1) / softcap);
+      const t = f64x2.replace_lane(f64x2.splat(t0), 1, t1);
+      x = f64x2.mul(f64x2.splat(softcap), t);
+      v128.store(slope + n, f64x2.sub(one, f64x2.mul(t, t)));
+    }
+    if (bias != 0) x = f64x2.add(x, v128.load(bias + n));
+    v128.store(s + n, f64x2.sub(x, f64x2.splat(m)));
+  }
+  for (let n: usize = 0; n < <usize>columns << 3; n += 64) expEight(s + n);
+}
 
 /** One row of the tile; the arguments are those of `gradientTile`, at this row. */
 @inline
@@ -25,28 +52,18 @@ function gradientRow(
   facts: usize,
   byColumn: usize,
   byRow: usize,
+  slope: usize,
 ): void {
-  const m = f64x2.splat(load<f64>(facts));
+  shiftRow(s, bias, columns, scale, softcap, load<f64>(facts), slope);
   const inverse = f64x2.splat(load<f64>(facts, 8));
   const delta = f64x2.splat(load<f64>(facts, 16));
   const relative = f64x2.splat(load<f64>(facts, 24));
   const absolute = f64x2.splat(load<f64>(facts, 32));
   const weightError = f64x2.splat(load<f64>(facts, 40));
-  const one = f64x2.splat(1);
   let errors = f64x2.splat(0);
   let sizes = f64x2.splat(0);
   for (let n: usize = 0; n < <usize>columns << 3; n += 16) {
-    let x = f64x2.mul(f64x2.splat(scale), v128.load(s + n));
-    let slope = one;
-    if (softcap != 0) {
-      const t0 = tanh(f64x2.extract_lane(x, 0) / softcap);
-      const t1 = tanh(f64x2.extract_lane(x, 1) / softcap);
-      const t = f64x2.replace_lane(f64x2.splat(t0), 1, t1);
-      x = f64x2.mul(f64x2.splat(softcap), t);
-      slope = f64x2.sub(one, f64x2.mul(t, t));
-    }
-    if (bias != 0) x = f64x2.add(x, v128.load(bias + n));
-    const p = f64x2.mul(exp(f64x2.sub(x, m)), inverse);
+    const p = f64x2.mul(v128.load(s + n), inverse);
     let k = f64x2.splat(kappa);
     if (keep != 0) k = f64x2.mul(k, v128.load(keep + n));
     const weight = f64x2.mul(k, p); // spec (10)
@@ -55,7 +72,7 @@ function gradientRow(
     const size = f64x2.abs(ds);
     const error = f64x2.add(f64x2.mul(size, relative), f64x2.mul(p, absolute));
     v128.store(s + n, weight);
-    v128.store(dp + n, f64x2.mul(ds, slope)); // spec (14)
+    v128.store(dp + n, softcap == 0 ? ds : f64x2.mul(ds, v128.load(slope + n))); // spec (14)
     if (bias != 0) v128.store(bias + n, ds);
     if (errorTile != 0) v128.store(errorTile + n, error);
     errors = f64x2.add(errors, error);
@@ -75,7 +92,8 @@ function gradientRow(
  * errors of dS. `facts` [rows, 8] holds m,
  * 1/l, dLSE − D, the relative error of dS, its absolute error over P, the relative error of κP.
  * `byRow` [rows, 2] receives the sums of the error of dRaw and of |dS|. `byColumn`
- * [2, columns] receives those of the error of dRaw and of the error of κP.
+ * [2, columns] receives those of the error of dRaw and of the error of κP. `slope` [columns] is room to
+ * work in. columns is a multiple of eight.
  */
 export function gradientTile(
   s: usize,
@@ -92,6 +110,7 @@ export function gradientTile(
   facts: usize,
   byRow: usize,
   byColumn: usize,
+  slope: usize,
 ): void {
   for (let n: usize = 0; n < <usize>columns << 4; n += 16) v128.store(byColumn + n, f64x2.splat(0));
   for (let i = 0; i < rows; i++) {
@@ -109,6 +128,7 @@ export function gradientTile(
       facts + <usize>i * (FACTS << 3),
       byColumn,
       byRow + (<usize>i << 4),
+      slope,
     );
   }
 }

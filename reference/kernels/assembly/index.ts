@@ -3,7 +3,7 @@
  * functions work on byte addresses of one linear memory, imported.
  * @module
  */
-export { expMany, logMany, tanhMany } from './elementary';
+export { expEights, expMany, logMany, tanhMany } from './elementary';
 export { addOuter, gradientTile } from './gradient';
 export { addTile, columnMaxima, multiply, packColumns, packRows, rowSquares } from './product';
 export { softmaxTile } from './softmax';

@@ -5,7 +5,7 @@
  * everything summed so far is multiplied by exp(m_old − m_new); spec (20).
  * @module
  */
-import { exp, exp1, tanh } from './elementary';
+import { exp1, expEight, tanh } from './elementary';
 
 /** s = scale·raw → softcap → + bias, of one row in place; the largest is returned. */
 @inline
@@ -32,17 +32,21 @@ function weighRow(s: usize, keep: usize, columns: i32, m: f64): f64 {
   const shift = f64x2.splat(m);
   let sum0 = f64x2.splat(0);
   let sum1 = f64x2.splat(0);
-  for (let n: usize = 0; n < <usize>columns << 3; n += 32) {
-    let w0 = exp(f64x2.sub(v128.load(s + n), shift));
-    let w1 = exp(f64x2.sub(v128.load(s + n, 16), shift));
-    sum0 = f64x2.add(sum0, w0);
-    sum1 = f64x2.add(sum1, w1);
-    if (keep != 0) {
-      w0 = f64x2.mul(w0, v128.load(keep + n));
-      w1 = f64x2.mul(w1, v128.load(keep + n, 16));
+  for (let n: usize = 0; n < <usize>columns << 3; n += 64) {
+    for (let k = n; k < n + 64; k += 16) {
+      v128.store(s + k, f64x2.sub(v128.load(s + k), shift));
     }
-    v128.store(s + n, w0);
-    v128.store(s + n, w1, 16);
+    expEight(s + n);
+    for (let k = n; k < n + 64; k += 32) {
+      const w0 = v128.load(s + k);
+      const w1 = v128.load(s + k, 16);
+      sum0 = f64x2.add(sum0, w0);
+      sum1 = f64x2.add(sum1, w1);
+      if (keep != 0) {
+        v128.store(s + k, f64x2.mul(w0, v128.load(keep + k)));
+        v128.store(s + k, f64x2.mul(w1, v128.load(keep + k, 16)), 16);
+      }
+    }
   }
   const sum = f64x2.add(sum0, sum1);
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
@@ -67,8 +71,8 @@ function addScaled(row: usize, values: usize, columns: i32, factor: f64): void {
 /**
  * Turns raw dot products `s` [rows, columns] (row length `stride`) into weights, and brings the
  * rows' state [rows] × (m, l, moves) and their sums `out` and `size` [rows, width] to the new
- * maximum. `size` gains Σ weights · `maxima`, a bound of Σ w|v|. columns and width are multiples of
- * four; `bias` and `keep` are tiles like `s`, or 0.
+ * maximum. `size` gains Σ weights · `maxima`, a bound of Σ w|v|. columns is a multiple of
+ * eight, width of four; `bias` and `keep` are tiles like `s`, or 0.
  */
 export function softmaxTile(
   s: usize,

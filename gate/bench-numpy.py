@@ -1,0 +1,55 @@
+"""Attention in NumPy, float64, head by head with BLAS: what the oracle's kernels are compared with.
+
+Reads one JSON object a line on standard input ({"heads", "seq_q", "seq_kv", "head_dim",
+"direction", "runs"}), writes {"seconds"} with the best of the runs. The thread count is
+OPENBLAS_NUM_THREADS'. In place where NumPy can be, one head's scores at a time, as a good NumPy
+program would be written.
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+
+
+def forward(q, k, v, scale):
+    s = q @ k.T
+    s *= scale
+    m = s.max(axis=1, keepdims=True)
+    s -= m
+    np.exp(s, out=s)
+    l = s.sum(axis=1, keepdims=True)
+    s /= l
+    return s @ v, (m + np.log(l))[:, 0], s
+
+
+def backward(q, k, v, do, o, p, scale):
+    dv = p.T @ do
+    dp = do @ v.T
+    dp -= (do * o).sum(axis=1, keepdims=True)
+    dp *= p
+    dp *= scale
+    return dp @ k, dp.T @ q, dv
+
+
+def run(heads, seq_q, seq_kv, head_dim, direction):
+    rng = np.random.default_rng(1)
+    q, do = (rng.standard_normal((heads, seq_q, head_dim)) for _ in range(2))
+    k, v = (rng.standard_normal((heads, seq_kv, head_dim)) for _ in range(2))
+    scale = head_dim**-0.5
+    start = time.perf_counter()
+    results = []
+    for h in range(heads):
+        o, lse, p = forward(q[h], k[h], v[h], scale)
+        results.append((o, lse))
+        if direction != "forward":
+            results.append(backward(q[h], k[h], v[h], do[h], o, p, scale))
+    return time.perf_counter() - start
+
+
+for line in sys.stdin:
+    case = json.loads(line)
+    runs = case.pop("runs")
+    seconds = min(run(**case) for _ in range(runs))
+    print(json.dumps({"seconds": seconds}), flush=True)

@@ -1,0 +1,115 @@
+/**
+ * A task on several threads, synchronously: this thread works too, and waits for the others on
+ * shared memory.
+ *
+ * Threads stay between tasks, and do not keep the process alive. A thread that never starts claims
+ * no unit, so the task ends without it. Node only; elsewhere everything runs on one thread.
+ * @module
+ */
+import type { Worker } from 'node:worker_threads';
+import { kernelModule } from './module.ts';
+import type { KernelProblem } from './problem.ts';
+import { type FlatCase, runUnit, type Task, unitCount } from './task.ts';
+
+/** Slots of the shared counters. */
+export const NEXT = 0;
+export const DONE = 1;
+export const FAILED = 2;
+
+/** What a thread is told. */
+export interface ThreadMessage {
+  readonly flat: FlatCase;
+  readonly task: Task;
+  readonly units: number;
+  readonly counters: Int32Array<SharedArrayBuffer>;
+}
+
+/** Takes units until there are none left. Returns false when another thread has failed. */
+export function workOff(
+  counters: Int32Array<SharedArrayBuffer>,
+  units: number,
+  unit: (n: number) => void,
+): void {
+  for (;;) {
+    const n = Atomics.add(counters, NEXT, 1);
+    if (n >= units || Atomics.load(counters, FAILED) !== 0) return;
+    try {
+      unit(n);
+    } catch (error) {
+      Atomics.store(counters, FAILED, 1);
+      throw error;
+    } finally {
+      Atomics.add(counters, DONE, 1);
+      Atomics.notify(counters, DONE);
+    }
+  }
+}
+
+interface Node {
+  readonly threads: typeof import('node:worker_threads');
+  readonly files: typeof import('node:fs');
+}
+
+/** Node's own modules, without an import that a browser would stumble over. */
+function node(): Node | null {
+  const load = globalThis.process?.getBuiltinModule;
+  if (load === undefined) return null;
+  const [threads, files] = [load('node:worker_threads'), load('node:fs')];
+  return threads === undefined || files === undefined ? null : { threads, files };
+}
+
+/** Can this process run a task on more than one thread? */
+export function threadsAvailable(): boolean {
+  return node() !== null;
+}
+
+const workers: Worker[] = [];
+
+/** The built worker; sources are TypeScript, which a thread cannot load. */
+function workerAt(index: number, { threads, files }: Node): Worker {
+  const present = workers[index];
+  if (present !== undefined) return present;
+  const file = import.meta.url.endsWith('.ts')
+    ? new URL('../../dist/reference/kernels/worker.js', import.meta.url)
+    : new URL('./worker.js', import.meta.url);
+  if (!files.existsSync(file)) {
+    throw new Error(`worker threads expected ${file.pathname}: run "npm run build" first`);
+  }
+  const worker = new threads.Worker(file);
+  worker.unref();
+  worker.on('exit', () => {
+    if (workers[index] === worker) delete workers[index];
+  });
+  workers[index] = worker;
+  return worker;
+}
+
+/** Runs a task on `threads` threads, this one included. Its arrays must be over shared memory. */
+export function runThreaded(
+  flat: FlatCase,
+  problem: KernelProblem,
+  task: Task,
+  threads: number,
+): void {
+  const units = unitCount(problem, task);
+  const counters = new Int32Array(new SharedArrayBuffer(12));
+  const available = node();
+  if (available !== null) {
+    const message: ThreadMessage = { flat, task, units, counters };
+    for (let n = 0; n < Math.min(threads, units) - 1; n++) {
+      workerAt(n, available).postMessage(message);
+    }
+  }
+  workOff(counters, units, (n) => runUnit(kernelModule(), problem, task, n));
+  for (;;) {
+    if (Atomics.load(counters, FAILED) !== 0) throw new Error('a thread of the kernels failed');
+    const done = Atomics.load(counters, DONE);
+    if (done >= units) return;
+    Atomics.wait(counters, DONE, done);
+  }
+}
+
+/** Ends the threads; the next task starts new ones. */
+export async function closeKernelThreads(): Promise<void> {
+  await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
+}
