@@ -11,8 +11,11 @@
 export const U = 2 ** -53;
 /** Covers the rounding of the radius itself, and second-order terms below 2⁻³⁰. */
 export const SLACK = 1 + 2 ** -30;
-/** Half the smallest positive double, rounded up to be one: what one underflow may lose. */
-export const TINY = 2 ** -1074;
+/**
+ * More than one underflow may lose (2⁻¹⁰⁷⁵): the smallest normal double, for processors are slow with
+ * the ones below it.
+ */
+export const TINY = 2 ** -1022;
 /** exp returns 0 below −745.14: no shift beyond this can be seen. */
 const SHIFT_LIMIT = 746;
 /** Magnitudes beyond this are given up: something may overflow. */

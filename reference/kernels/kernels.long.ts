@@ -1,0 +1,86 @@
+/**
+ * The long run of the kernels: exp and log on 10⁶ points against decimals, every feature with every
+ * hostile value, and rows of 10⁵ keys.
+ * @module
+ */
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { expect, it } from 'vitest';
+import { big } from '../arithmetic/big.ts';
+import { doubleDouble } from '../arithmetic/double-double.ts';
+import { drawCase } from '../draw-case.ts';
+import type { Level } from '../levels.ts';
+import { evaluate } from '../reference.ts';
+import { toFlat } from '../tensor.ts';
+import { containment, HOSTILE, hostileCase } from '../testing/containment.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
+import { certify } from './certify.ts';
+import { encloseByKernels } from './level.ts';
+import { kernelModule } from './module.ts';
+
+const U = 2 ** -53;
+const POINTS = 500_000;
+const system = big(30);
+
+/** Largest |f(x) − truth|/(u·|truth|) over POINTS draws. */
+function worst(name: 'expMany' | 'logMany', draw: (uniform: () => number) => number): number {
+  const generator = xoroshiro128plus(name.length * 1000 + 7);
+  const kernels = kernelModule();
+  const { from, to } = kernels.layOut({ from: POINTS, to: POINTS });
+  for (let n = 0; n < POINTS; n++) from.view[n] = draw(() => uniformFloat64(generator));
+  kernels.run[name](from.at, to.at, POINTS);
+  let largest = 0;
+  for (let n = 0; n < POINTS; n++) {
+    const x = system.fromNumber(from.view[n] ?? 0);
+    const truth = name === 'expMany' ? system.exp(x) : system.log(x);
+    const error = system.fromNumber(to.view[n] ?? 0).minus(truth);
+    largest = Math.max(largest, error.dividedBy(truth).abs().toNumber() / U);
+  }
+  return largest;
+}
+
+it('exp is within 3u and log within 5u on 10⁶ points', { timeout: 3_600_000 }, () => {
+  const exp = worst('expMany', (uniform) => 1416 * uniform() - 707);
+  const log = worst(
+    'logMany',
+    (uniform) => Math.fround(2 ** (Math.floor(uniform() * 80) - 40)) * (1 + uniform()),
+  );
+  console.log({ exp, log });
+  expect(exp).toBeLessThanOrEqual(3);
+  expect(log).toBeLessThanOrEqual(5);
+  expect(Math.min(exp, log)).toBeGreaterThan(0.4);
+});
+
+it('no ball misses the truth, every feature with every hostile value', {
+  timeout: 3_600_000,
+}, () => {
+  const level: Level = { name: 'kernels', enclose: encloseByKernels };
+  let [checked, unbounded] = [0, 0];
+  for (let seed = 0; seed < FEATURE_CASES.length * HOSTILE.length; seed++) {
+    const [name, c] = hostileCase(seed);
+    const found = containment(level, c, 80);
+    expect([name, found.missed]).toEqual([name, []]);
+    checked += found.checked;
+    unbounded += found.unbounded;
+  }
+  console.log({ checked, unbounded });
+  expect(checked).toBeGreaterThan(40_000);
+});
+
+it('no ball misses the truth of rows with 10⁵ keys', { timeout: 3_600_000 }, () => {
+  const c = drawCase(4, {
+    ...{ heads: 1, seq_q: 2, seq_kv: 100_000, head_dim: 4, head_dim_v: 2, scale: 1 },
+  });
+  const certified = certify(c, { system: 'float64' });
+  for (const [name, truth] of Object.entries(evaluate(doubleDouble, c))) {
+    const found = certified[name as 'out'];
+    expect(found).toBeDefined();
+    if (found === undefined) continue;
+    const [mids, radii] = [toFlat(found.mid), toFlat(found.radius)];
+    const outside = toFlat(truth).filter((exact, n) => {
+      const { hi, lo } = exact ?? { hi: Number.NaN, lo: 0 };
+      return !(Math.abs((mids[n] ?? 0) - hi - lo) <= (radii[n] ?? 0));
+    });
+    expect([name, outside.length]).toEqual([name, 0]);
+  }
+});
