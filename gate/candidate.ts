@@ -25,8 +25,8 @@ export type Started = { ok: true; hello: Hello } | { ok: false; reason: string }
 export interface Candidate {
   /** Called once, first. */
   start(): Promise<Started>;
-  /** Outputs into `folder`, an absolute path. One call at a time. */
-  answer(folder: string): Promise<Answer>;
+  /** Outputs into `folder`, an absolute path, within `limitMs` if that is less than its own limit. */
+  answer(folder: string, limitMs?: number): Promise<Answer>;
   /** The last lines of its log, oldest first. */
   log(): string[];
   /** Let it end by itself, and end it if it does not. */

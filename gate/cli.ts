@@ -10,6 +10,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { PROFILE_NAMES } from '../reference/profile.ts';
+import type { FuzzOptions } from './commands/fuzz.ts';
 import type { GateOptions } from './commands/gate.ts';
 import * as value from './commands/options.ts';
 import type { OracleOptions } from './commands/oracle.ts';
@@ -31,6 +32,18 @@ or "status":"unsupported" or "error", with a "reason". Anything else it prints i
 
 Exit status: 0 every verdict passes; 1 some verdict fails; 2 the command or its input is wrong;
 3 no verdict fails, but the candidate crashed, hung or broke the protocol.`;
+
+const FUZZ_EXAMPLES = `
+Examples:
+  $ xattn fuzz --max-seconds 60                             our own LV-XAttn
+  $ xattn fuzz --candidate ./my-kernel --runs 5000          yours
+  $ xattn fuzz --candidate ./my-kernel --shard 2/4          a quarter of the cases
+
+Each failure is shrunk through the candidate and kept under --out with the command that replays it.
+What lies there from an earlier run is asked first. Without --runs and --max-seconds, 1000 cases.
+
+Exit status: 0 nothing found; 1 a wrong answer was found; 2 the command or its input is wrong;
+3 only crashes, hangs or breaches of the protocol were found.`;
 
 const REPLAY_EXAMPLES = `
 Example:
@@ -90,6 +103,21 @@ function addGate(program: Command, finish: Finish): void {
     });
 }
 
+function addFuzz(program: Command, finish: Finish): void {
+  judging(program.command('fuzz'))
+    .summary('judge it on random cases, and shrink what fails')
+    .description('Judge an implementation on random cases, and shrink what fails.')
+    .option('--runs <n>', 'cases to judge', value.positiveNumber)
+    .option('--max-seconds <s>', 'stop drawing after this long', value.seconds)
+    .option('--seed <n>', 'draw from this seed', value.wholeNumber, 1)
+    .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
+    .option('--out <dir>', 'keep findings here, and go on from what is there', 'out')
+    .addHelpText('after', FUZZ_EXAMPLES)
+    .action(async (options: FuzzOptions) => {
+      finish(await (await import('./commands/fuzz.ts')).fuzzCommand(options));
+    });
+}
+
 function addReplay(program: Command, finish: Finish): void {
   judging(program.command('replay <case-dir>'))
     .summary('judge it on one case folder')
@@ -134,7 +162,7 @@ export function program(finish: Finish): Command {
     .showHelpAfterError('Run it with --help to see what it takes.')
     .addHelpText('after', '\nEvery command explains itself, with examples: xattn gate --help')
     .exitOverride();
-  for (const add of [addGate, addReplay, addOracle, addDoctor]) add(command, finish);
+  for (const add of [addGate, addFuzz, addReplay, addOracle, addDoctor]) add(command, finish);
   return command;
 }
 

@@ -20,14 +20,14 @@ function outputFiles(folder: string): string[] {
   });
 }
 
-/** Keep `question`, asked in `folder`, under `outDir`; the folder it is kept in. */
-export function keepCase(question: AttentionCase, folder: string, outDir: string): string {
+/** Keep `question`, asked in `folder` (null: only the question), under `outDir`; where it is kept. */
+export function keepCase(question: AttentionCase, folder: string | null, outDir: string): string {
   const kept = path.join(outDir, question.parameters.id);
   mkdirSync(kept, { recursive: true });
   for (const name of outputFiles(kept)) rmSync(path.join(kept, name));
   writeCase(kept, question);
-  for (const name of outputFiles(folder)) {
-    copyFileSync(path.join(folder, name), path.join(kept, name));
+  for (const name of folder === null ? [] : outputFiles(folder)) {
+    copyFileSync(path.join(folder ?? kept, name), path.join(kept, name));
   }
   const expected = Object.entries(referenceOutputs(question));
   writeExpected(

@@ -57,7 +57,7 @@ const unasked = (verdict: 'skip' | 'broken', reason: string): Asked => ({
 const FAILED = new Set(['impossible', 'improbable', 'broken']);
 
 /** `asked`: the candidate had its chance, so the case is worth keeping if it failed. */
-interface Asked {
+export interface Asked {
   asked: boolean;
   verdict: Verdict;
 }
@@ -68,10 +68,11 @@ async function ask(
   question: AttentionCase,
   profile: ProfileName,
   folder: string,
+  limitMs: number | undefined,
 ): Promise<Asked> {
   mkdirSync(folder);
   writeCase(folder, question);
-  const answer = await candidate.answer(folder);
+  const answer = await candidate.answer(folder, limitMs);
   if (answer.status === 'gone') return unasked('broken', answer.reason);
   if (answer.status === 'unsupported') {
     return unasked('skip', `the candidate declined: ${answer.reason}`);
@@ -96,16 +97,18 @@ function missingWords(question: AttentionCase, supports: ReadonlySet<string>): s
   return featureWords(question).filter((word) => !supports.has(word));
 }
 
-async function askOrSkip(
+/** Put a case to the candidate in a new folder, at most `limitMs` long, unless it cannot do it. */
+export async function askOrSkip(
   candidate: Candidate,
   question: AttentionCase,
   folder: string,
-  { started, profile }: RunOptions,
+  { started, profile }: Pick<RunOptions, 'started' | 'profile'>,
+  limitMs?: number,
 ): Promise<Asked> {
   if (!started.ok) return unasked('broken', started.reason);
   const missing = missingWords(question, started.hello.supports);
   if (missing.length > 0) return unasked('skip', `needs ${missing.join(' ')}`);
-  return ask(candidate, question, profile, folder);
+  return ask(candidate, question, profile, folder, limitMs);
 }
 
 async function runCase(
@@ -128,7 +131,8 @@ async function runCase(
 /** A new folder for questions, removed with all in it when `use` is done. */
 export async function withTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), 'xattn-')));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const remove = (): void =>
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
   process.once('exit', remove);
   try {
     return await use(folder);

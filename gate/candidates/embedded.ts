@@ -92,8 +92,8 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
       const name = `LV-XAttn${machine} (${transport}, ${backend})`;
       return { ok: true, hello: { name, profile, supports } };
     },
-    async answer(folder) {
-      const answer = await within(asked(folder), timeoutMs);
+    async answer(folder, limitMs = timeoutMs) {
+      const answer = await within(asked(folder), Math.min(limitMs, timeoutMs));
       return typeof answer === 'string' ? { status: 'broken', reason: answer } : answer;
     },
     log: () => [],

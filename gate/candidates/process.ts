@@ -104,7 +104,7 @@ export function processCandidate({ command, timeoutMs }: ProcessOptions): Candid
 
   return {
     start,
-    async answer(folder) {
+    async answer(folder, limitMs = timeoutMs) {
       const failure = child === null ? await startAgain() : null;
       const running = child as Child | null;
       if (failure !== null || running === null) return failure ?? broken('it is gone');
@@ -114,9 +114,10 @@ export function processCandidate({ command, timeoutMs }: ProcessOptions): Candid
         return broken(NOT_ASKED);
       }
       if (unasked.kind === 'timeout') running.write(askingLine(folder));
-      const event = unasked.kind === 'timeout' ? await running.next(timeoutMs) : unasked;
+      const event =
+        unasked.kind === 'timeout' ? await running.next(Math.min(limitMs, timeoutMs)) : unasked;
       if (!keeps(event, folder)) drop();
-      return answerFrom(event, folder, seconds);
+      return answerFrom(event, folder, Math.min(limitMs, timeoutMs) / 1000);
     },
     log: () => [...log],
     async close() {

@@ -44,6 +44,12 @@ export function positions(text: string): number | number[] {
     .map(wholeNumber);
 }
 
+export function positiveNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError('Expected a whole number, 1 or more.');
+  return value;
+}
+
 const SECONDS_MAX = 86_400;
 
 export function seconds(text: string): number {

@@ -41,6 +41,8 @@ const firstElement = (value) =>
 
 const ok = (folder) => say({ case: folder, status: 'ok' });
 
+let asked = 0;
+
 /** Each fault answers one case in its own way. */
 const FAULTS = {
   none: (folder) => {
@@ -143,6 +145,21 @@ const FAULTS = {
     ok(folder);
   },
   'no-restart': () => process.exit(1),
+  flaky: (folder) => {
+    write(folder, firstElement(1000 + asked++));
+    ok(folder);
+  },
+  unsteady: (folder) => {
+    const scale = 1 + (asked++ % 2) * 2 ** -22;
+    write(folder, (outputs) => ({
+      ...outputs,
+      lse: tensorOf(
+        Float64Array.from(outputs.lse.data, (x) => x * scale),
+        outputs.lse.shape,
+      ),
+    }));
+    ok(folder);
+  },
 };
 
 const HELLOS = {

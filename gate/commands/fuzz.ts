@@ -1,0 +1,184 @@
+/**
+ * `xattn fuzz`: random cases are put to a candidate until something fails; each failure is shrunk,
+ * saved as a case folder, and printed with the command that repeats it.
+ * @module
+ */
+import { createHash } from 'node:crypto';
+import type { AttentionCase } from '../../reference/case.ts';
+import type { ProfileName } from '../../reference/profile.ts';
+import type { Candidate, Started } from '../candidate.ts';
+import { FINDINGS, INTERESTING, type Origin, readCorpus, writeOrigin } from '../fuzz/corpus.ts';
+import { type Finding, type HuntCounts, hunt } from '../fuzz/hunt.ts';
+import { type Interviewer, interviewer } from '../fuzz/interviewer.ts';
+import { tellingWords } from '../fuzz/kind.ts';
+import { statusLine } from '../fuzz/status-line.ts';
+import { keepCase, replayCommand } from '../keep.ts';
+import { withTemporaryFolder } from '../run-suite.ts';
+import type { Shard } from '../select.ts';
+import { nameOf, profileOf, withCandidate } from './judging.ts';
+import { type CandidateOptions, candidateOf, replayOptions } from './options.ts';
+
+export interface FuzzOptions extends CandidateOptions {
+  runs?: number;
+  maxSeconds?: number;
+  seed: number;
+  out: string;
+  shard?: Shard;
+}
+
+const RUNS_DEFAULT = 1000;
+const INTERESTING_MAX = 50;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** A name for a case: what it is of, and eight digits that tell it from others. */
+function named(question: AttentionCase, part: string, what: string): AttentionCase {
+  const { id: _, ...parameters } = question.parameters;
+  const digest = createHash('sha256').update(JSON.stringify(parameters));
+  for (const tensor of Object.values(question.inputs)) {
+    digest.update(new Uint8Array(Float64Array.from(tensor.data as ArrayLike<number>).buffer));
+  }
+  const slug = what
+    .replace(/[^A-Za-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 60);
+  const id = `${part}/${slug}-${digest.digest('hex').slice(0, 8)}`;
+  return { ...question, parameters: { ...question.parameters, id } };
+}
+
+interface Session {
+  readonly options: FuzzOptions;
+  readonly asker: Interviewer;
+  readonly line: ReturnType<typeof statusLine>;
+  readonly findings: Finding[];
+  interesting: number;
+}
+
+function describe({ question, kind, words, reply, flaky, shrinks }: Finding): string[] {
+  const { batch, heads, kv_heads, seq_q, seq_kv, partition } = question.parameters;
+  const shape = `batch ${batch}, heads ${heads}/${kv_heads}, ${seq_q} queries, ${seq_kv} keys`;
+  const how = flaky
+    ? 'flaky: other bits or another verdict when asked again (or it remembers earlier questions); not shrunk'
+    : `${shape}, ${partition.ranks} ranks, ${words.length === 0 ? 'no feature' : words.join(' ')}; ${shrinks} attempts to shrink`;
+  return [`${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`, `    ${how}`];
+}
+
+/** Asks once more, keeps what it is asked and answered, and prints it. */
+async function keepFinding(session: Session, finding: Finding): Promise<void> {
+  const { options, asker, findings, line } = session;
+  const question = named(finding.question, FINDINGS, finding.kind);
+  const kept: string[] = [];
+  await asker.ask(question, (folder) => kept.push(keepCase(question, folder, options.out)));
+  const { kind, words, flaky, seed, path, shrinks } = finding;
+  const origin: Origin = {
+    kind,
+    reason: finding.reply.verdict.reason,
+    words,
+    flaky,
+    seed,
+    path,
+    shrinks,
+  };
+  for (const folder of kept) writeOrigin(folder, origin);
+  findings.push(finding);
+  line.clear();
+  for (const text of describe(finding)) say(text);
+  for (const folder of kept) {
+    say(`    again: ${replayCommand(folder, replayOptions(options))}`);
+    if (seed !== null) say(`    drawn from seed ${seed}, path ${path}`);
+  }
+}
+
+function keepInteresting(session: Session, drawn: AttentionCase, what: string): void {
+  if (session.interesting++ >= INTERESTING_MAX) return;
+  const question = named(drawn, INTERESTING, what);
+  keepCase(question, null, session.options.out);
+}
+
+/** What earlier runs left is asked first; those that still fail. */
+async function askCorpus(session: Session): Promise<void> {
+  const { cases, ignored } = readCorpus(session.options.out);
+  if (ignored > 0)
+    say(`${ignored} entries of ${session.options.out} are no case and were left alone`);
+  let repaired = 0;
+  for (const { folder, question } of cases) {
+    const reply = await session.asker.ask(question);
+    const { kind } = reply;
+    if (kind === null) {
+      if (folder.includes(`${FINDINGS}/`) && reply.verdict.verdict === 'pass') repaired++;
+      continue;
+    }
+    const words = tellingWords(question);
+    session.findings.push({
+      kind,
+      words,
+      question,
+      reply,
+      flaky: false,
+      seed: null,
+      path: null,
+      shrinks: 0,
+    });
+    say(`still ${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`);
+    say(`    again: ${replayCommand(folder, replayOptions(session.options))}`);
+  }
+  if (cases.length > 0) {
+    say(`${cases.length} cases of earlier runs asked again, ${repaired} findings no longer fail`);
+  }
+}
+
+function conclude(session: Session, counts: HuntCounts, seconds: number, name: string): number {
+  const { findings, options } = session;
+  const { judged, skipped, shrinkAttempts, unsteady, gone } = counts;
+  if (unsteady > 0) {
+    say(`not deterministic: ${unsteady} of the first answers had other bits when asked again`);
+  }
+  const rate = (judged / Math.max(seconds, 1e-3)).toFixed(0);
+  const tail = `${skipped} skipped, ${shrinkAttempts} attempts to shrink, ${seconds.toFixed(1)} s, ${rate} cases a second`;
+  say(
+    `${name}, seed ${options.seed}: ${judged} cases judged, ${findings.length} findings; ${tail}`,
+  );
+  if (findings.some(({ reply }) => reply.verdict.verdict !== 'broken')) return 1;
+  if (findings.length > 0 || gone) return 3;
+  if (judged > 0) return 0;
+  process.stderr.write('xattn: no case was judged, so there is no verdict\n');
+  return 2;
+}
+
+async function fuzz(
+  candidate: Candidate,
+  started: Started,
+  profile: ProfileName,
+  options: FuzzOptions,
+  root: string,
+): Promise<number> {
+  const name = `${nameOf(started, options)}, judged as ${profile}`;
+  if (!started.ok) {
+    process.stderr.write(`xattn: the candidate did not start: ${started.reason}\n`);
+    return 3;
+  }
+  const begin = performance.now();
+  const line = statusLine(process.stderr);
+  const asker = interviewer(candidate, started, profile, root);
+  const session: Session = { options, asker, line, findings: [], interesting: 0 };
+  await askCorpus(session);
+  const { maxSeconds = null, shard } = options;
+  const runs = options.runs ?? (maxSeconds === null ? RUNS_DEFAULT : null);
+  const asked = { runs, maxSeconds, seed: options.seed, shard, supports: started.hello.supports };
+  const counts = await hunt(asker, asked, session.findings, {
+    onFinding: (finding) => keepFinding(session, finding),
+    onInteresting: (question, output, share) =>
+      keepInteresting(session, question, `${output} ${share.toPrecision(2)} of the bound`),
+    onAsked: ({ judged }) => line.show(judged, session.findings.length),
+  }).finally(line.clear);
+  return conclude(session, counts, (performance.now() - begin) / 1000, name);
+}
+
+export async function fuzzCommand(options: FuzzOptions): Promise<number> {
+  const candidate = await candidateOf(options);
+  return withTemporaryFolder((root) =>
+    withCandidate(candidate, (started) =>
+      fuzz(candidate, started, profileOf(started, options), options, root),
+    ),
+  );
+}

@@ -1,0 +1,237 @@
+/**
+ * The hunt: cases are drawn, put to the candidate, judged, and what fails is shrunk through the
+ * candidate itself to the smallest case that fails in the same way.
+ *
+ * fast-check draws in batches of their own seed, so any case can be drawn again from (seed, path).
+ * @module
+ */
+import fc from 'fast-check';
+import {
+  buildCase,
+  type CaseOptions,
+  type CaseRecipe,
+  OPTIONAL_FEATURES,
+  recipeArbitrary,
+} from '../../properties/arbitraries/attention-case.ts';
+import { REGIMES, type Regime } from '../../properties/arbitraries/values.ts';
+import { type AttentionCase, DTYPES, type OutputName } from '../../reference/case.ts';
+import type { Shard } from '../select.ts';
+import type { Interviewer, Reply } from './interviewer.ts';
+import { isKnown, type Known, tellingWords } from './kind.ts';
+
+export interface HuntOptions {
+  /** Cases to judge, and seconds to spend; null = no limit of that sort. */
+  readonly runs: number | null;
+  readonly maxSeconds: number | null;
+  readonly seed: number;
+  readonly shard: Shard | undefined;
+  readonly supports: ReadonlySet<string>;
+}
+
+/** A failure, shrunk; or a flaky one, as it was met. */
+export interface Finding extends Known {
+  readonly question: AttentionCase;
+  readonly reply: Reply;
+  readonly flaky: boolean;
+  readonly seed: number | null;
+  readonly path: string | null;
+  readonly shrinks: number;
+}
+
+/** What the hunt tells while it runs. */
+export interface HuntEvents {
+  onFinding(finding: Finding): Promise<void>;
+  /** A passing case that came nearer to a bound than any before. */
+  onInteresting(question: AttentionCase, output: OutputName, share: number): void;
+  onAsked(counts: Readonly<HuntCounts>): void;
+}
+
+export interface HuntCounts {
+  judged: number;
+  skipped: number;
+  shrinkAttempts: number;
+  /** Answers that came out otherwise when the same was asked again, all of them passing. */
+  unsteady: number;
+  /** The candidate does not start any more. */
+  gone: boolean;
+}
+
+const BATCH = 100;
+const SHRINK_MS = 30_000;
+/** A failure found in the last second is still shrunk for this long. */
+const OVERTIME_MS = 10_000;
+/** The first answers are asked for twice, to see whether they are always the same. */
+const ASKED_TWICE = 20;
+/** How much nearer to its bound a case must come to be remembered, and from where on. */
+const NEARER = 1.25;
+const NEAR = 0.01;
+
+/** Values on which an honest candidate may overflow half way, so that a failure tells nothing. */
+const OVERFLOWING: ReadonlySet<Regime> = new Set(['wide', 'bits']);
+
+/** What the candidate can be asked. */
+export function drawable(supports: ReadonlySet<string>): CaseOptions {
+  const word = (feature: (typeof OPTIONAL_FEATURES)[number]): boolean =>
+    feature === 'causal'
+      ? supports.has('causal-top-left') && supports.has('causal-bottom-right')
+      : supports.has(feature);
+  return {
+    regimes: REGIMES.filter((regime) => !OVERFLOWING.has(regime)),
+    dtypes: DTYPES.filter((dtype) => supports.has(dtype)),
+    without: OPTIONAL_FEATURES.filter((feature) => !word(feature)),
+    ...(supports.has('backward') ? {} : { direction: 'forward' as const }),
+    ...(supports.has('gqa') ? {} : { shape: { group: 1 } }),
+    ...(supports.has('uneven') ? {} : { maxRanks: 1 }),
+  };
+}
+
+class Failing extends Error {}
+
+/** A hunt in progress. */
+interface State {
+  readonly counts: HuntCounts;
+  readonly known: Known[];
+  readonly nearest: Map<OutputName, number>;
+  readonly endMs: number;
+  /** What is being shrunk, until when. */
+  prey: { kind: string; words: string[]; untilMs: number; attempts: number } | null;
+}
+
+function noteNearest(
+  state: State,
+  events: HuntEvents,
+  question: AttentionCase,
+  reply: Reply,
+): void {
+  for (const [key, report] of Object.entries(reply.verdict.outputs)) {
+    const name = key as OutputName;
+    const best = state.nearest.get(name) ?? NEAR / NEARER;
+    if (!(report.max_bound_fraction > NEARER * best)) continue;
+    state.nearest.set(name, report.max_bound_fraction);
+    events.onInteresting(question, name, report.max_bound_fraction);
+  }
+}
+
+const over = (state: State, runs: number | null): boolean =>
+  state.counts.gone ||
+  performance.now() >= state.endMs ||
+  (runs !== null && state.counts.judged >= runs);
+
+/** One attempt of a shrink: throws when the case still fails in the same way. */
+async function shrinkStep(state: State, asker: Interviewer, question: AttentionCase) {
+  const { prey } = state;
+  if (prey === null || performance.now() >= prey.untilMs) return;
+  state.counts.shrinkAttempts++;
+  prey.attempts++;
+  const reply = await asker.askImpatiently(question);
+  if (reply.kind === prey.kind) throw new Failing();
+}
+
+/** Ask a failing case again: the same bits and the same failure, or it is flaky. */
+async function isFlaky(asker: Interviewer, question: AttentionCase, first: Reply) {
+  const again = await asker.ask(question);
+  return again.kind !== first.kind || again.bits !== first.bits;
+}
+
+async function firstSeen(
+  state: State,
+  asker: Interviewer,
+  events: HuntEvents,
+  question: AttentionCase,
+): Promise<void> {
+  const { counts } = state;
+  const reply = await asker.ask(question);
+  if (!reply.asked) {
+    if (reply.verdict.verdict === 'broken') counts.gone = true;
+    else counts.skipped++;
+    return;
+  }
+  if (reply.verdict.verdict === 'skip') {
+    counts.skipped++;
+    return;
+  }
+  counts.judged++;
+  events.onAsked(counts);
+  const words = tellingWords(question);
+  if (reply.kind === null) {
+    noteNearest(state, events, question, reply);
+    if (counts.judged <= ASKED_TWICE && (await asker.ask(question)).bits !== reply.bits) {
+      counts.unsteady++;
+    }
+    return;
+  }
+  if (isKnown(state.known, reply.kind, words)) return;
+  if (await isFlaky(asker, question, reply)) {
+    state.known.push({ kind: reply.kind, words: [] });
+    const found = { kind: reply.kind, words, question, reply, flaky: true };
+    await events.onFinding({ ...found, seed: null, path: null, shrinks: 0 });
+    return;
+  }
+  const now = performance.now();
+  const untilMs = Math.min(now + SHRINK_MS, Math.max(state.endMs, now + OVERTIME_MS));
+  state.prey = { kind: reply.kind, words, untilMs, attempts: 0 };
+  throw new Failing();
+}
+
+/** One batch of draws; ends at its first new failure, shrunk. */
+async function batch(
+  state: State,
+  asker: Interviewer,
+  events: HuntEvents,
+  options: HuntOptions,
+  seed: number,
+): Promise<void> {
+  state.prey = null;
+  const property = fc.asyncProperty(
+    recipeArbitrary(drawable(options.supports)),
+    async (recipe: CaseRecipe) => {
+      if (state.prey !== null) return shrinkStep(state, asker, buildCase(recipe));
+      if (!over(state, options.runs)) await firstSeen(state, asker, events, buildCase(recipe));
+    },
+  );
+  const result = await fc.check(property, { seed, numRuns: BATCH });
+  const recipe = result.counterexample?.[0];
+  if (!result.failed || recipe === undefined) return;
+  if (!(result.errorInstance instanceof Failing)) throw result.errorInstance;
+  const prey = state.prey as State['prey'];
+  const question = buildCase(recipe);
+  const reply = await asker.ask(question);
+  const words = tellingWords(question);
+  const kind = reply.kind ?? prey?.kind ?? 'unknown';
+  state.known.push({ kind, words });
+  await events.onFinding({
+    kind,
+    words,
+    question,
+    reply,
+    flaky: reply.kind === null,
+    seed: result.seed,
+    path: result.counterexamplePath,
+    shrinks: prey?.attempts ?? 0,
+  });
+}
+
+/** Draws until the runs or the seconds are spent, or the candidate is gone. */
+export async function hunt(
+  asker: Interviewer,
+  options: HuntOptions,
+  known: readonly Known[],
+  events: HuntEvents,
+): Promise<HuntCounts> {
+  const { maxSeconds, shard = { index: 1, count: 1 } } = options;
+  const counts = { judged: 0, skipped: 0, shrinkAttempts: 0, unsteady: 0, gone: false };
+  const state: State = {
+    counts,
+    known: [...known],
+    nearest: new Map(),
+    endMs: performance.now() + (maxSeconds ?? Number.POSITIVE_INFINITY) * 1000,
+    prey: null,
+  };
+  for (let n = shard.index - 1; !over(state, options.runs); n += shard.count) {
+    const before = counts.judged + counts.skipped;
+    const seed = (options.seed * 1_000_003 + n) | 0;
+    await batch(state, asker, events, options, seed);
+    if (counts.judged + counts.skipped === before) break;
+  }
+  return counts;
+}
