@@ -1,3 +1,8 @@
+/**
+ * The long variant of fuzz.test.ts: ten faults of the zoo, a minute each, shrunk to four queries, four
+ * keys and one head.
+ * @module
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
