@@ -1,0 +1,15 @@
+/**
+ * The float64 kernels of a whole case, in the form of a level of the ladder, for tests of containment.
+ * @module
+ */
+import { UNKNOWN } from '../enclosure.ts';
+import { kernelLevel } from '../kernel-level.ts';
+import type { Level } from '../levels.ts';
+
+export const kernelBalls: Level = {
+  name: 'kernels',
+  enclose: (attentionCase, _open, _shapes, format) => {
+    const at = kernelLevel(attentionCase, { rows: null, keys: null }, format);
+    return (output, flat) => at(output, flat) ?? UNKNOWN;
+  },
+};
