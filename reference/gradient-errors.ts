@@ -1,0 +1,145 @@
+/**
+ * What the steps of the backward pass may lose, one function a step. spec/bounds.md §4
+ *
+ * Each is proved, for the worst-case count of roundings, by the theorem of spec/theory/
+ * BackwardAccuracy.v that its definition of the same name in BackwardModel.v stands in. Arguments
+ * are magnitudes at most as large as they may be; results are errors, relative to nothing.
+ * @module
+ */
+import type { RowBound } from './bounds.ts';
+import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
+import type { RowMagnitudes } from './magnitudes.ts';
+
+/** Lemma Recomputed P: exp(s − LSE) from a rounded LSE, or the forward pass's own P. */
+export function recomputedWeight(
+  model: ErrorModel,
+  { lse }: RowMagnitudes,
+  { lseError }: RowBound,
+  [score, fromLse, weight]: readonly [number, number, number],
+): number {
+  const { exponential: uE, accumulation: uA, probabilities: uP } = model;
+  const stored = lseError + 2 * uA * (lse + lseError);
+  return (weight + stored + uE * (score + 2 * lse + 5 * fromLse + 4)) * (1 + 8 * uE) + uP;
+}
+
+/** Absolute error of P: its factors, a flush to zero, a rounding to the operand format near zero. */
+export function probabilityError(model: ErrorModel, p: number, grown: number): number {
+  return p * grown + (2 * model.tiny + model.operandTiny) * (1 + grown);
+}
+
+/** Lemma dP: the error of G = κ dO·V. */
+export function gradientError(
+  model: ErrorModel,
+  width: number,
+  [kappa, products, carried, sizes]: readonly [number, number, number, number],
+): number {
+  const grown = sumGrowth(model, width, 3, model.scores, 2 * model.input);
+  const absolute = (2 * (width + 1) * model.tiny + model.inputTiny * sizes) * (1 + grown);
+  return kappa * ((products + carried) * grown + carried + absolute);
+}
+
+/** Lemma D, from the candidate's own rounded output: Σ dO·O. */
+export function fromOutput(
+  model: ErrorModel,
+  width: number,
+  [products, carried, sizes]: readonly [number, number, number],
+): number {
+  const grown = sumGrowth(model, width, 3, model.accumulation, model.input);
+  const absolute = (2 * width * model.tiny + model.inputTiny * sizes) * (1 + grown);
+  return carried + (products + carried) * grown + absolute;
+}
+
+/** Lemma D, as Σ P∘G over `count` keys: what one key brings. */
+export function fromKey(
+  model: ErrorModel,
+  count: number,
+  [p, pError, g, gError]: readonly [number, number, number, number],
+): number {
+  const perKey = sumGrowth(model, count, 3, model.accumulation);
+  const term = pError * (g + gError) + p * gError;
+  return term + (p * g + term) * perKey + 2 * model.tiny * (1 + perKey);
+}
+
+/** Lemma dS: P·(|G| + |D| + |dLSE|) takes the error of P; the bracket brings its own. */
+export function scoreGradientError(
+  model: ErrorModel,
+  { d, dLse }: RowMagnitudes,
+  dError: number,
+  [p, pError, g, gError]: readonly [number, number, number, number],
+): number {
+  const sizes = g + d + dLse;
+  const errors = gError + dError;
+  const bracket =
+    errors +
+    (4 * model.accumulation + model.stored) * (sizes + errors) +
+    2 * model.storedTiny +
+    4 * model.tiny;
+  return pError * (sizes + bracket) + p * bracket + 8 * model.tiny;
+}
+
+/** Lemma Softcap factor: the error of 1 − t². */
+export function factorError(model: ErrorModel, t: number, tError: number): number {
+  const uA = model.accumulation;
+  return (2 * t * tError + tError * tError) * (1 + 4 * uA) + 4 * uA;
+}
+
+/** The error of dS times the softcap's factor; a factor 1 without error where there is none. */
+export function rawGradientError(
+  [dS, dSError]: readonly [number, number],
+  [factor, error]: readonly [number, number],
+): number {
+  return dSError * (factor + error) + dS * error;
+}
+
+/** dS where it is summed as it stands, perhaps rounded to the operand format: dBias and dSink. */
+export function storedGradientError(model: ErrorModel, dS: number, dSError: number): number {
+  return dSError + (model.probabilities * (dS + dSError) + model.operandTiny);
+}
+
+/** One component of dV, κ·P·dO: what multiplies |dO|, and the rest. */
+export function valueTermError(
+  model: ErrorModel,
+  kappa: number,
+  p: number,
+  pError: number,
+): { ofCotangent: number; constant: number } {
+  const { tiny, operandTiny, inputTiny } = model;
+  const grown = growth(model.probabilities + 3 * model.accumulation + model.input);
+  return {
+    ofCotangent: kappa * (pError + (p + pError) * grown + (tiny + operandTiny) * (1 + grown)),
+    constant: (kappa * inputTiny * (p + pError + tiny + operandTiny) + tiny) * (1 + grown),
+  };
+}
+
+/**
+ * One component of dQ or dK: what multiplies |K| or |Q|, and the rest. dS may be scaled first and
+ * then rounded to the operand format, Q or K scaled and rounded twice, or the sum scaled last.
+ */
+export function keyTermError(
+  model: ErrorModel,
+  scale: number,
+  raw: number,
+  rawError: number,
+): { ofOperand: number; constant: number } {
+  const { probabilities, accumulation, operand, input, tiny, operandTiny } = model;
+  const rounded = growth(probabilities + 6 * accumulation + 2 * operand + input);
+  const error = rawError + (raw + rawError) * rounded;
+  const flush = (1 + scale) * (1 + rounded);
+  const constant =
+    2 * (raw + rawError) * operandTiny + 4 * (tiny + operandTiny) * operandTiny + 2 * tiny;
+  return {
+    ofOperand: scale * error + flush * (operandTiny + 2 * tiny),
+    constant: flush * constant,
+  };
+}
+
+/** Error of one product of dX and a weight or feature, which enter it as operands. Lemma Project. */
+export function projectionTermError(
+  model: ErrorModel,
+  [size, error, a]: readonly [number, number, number],
+): number {
+  const { operandTiny, inputTiny } = model;
+  const rounded = growth(model.operand + model.input + model.accumulation);
+  const flush = operandTiny * a + inputTiny * (size + error) + operandTiny * inputTiny + model.tiny;
+  return error * a + (size * a + error * a) * rounded + flush * (1 + rounded);
+}
