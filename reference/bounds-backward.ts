@@ -10,8 +10,23 @@
 import { carriedOver, finalRounding, type OperandError, type RowBound } from './bounds.ts';
 import type { OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
-import { type CertifiedCase, upper } from './certified.ts';
+import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
+import {
+  etaIn,
+  factorError,
+  fromKey,
+  fromOutput,
+  gradientError,
+  keyTermError,
+  probabilityError,
+  projectionTermError,
+  rawGradientError,
+  recomputedWeight,
+  scoreGradientError,
+  storedGradientError,
+  valueTermError,
+} from './gradient-errors.ts';
 import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
 import { kvHead } from './scores.ts';
 import { elementCount } from './tensor.ts';
@@ -103,14 +118,14 @@ export function addMagnitudes(
   increment(dSink.terms, at[1], 1);
 }
 
-/** Scratch of one row and model: growth of the recomputed P, and the error of G. */
+/** Scratch of one row and model: the absolute errors of the recomputed P and of G. */
 export interface GradientScratch {
-  readonly pGrown: Float64Array;
+  readonly pError: Float64Array;
   readonly gError: Float64Array;
 }
 
 export const newScratch = (seqKv: number): GradientScratch => ({
-  pGrown: new Float64Array(seqKv),
+  pError: new Float64Array(seqKv),
   gError: new Float64Array(seqKv),
 });
 
@@ -123,24 +138,17 @@ export interface Backward {
   readonly scratch: GradientScratch;
 }
 
-/** Lemma Recomputed P: exp(s − LSE) from a rounded LSE, or the forward pass's own P. */
-function recomputedWeight(
-  model: ErrorModel,
-  { lse }: RowMagnitudes,
-  { lseError }: RowBound,
-  [score, fromLse, weight]: readonly [number, number, number],
-): number {
-  const { exponential: uE, accumulation: uA, probabilities: uP } = model;
-  const stored = lseError + 2 * uA * lse;
-  return weight + stored + uE * (score + 2 * lse + 5 * fromLse + 4) + uP;
+/** Σ of |x| + rad over a row of balls. */
+function sizeOf({ mid, rad }: FlatBalls, at: number, width: number): number {
+  let sum = 0;
+  for (let e = 0; e < width; e++) sum += Math.abs(mid[at + e] ?? 0) + (rad[at + e] ?? 0);
+  return sum;
 }
 
-/** Σ_e over a row of each of these, in magnitude. */
-function sizeOf(parts: readonly Float64Array[], at: number, width: number): number {
+/** Σ of |x| over a row. */
+function sumOf(x: Float64Array, at: number, width: number): number {
   let sum = 0;
-  for (const part of parts) {
-    for (let e = 0; e < width; e++) sum += Math.abs(part[at + e] ?? 0);
-  }
+  for (let e = 0; e < width; e++) sum += Math.abs(x[at + e] ?? 0);
   return sum;
 }
 
@@ -154,23 +162,25 @@ function fillScratch(
 ): void {
   const { c, model, operands, scratch } = to;
   const { head_dim_v: width } = c.parameters;
-  const grown = sumGrowth(model, width, 3, model.scores, 2 * model.input);
-  const absolute = 2 * (width + 1) * model.tiny;
+  const own = sumOf(c.dOut, cotangent, width) + width * etaIn(model);
   for (let n = 0; n < row.count; n++) {
     const at = (keys + (row.j[n] ?? 0)) * width;
-    const carried =
-      operands === null
-        ? 0
-        : carriedOver(c.dOut, cotangent, operands.v, at, width) +
-          model.inputTiny * sizeOf([c.v.mid, c.v.rad, operands.v], at, width);
-    const products = row.gProducts[n] ?? 0;
-    scratch.gError[n] = (row.kappa[n] ?? 0) * ((products + carried) * grown + carried + absolute);
-    const sizes = [row.score[n] ?? 0, row.fromLse[n] ?? 0, bound.weight[n] ?? 0] as const;
-    scratch.pGrown[n] = growth(recomputedWeight(model, row, bound, sizes));
+    const carried = operands === null ? 0 : carriedOver(c.dOut, cotangent, operands.v, at, width);
+    const made = operands === null ? 0 : sumOf(operands.v, at, width);
+    const sizes = own + sizeOf(c.v, at, width) + made;
+    scratch.gError[n] = gradientError(model, width, [
+      row.kappa[n] ?? 0,
+      row.gProducts[n] ?? 0,
+      carried,
+      sizes,
+    ]);
+    const weights = [row.score[n] ?? 0, row.fromLse[n] ?? 0, bound.weight[n] ?? 0] as const;
+    const grown = growth(recomputedWeight(model, row, bound, weights));
+    scratch.pError[n] = probabilityError(model, row.p[n] ?? 0, grown);
   }
 }
 
-/** Lemma D: Σ dO·O from the rounded output, or Σ P∘G over the keys; the larger of the two. */
+/** Lemma D: the larger of the two. */
 function cotangentError(
   to: Backward,
   row: RowMagnitudes,
@@ -179,60 +189,18 @@ function cotangentError(
 ): number {
   const { c, model, scratch } = to;
   const width = c.parameters.head_dim_v;
-  const near =
-    model.inputTiny *
-    (sizeOf([c.out.mid, c.out.rad], cotangent, width) + sizeOf([bound.out], 0, width));
-  const carried = carriedOver(c.dOut, cotangent, bound.out, 0, width) + near;
-  const grown = sumGrowth(model, width, 3, model.accumulation, model.input);
-  const fromOutput = carried + (row.dProducts + carried) * grown;
-  const perKey = sumGrowth(model, row.count, 3, model.accumulation);
+  const carried = carriedOver(c.dOut, cotangent, bound.out, 0, width);
+  const sizes = sizeOf(c.out, cotangent, width) + sumOf(bound.out, 0, width);
   let fromKeys = 0;
   for (let n = 0; n < row.count; n++) {
-    const [p = 0, g = 0, pGrown = 0, gError = 0] = [
-      row.p[n],
-      row.g[n],
-      scratch.pGrown[n],
-      scratch.gError[n],
-    ];
-    const term = p * (g * pGrown + gError * (1 + pGrown));
-    fromKeys += term + (p * g + term) * perKey;
+    fromKeys += fromKey(model, row.count, [
+      row.p[n] ?? 0,
+      scratch.pError[n] ?? 0,
+      row.g[n] ?? 0,
+      scratch.gError[n] ?? 0,
+    ]);
   }
-  return Math.max(fromOutput, fromKeys) + width * model.tiny;
-}
-
-/** Lemma dS: P·(|G| + |D| + |dLSE|) takes the error of P; the bracket brings its own. */
-function scoreGradientError(
-  model: ErrorModel,
-  { d, dLse }: RowMagnitudes,
-  dError: number,
-  [p, pGrown, g, gError]: readonly [number, number, number, number],
-): number {
-  const sizes = g + d + dLse;
-  const bracket =
-    gError +
-    dError +
-    model.storedTiny +
-    (4 * model.accumulation + model.stored) * (sizes + gError + dError + model.storedTiny);
-  const flushed = (model.tiny + model.operandTiny) * (sizes + bracket);
-  return p * (sizes * pGrown + bracket * (1 + pGrown)) + flushed + model.tiny;
-}
-
-/** Lemma Softcap factor: error of dS·(1 − t²), and one more rounding to the operand format. */
-function rawGradientError(
-  model: ErrorModel,
-  [dS, dSError]: readonly [number, number],
-  softcap: { t: number; tError: number; slope: number } | null,
-  rounded: number,
-): { raw: number; error: number } {
-  let [factor, factorError] = [1, 0];
-  if (softcap !== null) {
-    const { t, tError, slope } = softcap;
-    factor = slope;
-    factorError = 2 * t * tError + tError * tError + 3 * model.accumulation;
-  }
-  const raw = dS * factor;
-  const rawError = dSError * (factor + factorError) + dS * factorError;
-  return { raw, error: rawError + (raw + rawError) * rounded + model.operandTiny };
+  return Math.max(fromOutput(model, width, [row.dProducts, carried, sizes]), fromKeys);
 }
 
 /** Errors of the terms that a row adds to every sum, after rowBound and outErrors of that row. */
@@ -243,60 +211,71 @@ export function addErrors(to: Backward, at: Row, row: RowMagnitudes, bound: RowB
   fillScratch(to, row, bound, cotangent, keys);
   const dError = cotangentError(to, row, bound, cotangent);
   const softcapped = c.parameters.softcap !== 0;
-  const rounded = growth(
-    model.probabilities + 3 * model.accumulation + 2 * model.operand + model.input,
-  );
   for (let n = 0; n < row.count; n++) {
-    const [p = 0, g = 0, dS = 0, pGrown = 0, gError = 0] = [
+    const [p = 0, g = 0, dS = 0, pError = 0, gError = 0] = [
       row.p[n],
       row.g[n],
       row.dS[n],
-      scratch.pGrown[n],
+      scratch.pError[n],
       scratch.gError[n],
     ];
-    const dSError = scoreGradientError(model, row, dError, [p, pGrown, g, gError]);
+    const dSError = scoreGradientError(model, row, dError, [p, pError, g, gError]);
     if (dBias !== undefined && c.bias !== null) {
-      increment(dBias, broadcastAt(c.bias, at, row.j[n] ?? 0), 1, dSError);
+      const error = storedGradientError(model, dS, dSError);
+      increment(dBias, broadcastAt(c.bias, at, row.j[n] ?? 0), 1, error);
     }
-    const softcap = softcapped
-      ? { t: row.t[n] ?? 0, tError: bound.tError[n] ?? 0, slope: row.slope[n] ?? 0 }
-      : null;
-    addKey(to, at, row, n, rawGradientError(model, [dS, dSError], softcap, rounded));
+    const [slope = 1, t = 0, tError = 0] = [row.slope[n], row.t[n], bound.tError[n]];
+    const factor = softcapped
+      ? ([slope, factorError(model, t, tError)] as const)
+      : ([1, 0] as const);
+    addValue(to, at, row, n);
+    const raw = dS * factor[0];
+    addKey(to, at, row.j[n] ?? 0, { raw, error: rawGradientError([dS, dSError], factor) });
   }
   if (dSink === undefined || row.sink === null) return;
-  const { p, score, fromLse } = row.sink;
-  const pGrown = growth(recomputedWeight(model, row, bound, [score, fromLse, bound.sinkWeight]));
-  increment(dSink, at[1], 1, scoreGradientError(model, row, dError, [p, pGrown, 0, 0]));
+  const { p, score, fromLse, dS } = row.sink;
+  const grown = growth(recomputedWeight(model, row, bound, [score, fromLse, bound.sinkWeight]));
+  const pError = probabilityError(model, p, grown);
+  const dSError = scoreGradientError(model, row, dError, [p, pError, 0, 0]);
+  increment(dSink, at[1], 1, storedGradientError(model, dS, dSError));
 }
 
-/** Errors of one key's terms of dV, dQ and dK. Lemma Accumulate. */
-function addKey(
-  { c, model, operands, errors, scratch }: Backward,
-  at: Row,
-  row: RowMagnitudes,
-  n: number,
-  { raw, error }: { raw: number; error: number },
-): void {
-  const { d_q: dQ, d_k: dK, d_v: dV } = errors;
-  if (dQ === undefined || dK === undefined || dV === undefined) return;
-  const { head_dim: d, head_dim_v: width } = c.parameters;
-  const { query, cotangent, keys } = placesOf(c, at);
+/** Errors of one key's terms of dV: κ, P, dO, their product. Lemma Accumulate. */
+function addValue({ c, model, errors, scratch }: Backward, at: Row, row: RowMagnitudes, n: number) {
+  const dV = errors.d_v;
+  if (dV === undefined) return;
+  const { head_dim_v: width } = c.parameters;
+  const { cotangent, keys } = placesOf(c, at);
   const key = keys + (row.j[n] ?? 0);
-  const [p = 0, kappa = 0, pGrown = 0] = [row.p[n], row.kappa[n], scratch.pGrown[n]];
-  const narrow = model.probabilities + 3 * model.accumulation;
-  const vGrown = growth(narrow + model.input) * (1 + pGrown) + pGrown;
-  const flushed = kappa * (model.tiny + model.operandTiny);
-  addScaled(dV, key * width, kappa * p * vGrown + flushed, c.dOut, cotangent, width);
-  const near = (kappa * p * (1 + vGrown) + flushed) * model.inputTiny;
-  increment(dV, key * width, width, near + model.tiny);
+  const [p = 0, kappa = 0, pError = 0] = [row.p[n], row.kappa[n], scratch.pError[n]];
+  const { ofCotangent, constant } = valueTermError(model, kappa, p, pError);
+  addScaled(dV, key * width, ofCotangent, c.dOut, cotangent, width);
+  increment(dV, key * width, width, constant);
+}
+
+/**
+ * Errors of one key's terms of dQ and dK: dS may be scaled first and then rounded to the operand
+ * format, Q or K scaled and rounded twice, or the sum scaled last. Lemma Accumulate.
+ */
+function addKey(
+  { c, model, operands, errors }: Backward,
+  at: Row,
+  j: number,
+  { raw, error: rawError }: { raw: number; error: number },
+): void {
+  const { d_q: dQ, d_k: dK } = errors;
+  if (dQ === undefined || dK === undefined) return;
+  const { head_dim: d } = c.parameters;
+  const { query, keys } = placesOf(c, at);
   const scale = Math.abs(c.parameters.scale);
-  const flush = (1 + scale) * (raw + error) * (model.operandTiny + model.tiny) + model.tiny;
-  addScaled(dQ, query, scale * error, c.k.mid, key * d, d);
-  if (c.features !== null) addScaled(dQ, query, scale * error, c.k.rad, key * d, d);
-  if (operands !== null) addScaled(dQ, query, scale * (error + raw), operands.k, key * d, d);
-  increment(dQ, query, d, flush);
-  addScaled(dK, key * d, scale * error, c.q, query, d);
-  increment(dK, key * d, d, flush);
+  const { ofOperand, constant } = keyTermError(model, scale, raw, rawError);
+  const key = (keys + j) * d;
+  addScaled(dQ, query, ofOperand, c.k.mid, key, d);
+  if (c.features !== null) addScaled(dQ, query, ofOperand, c.k.rad, key, d);
+  if (operands !== null) addScaled(dQ, query, ofOperand + scale * raw, operands.k, key, d);
+  increment(dQ, query, d, constant);
+  addScaled(dK, key, ofOperand, c.q, query, d);
+  increment(dK, key, d, constant);
 }
 
 /** Lemma Accumulate: terms with their errors, summed in any order over the ranks, then rounded. */
@@ -311,8 +290,9 @@ function finishSum(
     const count = terms[n] ?? 0;
     if (count === 0) return 0; // nothing is added: an exact zero
     const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
-    const summed = made + ((magnitude[n] ?? 0) + made) * grown + count * model.tiny;
-    return summed + finalRounding(model, (exact[n] ?? 0) + summed);
+    const summed = made + ((magnitude[n] ?? 0) + made) * grown + count * model.tiny * (1 + grown);
+    const bound = summed + finalRounding(model, (exact[n] ?? 0) + summed);
+    return Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound; // 0·∞: nothing is known
   });
 }
 
@@ -340,28 +320,26 @@ export function backwardBounds(
 
 /** Adds Σ|w| ΔdX to dY and Σ|y| ΔdX to dW, with the magnitudes that are summed. Lemma Project. */
 function addProjection(
+  model: ErrorModel,
   [dY, dW]: readonly [Summed & { error: Float64Array }, Summed & { error: Float64Array }],
   [y, w]: readonly [Float64Array, Float64Array],
   [x, xError]: readonly [Float64Array, Float64Array],
   [heads, seq, width]: readonly [number, number, number],
-  { operandTiny, inputTiny }: ErrorModel,
 ): void {
   const columns = heads * width;
   const dimY = w.length / columns;
   for (let n = 0; n < x.length; n++) {
-    const size = x[n] ?? 0;
-    const error = (xError[n] ?? 0) + operandTiny;
-    const near = (size + error) * inputTiny;
+    const [size, error] = [x[n] ?? 0, xError[n] ?? 0];
     const row = Math.floor(n / width);
     const column = (Math.floor(row / seq) % heads) * width + (n % width);
     const yAt = (Math.floor(row / seq / heads) * seq + (row % seq)) * dimY;
     for (let e = 0; e < dimY; e++) {
       const wAt = e * columns + column;
       const [a, f] = [Math.abs(w[wAt] ?? 0), Math.abs(y[yAt + e] ?? 0)];
-      increment(dY.error, yAt + e, 1, error * a + near);
+      increment(dY.error, yAt + e, 1, projectionTermError(model, [size, error, a]));
       increment(dY.magnitude, yAt + e, 1, size * a);
       increment(dY.terms, yAt + e, 1);
-      increment(dW.error, wAt, 1, error * f + near);
+      increment(dW.error, wAt, 1, projectionTermError(model, [size, error, f]));
       increment(dW.magnitude, wAt, 1, size * f);
       increment(dW.terms, wAt, 1);
     }
@@ -385,24 +363,22 @@ function projectionBounds(
     terms: new Float64Array(size),
   });
   const [dY, dWK, dWV] = [sum(y.length), sum(wK.length), sum(wV.length)];
-  addProjection([dY, dWK], [y, wK], [exact('d_k'), dK], [p.kv_heads, p.seq_kv, p.head_dim], model);
+  addProjection(model, [dY, dWK], [y, wK], [exact('d_k'), dK], [p.kv_heads, p.seq_kv, p.head_dim]);
   addProjection(
+    model,
     [dY, dWV],
     [y, wV],
     [exact('d_v'), dV],
     [p.kv_heads, p.seq_kv, p.head_dim_v],
-    model,
   );
-  // dX and the weights or features enter one more matrix product as operands.
-  const rounded = growth(model.operand + model.input);
   return (
     [
       ['d_y', dY],
       ['d_w_k', dWK],
       ['d_w_v', dWV],
     ] as const
-  ).map(([name, made]) => {
-    const error = made.error.map((x, n) => x + ((made.magnitude[n] ?? 0) + x) * rounded);
-    return [name, finishSum(model, error, made, exact(name), p.partition.ranks)];
-  });
+  ).map(([name, made]) => [
+    name,
+    finishSum(model, made.error, made, exact(name), p.partition.ranks),
+  ]);
 }

@@ -10,6 +10,13 @@ import type { RowBound } from './bounds.ts';
 import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
 import type { RowMagnitudes } from './magnitudes.ts';
 
+/** What rounding to the operand format may lose near zero: half a subnormal there, or a flush. */
+const eta = (model: ErrorModel): number => model.operandTiny + model.tiny;
+
+/** The same of an input that is a matrix operand, read as zero or not; and of one that is none. */
+export const etaIn = (model: ErrorModel): number => model.inputTiny + model.tiny;
+const etaStored = (model: ErrorModel): number => model.storedTiny + model.tiny;
+
 /** Lemma Recomputed P: exp(s − LSE) from a rounded LSE, or the forward pass's own P. */
 export function recomputedWeight(
   model: ErrorModel,
@@ -24,7 +31,7 @@ export function recomputedWeight(
 
 /** Absolute error of P: its factors, a flush to zero, a rounding to the operand format near zero. */
 export function probabilityError(model: ErrorModel, p: number, grown: number): number {
-  return p * grown + (2 * model.tiny + model.operandTiny) * (1 + grown);
+  return p * grown + (2 * model.tiny + eta(model)) * (1 + grown);
 }
 
 /** Lemma dP: the error of G = κ dO·V. */
@@ -34,7 +41,7 @@ export function gradientError(
   [kappa, products, carried, sizes]: readonly [number, number, number, number],
 ): number {
   const grown = sumGrowth(model, width, 3, model.scores, 2 * model.input);
-  const absolute = (2 * (width + 1) * model.tiny + model.inputTiny * sizes) * (1 + grown);
+  const absolute = (2 * (width + 1) * model.tiny + etaIn(model) * sizes) * (1 + grown);
   return kappa * ((products + carried) * grown + carried + absolute);
 }
 
@@ -45,7 +52,7 @@ export function fromOutput(
   [products, carried, sizes]: readonly [number, number, number],
 ): number {
   const grown = sumGrowth(model, width, 3, model.accumulation, model.input);
-  const absolute = (2 * width * model.tiny + model.inputTiny * sizes) * (1 + grown);
+  const absolute = (2 * width * model.tiny + etaIn(model) * sizes) * (1 + grown);
   return carried + (products + carried) * grown + absolute;
 }
 
@@ -72,7 +79,7 @@ export function scoreGradientError(
   const bracket =
     errors +
     (4 * model.accumulation + model.stored) * (sizes + errors) +
-    2 * model.storedTiny +
+    2 * etaStored(model) +
     4 * model.tiny;
   return pError * (sizes + bracket) + p * bracket + 8 * model.tiny;
 }
@@ -93,7 +100,7 @@ export function rawGradientError(
 
 /** dS where it is summed as it stands, perhaps rounded to the operand format: dBias and dSink. */
 export function storedGradientError(model: ErrorModel, dS: number, dSError: number): number {
-  return dSError + (model.probabilities * (dS + dSError) + model.operandTiny);
+  return dSError + (model.probabilities * (dS + dSError) + eta(model));
 }
 
 /** One component of dV, κ·P·dO: what multiplies |dO|, and the rest. */
@@ -103,11 +110,12 @@ export function valueTermError(
   p: number,
   pError: number,
 ): { ofCotangent: number; constant: number } {
-  const { tiny, operandTiny, inputTiny } = model;
+  const { tiny } = model;
+  const [own, input] = [eta(model), etaIn(model)];
   const grown = growth(model.probabilities + 3 * model.accumulation + model.input);
   return {
-    ofCotangent: kappa * (pError + (p + pError) * grown + (tiny + operandTiny) * (1 + grown)),
-    constant: (kappa * inputTiny * (p + pError + tiny + operandTiny) + tiny) * (1 + grown),
+    ofCotangent: kappa * (pError + (p + pError) * grown + (tiny + own) * (1 + grown)),
+    constant: (kappa * input * (p + pError + tiny + own) + tiny) * (1 + grown),
   };
 }
 
@@ -121,14 +129,14 @@ export function keyTermError(
   raw: number,
   rawError: number,
 ): { ofOperand: number; constant: number } {
-  const { probabilities, accumulation, operand, input, tiny, operandTiny } = model;
+  const { probabilities, accumulation, operand, input, tiny } = model;
+  const own = eta(model);
   const rounded = growth(probabilities + 6 * accumulation + 2 * operand + input);
   const error = rawError + (raw + rawError) * rounded;
   const flush = (1 + scale) * (1 + rounded);
-  const constant =
-    2 * (raw + rawError) * operandTiny + 4 * (tiny + operandTiny) * operandTiny + 2 * tiny;
+  const constant = 2 * (raw + rawError) * own + 4 * (tiny + own) * own + 2 * tiny;
   return {
-    ofOperand: scale * error + flush * (operandTiny + 2 * tiny),
+    ofOperand: scale * error + flush * (own + 2 * tiny),
     constant: flush * constant,
   };
 }
@@ -138,8 +146,8 @@ export function projectionTermError(
   model: ErrorModel,
   [size, error, a]: readonly [number, number, number],
 ): number {
-  const { operandTiny, inputTiny } = model;
+  const [own, input] = [eta(model), etaIn(model)];
   const rounded = growth(model.operand + model.input + model.accumulation);
-  const flush = operandTiny * a + inputTiny * (size + error) + operandTiny * inputTiny + model.tiny;
+  const flush = own * a + input * (size + error) + own * input + model.tiny;
   return error * a + (size * a + error * a) * rounded + flush * (1 + rounded);
 }

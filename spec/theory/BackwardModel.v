@@ -22,8 +22,8 @@ Import ListNotations.
 Open Scope R_scope.
 
 (** ErrorModel: roundoffs of operands, dot products (scores), exponential, P and dS (probabilities),
-    sums (accumulation), output, input, stored; and the absolute parts tiny, operandTiny, outputTiny,
-    inputTiny, storedTiny. *)
+    sums (accumulation), output, input, stored; and the absolute parts tiny, eta = operandTiny + tiny,
+    outputTiny, eta_in = inputTiny + tiny, eta_st = storedTiny + tiny. *)
 Record model := {
   uo : R; us : R; ue : R; up : R; ua : R; uout : R; ui : R; ust : R;
   tiny : R; eta : R; eta_out : R; eta_in : R; eta_st : R }.

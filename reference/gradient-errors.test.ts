@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { errorModel } from './error-model.ts';
+import { roundTo } from './format.ts';
+import {
+  factorError,
+  fromKey,
+  gradientError,
+  keyTermError,
+  probabilityError,
+  scoreGradientError,
+  storedGradientError,
+  valueTermError,
+} from './gradient-errors.ts';
+import { rowMagnitudes } from './magnitudes.ts';
+import { PROFILES } from './profile.ts';
+
+const half = (x: number): number => roundTo('f16', x);
+const f16 = errorModel(PROFILES.f16, 'f16', null);
+const f16OfF32 = errorModel(PROFILES.f16, 'f32', null);
+
+/** Honest f16 steps where numbers are near the smallest subnormal, 2⁻²⁴. */
+describe('errors of gradients near zero', () => {
+  it('allow dS to be scaled and then rounded to f16', () => {
+    const [dS, scale, k] = [2 ** -22, 1 / 8, 1024];
+    const lost = Math.abs(half(scale * dS) * k - scale * dS * k);
+    expect(lost).toBe(2 ** -15);
+    const { ofOperand, constant } = keyTermError(f16, scale, dS, 0);
+    expect(ofOperand * k + constant).toBeGreaterThan(lost);
+    expect(ofOperand * k + constant).toBeLessThan(1.5 * lost);
+  });
+
+  it('allow P to be rounded to f16 before D = Σ P∘G', () => {
+    const [p, g] = [2 ** -25, 4];
+    const lost = Math.abs(half(p) - p) * g;
+    expect(lost).toBe(2 ** -23);
+    const pError = probabilityError(f16, p, 2 ** -11);
+    expect(fromKey(f16, 1, [p, pError, g, 0])).toBeGreaterThan(lost);
+  });
+
+  it('allow dS to be rounded to f16 before it is summed into a broadcast bias', () => {
+    const dS = 2 ** -25;
+    expect(storedGradientError(f16, dS, 0)).toBeGreaterThanOrEqual(Math.abs(half(dS) - dS));
+  });
+
+  it('allow f32 inputs to be rounded to f16: dO, V and dLSE', () => {
+    const x = 2 ** -25;
+    const lost = Math.abs(half(x) - x);
+    expect(lost).toBe(2 ** -25);
+    expect(gradientError(f16OfF32, 1, [1, 1024 * x, 0, 1024 + x])).toBeGreaterThan(1024 * lost);
+    const { ofCotangent, constant } = valueTermError(f16OfF32, 2, 1, 0);
+    expect(ofCotangent * x + constant).toBeGreaterThan(2 * lost);
+    const row = { ...rowMagnitudes(1), d: 0, dLse: x };
+    expect(scoreGradientError(f16OfF32, row, 0, [1, 0, 0, 0])).toBeGreaterThan(lost);
+    expect(scoreGradientError(f16, row, 0, [1, 0, 0, 0])).toBeLessThan(lost);
+  });
+
+  it('allow 1 − t² with a coarse tanh', () => {
+    const [t, tc] = [0.5, 1.5];
+    expect(factorError(f16, t, 1)).toBeGreaterThan(Math.abs(1 - tc * tc - (1 - t * t)));
+  });
+});

@@ -1,0 +1,212 @@
+(** * BackwardBound: the bounds of every gradient, composed
+
+    Purpose. From what the forward pass guarantees (budgets of P, the errors of O) to the bounds of
+    dS, dV, dQ, dK, dBias, dSink, dY, dW_K and dW_V that reference/bounds-backward.ts computes. Exact
+    values are those of Gradient.v; terms are a list of any type: rows and keys, of a group's heads,
+    of any ranks.
+
+    Main results.
+    - [row_dS_bound]     dS of every key of a row, D computed either way: addErrors
+    - [row_dSink_bound]  the same for the row's sink
+    - [dV_bound]         dV, dropout included: valueTermError and finishSum
+    - [dQ_dK_bound]      dQ and dK through softcap, wherever the scale is applied: keyTermError, finishSum
+    - [dBias_bound]      dBias and dSink over whatever shares them: storedGradientError, finishSum
+    - [projection_bound] dY, dW_K, dW_V: projectionTermError, finishSum
+
+    Dependencies. Gradient.v, BackwardAccuracy.v. *)
+
+From Coq Require Import Reals Lra List.
+From Xattn Require Gradient.
+From Xattn Require Import Growth SumModel SumAccuracy DotModel DotAccuracy BackwardModel BackwardAccuracy.
+Import ListNotations.
+Open Scope R_scope.
+
+Section Bound.
+
+Variable m : model.
+Hypothesis Sane : sane m.
+
+(** ** One row *)
+
+Section Row.
+
+Context {A C : Type}.
+Variable keys : list A.
+Variable comps : list C.
+Variables kappa s : A -> R.
+Variable dO : C -> R.
+Variable dLSE : R.
+Variable v : A -> C -> R.
+Variable sink : option R.
+
+Let P := Gradient.P keys s sink.
+Let G := Gradient.G comps kappa dO v.
+Let O := Gradient.O keys kappa s v sink.
+Let D := Gradient.D keys comps kappa dO s v sink.
+
+(** Magnitudes at least as large as the exact ones (RowMagnitudes), the forward pass's budget T of P
+    and errors of the output, and what was computed. *)
+Variables p g T gError cP cG : A -> R.
+Variables d dLse products carried sizes cD : R.
+Variables dout cO cdO : C -> R.
+
+Hypothesis of_P : forall j, In j keys ->
+  P j <= p j /\ 0 <= T j /\ operand (T j) (2 * tiny m + eta m) (P j) (cP j).
+Hypothesis of_G : forall j, In j keys -> Rabs (G j) <= g j /\ Rabs (cG j - G j) <= gError j.
+Hypothesis of_O : forall c, In c comps -> Rabs (cO c - O c) <= dout c.
+Hypothesis of_dO : forall c, In c comps -> operand (ui m) (eta_in m) (dO c) (cdO c).
+Hypothesis of_products : total (fun c => Rabs (dO c * O c)) comps <= products.
+Hypothesis of_carried : total (fun c => Rabs (dO c) * dout c) comps <= carried.
+Hypothesis of_sizes : total (fun c => Rabs (O c) + dout c) comps <= sizes.
+Hypothesis of_D : Rabs D <= d.
+Hypothesis of_dLSE : Rabs dLSE <= dLse.
+
+(** D from the candidate's own output, or over the keys. *)
+Hypothesis D_run :
+  dot_any (ua m) (tiny m) (map (fun c => (cdO c, cO c)) comps) cD \/
+  dot_any (ua m) (tiny m) (map (fun j => (cP j, cG j)) keys) cD.
+
+Definition row_pError (j : A) : R := probability_error m (p j) (growth (T j)).
+
+(** cotangentError *)
+Definition row_dError : R :=
+  Rmax (from_output m (INR (length comps)) products carried sizes)
+    (total (fun j => from_key m (INR (length keys)) (p j) (row_pError j) (g j) (gError j)) keys).
+
+Lemma row_P : forall j, In j keys -> Rabs (P j) <= p j /\ Rabs (cP j - P j) <= row_pError j.
+Proof using Sane of_P.
+  intros j J. destruct (of_P j J) as (H1 & H2 & H3).
+  assert (0 <= P j) by (left; apply exp_pos). split; [rewrite Rabs_pos_eq; assumption|].
+  apply (probability_read m Sane); [split; assumption | exact H2 | exact H3].
+Qed.
+
+Lemma row_D : Rabs (cD - D) <= row_dError.
+Proof using Sane of_P of_G of_O of_dO of_products of_carried of_sizes D_run.
+  unfold row_dError. destruct D_run as [H | H].
+  - eapply Rle_trans; [|apply Rmax_l].
+    exact (from_output_bound m Sane comps dO O cO dout cdO cD products carried sizes of_O of_dO H
+      of_products of_carried of_sizes).
+  - eapply Rle_trans; [|apply Rmax_r]. unfold D. rewrite Gradient.D_two_ways.
+    apply (from_keys_bound m Sane keys P cP G cG p g row_pError gError cD); [|exact H].
+    intros j J. destruct (row_P j J), (of_G j J). auto.
+Qed.
+
+Theorem row_dS_bound : forall j cdS, In j keys -> dS_run m (cP j) (cG j) cD dLSE cdS ->
+  Rabs (cdS - Gradient.dS keys comps kappa dO dLSE s v sink j)
+    <= score_gradient_error m d dLse row_dError (p j) (row_pError j) (g j) (gError j).
+Proof using Sane of_P of_G of_O of_dO of_products of_carried of_sizes D_run of_D of_dLSE.
+  intros j cdS J Run. destruct (row_P j J), (of_G j J).
+  apply (dS_bound m Sane (P j) (cP j) (G j) (cG j) D cD dLSE); try assumption. apply row_D.
+Qed.
+
+(** The sink's value is 0, so its G is. *)
+Theorem row_dSink_bound : forall x pSink TSink cPSink cdSink, sink = Some x ->
+  exp (x - Gradient.LSE keys s sink) <= pSink -> 0 <= TSink ->
+  operand TSink (2 * tiny m + eta m) (exp (x - Gradient.LSE keys s sink)) cPSink ->
+  dS_run m cPSink 0 cD dLSE cdSink ->
+  Rabs (cdSink - Gradient.dSink keys comps kappa dO dLSE s v sink)
+    <= score_gradient_error m d dLse row_dError pSink (probability_error m pSink (growth TSink)) 0 0.
+Proof using Sane of_P of_G of_O of_dO of_products of_carried of_sizes D_run of_D of_dLSE.
+  intros x pSink TSink cPSink cdSink Hs Hp HT Ho Run. pose proof row_D as HD.
+  set (ps := exp (x - Gradient.LSE keys s sink)) in *. assert (0 <= ps) by (left; apply exp_pos).
+  assert (E : Gradient.dSink keys comps kappa dO dLSE s v sink = ps * (0 - D + dLSE)).
+  { unfold Gradient.dSink, ps, D. rewrite Hs. ring. }
+  rewrite E. apply (dS_bound m Sane ps cPSink 0 0 D cD dLSE); try assumption.
+  - rewrite Rabs_pos_eq; assumption.
+  - apply (probability_read m Sane); [split; assumption | exact HT | exact Ho].
+  - rewrite Rabs_R0. lra.
+  - rewrite Rminus_0_r, Rabs_R0. lra.
+Qed.
+
+End Row.
+
+(** ** Sums of terms *)
+
+Context {X : Type}.
+Variable xs : list X.
+Variables ranks magnitude exact out : R.
+Hypothesis some_ranks : 0 <= ranks.
+
+(** Equation (10): P and P' of each row and key, x one component of dO. *)
+Theorem dV_bound : forall (kappa P P' p pError x size term : X -> R),
+  (forall i, In i xs -> 0 <= kappa i /\ 0 <= P i <= p i /\ Rabs (P' i - P i) <= pError i /\
+    Rabs (x i) <= size i /\ value_run m (kappa i) (P' i) (x i) (term i)) ->
+  total (fun i => Rabs (kappa i * P i * x i)) xs <= magnitude ->
+  Rabs (total (fun i => kappa i * P i * x i) xs) <= exact ->
+  finish_run m 1 (map term xs) out ->
+  Rabs (out - total (fun i => kappa i * P i * x i) xs)
+    <= finish_sum m (INR (length xs)) ranks
+         (total (fun i => value_error m (kappa i) (p i) (pError i) (size i)) xs) magnitude exact.
+Proof using Sane some_ranks.
+  intros kappa P P' p pError x size term H Hm He F.
+  apply (finish_bound m Sane xs term _ (fun i => value_error m (kappa i) (p i) (pError i) (size i)) 0 1);
+    try assumption; try lra.
+  - rewrite Rabs_R1. lra.
+  - intros i I. destruct (H i I) as (H1 & H2 & H3 & H4 & H5).
+    rewrite Rmult_1_l, Rmult_0_l, Rplus_0_r.
+    exact (value_term_bound m Sane _ _ _ _ _ _ _ _ H1 H2 H3 H4 H5).
+Qed.
+
+(** Equations (14)-(16): r = dS f with f the softcap's slope, y of K (with an error) or Q (without);
+    the scale is alpha beta gamma. *)
+Theorem dQ_dK_bound : forall S alpha beta gamma (dS dS' dSb dSe f f' fb fe y y' yb dy term : X -> R),
+  split_scale S (Rabs alpha) (Rabs beta) gamma ->
+  (forall i, In i xs -> Rabs (dS i) <= dSb i /\ Rabs (dS' i - dS i) <= dSe i /\
+    Rabs (f i) <= fb i /\ Rabs (f' i - f i) <= fe i /\ Rabs (y i) <= yb i /\
+    Rabs (y' i - y i) <= dy i /\ key_run m alpha beta (dS' i) (f' i) (y' i) (term i)) ->
+  let t := fun i => alpha * beta * gamma * (dS i * f i * y i) in
+  total (fun i => Rabs (t i)) xs <= magnitude -> Rabs (total t xs) <= exact ->
+  finish_run m gamma (map term xs) out ->
+  Rabs (out - total t xs)
+    <= finish_sum m (INR (length xs)) ranks
+         (total (fun i => key_error m S (dSb i * fb i) (raw_error (dSb i) (dSe i) (fb i) (fe i))
+            (yb i) (dy i)) xs) magnitude exact.
+Proof using Sane some_ranks.
+  intros S alpha beta gamma dS dS' dSb dSe f f' fb fe y y' yb dy term HS H t Hm He F.
+  pose proof HS as (HA & HB & HE & HG & _).
+  assert (S0 : 0 <= S) by (rewrite <- HE; repeat apply Rmult_le_pos; try assumption; apply Rabs_pos).
+  apply (finish_bound m Sane xs term t (fun i => key_error m S (dSb i * fb i)
+    (raw_error (dSb i) (dSe i) (fb i) (fe i)) (yb i) (dy i)) S gamma);
+    try assumption; try lra.
+  intros i I. destruct (H i I) as (H1 & H2 & H3 & H4 & H5 & H6 & H7).
+  refine (key_term_bound m Sane S alpha beta gamma (dS' i * f' i) (dS i * f i) (dSb i * fb i)
+    (raw_error (dSb i) (dSe i) (fb i) (fe i)) (dS' i) (f' i) (y i) (y' i) (yb i) (dy i) (term i) HS eq_refl _ _ H5 H6 H7).
+  - rewrite Rabs_mult. apply Rmult_le_compat; try apply Rabs_pos; assumption.
+  - now apply raw_bound.
+Qed.
+
+(** Equations (17), (18). *)
+Theorem dBias_bound : forall (dS dS' b e term : X -> R),
+  (forall i, In i xs -> Rabs (dS i) <= b i /\ Rabs (dS' i - dS i) <= e i /\
+    bias_run m (dS' i) (term i)) ->
+  total (fun i => Rabs (dS i)) xs <= magnitude -> Rabs (total dS xs) <= exact ->
+  finish_run m 1 (map term xs) out ->
+  Rabs (out - total dS xs)
+    <= finish_sum m (INR (length xs)) ranks (total (fun i => bias_error m (b i) (e i)) xs) magnitude exact.
+Proof using Sane some_ranks.
+  intros dS dS' b e term H Hm He F.
+  apply (finish_bound m Sane xs term dS (fun i => bias_error m (b i) (e i)) 0 1); try assumption; try lra.
+  - rewrite Rabs_R1. lra.
+  - intros i I. destruct (H i I) as (H1 & H2 & H3). rewrite Rmult_1_l, Rmult_0_l, Rplus_0_r.
+    exact (bias_term_bound m Sane _ _ _ _ _ H1 H2 H3).
+Qed.
+
+(** Equations (25), (26): x of dK or dV with its bound, w of the weights or the features. *)
+Theorem projection_bound : forall (x x' w size error a term : X -> R),
+  (forall i, In i xs -> Rabs (x i) <= size i /\ Rabs (x' i - x i) <= error i /\ Rabs (w i) <= a i /\
+    projection_run m (x' i) (w i) (term i)) ->
+  total (fun i => Rabs (x i * w i)) xs <= magnitude -> Rabs (total (fun i => x i * w i) xs) <= exact ->
+  finish_run m 1 (map term xs) out ->
+  Rabs (out - total (fun i => x i * w i) xs)
+    <= finish_sum m (INR (length xs)) ranks
+         (total (fun i => projection_error m (size i) (error i) (a i)) xs) magnitude exact.
+Proof using Sane some_ranks.
+  intros x x' w size error a term H Hm He F.
+  apply (finish_bound m Sane xs term _ (fun i => projection_error m (size i) (error i) (a i)) 0 1);
+    try assumption; try lra.
+  - rewrite Rabs_R1. lra.
+  - intros i I. destruct (H i I) as (H1 & H2 & H3 & H4). rewrite Rmult_1_l, Rmult_0_l, Rplus_0_r.
+    exact (projection_term_bound m Sane _ _ _ _ _ _ _ H1 H2 H3 H4).
+Qed.
+
+End Bound.
