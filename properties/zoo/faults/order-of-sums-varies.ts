@@ -11,7 +11,7 @@ export const fault: Fault = {
   seen: 'B-5',
   shownBy: null,
   unseen:
-    'Right by the definition: the bounds hold for every order of summation; `xattn fuzz` names such a candidate flaky only where it fails.',
+    'Right by the definition: the bounds hold for every order of summation; `xattn fuzz` says of such a candidate that it is not deterministic.',
   seams: () => {
     let calls = 0;
     return {
