@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { referenceOutputs } from '../reference/reference.ts';
 import { mapTensor } from '../reference/tensor.ts';
 import { caseArbitrary } from './arbitraries/attention-case.ts';
+import { gradientsAreDerivatives } from './derivative.property.ts';
 import { emptyRowsAreSilent, gradientsOverBlocksAddUp } from './gradient.property.ts';
 import { LAWS } from './laws/index.ts';
 import { checkLaw } from './laws/law.ts';
@@ -41,6 +42,12 @@ describe('theorems on rationals, zero tolerance', () => {
       expect(tally.equations).toBeGreaterThan(10);
     });
   }
+});
+
+describe('gradients in sixty digits', () => {
+  it('are derivatives along random directions', () => {
+    fc.assert(gradientsAreDerivatives(), { seed: SEED, numRuns: 40 });
+  });
 });
 
 describe('laws on honest candidates, tolerance from their bounds', () => {
