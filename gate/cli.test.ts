@@ -187,6 +187,27 @@ describe('oracle', () => {
     expect(lo!.tensor.get(0, 1, 2, 3)).toBeLessThan(truth);
     expect(hi!.tensor.get(0, 1, 2, 3)).toBeGreaterThan(truth);
   });
+
+  it('answers for a sample in fp8, says its share, and refuses rows that are not there', async () => {
+    const ended = await xattn(
+      'oracle',
+      folder,
+      '--format',
+      'fp8-e4m3',
+      '--rows',
+      '2',
+      '--keys',
+      '0,',
+    );
+    expect(ended.status).toBe(0);
+    expect(ended.stdout).toMatch(/sample of every head: 2 of \d+ query rows, 1 of \d+ keys/);
+    const { tensors } = readSafetensors(readFileSync(path.join(folder, 'expected.safetensors')));
+    expect(tensors.get('out')!.dtype).toBe('F8_E4M3');
+    expect(tensors.get('out')!.tensor.shape[2]).toBe(2);
+    expect(tensors.get('rows')!.tensor.shape).toEqual([2]);
+    const refused = await xattn('oracle', folder, '--rows', '999,');
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringMatching(/"rows" expected/)]);
+  });
 });
 
 describe('gate', () => {
