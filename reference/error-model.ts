@@ -8,7 +8,7 @@
  */
 import { exp, log } from './arithmetic/float64.ts';
 import type { Dtype } from './case.ts';
-import { minSubnormal, unitRoundoff } from './format.ts';
+import { minNormal, minSubnormal, unitRoundoff } from './format.ts';
 import type { Profile } from './profile.ts';
 
 const U64 = 2 ** -53;
@@ -58,11 +58,14 @@ export function lambdaFor(sums: number): number {
 export function errorModel(profile: Profile, dtype: Dtype, lambda: number | null): ErrorModel {
   const exactInput = unitRoundoff(dtype) >= profile.operand;
   const exactStored = unitRoundoff(dtype) >= profile.output;
+  // Subnormal inputs of a coarser format may be rounded; of any, flushed to zero.
+  const tiny = minSubnormal(dtype) < minNormal(profile.name) ? profile.tiny : 0;
+  const near = (half: number): number => tiny + (minSubnormal(dtype) / 2 >= half ? 0 : half);
   return {
     ...profile,
     input: exactInput ? 0 : profile.operand,
-    inputTiny: minSubnormal(dtype) / 2 >= profile.operandTiny ? 0 : profile.operandTiny,
-    storedTiny: minSubnormal(dtype) / 2 >= profile.outputTiny ? 0 : profile.outputTiny,
+    inputTiny: near(profile.operandTiny),
+    storedTiny: near(profile.outputTiny),
     stored: exactStored ? 0 : profile.output,
     roundings: lambda === null ? everyRounding : likelyRoundings(lambda, profile.accumulation),
   };

@@ -86,14 +86,14 @@ function scales(scale: number): { q: number; k: number; product: number } {
 }
 
 /** Do the operands hold less than the case's dtype? */
-const narrowed = (model: ErrorModel): boolean => model.input > 0 || model.inputTiny > 0;
+const narrowed = (model: ErrorModel): boolean => model.input > 0 || model.inputTiny > model.tiny;
 
 /** An operand that is the input itself fits its format; a rounded or scaled one may not. */
 const changed = (model: ErrorModel, factor: number): boolean => narrowed(model) || factor > 1;
 
 /** Bias, sink and dLSE are stored in the output format when it is narrower than the case's dtype. */
 const storable = ({ model, limits }: Context, x: number): boolean =>
-  (model.stored === 0 && model.storedTiny === 0) || !over(x, limits.output);
+  (model.stored === 0 && model.storedTiny <= model.tiny) || !over(x, limits.output);
 
 /** Visible keys of a row; null when its scores may not fit. */
 function pairsOf(context: Context, [b, h, i]: Row): Pair[] | null {
