@@ -10,6 +10,6 @@ export const fault: Fault = {
   wrong: 'Sums of gradients are kept in f16, not in f32, at profile f16.',
   seen: 'invented',
   profile: 'f16',
-  shownBy: 'probe/key-gradients-stand-still',
+  shownBy: 'probe/query-gradients-stand-still',
   seams: () => ({ round: (honest) => ({ ...honest, gradient: to('f16') }) }),
 };
