@@ -3,7 +3,8 @@
     Purpose. From any run of AttentionModel.v to the bounds that reference/bounds.ts computes from
     exact quantities: exact scores s, coefficients k (dropout factor times value, 0 for the sink), the
     scores' errors, the carried errors of the values. [weight_error], [denominator], [numerator] and
-    [divided] are bounds.ts's expressions.
+    [divided] are bounds for which this is proved; reference/bounds.ts still computes an earlier
+    formula of Weight, derived on paper, with smaller constants (4 + 4|x| for the exponential).
 
     Main results.
     - [weight_bound]    what a run can cost key j is at most weight_error
