@@ -7,7 +7,7 @@
  * an error already made and, once for all models, the magnitude and number of what is summed.
  * @module
  */
-import { carriedOver, finalRounding, type OperandError, type RowBound } from './bounds.ts';
+import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
 import type { OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
@@ -29,6 +29,7 @@ import {
 } from './gradient-errors.ts';
 import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
 import { kvHead } from './scores.ts';
+import { finalRounding } from './step-errors.ts';
 import { elementCount } from './tensor.ts';
 
 /** A gradient that is a sum: what is summed, in magnitude and number; the same for every model. */

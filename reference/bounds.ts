@@ -7,11 +7,24 @@
  * cannot be derived is +Infinity. `bounds-backward.ts` goes on from the same rows.
  * @module
  */
-import { tanh } from './arithmetic/float64.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
-import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
+import { type ErrorModel, growth } from './error-model.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
 import { kvHead } from './scores.ts';
+import {
+  biasError,
+  convertedError,
+  dividedError,
+  finalRounding,
+  flush,
+  projectionError,
+  quotient,
+  rawScoreError,
+  softcapError,
+  tanhError,
+  unroundedError,
+  weightError,
+} from './step-errors.ts';
 
 /** Absolute error of recomputed K and V, flat; null when they are inputs. Lemma Recompute. */
 export interface OperandError {
@@ -45,8 +58,8 @@ export function newRowBound(seqKv: number, width: number): RowBound {
   };
 }
 
-/** Error of X = Y W, summed over dim_y and stored in the operand format. */
-function projectionError(
+/** Error of every element of X = Y W. */
+function projectionErrors(
   model: ErrorModel,
   [y, w]: readonly [Float64Array, Float64Array],
   x: FlatBalls,
@@ -54,22 +67,19 @@ function projectionError(
   const [batch = 0, heads = 0, seq = 0, width = 0] = x.shape;
   const columns = heads * width;
   const dimY = w.length / columns;
-  const sizes = upper(x);
-  const error = new Float64Array(sizes.length);
-  const grown = sumGrowth(model, dimY, 2, model.scores, 2 * model.input);
+  const values = upper(x);
+  const error = new Float64Array(values.length);
   for (let n = 0; n < error.length; n++) {
     const [c, row] = [n % width, Math.floor(n / width)];
     const [j, h] = [row % seq, Math.floor(row / seq) % heads];
     const yAt = (Math.floor(row / seq / heads) * seq + j) * dimY;
-    let [magnitude, parts] = [0, 0];
+    let [magnitude, sizes] = [0, 0];
     for (let e = 0; e < dimY; e++) {
-      const [a, f] = [y[yAt + e] ?? 0, w[e * columns + h * width + c] ?? 0];
-      magnitude += Math.abs(a * f);
-      parts += Math.abs(a) + Math.abs(f);
+      const [f, a] = [Math.abs(y[yAt + e] ?? 0), Math.abs(w[e * columns + h * width + c] ?? 0)];
+      magnitude += f * a;
+      sizes += f + a;
     }
-    const inputs = model.inputTiny * (parts + dimY * model.inputTiny) * (1 + grown);
-    const sum = magnitude * grown + inputs + 2 * dimY * model.tiny;
-    error[n] = sum + model.operand * ((sizes[n] ?? 0) + sum) + model.operandTiny;
+    error[n] = projectionError(model, dimY, { magnitude, sizes, x: values[n] ?? 0 });
   }
   return batch === 0 ? new Float64Array(0) : error;
 }
@@ -83,7 +93,7 @@ export function operandError(c: CertifiedCase, model: ErrorModel): OperandError 
     return { k: near(c.k), v: near(c.v) };
   }
   const { y, wK, wV } = c.features;
-  return { k: projectionError(model, [y, wK], c.k), v: projectionError(model, [y, wV], c.v) };
+  return { k: projectionErrors(model, [y, wK], c.k), v: projectionErrors(model, [y, wV], c.v) };
 }
 
 /** Σ_e |a_e|·b_e over a row of each. */
@@ -99,82 +109,40 @@ export function carriedOver(
   return sum;
 }
 
-/** Lemma Softcap: tanh is steepest at the end of the interval nearest zero. Error of tanh. */
-function tanhError(
-  model: ErrorModel,
-  cap: number,
-  [raw, least]: readonly [number, number],
-  error: number,
-): number {
-  const argument = error / cap + (2 * model.scores * (raw + error)) / cap;
-  const steepest = tanh(Math.max(0, least / cap - argument));
-  const slope = Math.min(1, 1 - steepest * steepest + 4 * model.tanh + 2 ** -46);
-  return Math.min(2, argument * slope + model.tanh);
+/** Σ_e b_e over a row. */
+function sumOver(b: Float64Array, at: number, width: number): number {
+  let sum = 0;
+  for (let e = 0; e < width; e++) sum += b[at + e] ?? 0;
+  return sum;
 }
 
-/** Lemmas Score, Softcap, Bias: the error of the n-th score, any order, Q or K scaled first. */
+/** Lemmas Score, Softcap, Bias: the error of the n-th score. */
 function scoreError(
   c: CertifiedCase,
   model: ErrorModel,
   row: RowMagnitudes,
   n: number,
-  { carried, grown, to }: { carried: number; grown: number; to: RowBound },
+  { carried, spread, to }: { carried: number; spread: number; to: RowBound },
 ): number {
   const { head_dim: d, softcap: cap } = c.parameters;
   const scale = Math.abs(c.parameters.scale);
-  const [products = 0, sizes = 0, raw = 0, capped = 0, bias = 0, score = 0] = [
-    row.products[n],
-    row.sizes[n],
-    row.raw[n],
-    row.capped[n],
-    row.bias[n],
-    row.score[n],
-  ];
-  const absolute =
-    (1 + scale) * sizes * (model.operandTiny + model.tiny) + 2 * (d + 1) * model.tiny;
-  let error = scale * (products + carried) * grown + scale * carried + absolute;
+  const [raw, least, capped] = [row.raw[n] ?? 0, row.rawLeast[n] ?? 0, row.capped[n] ?? 0];
+  const sizes = (row.sizes[n] ?? 0) + spread;
+  const operands = { magnitude: row.products[n] ?? 0, carried, sizes };
+  let error = rawScoreError(model, { scale, d }, operands);
   if (cap !== 0) {
-    const tError = tanhError(model, cap, [raw, row.rawLeast[n] ?? 0], error);
+    const tError = tanhError(model, cap, { raw, least, error });
     to.tError[n] = tError;
-    error = cap * tError + 2 * model.scores * capped;
+    error = softcapError(model, cap, { capped, tError });
   }
   if (c.bias === null) return error;
-  return (
-    error +
-    model.scores * (score + capped + bias) +
-    model.stored * bias +
-    model.storedTiny +
-    model.tiny
-  );
+  return biasError(model, { score: row.score[n] ?? 0, capped, bias: row.bias[n] ?? 0, error });
 }
 
-/**
- * Lemma Weight: exp(s − m) with the subtraction perhaps fused, an exponential of (4 + 4|x|) ULP, a
- * sum of n terms, rescalings whose shifts add up to the range, and one merge a rank.
- */
-function weightError(
-  model: ErrorModel,
-  row: RowMagnitudes,
-  terms: { summed: number; ranks: number },
-  [score, shift, error]: readonly [number, number, number],
-): number {
-  const { exponential: uE, accumulation: uA } = model;
-  const fused = uE * (score + row.m + shift);
-  const exponential = (4 + 4 * shift) * uE;
-  const summed = terms.summed * uA;
-  const rescaled = (5 * terms.summed + 4 * row.range) * uA;
-  const merged = terms.ranks * (14 + 2 * Math.max(score, row.lse)) * uA;
-  return error + fused + exponential + summed + rescaled + merged;
-}
-
-/** Lemma Log: LSE = m + log l, the logarithm within 8 ULP of max(1, |log l|). */
-function lseRounding(model: ErrorModel, { m, lse, logSum }: RowMagnitudes): number {
-  return model.accumulation * (4 * m + 8 * logSum + 8 + 3 * lse);
-}
-
-/** 1/(1 − b) − 1, and −log(1 − b) is no larger; unbounded from b = 1 on. Lemma Denominator. */
-function quotient(b: number): number {
-  return b < 1 ? b / (1 - b) : Number.POSITIVE_INFINITY;
+/** Terms of the row's sum (its sink is one), and operations a term may lose to underflow in. */
+function rowTerms(c: CertifiedCase, row: RowMagnitudes): { n: number; operations: number } {
+  const n = row.count + (row.sink === null ? 0 : 1);
+  return { n, operations: 3 * n + c.parameters.partition.ranks };
 }
 
 /** Everything the bounds of row (b, h, i) rest on, into `to`. */
@@ -189,29 +157,33 @@ export function rowBound(
   const { heads, kv_heads, seq_q, seq_kv, head_dim: d, partition } = c.parameters;
   const queryAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * d;
   const keysAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * d;
-  const n = row.count + (row.sink === null ? 0 : 1);
-  const terms = { summed: model.roundings(n), ranks: partition.ranks };
-  const grown = sumGrowth(model, d, 3, model.scores, 4 * model.operand + 2 * model.input);
-  let denominator = n * model.tiny;
+  const { n, operations } = rowTerms(c, row);
+  const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
+  let largest = sinkError;
   for (let k = 0; k < row.count; k++) {
     const keyAt = keysAt + (row.j[k] ?? 0) * d;
     const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
-    const error = scoreError(c, model, row, k, { carried, grown, to });
-    const weight = weightError(model, row, terms, [row.score[k] ?? 0, row.shift[k] ?? 0, error]);
+    const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
+    const error = scoreError(c, model, row, k, { carried, spread, to });
+    to.weight[k] = error;
+    largest = Math.max(largest, error);
+  }
+  const { ranks } = partition;
+  const terms = { summed: model.roundings(n), ranks, lse: row.lse, slack: 1 + largest };
+  let denominator = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
+  for (let k = 0; k < row.count; k++) {
+    const [score, fromLse, error] = [row.score[k] ?? 0, row.fromLse[k] ?? 0, to.weight[k] ?? 0];
+    const weight = weightError(model, terms, { score, fromLse, error });
     to.weight[k] = weight;
     denominator += (row.p[k] ?? 0) * growth(weight);
   }
   if (row.sink !== null) {
-    const { score, shift, p } = row.sink;
-    to.sinkWeight = weightError(model, row, terms, [
-      score,
-      shift,
-      model.stored * score + model.storedTiny,
-    ]);
+    const { score, fromLse, p } = row.sink;
+    to.sinkWeight = weightError(model, terms, { score, fromLse, error: sinkError });
     denominator += p * growth(to.sinkWeight);
   }
   to.denominator = denominator;
-  to.lseError = quotient(denominator) + lseRounding(model, row);
+  to.lseError = convertedError(model, row.lse, quotient(denominator));
 }
 
 /**
@@ -234,32 +206,29 @@ export function outErrors(
     out.fill(Number.POSITIVE_INFINITY);
     return;
   }
-  out.fill(row.count * 3 * model.tiny);
+  const { n, operations } = rowTerms(c, row);
+  out.fill(2 * n * flush(model, { leaf: model.tiny, size: 0, operations }));
   const beside = model.probabilities + model.input + 5 * model.accumulation;
   for (let k = 0; k < row.count; k++) {
     const [kappa, p] = [row.kappa[k] ?? 0, row.p[k] ?? 0];
     const grown = growth((to.weight[k] ?? 0) + beside);
-    const flushed = kappa * (model.tiny + model.operandTiny);
+    const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
+    const flushed =
+      2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.tiny);
     const ofV = kappa * p * grown + flushed;
     const ofError = kappa * p * (1 + grown) + flushed;
     const vAt = valuesAt + (row.j[k] ?? 0) * width;
     for (let e = 0; e < width; e++) {
       const v = Math.abs(c.v.mid[vAt + e] ?? 0) + (c.v.rad[vAt + e] ?? 0);
-      out[e] = (out[e] ?? 0) + ofV * v;
-      if (operands !== null) out[e] = (out[e] ?? 0) + ofError * (operands.v[vAt + e] ?? 0);
+      out[e] = (out[e] ?? 0) + ofV * v + ofError * (operands?.v[vAt + e] ?? 0);
     }
   }
   for (let e = 0; e < width; e++) {
     const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
-    const divided = ((out[e] ?? 0) + size * to.denominator) / (1 - to.denominator);
-    const unrounded = divided + 3 * model.accumulation * (size + divided) + model.tiny;
+    const divided = dividedError(out[e] ?? 0, size, to.denominator);
+    const unrounded = unroundedError(model, size, divided);
     out[e] = unrounded + finalRounding(model, size + unrounded);
   }
-}
-
-/** One rounding to the output format. */
-export function finalRounding(model: ErrorModel, magnitude: number): number {
-  return model.output * magnitude + model.outputTiny;
 }
 
 /** One rounding of the LSE to the format it is stored in, no coarser than the profile's output. */

@@ -156,7 +156,7 @@ Qed.
 Definition local_budget (n m : R) (j : A) : R :=
   (8 + 2 * Rabs (s j)) * ue + (8 * n + 10 * (m - s j)) * ua.
 
-(** Underflow of N operations. *)
+(** step-errors.ts, flush: underflow of the leaf (h) and of N operations. *)
 Definition flush (h : R) (k N : R) : R := h + N * (8 * eta * (Rabs k + 1)).
 
 Lemma leaf_budget_le : forall j m, s j <= m -> 0 <= leaf_budget ue (s j) m <= local_budget 0 m j.
@@ -302,7 +302,7 @@ Proof.
   destruct (Rcase_abs L), (Rcase_abs (s j)), (Rcase_abs top); lra.
 Qed.
 
-(** bounds.ts, weightError, on the computed scores: a partial of n keys and r merges at L. *)
+(** step-errors.ts, weightError, on the computed scores: a partial of n keys and r merges at L. *)
 Definition merged_budget (n r L : R) (j : A) : R :=
   (8 + 2 * Rabs (s j)) * ue
   + (8 * n + 10 * (L - s j) + (7 * reach j + 18) + r * (14 + 2 * reach j)) * ua.

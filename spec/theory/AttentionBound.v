@@ -3,8 +3,7 @@
     Purpose. From any run of AttentionModel.v to the bounds that reference/bounds.ts computes from
     exact quantities: exact scores s, coefficients k (dropout factor times value, 0 for the sink), the
     scores' errors, the carried errors of the values. [weight_error], [denominator], [numerator] and
-    [divided] are bounds for which this is proved; reference/bounds.ts still computes an earlier
-    formula of Weight, derived on paper, with smaller constants (4 + 4|x| for the exponential).
+    [divided] are the expressions of reference/step-errors.ts and bounds.ts.
 
     Main results.
     - [weight_bound]    what a run can cost key j is at most weight_error
@@ -20,12 +19,12 @@
 
 From Coq Require Import Reals Lra Lia List Permutation.
 From Flocq Require Import Core.
-From Xattn Require Import Growth SumModel SumAccuracy DotModel DotAccuracy AttentionModel
-  AttentionAccuracy.
+From Xattn Require Import Growth SumModel SumAccuracy DotModel DotAccuracy.
+From Xattn Require Import AttentionModel AttentionAccuracy.
 Import ListNotations.
 Open Scope R_scope.
 
-(** bounds.ts, weightError: [slack] is one more than the largest score error of the row. *)
+(** step-errors.ts, weightError: [slack] is one more than the largest score error of the row. *)
 Definition weight_rounding (ue ua n ranks slack lse s score : R) : R :=
   let reach := Rmax (Rabs s) (Rabs lse) + slack + 1 in
   let exponential := (8 + 2 * (Rabs s + score)) * ue in
@@ -37,8 +36,17 @@ Definition weight_rounding (ue ua n ranks slack lse s score : R) : R :=
 Definition weight_error (ue ua n ranks slack lse s score : R) : R :=
   score + weight_rounding ue ua n ranks slack lse s score.
 
-(** 1 / (1 - b) - 1: bounds.ts, quotient. *)
+(** step-errors.ts, quotient: 1 / (1 - b) - 1. *)
 Definition quotient (b : R) : R := b / (1 - b).
+
+(** step-errors.ts, dividedError. *)
+Definition divided_error (numerator out denominator : R) : R :=
+  (numerator + out * denominator) / (1 - denominator).
+
+(** step-errors.ts, unroundedError and convertedError. *)
+Definition unrounded_error (ua tiny out divided : R) : R :=
+  divided + 3 * ua * (out + divided) + tiny.
+Definition converted_error (ua lse divided : R) : R := divided + 3 * ua * (lse + divided).
 
 Lemma quotient_of_sums : forall Z o O N' Eo B' E, 0 < Z -> 0 <= B' -> 0 <= E -> 0 <= Eo -> 0 <= N' ->
   B' + E < 1 -> Rabs (1 - Z) <= Z * B' + E -> Rabs (O - Z * o) <= Z * N' + Eo ->
@@ -117,7 +125,7 @@ Definition numerator : R :=
   total (fun j => p j * (Rabs (k j) * growth (weight j + beside)
     + dk j * (1 + growth (weight j + beside)))) js
   + 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js.
-Definition divided : R := (numerator + Rabs out * denominator) / (1 - denominator).
+Definition divided : R := divided_error numerator (Rabs out) denominator.
 
 Lemma mass_pos : js <> [] -> 0 < mass.
 Proof.
@@ -325,32 +333,30 @@ Qed.
 
 End Bound.
 
-(** After the quotient: at most two more operations (a dropout scale, a copy) and the final rounding.
-    bounds.ts, outError's [unrounded], and finalRounding. *)
+(** After the quotient: at most two more operations (a dropout scale, a copy), the final rounding. *)
 Theorem stored_bound : forall ua uo tiny otiny out divided O O' O'', 0 <= ua -> 0 <= uo ->
   Rabs (O - out) <= divided -> rounds (3 * ua) tiny O O' -> rounds uo otiny O' O'' ->
-  let unrounded := divided + 3 * ua * (Rabs out + divided) + tiny in
+  let unrounded := unrounded_error ua tiny (Rabs out) divided in
   Rabs (O'' - out) <= unrounded + (uo * (Rabs out + unrounded) + otiny).
 Proof.
   intros ua uo tiny otiny out divided O O' O'' U UO H R1 R2 unrounded. unfold rounds in *.
   pose proof (Rabs_triang (O - out) out) as A1. replace (O - out + out) with O in A1 by ring.
   assert (H1 : Rabs (O' - out) <= unrounded).
   { replace (O' - out) with ((O' - O) + (O - out)) by ring. eapply Rle_trans; [apply Rabs_triang|].
-    unfold unrounded. assert (3 * ua * Rabs O <= 3 * ua * (Rabs out + divided))
+    unfold unrounded, unrounded_error. assert (3 * ua * Rabs O <= 3 * ua * (Rabs out + divided))
       by (apply Rmult_le_compat_l; lra). lra. }
   pose proof (Rabs_triang (O' - out) out) as A2. replace (O' - out + out) with O' in A2 by ring.
   replace (O'' - out) with ((O'' - O') + (O' - out)) by ring. eapply Rle_trans; [apply Rabs_triang|].
   assert (uo * Rabs O' <= uo * (Rabs out + unrounded)) by (apply Rmult_le_compat_l; lra). lra.
 Qed.
 
-(** One conversion (from base 2, say), then the format the LSE is stored in. bounds.ts, lseError and
-    lseStored. *)
+(** One conversion (from base 2, say), then the format the LSE is stored in. bounds.ts, lseStored. *)
 Theorem lse_stored_bound : forall ua uo lse divided L L' L'', 0 <= ua -> 0 <= uo ->
   Rabs (L - lse) <= divided -> rounds (3 * ua) 0 L L' -> rounds uo 0 L' L'' ->
-  let error := divided + 3 * ua * (Rabs lse + divided) in
+  let error := converted_error ua (Rabs lse) divided in
   Rabs (L'' - lse) <= error + uo * (Rabs lse + error).
 Proof.
   intros ua uo lse divided L L' L'' U UO H R1 R2.
-  pose proof (stored_bound ua uo 0 0 lse divided L L' L'' U UO H R1 R2) as X. cbv zeta in *.
+  pose proof (stored_bound ua uo 0 0 lse divided L L' L'' U UO H R1 R2) as X. unfold unrounded_error, converted_error in *. cbv zeta in *.
   rewrite !Rplus_0_r in X. exact X.
 Qed.

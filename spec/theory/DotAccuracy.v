@@ -1,8 +1,8 @@
 (** * DotAccuracy: lemmas Dot, Recompute and Score of bounds.md
 
-    Purpose. What reference/bounds.ts allows a score, from rounded or recomputed operands through the
+    Purpose. What reference/step-errors.ts allows a score, from rounded or recomputed operands through the
     dot product and the scale. [projection_error] and [raw_score_error] are the expressions of
-    bounds.ts.
+    reference/step-errors.ts.
 
     Main results. us, uo, ui: roundoffs of sums, operands, inputs; eta: operandTiny + tiny, tiny.
     - [dot_approx]        any order, operands with errors: T grows by n u
@@ -82,7 +82,7 @@ Qed.
 Lemma exp_half : forall T, T <= 1 / 2 -> exp T <= 2.
 Proof. intros T H. eapply Rle_trans; [apply (exp_le _ (1 / 2) H) | Kernels.bound]. Qed.
 
-(** An approximation whose budget is one number, read with bounds.ts's growth. *)
+(** An approximation whose budget is one number, read with error-model.ts's growth. *)
 Lemma approx_read : forall (t h : A -> R) js T E x, 0 <= T <= 1 / 2 -> (forall j, In j js -> 0 <= h j) ->
   approx js t h (fun _ => T) E x ->
   Rabs (x - total t js) <= growth T * total (fun j => Rabs (t j)) js + 2 * total h js + E.
@@ -95,11 +95,11 @@ Qed.
 
 (** ** Recompute *)
 
-(** bounds.ts, projectionError. *)
-Definition projection_error (us uo ui eta tiny n magnitude sizes x : R) : R :=
-  let sum := magnitude * growth ((n + 2) * us + 2 * ui)
-    + 2 * (sizes * eta + n * (eta * eta)) + 4 * n * tiny in
-  sum + (uo * (Rabs x + sum) + eta).
+(** step-errors.ts, projectionError. *)
+Definition projection_error (us uo ui itiny otiny tiny n magnitude sizes x : R) : R :=
+  let absolute := 2 * itiny * (sizes + n * itiny) + 4 * n * tiny in
+  let sum := magnitude * growth ((n + 2) * us + 2 * ui) + absolute in
+  sum + uo * (x + sum) + otiny.
 
 Lemma growth_le : forall S T, 0 <= S <= T -> growth S <= growth T.
 Proof.
@@ -112,16 +112,17 @@ Lemma total_nonneg_abs : forall (f : A -> R) js, 0 <= total (fun j => Rabs (f j)
 Proof. intros f js. apply total_pos. intros. apply Rabs_pos. Qed.
 
 (** X = Y W in any order, inputs rounded to the operand format, the result stored in it. *)
-Theorem recompute_bound : forall us uo ui eta tiny (y w cy cw : A -> R) js z x,
+Theorem recompute_bound : forall us uo ui eta otiny tiny (y w cy cw : A -> R) js z x,
   0 <= us -> 0 <= uo -> 0 <= ui -> 0 <= eta -> 0 <= tiny ->
   (INR (length js) + 2) * us + 2 * ui <= 1 / 2 ->
   (forall j, In j js -> operand ui eta (y j) (cy j) /\ operand ui eta (w j) (cw j)) ->
-  dot_any us tiny (map (fun j => (cy j, cw j)) js) z -> rounds uo eta z x ->
+  dot_any us tiny (map (fun j => (cy j, cw j)) js) z -> rounds uo otiny z x ->
   let exact := total (fun j => y j * w j) js in
-  Rabs (x - exact) <= projection_error us uo ui eta tiny (INR (length js))
-    (total (fun j => Rabs (y j * w j)) js) (total (fun j => Rabs (y j) + Rabs (w j)) js) exact.
+  Rabs (x - exact) <= projection_error us uo ui eta otiny tiny (INR (length js))
+    (total (fun j => Rabs (y j * w j)) js) (total (fun j => Rabs (y j) + Rabs (w j)) js)
+    (Rabs exact).
 Proof.
-  intros us uo ui eta tiny y w cy cw js z x U UO UI HE HT N O D R exact.
+  intros us uo ui eta otiny tiny y w cy cw js z x U UO UI HE HT N O D R exact.
   pose proof (pos_INR (length js)) as N0. set (n := INR (length js)) in *.
   assert (Nu : 0 <= n * us) by (apply Rmult_le_pos; assumption).
   pose proof (dot_approx us tiny y w cy cw (fun _ => eta) (fun _ => eta) ui ui js z U HT UI UI
@@ -140,7 +141,7 @@ Proof.
   unfold projection_error. cbv zeta.
   set (m := total (fun j => Rabs (y j * w j)) js) in *.
   set (s := total (fun j => Rabs (y j) + Rabs (w j)) js) in *.
-  set (sum := m * growth _ + _ + _).
+  set (sum := m * growth _ + _).
   assert (Z : Rabs (z - exact) <= sum).
   { eapply Rle_trans; [exact X|]. unfold sum.
     apply (Rmult_le_compat_r m) in G; [|exact M]. lra. }
@@ -153,7 +154,7 @@ Qed.
 
 (** ** Score *)
 
-(** bounds.ts, rawScoreError. *)
+(** step-errors.ts, rawScoreError. *)
 Definition raw_score_error (us uo ui eta tiny scale d magnitude carried sizes : R) : R :=
   let absolute := 4 * (1 + scale) * (sizes * eta + 2 * d * (eta * eta) + (d + 1) * tiny) in
   scale * (magnitude + carried) * growth ((d + 3) * us + (4 * uo + 2 * ui))

@@ -1,0 +1,136 @@
+/**
+ * What each step of the forward pass may lose, as formulas. spec/bounds.md §3
+ *
+ * One function a lemma, in magnitudes alone. Each is the definition of the same name in
+ * spec/theory/ (DotAccuracy, ScoreAccuracy, AttentionAccuracy, AttentionBound), about which the
+ * theorems are; spec/theory/step-errors.test.ts evaluates both and compares.
+ * @module
+ */
+import { tanh } from './arithmetic/float64.ts';
+import { type ErrorModel, sumGrowth } from './error-model.ts';
+
+/** Lemma Recompute: X = Y W over dim_y; Σ|y||w|, Σ(|y| + |w|), |x|. Coq: projection_error */
+export function projectionError(
+  model: ErrorModel,
+  dimY: number,
+  { magnitude, sizes, x }: { magnitude: number; sizes: number; x: number },
+): number {
+  const tiny = model.inputTiny;
+  const grown = sumGrowth(model, dimY, 2, model.scores, 2 * model.input);
+  const absolute = 2 * tiny * (sizes + dimY * tiny) + 4 * dimY * model.tiny;
+  const sum = magnitude * grown + absolute;
+  return sum + model.operand * (x + sum) + model.operandTiny;
+}
+
+/**
+ * Lemma Score: scale·q·k in any order, scale before or after it, on Q, K or both: Σ|q||k|, Σ|q|ΔK,
+ * Σ(|q| + |k| + ΔK). Coq: raw_score_error
+ */
+export function rawScoreError(
+  model: ErrorModel,
+  { scale, d }: { scale: number; d: number },
+  { magnitude, carried, sizes }: { magnitude: number; carried: number; sizes: number },
+): number {
+  const eta = model.operandTiny + model.tiny;
+  const grown = sumGrowth(model, d, 3, model.scores, 4 * model.operand + 2 * model.input);
+  const absolute = 4 * (1 + scale) * (sizes * eta + 2 * d * eta * eta + (d + 1) * model.tiny);
+  return scale * (magnitude + carried) * grown + scale * carried + absolute;
+}
+
+/** Slack of the float64 tanh below: 1 − tanh² from a tanh within 4u. spec/theory/Kernels.v */
+const SLOPE_SLACK = 2 ** -46;
+
+/** Lemma Softcap: the error of tanh(raw/c), steepest at the end nearest zero. Coq: tanh_error */
+export function tanhError(
+  model: ErrorModel,
+  cap: number,
+  { raw, least, error }: { raw: number; least: number; error: number },
+): number {
+  const argument = error / cap + (3 * model.scores * (raw + error)) / cap + model.tiny;
+  const steepest = tanh(Math.max(0, least / cap - argument));
+  const slope = Math.min(1, 1 - steepest * steepest + SLOPE_SLACK);
+  return Math.min(2, argument * slope) + model.tanh;
+}
+
+/** Lemma Softcap: the product with c. Coq: softcap_error */
+export function softcapError(
+  model: ErrorModel,
+  cap: number,
+  { capped, tError }: { capped: number; tError: number },
+): number {
+  return cap * tError + 3 * model.scores * (capped + cap * tError) + model.tiny;
+}
+
+/** Lemma Bias: the bias rounded to its storage format, one addition. Coq: bias_error */
+export function biasError(
+  model: ErrorModel,
+  { score, capped, bias, error }: { score: number; capped: number; bias: number; error: number },
+): number {
+  const added = error + model.stored * bias + model.storedTiny;
+  return added + model.scores * (score + capped + bias + added) + model.tiny;
+}
+
+/** What is the same for every weight of a row. */
+export interface WeightTerms {
+  /** Roundings of a sum of as many terms as the row has. */
+  readonly summed: number;
+  readonly ranks: number;
+  /** |LSE| at most. */
+  readonly lse: number;
+  /** One more than the largest error of the row's scores. */
+  readonly slack: number;
+}
+
+/**
+ * Lemma Weight, in the log domain: the score, an exponential with a fused subtraction, 8 roundings a
+ * join, what every unit costs by which the running maximum or LSE rises above the score, and the
+ * normalised partials: their LSE, and one merge a rank. Coq: weight_error
+ */
+export function weightError(
+  model: ErrorModel,
+  row: WeightTerms,
+  { score, fromLse, error }: { score: number; fromLse: number; error: number },
+): number {
+  const { exponential: uE, accumulation: uA } = model;
+  const reach = Math.max(score, row.lse) + row.slack + 1;
+  const exponential = (8 + 2 * (score + error)) * uE;
+  const summed = 8 * row.summed * uA;
+  const shifted = 10 * (fromLse + 2 * row.slack) * uA;
+  const merged = (18 + 7 * reach + row.ranks * (14 + 2 * reach)) * uA;
+  return error + exponential + summed + shifted + merged;
+}
+
+/** Underflow of one term: 3 times its leaf's, and one of each operation it may meet. Coq: flush */
+export function flush(
+  model: ErrorModel,
+  { leaf, size, operations }: { leaf: number; size: number; operations: number },
+): number {
+  return 3 * leaf + operations * (8 * model.tiny * (size + 1));
+}
+
+/** 1/(1 − b) − 1, and −log(1 − b) is no larger; unbounded from b = 1 on. Coq: quotient */
+export function quotient(b: number): number {
+  return b < 1 ? b / (1 - b) : Number.POSITIVE_INFINITY;
+}
+
+/** Lemma Output: numerator over denominator, both off. Coq: divided */
+export function dividedError(numerator: number, out: number, denominator: number): number {
+  return denominator < 1
+    ? (numerator + out * denominator) / (1 - denominator)
+    : Number.POSITIVE_INFINITY;
+}
+
+/** At most two operations after the quotient. Coq: unrounded_error */
+export function unroundedError(model: ErrorModel, out: number, divided: number): number {
+  return divided + 3 * model.accumulation * (out + divided) + model.tiny;
+}
+
+/** Lemma Log: one conversion of the LSE (from base 2, say). Coq: converted_error */
+export function convertedError(model: ErrorModel, lse: number, divided: number): number {
+  return divided + 3 * model.accumulation * (lse + divided);
+}
+
+/** One rounding to the output format. */
+export function finalRounding(model: ErrorModel, magnitude: number): number {
+  return model.output * magnitude + model.outputTiny;
+}

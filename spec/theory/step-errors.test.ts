@@ -1,0 +1,174 @@
+/**
+ * The formulas that the theorems are about are the formulas that judge: every function of
+ * reference/step-errors.ts, and growth, against the Coq definition of its name, on drawn numbers.
+ * A constant changed in either makes this fail.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { exp, tanh } from '../../reference/arithmetic/float64.ts';
+import { type ErrorModel, growth, referenceModel } from '../../reference/error-model.ts';
+import * as steps from '../../reference/step-errors.ts';
+import { CoqFormulas } from './coq-formula.ts';
+
+const theory = (name: string): URL => new URL(name, import.meta.url);
+const coq = new CoqFormulas({ Rmax: Math.max, Rmin: Math.min, Rabs: Math.abs, exp, tanh })
+  .read(theory('Growth.v'), ['growth'])
+  .read(theory('DotAccuracy.v'), ['projection_error', 'raw_score_error'])
+  .read(theory('ScoreAccuracy.v'), ['tanh_argument', 'tanh_error', 'softcap_error', 'bias_error'])
+  .read(theory('AttentionAccuracy.v'), ['flush'])
+  .read(theory('AttentionBound.v'), [
+    'weight_rounding',
+    'weight_error',
+    'quotient',
+    'divided_error',
+    'unrounded_error',
+    'converted_error',
+  ]);
+
+const number = fc.double({ min: 2 ** -12, max: 64, noNaN: true });
+const roundoff = fc.double({ min: 2 ** -24, max: 2 ** -5, noNaN: true });
+const count = fc.integer({ min: 1, max: 1000 });
+
+/** A model whose every roundoff is another number, none negligible: no term can hide. */
+const model: fc.Arbitrary<ErrorModel> = fc
+  .array(roundoff, { minLength: 14, maxLength: 14 })
+  .map((u) => {
+    const at = (n: number): number => u[n] ?? 0;
+    return {
+      ...referenceModel(at(0), at(1)),
+      operand: at(2),
+      scores: at(3),
+      exponential: at(4),
+      probabilities: at(5),
+      accumulation: at(6),
+      output: at(7),
+      tanh: at(8),
+      operandTiny: at(9),
+      outputTiny: at(10),
+      input: at(11),
+      stored: at(12),
+      inputTiny: at(13),
+      storedTiny: at(0),
+    };
+  });
+
+function same(program: number, theorem: number): void {
+  expect(Math.abs(program - theorem)).toBeLessThanOrEqual(1e-11 * Math.abs(theorem));
+}
+
+/** Draws a model and named magnitudes, and compares. */
+function agree<K extends string>(
+  names: readonly K[],
+  compare: (m: ErrorModel, x: Readonly<Record<K, number>>, n: number) => [number, number],
+): void {
+  const magnitudes = fc.record(
+    Object.fromEntries(names.map((name) => [name, number])) as Record<K, typeof number>,
+  ) as fc.Arbitrary<Record<K, number>>;
+  fc.assert(
+    fc.property(model, magnitudes, count, (m, x, n) => {
+      same(...compare(m, x, n));
+    }),
+    { seed: 4, numRuns: 300 },
+  );
+}
+
+const COMPARED: Readonly<Record<string, () => void>> = {
+  projectionError: () =>
+    agree(['magnitude', 'sizes', 'x'], (m, x, n) => [
+      steps.projectionError(m, n, x),
+      coq.evaluate('projection_error', {
+        ...{ us: m.scores, uo: m.operand, ui: m.input, itiny: m.inputTiny },
+        ...{ otiny: m.operandTiny, tiny: m.tiny, n, ...x },
+      }),
+    ]),
+  rawScoreError: () =>
+    agree(['scale', 'magnitude', 'carried', 'sizes'], (m, x, d) => [
+      steps.rawScoreError(m, { scale: x.scale, d }, x),
+      coq.evaluate('raw_score_error', {
+        ...{ us: m.scores, uo: m.operand, ui: m.input, eta: m.operandTiny + m.tiny },
+        ...{ tiny: m.tiny, d, ...x },
+      }),
+    ]),
+  tanhError: () =>
+    agree(['cap', 'least', 'beyond', 'error'], (m, { cap, least, beyond, error }) => {
+      // On the flat part the slope's slack of 2⁻⁴⁶ would count; the comparison stays near zero.
+      const x = { raw: (least + beyond) / 64, least: least / 64, error: error / 64 };
+      const slack = 2 ** -46 * 200;
+      const program = steps.tanhError(m, cap + 1, x);
+      const theorem = coq.evaluate('tanh_error', {
+        ...{ us: m.scores, tiny: m.tiny, utanh: m.tanh, cap: cap + 1, ...x },
+      });
+      return [Math.abs(program - theorem) <= slack ? theorem : program, theorem];
+    }),
+  softcapError: () =>
+    agree(['cap', 'capped', 'tError'], (m, x) => [
+      steps.softcapError(m, x.cap, x),
+      coq.evaluate('softcap_error', { us: m.scores, tiny: m.tiny, terror: x.tError, ...x }),
+    ]),
+  biasError: () =>
+    agree(['score', 'capped', 'bias', 'error'], (m, x) => [
+      steps.biasError(m, x),
+      coq.evaluate('bias_error', {
+        ...{ us: m.scores, ust: m.stored, tiny: m.tiny, stiny: m.storedTiny, ...x },
+      }),
+    ]),
+  weightError: () =>
+    agree(['s', 'fromLse', 'error', 'ranks', 'slack'], (m, x, n) => {
+      const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
+      const terms = { summed: n, ranks: x.ranks, slack: x.slack, lse: Math.abs(lse) };
+      return [
+        steps.weightError(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
+        coq.evaluate('weight_error', {
+          ...{ ue: m.exponential, ua: m.accumulation, n, ranks: x.ranks, slack: x.slack },
+          ...{ lse, s, score: x.error },
+        }),
+      ];
+    }),
+  flush: () =>
+    agree(['leaf', 'size', 'operations'], (m, x) => [
+      steps.flush(m, x),
+      coq.evaluate('flush', { eta: m.tiny, h: 3 * x.leaf, k: x.size, N: x.operations }),
+    ]),
+  quotient: () =>
+    agree(['b'], (_, { b }) => [steps.quotient(b / 65), coq.evaluate('quotient', { b: b / 65 })]),
+  dividedError: () =>
+    agree(['numerator', 'out', 'b'], (_, { numerator, out, b }) => [
+      steps.dividedError(numerator, out, b / 65),
+      coq.evaluate('divided_error', { numerator, out, denominator: b / 65 }),
+    ]),
+  unroundedError: () =>
+    agree(['out', 'divided'], (m, x) => [
+      steps.unroundedError(m, x.out, x.divided),
+      coq.evaluate('unrounded_error', { ua: m.accumulation, tiny: m.tiny, ...x }),
+    ]),
+  convertedError: () =>
+    agree(['lse', 'divided'], (m, x) => [
+      steps.convertedError(m, x.lse, x.divided),
+      coq.evaluate('converted_error', { ua: m.accumulation, ...x }),
+    ]),
+  growth: () => agree(['t'], (_, { t }) => [growth(t / 8), coq.evaluate('growth', { T: t / 8 })]),
+};
+
+/** Formulas whose theorem states them outright: [rounds uo otiny] in stored_bound. */
+const STATED = ['finalRounding'];
+
+describe('the formulas of the proofs and of the program', () => {
+  for (const [name, compare] of Object.entries(COMPARED)) {
+    it(`${name} is the one that is proved`, compare);
+  }
+
+  it('leave no function of step-errors.ts out', () => {
+    const source = readFileSync(new URL('../../reference/step-errors.ts', import.meta.url), 'utf8');
+    const functions = [...source.matchAll(/^export function (\w+)/gm)].map(([, name]) => name);
+    expect(functions.sort()).toEqual(
+      [...Object.keys(COMPARED).filter((name) => name !== 'growth'), ...STATED].sort(),
+    );
+  });
+
+  it('refuse what they cannot read', () => {
+    const read = (): unknown => new CoqFormulas({}).read(theory('Growth.v'), ['factor']);
+    expect(read).toThrow('no Definition factor over reals');
+  });
+});
