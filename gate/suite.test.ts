@@ -91,7 +91,7 @@ describe('the suites', () => {
       }
     }
     expect(hash.digest('hex')).toMatchInlineSnapshot(
-      `"ee7e6d30dbc57abfdf77c29780ea6ef139532a51c479d28fc087a64b42ddca27"`,
+      `"48773028ddbffa026d3df682d2b1f29ae5ba49045fd286412f91e38d6c6b98fc"`,
     );
   });
 
