@@ -10,6 +10,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { PROFILE_NAMES } from '../reference/profile.ts';
+import type { GenerateCommandOptions, VerifyCommandOptions } from './commands/fixtures.ts';
 import type { FuzzOptions } from './commands/fuzz.ts';
 import type { GateOptions } from './commands/gate.ts';
 import * as value from './commands/options.ts';
@@ -57,6 +58,14 @@ Examples:
   $ xattn oracle out/core/probe/rank-tags-3 --format bf16    the one right bfloat16 of every element
   $ xattn oracle out/core/probe/rank-tags-3 --bounds         and float64 enclosures, NAME.lo and NAME.hi
   $ xattn oracle out/core/size/4096-keys --rows 64 --keys 64        64 query rows and 64 keys of every head`;
+
+const FIXTURES_EXAMPLES = `
+Examples:
+  $ xattn fixtures verify                             the golden cases of this package, every bit
+  $ xattn fixtures generate my-folder                 the same bytes, in a folder of yours
+  $ xattn fixtures generate npz-folder --as npz       an archive per case for NumPy
+  $ xattn fixtures generate onnx-folder --as onnx     ONNX backend tests, where the operator covers the case
+  $ xattn fixtures generate json-folder --as json     bit patterns for any JSON parser`;
 
 function version(): string {
   for (const place of ['../package.json', '../../package.json']) {
@@ -155,6 +164,35 @@ function addDoctor(program: Command, finish: Finish): void {
     });
 }
 
+function addFixtures(program: Command, finish: Finish): void {
+  const fixtures = program
+    .command('fixtures')
+    .summary('golden cases: generate them, or verify a folder of them')
+    .description('Golden cases: correctly rounded answers in files, reproducible to the bit.')
+    .addHelpText('after', FIXTURES_EXAMPLES);
+  const load = () => import('./commands/fixtures.ts');
+  const as = new Option('--as <format>', 'another format').choices(['npz', 'onnx', 'json']);
+  fixtures
+    .command('generate [dir]')
+    .description('Write the golden cases into a folder (default: the package’s own).')
+    .addOption(as)
+    .option('--workers <n>', 'threads; changes no bit', value.wholeNumber)
+    .action(async (folder: string | undefined, options: GenerateCommandOptions) => {
+      finish(await (await load()).generateCommand(folder, options));
+    });
+  fixtures
+    .command('verify [dir]')
+    .description(
+      'Prove that a folder holds the golden cases, every byte (default: the package’s own).',
+    )
+    .option('--workers <n>', 'threads', value.wholeNumber)
+    .option('--seed <n>', 'of the cases evaluated again in 120 digits', value.wholeNumber, 1)
+    .option('--sample <n>', 'how many of them', value.wholeNumber, 12)
+    .action(async (folder: string | undefined, options: VerifyCommandOptions) => {
+      finish(await (await load()).verifyCommand(folder, options));
+    });
+}
+
 export function program(finish: Finish): Command {
   const command = new Command('xattn')
     .description('Judge implementations of cross-attention against the exact answer.')
@@ -162,7 +200,8 @@ export function program(finish: Finish): Command {
     .showHelpAfterError('Run it with --help to see what it takes.')
     .addHelpText('after', '\nEvery command explains itself, with examples: xattn gate --help')
     .exitOverride();
-  for (const add of [addGate, addFuzz, addReplay, addOracle, addDoctor]) add(command, finish);
+  const commands = [addGate, addFuzz, addReplay, addOracle, addFixtures, addDoctor];
+  for (const add of commands) add(command, finish);
   return command;
 }
 
