@@ -1,5 +1,5 @@
 /**
- * A schedule as a model for Spin: each rank a proctype, each operation one line.
+ * A schedule as a model for Spin: a table of all ranks' operations, one line each.
  *
  * The text is a function of the schedule value and nothing else, so what is model-checked is what
  * is run. `lanes.pml` (spec/protocol), which the text includes, says what an operation means.
@@ -10,10 +10,12 @@ import type { Lane, Operation, Schedule } from './schedule.ts';
 
 const LANE_NAMES: Readonly<Record<Lane, string>> = { query: 'QUERY', result: 'RESULT' };
 
-/** What may go wrong on the way: a message may vanish, or one rank may stop for good. */
+/** What may go wrong on the way: any message may vanish, or one rank may stop for good. */
 export type Fault = 'none' | 'lossy' | 'dying';
 
 export interface ModelOptions {
+  /** Keys are recomputed from features in every pass, and a backward pass projects onto them. */
+  readonly recompute?: boolean;
   readonly fault?: Fault;
   /** Further switches of lanes.pml: COPYING, TRUSTING, LOSSES=n. */
   readonly switches?: readonly string[];
@@ -21,55 +23,42 @@ export interface ModelOptions {
   readonly order?: readonly number[];
 }
 
-/** One operation as a line of lanes.pml. */
+/** One operation as a line of the table: OP(what, lane, slot, other rank or keys, query block). */
 function operationLine(operation: Operation): string {
   switch (operation.op) {
     case 'loadQuery':
-      return `LOAD(${operation.slot}, ${operation.block})`;
+      return `OP(LOAD, 0, ${operation.slot}, 0, ${operation.block})`;
     case 'initResult':
-      return `INIT(${operation.slot}, ${operation.block})`;
+      return `OP(INIT, 0, ${operation.slot}, 0, ${operation.block})`;
     case 'recomputeKV':
-      return 'RECOMPUTE';
+      return 'OP(RECOMPUTE, 0, 0, 0, 0)';
     case 'send': {
       const { lane, slot, to, block } = operation;
-      return `SEND(${LANE_NAMES[lane]}, ${slot}, ${to}, ${block})`;
+      return `OP(SEND, ${LANE_NAMES[lane]}, ${slot}, ${to}, ${block})`;
     }
     case 'receive': {
       const { lane, slot, from, block } = operation;
-      return `RECEIVE(${LANE_NAMES[lane]}, ${slot}, ${from}, ${block})`;
+      return `OP(RECEIVE, ${LANE_NAMES[lane]}, ${slot}, ${from}, ${block})`;
     }
     case 'computeBlock':
-      return `COMPUTE(${operation.slot}, ${operation.block}, ${operation.keys})`;
+      return `OP(COMPUTE, 0, ${operation.slot}, ${operation.keys}, ${operation.block})`;
     case 'merge':
-      return `MERGE(${operation.slot}, ${operation.block})`;
+      return `OP(MERGE, 0, ${operation.slot}, 0, ${operation.block})`;
     case 'finish':
-      return `FINISH(${operation.slot}, ${operation.block})`;
+      return `OP(FINISH, 0, ${operation.slot}, 0, ${operation.block})`;
     case 'projectGradients':
-      return 'PROJECT';
+      return 'OP(PROJECT, 0, 0, 0, 0)';
   }
 }
 
-/** One rank: its passes one after another; keys are given unless the pass recomputes them. */
-function rankProcess(rank: number, passes: readonly Schedule[]): string[] {
-  const body = passes.flatMap(({ direction, ranks }, pass) => {
-    const operations = ranks[rank] ?? [];
-    const given = !operations.some(({ op }) => op === 'recomputeKV');
-    return [
-      `  /* ${direction} */`,
-      `  BEGIN(${pass}, ${given})`,
-      ...operations.map((operation) => `  ${operationLine(operation)}`),
-      '  END',
-    ];
-  });
-  return [
-    `proctype rank${rank}() {`,
-    `  STATE(${rank})`,
-    ...body,
-    '  goto stopped;',
-    'stopped: FORGET',
-    '}',
-    '',
-  ];
+/** One rank's lines: its passes one after another. */
+function rankLines(rank: number, passes: readonly Schedule[], recompute: boolean): string[] {
+  const body = passes.flatMap(({ direction, ranks }, pass) => [
+    `OP(BEGIN, ${Number(recompute)}, ${Number(direction === 'backward')}, 0, ${pass})`,
+    ...(ranks[rank] ?? []).map(operationLine),
+    'OP(END, 0, 0, 0, 0)',
+  ]);
+  return [...body, 'OP(STOP, 0, 0, 0, 0)'];
 }
 
 /** Comment with the layout, so that a reader of the model sees which one it is. */
@@ -78,35 +67,43 @@ function title([first]: readonly Schedule[], options: ModelOptions): string {
   return `/* ${first?.name}, ${sizes}, fault: ${options.fault ?? 'none'}; written by gpu/promela.ts */`;
 }
 
+/** Table sizes that the model's bytes can count. */
+const LENGTH_MAX = 250;
+
+/** A macro that fills an array, one entry a line. */
+function table(name: string, array: string, entries: readonly string[]): string[] {
+  const lines = entries.map((entry, n) => `  ${array}[${n}] = ${entry};`);
+  return [`#define ${name} \\`, lines.join(' \\\n')];
+}
+
 /**
  * The Promela text of passes that run one after another (forward, backward, or both) on the same
- * ranks and wires, without any barrier between them. Throws RangeError without a pass, or with more
- * than 7 ranks, whose sets of blocks no longer fit the model's bytes.
+ * ranks and wires, without any barrier between them. Throws RangeError without a pass, with more
+ * than 7 ranks, whose sets of blocks no longer fit the model's bytes, or with an endless list.
  */
 export function promelaModel(passes: readonly Schedule[], options: ModelOptions = {}): string {
   const ranks = passes[0]?.layout.ranks ?? 0;
   if (ranks < 1 || ranks > 7) throw new RangeError(`a model expected 1 to 7 ranks, got ${ranks}`);
-  const all = Array.from({ length: ranks }, (_, rank) => rank);
-  const { fault = 'none', switches = [], order } = options;
-  const reliable = fault === 'none';
+  const { fault = 'none', switches = [], order, recompute = false } = options;
+  const lists = Array.from({ length: ranks }, (_, rank) => rankLines(rank, passes, recompute));
+  const length = Math.max(...lists.map((list) => list.length));
+  if (length > LENGTH_MAX) {
+    throw new RangeError(`a model expected at most ${LENGTH_MAX} operations a rank, got ${length}`);
+  }
+  const stop = 'OP(STOP, 0, 0, 0, 0)';
+  const padded = lists.map((list) => [...list, ...Array(length - list.length).fill(stop)]);
   return [
     title(passes, options),
     `#define RANKS ${ranks}`,
-    ...(reliable ? [] : [`#define ${fault.toUpperCase()}`]),
-    ...(order === undefined ? [] : ['#define ORDERED']),
-    ...switches.map((name) => `#define ${name.replace('=', ' ')}`),
-    '#include "lanes.pml"',
-    '',
-    ...all.flatMap((rank) => rankProcess(rank, passes)),
+    `#define LENGTH ${length}`,
+    `#define SIZE ${length * ranks}`,
+    ...(fault === 'none' ? [] : [`#define ${fault.toUpperCase()}`]),
     ...(order === undefined
       ? []
-      : ['proctype log() {', ...order.map((rank) => `  NEXT(${rank})`), '  skip', '}', '']),
-    'init {',
-    `  atomic {${all.map((rank) => ` run rank${rank}();`).join('')}${order === undefined ? '' : ' run log();'} }`,
-    '  (_nr_pr == 1);',
-    ...(reliable ? all.map((rank) => `  QUIET(QUERY, ${rank}) QUIET(RESULT, ${rank})`) : []),
-    '  printf("accepted\\n")',
-    '}',
+      : [`#define ORDERED ${order.length + 1}`, ...table('ORDER', 'order', order.map(String))]),
+    ...switches.map((name) => `#define ${name.replace('=', ' ')}`),
+    ...table('PROGRAM', 'program', padded.flat()),
+    '#include "lanes.pml"',
     '',
   ].join('\n');
 }

@@ -19,7 +19,7 @@ export type Direction = 'forward' | 'backward';
 
 /** One step of one rank. `block` is the query block concerned, by its home rank. */
 export type Operation =
-  /** Load the rank's own query block into query slot 0. */
+  /** Load the rank's own query block into a query slot. */
   | { readonly op: 'loadQuery'; readonly slot: Slot; readonly block: number }
   /** Start a block's result: the empty partial (or the sink's), or a zero gradient. */
   | { readonly op: 'initResult'; readonly slot: Slot; readonly block: number }

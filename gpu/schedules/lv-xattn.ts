@@ -6,12 +6,12 @@
  * same round, is merged, and leaves during the next. Queries make n − 1 hops, results n: after the
  * loop one more hop brings each block home, into slot n mod 2, so both parities of n are right.
  * Backward is the same dance with {Q, dO, LSE, dLSE − D} on the query lane and dQ on the result lane.
+ * It starts in the slot where the forward pass came home: with n odd the other one may still be read
+ * by a neighbour, when a transport does not copy (Spin found that; see spec/protocol/limits.md).
  * @module
  */
 import type { Partition } from '../../reference/case.ts';
 import type { Direction, Operation, Schedule, Slot } from '../schedule.ts';
-
-const slotOf = (round: number): Slot => (round % 2 === 0 ? 0 : 1);
 
 /** One rank's list; n ranks in all. */
 function rankOperations(
@@ -22,9 +22,12 @@ function rankOperations(
 ): Operation[] {
   const [right, left] = [(rank + 1) % n, (rank - 1 + n) % n];
   const blockAt = (round: number): number => (rank - round + n * 2) % n;
+  const start = direction === 'forward' || n === 1 ? 0 : n % 2;
+  const slotOf = (round: number): Slot => ((round + start) % 2 === 0 ? 0 : 1);
   const list: Operation[] = [];
   if (recompute) list.push({ op: 'recomputeKV' });
-  list.push({ op: 'loadQuery', slot: 0, block: rank }, { op: 'initResult', slot: 0, block: rank });
+  list.push({ op: 'loadQuery', slot: slotOf(0), block: rank });
+  list.push({ op: 'initResult', slot: slotOf(0), block: rank });
   for (let round = 0; round < n; round++) {
     const [slot, other] = [slotOf(round), slotOf(round + 1)];
     const block = blockAt(round);

@@ -1,53 +1,85 @@
 /*
  * What every operation of a schedule means: buffers, lanes, and what must never happen.
  *
- * gpu/promela.ts writes one proctype per rank, a straight list of the operations below, taken from
- * the schedule value itself, and includes this file. A lane is a one-place wire into each rank. A
- * message on a wire is read in place: the sender's slot may not be written until the receiver has
- * taken the message. That is stricter than a copying transport, and covers one that does not copy.
- * With -DCOPYING a message is a copy, as in the transports of gpu/, and slotFree holds by itself.
+ * gpu/promela.ts writes the operations of all ranks as one table, taken from the schedule value
+ * itself, and includes this file, which steps through it, one rank a process. A lane is a one-place
+ * wire into each rank. A message on a wire is read in place: the sender's slot may not be written
+ * until the receiver has taken the message. That is stricter than a copying transport, and covers
+ * one that does not copy. With -DCOPYING a message is a copy, as in the transports of gpu/.
  *
  * What is checked (CHECK names it when it fails), for all interleavings:
  *   slotFree      no buffer is written while a message is still being read from it
  *   rightBlock    no buffer is read before its writer is done: it holds the block that is named
  *   expected      a message is the one that was waited for: block, pass and sender
+ *   oneSender     only one rank ever fills a wire (a mailbox in shared memory has no lock)
  *   pairOnce      every (query block, KV block) pair is computed once
  *   mergedOnce    every partial result is merged once, into its own block
  *   deltaUsed     a computed partial result is merged before the next one is computed
  *   complete      a finished block has met every KV block; every rank has met every query block
- *   home          a block finishes at the rank it started from
- *   keysThere     keys are present (recomputed, if they must be) and are the rank's own
- *   passOrder     the backward pass of a rank starts after its own forward pass is finished
+ *   home          a block starts and finishes at its own rank, and finishes once in every pass, so
+ *                 that a backward pass starts from a forward pass that is done
+ *   keysThere     keys are present (recomputed once, if they must be) and are the rank's own
+ *   projected     dY and the weights' gradients are computed once, from every query block, where
+ *                 keys are recomputed, and nowhere else
  *   wiresEmpty    nothing is left on a wire at the end
  * and, by Spin itself, that no state without a next step exists but the end (no deadlock).
  *
- * -DLOSSY: any message may vanish (at most LOSSES of them, where that is defined). -DDYING: one rank may stop for good, anywhere. A message that is
- * not the one waited for then makes its receiver refuse and stop, as the implementation does. Ranks
- * may wait for ever; what is finished must still satisfy every check above.
+ * -DLOSSY: any message may vanish (at most LOSSES of them, where that is defined).
+ * -DDYING: one rank may stop for good, anywhere. A message that is not the one waited for then makes
+ * its receiver refuse and stop, as the implementation does. Ranks may wait for ever; what is
+ * finished must still satisfy every check above.
  * -DTRUSTING: a receiver does not look at the block's number (a control: losses must then be found).
  * -DORDERED: the ranks take their steps in the order that a log gives.
  */
 #define NONE 255
 #define QUERY 0
 #define RESULT 1
-#define SLOT(l, s) ((l) * 2 + (s))
+#define AT(l, s) ((l) * 2 + (s))
 #define WIRE(l, r) wire[(l) * RANKS + (r)]
 #define ALL ((1 << RANKS) - 1)
 
-mtype = { slotFree, rightBlock, expected, pairOnce, mergedOnce, deltaUsed, complete, home, keysThere,
-          passOrder, wiresEmpty };
+/* An operation in 15 bits: what, lane, slot, the other rank (or the keys' rank), the query block. */
+#define OP(what, lane, slot, rank, block) \
+  ((what) + (lane) * 16 + (slot) * 32 + (rank) * 64 + (block) * 512)
+#define LOAD 1
+#define INIT 2
+#define RECOMPUTE 3
+#define SEND 4
+#define RECEIVE 5
+#define COMPUTE 6
+#define MERGE 7
+#define FINISH 8
+#define PROJECT 9
+#define BEGIN 10 /* of a pass: its number, whether keys are recomputed, whether it is backward */
+#define END 11
+#define STOP 12
+#define WHAT (code & 15)
+#define LANE ((code >> 4) & 1)
+#define SLOT ((code >> 5) & 1)
+#define PEER ((code >> 6) & 7)
+#define BLOCK ((code >> 9) & 7)
 
-/* block, KV blocks merged so far (a set of bits), pass, sender */
-chan wire[RANKS * 2] = [1] of { byte, byte, byte, byte };
+mtype = { slotFree, rightBlock, expected, oneSender, pairOnce, mergedOnce, deltaUsed, complete, home,
+          keysThere, projected, wiresEmpty };
+
+/* block, KV blocks merged so far (a set of bits), pass, sender, the sender's slot */
+chan wire[RANKS * 2] = [1] of { byte, byte, byte, byte, byte };
+/* by rank, lane and slot: messages on a wire that are still to be read from this slot */
+byte unread[RANKS * 4] = 0;
+/* by wire: the rank that fills it */
+byte filler[RANKS * 2] = NONE;
 
 #define CHECK(holds, name) \
   if :: (holds) :: else -> printf("violated: %e\n", name); assert(false) fi
 
+/* The table of operations, rank by rank. It never changes, so it is no part of a state. */
+hidden short program[SIZE];
+
 #ifdef ORDERED
-byte turn = NONE;
-#define MINE (turn == me)
-#define PASSED turn = NONE
-#define NEXT(r) turn = r; (turn == NONE);
+hidden byte order[ORDERED];
+short turn = 0;
+#define MINE order[turn] == me
+#define PASSED turn++
 #else
 #define MINE true
 #define PASSED skip
@@ -55,9 +87,6 @@ byte turn = NONE;
 
 #ifdef DYING
 bool died = false;
-#define OR_DIE :: atomic { !died -> died = true; goto stopped }
-#else
-#define OR_DIE
 #endif
 
 #if defined(TRUSTING)
@@ -68,103 +97,134 @@ bool died = false;
 #define UNEXPECTED CHECK(false, expected)
 #endif
 
-#if defined(LOSSY) && defined(LOSSES)
-byte lost = 0;
-#define PUT(l, to, b, k) \
-  if :: WIRE(l, to) ! b, k, pass, me :: lost < LOSSES -> lost++ fi
-#elif defined(LOSSY)
-#define PUT(l, to, b, k) \
-  if :: WIRE(l, to) ! b, k, pass, me :: skip fi
-#else
-#define PUT(l, to, b, k) WIRE(l, to) ! b, k, pass, me
-#endif
-
-/* Everything a rank holds. */
-#define STATE(rank) \
-  byte me = rank; \
-  byte pass = 0; \
-  byte finished = 0;          /* passes whose own block is home */ \
-  bool keysReady = false; \
-  byte computed = 0;          /* query blocks met in this pass, as bits */ \
-  byte deltaBlock = NONE; \
-  byte deltaKeys = 0; \
-  byte block[4] = NONE;       /* by SLOT: which query block it holds */ \
-  byte merged[4] = 0;         /* by SLOT: which KV blocks its result contains */ \
-  byte sentSlot[2] = NONE;    /* by lane: the slot last sent, and to whom */ \
-  byte sentTo[2] = 0; \
-  byte inBlock = 0; \
-  byte inMerged = 0; \
-  byte inPass = 0; \
-  byte inFrom = 0;
-
 #ifdef COPYING
 #define FREE(l, s) true
-#define NOTE_SENT(l, s, to) skip
+#define READING(rank, l, s, change) skip
 #else
-#define FREE(l, s) !(sentSlot[l] == s && len(WIRE(l, sentTo[l])) > 0)
-#define NOTE_SENT(l, s, to) sentSlot[l] = s; sentTo[l] = to
+#define FREE(l, s) (unread[me * 4 + AT(l, s)] == 0)
+#define READING(rank, l, s, change) \
+  unread[(rank) * 4 + AT(l, s)] = unread[(rank) * 4 + AT(l, s)] change
 #endif
 
-/* A rank that has ended forgets everything: fewer states, and nothing can be read from it. */
-#define FORGET \
-  atomic { pass = 0; finished = 0; keysReady = false; computed = 0; deltaBlock = NONE; \
-  deltaKeys = 0; block[0] = 0; block[1] = 0; block[2] = 0; block[3] = 0; merged[0] = 0; \
-  merged[1] = 0; merged[2] = 0; merged[3] = 0; sentSlot[0] = 0; sentSlot[1] = 0; sentTo[0] = 0; \
-  sentTo[1] = 0; inBlock = 0; inMerged = 0; inPass = 0; inFrom = 0 }
+#define PUT \
+  WIRE(LANE, PEER) ! BLOCK, merged[AT(LANE, SLOT)], pass, me, SLOT; READING(me, LANE, SLOT, + 1)
+
+#if defined(LOSSY) && defined(LOSSES)
+byte lost = 0;
+#define DISPATCH if :: PUT :: lost < LOSSES -> lost++ fi
+#elif defined(LOSSY)
+#define DISPATCH if :: PUT :: skip fi
+#else
+#define DISPATCH PUT
+#endif
 
 /* Every step names its rank, which is how a counterexample is read as an order of ranks. */
-#define STARTED printf("step %d\n", me)
-#define STEP_BEGIN if :: atomic { MINE -> STARTED;
-#define STEP_END PASSED } OR_DIE fi;
+#define STEP printf("step %d\n", me);
 
-#define BEGIN(p, keysGiven) \
-  d_step { pass = p; computed = 0; deltaBlock = NONE; keysReady = keysGiven }
+/* On to the next operation; the ends of passes take no step of their own. */
+#define FETCH code = program[me * LENGTH + pc]
+#define NEXT \
+  PASSED; pc++; FETCH; \
+  if \
+  :: WHAT == END -> \
+    CHECK(computed == ALL, complete); CHECK(finished == pass + 1, home); \
+    CHECK(deltaBlock == NONE, deltaUsed); CHECK(projects == done, projected); pc++; FETCH \
+  :: else \
+  fi; \
+  START
 
-#define RECOMPUTE \
-  STEP_BEGIN keysReady = true; STEP_END
+#define START \
+  if \
+  :: WHAT == BEGIN -> \
+    pass = BLOCK; recomputes = LANE; projects = (LANE && SLOT); done = false; \
+    keysReady = !LANE; computed = 0; pc++; FETCH \
+  :: else \
+  fi
 
-#define LOAD(s, b) \
-  STEP_BEGIN CHECK(finished == pass && b == me, passOrder); CHECK(FREE(QUERY, s), slotFree); \
-  block[SLOT(QUERY, s)] = b; STEP_END
+proctype rank(byte me) {
+  short code = 0;
+  byte pc = 0;
+  byte pass = 0;
+  byte finished = 0;          /* how often a block was finished here: once a pass */
+  bool recomputes = false;
+  bool keysReady = false;
+  bool projects = false;
+  bool done = false;          /* the gradients of the projection are computed */
+  byte computed = 0;          /* query blocks met in this pass, as bits */
+  byte deltaBlock = NONE;
+  byte deltaKeys = 0;
+  byte block[4] = NONE;       /* by AT(lane, slot): which query block it holds */
+  byte merged[4] = 0;         /* by AT(lane, slot): which KV blocks its result contains */
+  byte inBlock = 0; byte inMerged = 0; byte inPass = 0; byte inFrom = 0; byte inSlot = 0;
 
-#define INIT(s, b) \
-  STEP_BEGIN CHECK(b == me, home); CHECK(FREE(RESULT, s), slotFree); \
-  block[SLOT(RESULT, s)] = b; merged[SLOT(RESULT, s)] = 0; STEP_END
+  atomic { FETCH; START }
+  do
+  :: atomic { MINE && WHAT == RECOMPUTE -> STEP
+      CHECK(recomputes && !keysReady, keysThere); keysReady = true; NEXT }
+  :: atomic { MINE && WHAT == LOAD -> STEP
+      CHECK(BLOCK == me, home); CHECK(FREE(QUERY, SLOT), slotFree);
+      block[AT(QUERY, SLOT)] = BLOCK; NEXT }
+  :: atomic { MINE && WHAT == INIT -> STEP
+      CHECK(BLOCK == me, home); CHECK(FREE(RESULT, SLOT), slotFree);
+      block[AT(RESULT, SLOT)] = BLOCK; merged[AT(RESULT, SLOT)] = 0; NEXT }
+  :: atomic { MINE && WHAT == SEND && nfull(WIRE(LANE, PEER)) -> STEP
+      CHECK(block[AT(LANE, SLOT)] == BLOCK, rightBlock);
+      CHECK(filler[LANE * RANKS + PEER] == NONE || filler[LANE * RANKS + PEER] == me, oneSender);
+      filler[LANE * RANKS + PEER] = me;
+      DISPATCH; NEXT }
+  :: atomic { MINE && WHAT == RECEIVE && nempty(WIRE(LANE, me)) -> STEP
+      WIRE(LANE, me) ? inBlock, inMerged, inPass, inFrom, inSlot;
+      READING(inFrom, LANE, inSlot, - 1);
+      if :: inBlock == BLOCK :: else -> UNEXPECTED fi;
+      CHECK(inPass == pass && inFrom == PEER, expected); CHECK(FREE(LANE, SLOT), slotFree);
+      block[AT(LANE, SLOT)] = inBlock; merged[AT(LANE, SLOT)] = inMerged;
+      inBlock = 0; inMerged = 0; inPass = 0; inFrom = 0; inSlot = 0; NEXT }
+  :: atomic { MINE && WHAT == COMPUTE -> STEP
+      CHECK(keysReady && PEER == me, keysThere);
+      CHECK(block[AT(QUERY, SLOT)] == BLOCK, rightBlock);
+      CHECK(!(computed & (1 << BLOCK)), pairOnce); CHECK(deltaBlock == NONE, deltaUsed);
+      computed = computed | (1 << BLOCK); deltaBlock = BLOCK; deltaKeys = 1 << PEER; NEXT }
+  :: atomic { MINE && WHAT == MERGE -> STEP
+      CHECK(deltaBlock == BLOCK && !(merged[AT(RESULT, SLOT)] & deltaKeys), mergedOnce);
+      CHECK(block[AT(RESULT, SLOT)] == BLOCK, rightBlock); CHECK(FREE(RESULT, SLOT), slotFree);
+      merged[AT(RESULT, SLOT)] = merged[AT(RESULT, SLOT)] | deltaKeys;
+      deltaBlock = NONE; deltaKeys = 0; NEXT }
+  :: atomic { MINE && WHAT == FINISH -> STEP
+      CHECK(BLOCK == me && block[AT(RESULT, SLOT)] == BLOCK, home);
+      CHECK(merged[AT(RESULT, SLOT)] == ALL, complete); finished++; NEXT }
+  :: atomic { MINE && WHAT == PROJECT -> STEP
+      CHECK(projects && !done && computed == ALL, projected); done = true; NEXT }
+  :: WHAT == STOP -> break
+#ifdef DYING
+  :: atomic { !died && WHAT != STOP -> died = true; break }
+#endif
+  od;
+stopped:
+  /* A rank that has ended forgets everything: fewer states, and nothing can be read from it. */
+  atomic {
+    code = 0; pc = 0; pass = 0; finished = 0; recomputes = false; keysReady = false;
+    projects = false; done = false; computed = 0; deltaBlock = NONE; deltaKeys = 0;
+    block[0] = 0; block[1] = 0; block[2] = 0; block[3] = 0;
+    merged[0] = 0; merged[1] = 0; merged[2] = 0; merged[3] = 0;
+    inBlock = 0; inMerged = 0; inPass = 0; inFrom = 0; inSlot = 0
+  }
+}
 
-#define SEND(l, s, to, b) \
-  if :: atomic { MINE && nfull(WIRE(l, to)) -> STARTED; \
-    CHECK(block[SLOT(l, s)] == b, rightBlock); \
-    NOTE_SENT(l, s, to); \
-    PUT(l, to, b, merged[SLOT(l, s)]); STEP_END
-
-#define RECEIVE(l, s, from, b) \
-  if :: atomic { MINE && nempty(WIRE(l, me)) -> STARTED; \
-    WIRE(l, me) ? inBlock, inMerged, inPass, inFrom; \
-    if :: inBlock == b :: else -> UNEXPECTED fi; \
-    CHECK(inPass == pass && inFrom == from, expected); CHECK(FREE(l, s), slotFree); \
-    block[SLOT(l, s)] = inBlock; merged[SLOT(l, s)] = inMerged; \
-    inBlock = 0; inMerged = 0; inPass = 0; inFrom = 0; STEP_END
-
-#define COMPUTE(s, b, keys) \
-  STEP_BEGIN CHECK(keysReady && keys == me, keysThere); \
-  CHECK(block[SLOT(QUERY, s)] == b, rightBlock); \
-  CHECK(!(computed & (1 << b)), pairOnce); CHECK(deltaBlock == NONE, deltaUsed); \
-  computed = computed | (1 << b); deltaBlock = b; deltaKeys = 1 << keys; STEP_END
-
-#define MERGE(s, b) \
-  STEP_BEGIN CHECK(deltaBlock == b && !(merged[SLOT(RESULT, s)] & deltaKeys), mergedOnce); \
-  CHECK(block[SLOT(RESULT, s)] == b, rightBlock); CHECK(FREE(RESULT, s), slotFree); \
-  merged[SLOT(RESULT, s)] = merged[SLOT(RESULT, s)] | deltaKeys; deltaBlock = NONE; STEP_END
-
-#define FINISH(s, b) \
-  STEP_BEGIN CHECK(b == me && block[SLOT(RESULT, s)] == b, home); \
-  CHECK(merged[SLOT(RESULT, s)] == ALL, complete); finished++; STEP_END
-
-#define PROJECT \
-  STEP_BEGIN CHECK(computed == ALL, complete); STEP_END
-
-#define END \
-  d_step { CHECK(computed == ALL && finished == pass + 1 && deltaBlock == NONE, complete) }
-
-/* In init, when every rank has ended: nothing is left on a wire. */
-#define QUIET(l, r) CHECK(len(WIRE(l, r)) == 0, wiresEmpty);
+init {
+  byte r = 0;
+  d_step {
+    PROGRAM
+#ifdef ORDERED
+    ORDER
+    order[ORDERED - 1] = NONE /* after the last step it is nobody's turn */
+#endif
+  }
+  atomic { do :: r < RANKS -> run rank(r); r++ :: else -> break od; r = 0 }
+  (_nr_pr == 1);
+#if !defined(LOSSY) && !defined(DYING)
+  atomic {
+    do :: r < 2 * RANKS -> CHECK(len(wire[r]) == 0, wiresEmpty); r++ :: else -> break od
+  }
+#endif
+  printf("accepted\n")
+}

@@ -12,6 +12,7 @@
     - [mass_merge]     what a partial stands for, (E m * l, E m * o), adds up under merge
     - [rebase_finish]  o / l does not depend on the chosen maximum
     - [rebase_mass]    neither does what the partial stands for
+    - [finish_mass]    o / l is what the partial stands for, weighted sum over sum
 
     Assumed of the exponential: E (a + b) = E a * E b and 0 < E a. Instances.v gives e^x and 2^x.
 

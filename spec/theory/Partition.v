@@ -8,6 +8,7 @@
     - [blocks_attention]     so does folding merge over any blocks, from left to right
     - [masked_attention]     masked keys are absent: a tree whose leaves for them are empty
     - [ring_attention]       LV-XAttn: block after block in ring order from any starting rank
+    - [mass_eval], [finish_eval]   what any tree stands for, and finishes to: sums over its leaves
 
     Dependencies. Merge.v; lists and permutations. *)
 

@@ -1,23 +1,15 @@
 /**
- * Writes Constants.v: the constants of reference/arithmetic/float64.ts as exact dyadic rationals,
+ * Constants.v: the constants of reference/arithmetic/float64.ts as exact dyadic rationals,
  * so that the error bounds of Kernels.v are about the program's own numbers and cannot drift.
  *
- *   node spec/theory/kernel-constants.ts            prints Constants.v
- *   node spec/theory/kernel-constants.ts --check    fails where the committed Constants.v differs
- *
- * The constants are read from the source text; the coefficients are computed by the loops found
+ * constants.test.ts compares the committed file with what is written here, and writes it anew with
+ * XATTN_UPDATE=1. The constants are read from the source text; the coefficients are computed by the loops found
  * there. The text of every modelled function is quoted in Constants.v as well: a change of
  * an operation, and not only of a number, fails the check until Kernels.v has been looked at.
  * @module
  */
-import { readFileSync } from 'node:fs';
-
-const sourceUrl = new URL('../../reference/arithmetic/float64.ts', import.meta.url);
-const targetUrl = new URL('Constants.v', import.meta.url);
-const source = readFileSync(sourceUrl, 'utf8');
-
 /** The groups of a pattern that must occur exactly once in the source. */
-function extract(what: string, pattern: RegExp): string[] {
+function extract(source: string, what: string, pattern: RegExp): string[] {
   const found = [...source.matchAll(new RegExp(pattern, 'gm'))];
   const [match] = found;
   if (match === undefined || found.length > 1) {
@@ -57,8 +49,8 @@ function term(value: number): string {
   return exponent < 0 ? `${odd} / 2 ^ ${-exponent}` : `${odd} * 2 ^ ${exponent}`;
 }
 
-function literal(name: string): number {
-  const [text = ''] = extract(name, new RegExp(`^const ${name} = ([-0-9.e]+);$`));
+function literal(source: string, name: string): number {
+  const [text = ''] = extract(source, name, new RegExp(`^const ${name} = ([-0-9.e]+);$`));
   return number(name, text);
 }
 
@@ -71,8 +63,9 @@ function list(name: string, values: readonly number[]): string {
 }
 
 /** The text of a function, from its signature to the closing brace in the first column. */
-function body(name: string): string {
+function body(source: string, name: string): string {
   const [text = ''] = extract(
+    source,
     name,
     new RegExp(`(^(?:export )?function ${name}\\([\\s\\S]*?^\\})$`),
   );
@@ -83,8 +76,9 @@ function body(name: string): string {
 }
 
 /** 1/n! by the source's own loop; the pattern is its text, so that another loop is an error. */
-function inverseFactorials(): number[] {
+function inverseFactorials(source: string): number[] {
   const [length, first, last] = extract(
+    source,
     '1/n!',
     new RegExp(
       [
@@ -105,8 +99,9 @@ function inverseFactorials(): number[] {
 }
 
 /** 1/n in the order of the loop of log. */
-function logCoefficients(): number[] {
+function logCoefficients(source: string): number[] {
   const [from = 0, to = 0, step = 0] = extract(
+    source,
     'the series of log',
     /for \(let n = (\d+); n >= (\d+); n -= (\d+)\) series = \(series \+ 1 \/ n\) \* z;$/,
   ).map((text) => number('1/n', text));
@@ -116,8 +111,8 @@ function logCoefficients(): number[] {
   return values;
 }
 
-function threshold(what: string, pattern: RegExp): number {
-  const [text = ''] = extract(what, pattern);
+function threshold(source: string, what: string, pattern: RegExp): number {
+  const [text = ''] = extract(source, what, pattern);
   return number(what, text);
 }
 
@@ -147,43 +142,39 @@ Open Scope R_scope.
 
 `;
 
-function generate(): string {
-  const high = dyadic(literal('LN2_HIGH'));
+/** The text of Constants.v for the text of float64.ts. Throws where the source is not as modelled. */
+export function constantsFile(source: string): string {
+  const high = dyadic(literal(source, 'LN2_HIGH'));
   return [
     HEADER,
-    definition('LOG2_E', literal('LOG2_E')),
-    definition('LN2_HIGH', literal('LN2_HIGH')),
-    definition('LN2_LOW', literal('LN2_LOW')),
-    definition('SQRT_HALF', literal('SQRT_HALF')),
+    definition('LOG2_E', literal(source, 'LOG2_E')),
+    definition('LN2_HIGH', literal(source, 'LN2_HIGH')),
+    definition('LN2_LOW', literal(source, 'LN2_LOW')),
+    definition('SQRT_HALF', literal(source, 'SQRT_HALF')),
     '\n(** LN2_HIGH = LN2_HIGH_mantissa * 2^LN2_HIGH_exponent. *)\n',
     `Definition LN2_HIGH_mantissa : Z := ${high.odd}%Z.\n`,
     `Definition LN2_HIGH_exponent : Z := (${high.exponent})%Z.\n`,
     '\n(** Thresholds of exp, expm1 and tanh. *)\n',
-    definition('EXP_MAX', threshold('EXP_MAX', /^ {2}if \(x > ([0-9.]+)\) return Number\.POS/)),
-    definition('EXP_MIN', threshold('EXP_MIN', /^ {2}if \(x < (-[0-9.]+)\) return 0;/)),
-    definition('EXPM1_SMALL', threshold('EXPM1_SMALL', /Math\.abs\(x\) <= ([0-9.]+) \? expm1R/)),
-    definition('TANH_SMALL', threshold('TANH_SMALL', /if \(magnitude <= ([0-9.]+)\) \{/)),
-    definition('TANH_ONE', threshold('TANH_ONE', /if \(magnitude > ([0-9.]+)\) return Math\.sign/)),
+    definition(
+      'EXP_MAX',
+      threshold(source, 'EXP_MAX', /^ {2}if \(x > ([0-9.]+)\) return Number\.POS/),
+    ),
+    definition('EXP_MIN', threshold(source, 'EXP_MIN', /^ {2}if \(x < (-[0-9.]+)\) return 0;/)),
+    definition(
+      'EXPM1_SMALL',
+      threshold(source, 'EXPM1_SMALL', /Math\.abs\(x\) <= ([0-9.]+) \? expm1R/),
+    ),
+    definition('TANH_SMALL', threshold(source, 'TANH_SMALL', /if \(magnitude <= ([0-9.]+)\) \{/)),
+    definition(
+      'TANH_ONE',
+      threshold(source, 'TANH_ONE', /if \(magnitude > ([0-9.]+)\) return Math\.sign/),
+    ),
     '\n(** 1/n! for n = 2, 3, ... *)\n',
-    list('INVERSE_FACTORIALS', inverseFactorials()),
+    list('INVERSE_FACTORIALS', inverseFactorials(source)),
     '\n(** 1/n in the order of the loop of log: n = 25, 23, ... 3. *)\n',
-    list('LOG_COEFFICIENTS', logCoefficients()),
+    list('LOG_COEFFICIENTS', logCoefficients(source)),
     '\n(** The functions modelled in Kernels.v, as they stand in the source:\n\n',
-    MODELLED.map(body).join('\n\n'),
+    MODELLED.map((name) => body(source, name)).join('\n\n'),
     '\n*)\n',
   ].join('');
-}
-
-const text = generate();
-if (process.argv.includes('--check')) {
-  if (readFileSync(targetUrl, 'utf8') !== text) {
-    console.error(
-      'kernel-constants: Constants.v differs from float64.ts; write it anew with\n' +
-        '  node spec/theory/kernel-constants.ts >spec/theory/Constants.v\n' +
-        'and see that Kernels.v still models the quoted functions',
-    );
-    process.exitCode = 1;
-  }
-} else {
-  process.stdout.write(text);
 }

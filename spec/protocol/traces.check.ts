@@ -1,0 +1,150 @@
+/**
+ * Logs of real runs are accepted by the model that Spin has checked, and tampered logs are not.
+ *
+ * A log is accepted when every rank did what its schedule says and the order of all events is one
+ * that the model allows.
+ */
+import { afterAll, expect, it } from 'vitest';
+import type { RankEvent } from '../../gpu/interpreter.ts';
+import { closeWorkers, type RunOptions, runLvXattn } from '../../gpu/lv-xattn-run.ts';
+import type { AttentionCase, OutputName } from '../../reference/case.ts';
+import { drawCase } from '../../reference/draw-case.ts';
+import { describeWithTools } from '../tools.ts';
+import { judgeLog, strayingRank } from './accept.ts';
+import { passesOf, RANKS, unevenLayout } from './schedules.ts';
+
+afterAll(closeWorkers);
+
+const SIMULATED_SEEDS = Array.from({ length: 12 }, (_, seed) => seed);
+const THREAD_RUNS = 6;
+
+interface Kind {
+  readonly what: string;
+  readonly wants: readonly OutputName[];
+  readonly recompute: boolean;
+}
+
+const FORWARD: Kind = { what: 'forward', wants: ['out', 'lse'], recompute: false };
+const BOTH: Kind = { what: 'both', wants: ['out', 'lse', 'd_q', 'd_k', 'd_v'], recompute: false };
+const RECOMPUTED: Kind = {
+  what: 'both, recomputing',
+  wants: ['out', 'lse', 'd_q', 'd_y', 'd_w_k', 'd_w_v'],
+  recompute: true,
+};
+
+/** A case over uneven blocks, one of each kind empty. */
+function caseOf(ranks: number, { wants, recompute }: Kind): AttentionCase {
+  const partition = unevenLayout(ranks);
+  const total = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
+  return drawCase(ranks, {
+    partition,
+    seq_q: total(partition.q),
+    seq_kv: total(partition.kv),
+    wants: [...wants],
+    ...(recompute ? { dim_y: 3 } : {}),
+  });
+}
+
+async function logOf(ranks: number, kind: Kind, options: RunOptions) {
+  const { log } = await runLvXattn(caseOf(ranks, kind), options);
+  return log;
+}
+
+function passes(ranks: number, kind: Kind) {
+  const directions = kind === FORWARD ? (['forward'] as const) : (['forward', 'backward'] as const);
+  return passesOf('lv-xattn', ranks, directions, kind.recompute);
+}
+
+async function expectAccepted(log: readonly RankEvent[], ranks: number, kind: Kind): Promise<void> {
+  expect(log.length).toBe(passes(ranks, kind).flatMap((pass) => pass.ranks.flat()).length);
+  expect(strayingRank(log, passes(ranks, kind))).toBeNull();
+  expect(await judgeLog(log, unevenLayout(ranks), kind.recompute)).toBe('sound');
+}
+
+describeWithTools('the log of a run', ['spin', 'gcc'], () => {
+  for (const ranks of RANKS) {
+    for (const kind of [FORWARD, BOTH, RECOMPUTED]) {
+      it(`on ${ranks} simulated ranks, ${kind.what}, is accepted under every seed`, async () => {
+        const orders = new Set<string>();
+        for (const seed of SIMULATED_SEEDS) {
+          const options = { transport: 'simulated', device: 'reference', seed } as const;
+          const log = await logOf(ranks, kind, options);
+          orders.add(log.map(({ rank }) => rank).join());
+          await expectAccepted(log, ranks, kind);
+        }
+        expect(orders.size).toBeGreaterThan(ranks === 1 ? 0 : SIMULATED_SEEDS.length / 2);
+      });
+
+      it(`on ${ranks} worker threads, ${kind.what}, is accepted every time`, async () => {
+        for (let run = 0; run < THREAD_RUNS; run++) {
+          const options = { transport: 'threads', device: 'reference' } as const;
+          await expectAccepted(await logOf(ranks, kind, options), ranks, kind);
+        }
+      });
+    }
+  }
+});
+
+type Log = readonly RankEvent[];
+
+/** A log with one event dropped, doubled, or exchanged with the one that follows it. */
+const dropped = (log: Log, at: number): Log => log.filter((_, n) => n !== at);
+const doubled = (log: Log, at: number): Log => [...log.slice(0, at + 1), ...log.slice(at)];
+const swapped = (log: Log, at: number): Log => [
+  ...log.slice(0, at),
+  ...log.slice(at, at + 2).reverse(),
+  ...log.slice(at + 2),
+];
+
+/** Doing these twice in a row changes nothing; the comparison with the schedule refuses it alone. */
+const HARMLESS_TWICE = ['loadQuery', 'initResult'];
+
+describeWithTools('a tampered log', ['spin', 'gcc'], () => {
+  const [ranks, kind] = [2, RECOMPUTED] as const;
+  const options = { transport: 'simulated', device: 'reference', seed: 5 } as const;
+  const refusal = async (log: readonly RankEvent[]) => ({
+    strayed: strayingRank(log, passes(ranks, kind)) !== null,
+    outcome: await judgeLog(log, unevenLayout(ranks), kind.recompute),
+  });
+
+  for (const tamper of [dropped, doubled]) {
+    it(`with any one event ${tamper.name} is refused, by the model too`, async () => {
+      const log = await logOf(ranks, kind, options);
+      for (const [at, { operation }] of log.entries()) {
+        const { strayed, outcome } = await refusal(tamper(log, at));
+        expect(strayed).toBe(true);
+        const harmless = tamper === doubled && HARMLESS_TWICE.includes(operation.op);
+        expect([at, operation.op, outcome === 'sound']).toEqual([at, operation.op, harmless]);
+      }
+    });
+  }
+
+  it('with two neighbouring events swapped is refused wherever their order matters', async () => {
+    const log = await logOf(ranks, kind, options);
+    let refused = 0;
+    for (const [at, first] of log.slice(0, -1).entries()) {
+      const second = log[at + 1] ?? first;
+      const [a, b] = [first.operation, second.operation];
+      const { strayed, outcome } = await refusal(swapped(log, at));
+      // Within a rank the schedule fixes the order; between ranks only a wire does.
+      const sameRank = first.rank === second.rank && first.direction === second.direction;
+      const onWire =
+        first.rank !== second.rank &&
+        ((a.op === 'send' && b.op === 'receive') || (a.op === 'receive' && b.op === 'send')) &&
+        a.lane === b.lane &&
+        (a.op === 'send' ? a.to === second.rank : b.op === 'send' && b.to === first.rank);
+      if (sameRank) expect(strayed).toBe(true);
+      if (onWire) expect(outcome).not.toBe('sound');
+      if (first.rank !== second.rank && !onWire) expect(outcome).toBe('sound');
+      refused += Number(onWire);
+    }
+    expect(refused).toBeGreaterThan(0);
+  });
+
+  it('in which one rank runs ahead of all others is refused', async () => {
+    const log = await logOf(3, BOTH, options);
+    const alone = [...log].sort((a, b) => a.rank - b.rank);
+    expect(strayingRank(alone, passes(3, BOTH))).toBeNull();
+    expect(await judgeLog(alone, unevenLayout(3), false)).toBe('deadlock');
+  });
+});
