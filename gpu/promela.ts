@@ -10,7 +10,7 @@ import type { Lane, Operation, Schedule } from './schedule.ts';
 
 const LANE_NAMES: Readonly<Record<Lane, string>> = { query: 'QUERY', result: 'RESULT' };
 
-/** What may go wrong on the way: any message may vanish, or one rank may stop for good. */
+/** What may go wrong on the way. Any message may vanish, or one rank may stop for good. */
 export type Fault = 'none' | 'lossy' | 'dying';
 
 export interface ModelOptions {
