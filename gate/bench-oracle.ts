@@ -27,7 +27,6 @@ interface Shape {
 }
 
 type Direction = 'forward' | 'both';
-type System = 'float64' | 'double-double';
 
 /** Normal-like f32 values over shared memory, as a caller with threads would keep them. */
 function values(seed: number, length: number): Float64Array {
@@ -129,7 +128,6 @@ interface Measurement {
 function measure(
   shape: Shape,
   direction: Direction,
-  system: System,
   threads: number,
   runs: number,
   watch: ReturnType<typeof memoryWatch>,
@@ -140,7 +138,7 @@ function measure(
   watch.reset();
   for (let run = 0; run < runs; run++) {
     const start = performance.now();
-    const certified = certify(attentionCase, { system, threads });
+    const certified = certify(attentionCase, { threads });
     seconds = Math.min(seconds, (performance.now() - start) / 1000);
     tensorBytes = 8 * (inputs + elementsOf(certified));
   }
@@ -159,7 +157,7 @@ function speed(quick: boolean, watch: ReturnType<typeof memoryWatch>): void {
   for (const shape of shapes) {
     for (const direction of ['forward', 'both'] as const) {
       for (const threads of [1, 2]) {
-        const ours = measure(shape, direction, 'float64', threads, runs, watch);
+        const ours = measure(shape, direction, threads, runs, watch);
         const numpy = numpySeconds(shape, direction, threads, runs);
         line({
           ...{ bench: 'oracle', ...shape, direction, system: 'float64', threads },
@@ -179,7 +177,7 @@ function growthTable(watch: ReturnType<typeof memoryWatch>): void {
   for (const seq_kv of [1024, 4096, 16384, 65536, 102400]) {
     const shape = { heads: 1, seq_q: 128, seq_kv, head_dim: 128 };
     for (const direction of ['forward', 'both'] as const) {
-      const { seconds } = measure(shape, direction, 'float64', 1, 3, watch);
+      const { seconds } = measure(shape, direction, 1, 3, watch);
       const gflops = operations(shape, direction) / seconds / 1e9;
       line({ bench: 'oracle-growth', ...shape, direction, seconds, gflops });
     }
@@ -189,7 +187,7 @@ function growthTable(watch: ReturnType<typeof memoryWatch>): void {
 /** Share of rows with an element that a format cannot round from its ball, and the radii. */
 function balls(watch: ReturnType<typeof memoryWatch>): void {
   const shape = { heads: 2, seq_q: 512, seq_kv: 4096, head_dim: 128 };
-  const certified = certify(benchCase(shape, 'both'), { system: 'float64' });
+  const certified = certify(benchCase(shape, 'both'));
   watch.stop();
   for (const [name, { mid, radius }] of Object.entries(certified)) {
     const width = mid.shape[3] ?? 1;

@@ -22,23 +22,29 @@ function enclosureOf(format: FormatName, mid: number, radius: number): Enclosure
   return enclose(format, at(low), at(neighbours('f64', mid + radius).above));
 }
 
-/** Encloses an element of the sample by its flat position there; null where nothing is said. */
-export type SampleEnclosure = (output: OutputName, flat: number) => Enclosure | null;
+export interface KernelLevel {
+  /** False for an output that is left to the generic definition. */
+  readonly covers: (output: OutputName) => boolean;
+  /** Encloses an element of the sample by its flat position there; null where nothing is said. */
+  readonly enclose: (output: OutputName, flat: number) => Enclosure | null;
+}
 
 export function kernelLevel(
   attentionCase: AttentionCase,
   { rows, keys }: Sample,
   format: FormatName,
-): SampleEnclosure {
+): KernelLevel {
   const certified = certify(attentionCase, {
-    system: 'float64',
     ...(rows === null ? {} : { rows }),
     ...(keys === null ? {} : { keys }),
   });
-  return (output, flat) => {
-    const one: CertifiedOutput | undefined = certified[output];
-    if (one === undefined) return null;
-    const [mid, radius] = [one.mid.data[flat], one.radius.data[flat]];
-    return mid === undefined || radius === undefined ? UNKNOWN : enclosureOf(format, mid, radius);
+  return {
+    covers: (output) => certified[output] !== undefined,
+    enclose: (output, flat) => {
+      const one: CertifiedOutput | undefined = certified[output];
+      if (one === undefined) return null;
+      const [mid, radius] = [one.mid.data[flat], one.radius.data[flat]];
+      return mid === undefined || radius === undefined ? UNKNOWN : enclosureOf(format, mid, radius);
+    },
   };
 }

@@ -146,24 +146,13 @@ export function oracle(
   const { wants } = attentionCase.parameters;
   const asked = wants.filter((name) => isSampled(sample, name));
   const question = { ...attentionCase, parameters: { ...attentionCase.parameters, wants: asked } };
-  const said = new Set<OutputName>();
   const kernels = kernelLevel(question, sample, format);
-  let open = allOpen(answer);
-  open = climb(
-    KERNEL_LEVEL,
-    (output, flat) => {
-      const enclosure = kernels(output, flat);
-      if (enclosure !== null) said.add(output);
-      return enclosure;
-    },
-    answer,
-    open,
-  );
+  let open = climb(KERNEL_LEVEL, kernels.enclose, answer, allOpen(answer));
   const shapes = (output: OutputName) => outputShape(attentionCase, output);
   for (const level of LADDER) {
     // The kernels were float64 already: this level is for the outputs they leave out.
     const now = new Map(
-      [...open].filter(([name]) => level.name !== KERNEL_LEVEL || !said.has(name)),
+      [...open].filter(([name]) => level.name !== KERNEL_LEVEL || !kernels.covers(name)),
     );
     if (openCount(now) === 0) continue;
     const whole = inWhole(attentionCase, sample, now);

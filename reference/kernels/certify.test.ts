@@ -17,10 +17,9 @@ const system = big(DIGITS);
 function missed(truth: Partial<Record<OutputName, Tensor<BigNumber | null>>>, given: Certified) {
   const sentences: string[] = [];
   let [finite, all] = [0, 0];
-  for (const [name, { mid, low, radius }] of Object.entries(given)) {
+  for (const [name, { mid, radius }] of Object.entries(given)) {
     const exact = toFlat(truth[name as OutputName] as Tensor<BigNumber | null>);
     const [mids, radii] = [toFlat(mid), toFlat(radius)];
-    const lows = low === null ? null : toFlat(low);
     expect(mids.length).toBe(exact.length);
     exact.forEach((value, n) => {
       const [x, r] = [mids[n] as number, radii[n] as number];
@@ -32,7 +31,7 @@ function missed(truth: Partial<Record<OutputName, Tensor<BigNumber | null>>>, gi
       }
       if (r === Infinity) return;
       finite++;
-      const center = system.fromNumber(x).plus(system.fromNumber(lows?.[n] ?? 0));
+      const center = system.fromNumber(x);
       if (!(r >= 0) || center.minus(value).abs().greaterThan(system.fromNumber(r))) {
         sentences.push(`${name}[${n}]: ${value} is not within ${r} of ${x}`);
       }
@@ -42,7 +41,7 @@ function missed(truth: Partial<Record<OutputName, Tensor<BigNumber | null>>>, gi
 }
 
 function check(attentionCase: AttentionCase, names: readonly string[]) {
-  const certified = certify(attentionCase, { system: 'float64' });
+  const certified = certify(attentionCase);
   const wanted = attentionCase.parameters.wants.filter((name) => names.includes(name));
   expect(Object.keys(certified).sort()).toEqual([...wanted].sort());
   return missed(evaluate(system, attentionCase), certified);
@@ -77,7 +76,7 @@ describe('certify in float64', () => {
     ...{ heads: 2, kv_heads: 1, seq_q: 141, seq_kv: 1093, head_dim: 5, head_dim_v: 3 },
     ...{ causal: 'bottom-right', bias: [1, 1, 1, 1093], sink: true, dropout_rate: 0.25 },
   });
-  const certified = certify(large, { system: 'float64' });
+  const certified = certify(large);
 
   it('encloses the truth over many tiles, and is not far wider than its errors', () => {
     const truth = evaluate(doubleDouble, large);
@@ -99,7 +98,7 @@ describe('certify in float64', () => {
   it('gives chosen rows and keys the same bits as all of them', () => {
     const rows = [0, 5, 127, 128, 140];
     const keys = [3, 128, 1023, 1024, 1092];
-    const chosen = certify(large, { system: 'float64', rows, keys });
+    const chosen = certify(large, { rows, keys });
     expect(Object.keys(chosen).sort()).toEqual(['d_k', 'd_q', 'd_v', 'lse', 'out']);
     const pick = (name: 'out' | 'lse' | 'd_q' | 'd_k' | 'd_v', list: number[]) => {
       const { mid } = certified[name]!;
@@ -126,7 +125,7 @@ describe('certify in float64', () => {
       },
       scale: 1e200,
     });
-    const { out } = certify(huge, { system: 'float64' });
+    const { out } = certify(huge);
     expect(out?.radius.get(0, 0, 0, 0)).toBe(Infinity);
   });
 });

@@ -1,12 +1,12 @@
 /**
  * certify: midpoints and rigorous radii of the outputs of a case, by the fast kernels.
  *
- * The exact real value of every element lies within `radius` of `mid` (+ `low`); a radius of
- * Infinity says nothing. Derivation: spec/bounds.md, "The kernels' radii". The memory used is that
+ * The exact real value of every element lies within `radius` of `mid`; a radius of Infinity says
+ * nothing. Derivation: spec/bounds.md, "The kernels' radii". The memory used is that
  * of the outputs and of a few tiles.
  * @module
  */
-import type { AttentionCase, OutputName } from '../case.ts';
+import { type AttentionCase, type OutputName, wantsGradients } from '../case.ts';
 import { outputShape } from '../case-shapes.ts';
 import { type Tensor, tensorOf } from '../tensor.ts';
 import { newSums, type ScoreListener, type Sums } from './backward.ts';
@@ -23,8 +23,6 @@ import { runThreaded, threadsAvailable } from './threads.ts';
 /** An output with its certificate; all of one shape. */
 export interface CertifiedOutput {
   readonly mid: Tensor;
-  /** The second word of double-double; null in float64. */
-  readonly low: Tensor | null;
   /** Infinity where nothing is known. LSE −Infinity of an empty row has radius 0. */
   readonly radius: Tensor;
 }
@@ -32,7 +30,6 @@ export interface CertifiedOutput {
 export type Certified = Partial<Record<OutputName, CertifiedOutput>>;
 
 export interface CertifyOptions {
-  readonly system: 'float64' | 'double-double';
   /** Rising query positions, the same for every head: out, lse and d_q have these rows only. */
   readonly rows?: ArrayLike<number> | undefined;
   /** Rising key positions, the same for every head: d_k and d_v have these keys only. */
@@ -47,7 +44,7 @@ function certificate({ value, error }: Sums, shape: readonly number[]): Certifie
   error.forEach((e, n) => {
     error[n] = finiteRadius(value[n] ?? 0, e);
   });
-  return { mid: tensorOf(value, shape), low: null, radius: tensorOf(error, shape) };
+  return { mid: tensorOf(value, shape), radius: tensorOf(error, shape) };
 }
 
 /** A case on its way through the kernels: allocates results, and runs tasks. */
@@ -165,9 +162,8 @@ function gradients(
 }
 
 /** Every wanted output that the kernels do, with its certificate. */
-export function certify(attentionCase: AttentionCase, options: CertifyOptions): Certified {
+export function certify(attentionCase: AttentionCase, options: CertifyOptions = {}): Certified {
   const { parameters: p, inputs } = attentionCase;
-  if (options.system !== 'float64') return {};
   const recomputed = p.dim_y === undefined ? null : recomputedKeys(kernelModule(), attentionCase);
   const [k, v] = [recomputed?.k ?? inputs.k, recomputed?.v ?? inputs.v];
   if (k === undefined || v === undefined)
@@ -181,15 +177,15 @@ export function certify(attentionCase: AttentionCase, options: CertifyOptions): 
   const certified: Certified = {};
   const shape = [p.batch, p.heads, rows.length];
   const { out, outRadius, lse, lseRadius } = results;
-  if (p.wants.some((name) => name.startsWith('d_'))) {
+  if (wantsGradients(p)) {
     Object.assign(certified, gradients(attentionCase, run, selection, results));
   }
   if (p.wants.includes('out')) {
     const tensor = tensorOf<number>(outRadius, [...shape, p.head_dim_v]);
-    certified.out = { mid: tensorOf(out, tensor.shape), low: null, radius: tensor };
+    certified.out = { mid: tensorOf(out, tensor.shape), radius: tensor };
   }
   if (p.wants.includes('lse')) {
-    certified.lse = { mid: tensorOf(lse, shape), low: null, radius: tensorOf(lseRadius, shape) };
+    certified.lse = { mid: tensorOf(lse, shape), radius: tensorOf(lseRadius, shape) };
   }
   return certified;
 }

@@ -20,25 +20,25 @@ describe('threads of the kernels', () => {
   for (const [name, changes] of cases) {
     it(`give the same bits, however many: ${name}`, () => {
       const c = drawCase(9, changes);
-      const one = flat(certify(c, { system: 'float64' }));
+      const one = flat(certify(c));
       for (const threads of [2, 3]) {
-        expect(flat(certify(c, { system: 'float64', threads }))).toEqual(one);
+        expect(flat(certify(c, { threads }))).toEqual(one);
       }
     });
   }
 
   it('give the same bits on several tiles of several heads, run after run', () => {
     const c = drawCase(2, { heads: 4, kv_heads: 4, seq_q: 200, seq_kv: 1100, batch: 1 });
-    const one = flat(certify(c, { system: 'float64' }));
+    const one = flat(certify(c));
     for (let run = 0; run < 3; run++) {
-      expect(flat(certify(c, { system: 'float64', threads: 2 }))).toEqual(one);
+      expect(flat(certify(c, { threads: 2 }))).toEqual(one);
     }
   });
 
   it('refuse a number of threads that is none', () => {
     const c = drawCase(1);
     for (const threads of [0, 1.5, -1, Number.NaN]) {
-      expect(() => certify(c, { system: 'float64', threads })).toThrow('"threads" expected');
+      expect(() => certify(c, { threads })).toThrow('"threads" expected');
     }
   });
 

@@ -108,8 +108,3 @@ export function runThreaded(
     Atomics.wait(counters, DONE, done);
   }
 }
-
-/** Ends the threads; the next task starts new ones. */
-export async function closeKernelThreads(): Promise<void> {
-  await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
-}

@@ -9,7 +9,7 @@ import type { Level } from '../levels.ts';
 export const kernelBalls: Level = {
   name: 'kernels',
   enclose: (attentionCase, _open, _shapes, format) => {
-    const at = kernelLevel(attentionCase, { rows: null, keys: null }, format);
-    return (output, flat) => at(output, flat) ?? UNKNOWN;
+    const level = kernelLevel(attentionCase, { rows: null, keys: null }, format);
+    return (output, flat) => level.enclose(output, flat) ?? UNKNOWN;
   },
 };
