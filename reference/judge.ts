@@ -46,7 +46,8 @@ interface Judged {
   readonly unbounded: number;
 }
 
-const STORED: Readonly<Record<string, 'f64' | 'f32' | 'f16' | 'bf16'>> = {
+/** Formats that outputs may be stored in, by their safetensors names. */
+export const STORED: Readonly<Record<string, 'f64' | 'f32' | 'f16' | 'bf16'>> = {
   F64: 'f64',
   F32: 'f32',
   F16: 'f16',

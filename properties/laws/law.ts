@@ -16,7 +16,7 @@ import type {
 } from '../../reference/case.ts';
 import { type Expectation, expectation } from '../../reference/expectation.ts';
 import { unitRoundoff } from '../../reference/format.ts';
-import type { GivenOutputs } from '../../reference/judge.ts';
+import { type GivenOutputs, STORED } from '../../reference/judge.ts';
 import type { ProfileName } from '../../reference/profile.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import { validateCase } from '../../reference/validate.ts';
@@ -93,13 +93,6 @@ function readElement(tensor: Tensor | undefined, { output, index }: Term): numbe
   if (tensor === undefined) throw new RangeError(`"${output}" expected a tensor, got none`);
   return tensor.get(...index);
 }
-
-const STORED: Readonly<Record<string, 'f64' | 'f32' | 'f16' | 'bf16'>> = {
-  F64: 'f64',
-  F32: 'f32',
-  F16: 'f16',
-  BF16: 'bf16',
-};
 
 /** Bounds of the runs, looked up once for each output. */
 function boundsOf(expected: readonly Expectation[], outputs: readonly GivenOutputs[]) {
