@@ -3,7 +3,7 @@
  * @module
  */
 import picomatch from 'picomatch';
-import type { AttentionCase, OutputName } from '../reference/case.ts';
+import { type AttentionCase, isGradient, wantsGradients } from '../reference/case.ts';
 
 export const DIRECTIONS = ['forward', 'backward', 'both'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
@@ -28,13 +28,11 @@ export function shardOf<T>(items: readonly T[], shard: Shard | undefined): T[] {
   return items.filter((_, i) => i % shard.count === shard.index - 1);
 }
 
-const isGradient = (name: OutputName): boolean => name.startsWith('d_');
-
 /** The case as this direction asks it, or null where it has nothing of that direction. */
 export function directed(question: AttentionCase, direction: Direction): AttentionCase | null {
   const { wants } = question.parameters;
   if (direction === 'both') return question;
-  if (direction === 'backward') return wants.some(isGradient) ? question : null;
+  if (direction === 'backward') return wantsGradients(question.parameters) ? question : null;
   const kept = wants.filter((name) => !isGradient(name));
   if (kept.length === 0) return null;
   const { d_out, d_lse, ...inputs } = question.inputs;

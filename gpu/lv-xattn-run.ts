@@ -2,7 +2,7 @@
  * LV-XAttn, run on a case: deal it out, run forward and backward, gather what it wants.
  * @module
  */
-import type { AttentionCase, Outputs } from '../reference/case.ts';
+import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case.ts';
 import { type DeviceName, deviceOf, resolveDevice } from './device/choose.ts';
 import { distribute, gather } from './distribute.ts';
 import { interpret, type RankEvent } from './interpreter.ts';
@@ -47,7 +47,7 @@ let jobs = 0;
 function schedulesOf({ parameters }: AttentionCase): Schedule[] {
   const options = { recompute: parameters.dim_y !== undefined };
   const forward = lvXattnSchedule(parameters.partition, 'forward', options);
-  if (!parameters.wants.some((name) => name.startsWith('d_'))) return [forward];
+  if (!wantsGradients(parameters)) return [forward];
   return [forward, lvXattnSchedule(parameters.partition, 'backward', options)];
 }
 

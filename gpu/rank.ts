@@ -7,7 +7,7 @@
  */
 import type { AttentionCase, CaseParameters } from '../reference/case.ts';
 import { visibility } from '../reference/mask.ts';
-import { broadcastGet, type Tensor, zeros } from '../reference/tensor.ts';
+import { broadcastGet, broadcastIndex, flatOf, type Tensor, zeros } from '../reference/tensor.ts';
 import type {
   BlockShape,
   Cotangents,
@@ -368,11 +368,7 @@ function addBiasGradient(shard: Shard, memory: Memory, block: number, dS: Real):
       row0 + (Math.floor(n / keys) % rows),
       key0 + (n % keys),
     ];
-    const skip = index.length - shape.length;
-    const at = shape.reduce(
-      (flat, extent, axis) => flat * extent + (extent === 1 ? 0 : (index[axis + skip] ?? 0)),
-      0,
-    );
+    const at = flatOf(shape, broadcastIndex(shape, index));
     memory.done.dBias[at] = (memory.done.dBias[at] ?? 0) + (dS[n] ?? 0);
   }
 }

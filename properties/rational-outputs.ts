@@ -5,7 +5,7 @@
 import type { Fraction } from 'mathjs';
 import { rational } from '../reference/arithmetic/rational.ts';
 import { attention } from '../reference/attention.ts';
-import type { AttentionCase, Outputs } from '../reference/case.ts';
+import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case.ts';
 import { attentionGradients, gradientsByName } from '../reference/gradients.ts';
 import { lift } from '../reference/lift.ts';
 
@@ -14,7 +14,7 @@ export function rationalOutputs(c: AttentionCase): Outputs<Fraction> {
   const problem = lift(rational, c);
   const forward = attention(problem);
   const outputs: Outputs<Fraction> = { out: forward.out };
-  if (!c.parameters.wants.some((name) => name.startsWith('d_'))) return outputs;
+  if (!wantsGradients(c.parameters)) return outputs;
   for (const [name, tensor] of gradientsByName(attentionGradients(problem, forward))) {
     if (tensor !== null) outputs[name] = tensor;
   }

@@ -32,6 +32,8 @@ export const OUTPUT_NAMES = [
 ] as const;
 export type OutputName = (typeof OUTPUT_NAMES)[number];
 
+export const isGradient = (name: OutputName): boolean => name.startsWith('d_');
+
 export const INPUT_NAMES = [
   'q',
   'k',
@@ -83,6 +85,9 @@ export interface CaseParameters {
   wants: OutputName[];
   partition: Partition;
 }
+
+export const wantsGradients = ({ wants }: Pick<CaseParameters, 'wants'>): boolean =>
+  wants.some(isGradient);
 
 /**
  * How the judge may read a case. `random`: values drawn independently, so the probabilistic bound

@@ -8,10 +8,16 @@
 import type { Ball } from './arithmetic/ball.ts';
 import type { NumberBallSystem } from './arithmetic/balls.ts';
 import { attention, logSumExp } from './attention.ts';
-import type { AttentionCase, CaseParameters, InputName, OutputName } from './case.ts';
+import {
+  type AttentionCase,
+  type CaseParameters,
+  type InputName,
+  type OutputName,
+  wantsGradients,
+} from './case.ts';
 import { attentionGradients, gradientsByName } from './gradients.ts';
 import { lift, type Problem } from './lift.ts';
-import { elementCount, type Tensor, toFlat } from './tensor.ts';
+import { broadcastStrides, elementCount, type Tensor, tensorOf, toFlat } from './tensor.ts';
 
 /** A tensor of balls, flat: mid ± rad holds the exact value. */
 export interface FlatBalls {
@@ -77,14 +83,9 @@ function flatInput({ inputs }: AttentionCase, name: InputName, size: number): Fl
 
 function broadcast(tensor: Tensor | undefined, f: (x: number) => number): Broadcast | null {
   if (tensor === undefined) return null;
-  const strides: [number, number, number, number] = [0, 0, 0, 0];
-  let step = 1;
-  for (let axis = tensor.shape.length - 1; axis >= 0; axis--) {
-    const extent = tensor.shape[axis] ?? 1;
-    if (extent !== 1) strides[axis + 4 - tensor.shape.length] = step;
-    step *= extent;
-  }
-  return { data: Float64Array.from(toFlat(tensor), f), shape: tensor.shape, strides };
+  const { shape } = tensor;
+  const data = Float64Array.from(toFlat(tensor), f);
+  return { data, shape, strides: broadcastStrides(tensorOf<number>(data, shape)) };
 }
 
 /** The case in balls of a system; gradients only where it wants one. */
@@ -100,8 +101,7 @@ export function certify<M>(
   const { batch, heads, seq_q, head_dim_v, dropout_rate, dim_y } = parameters;
   const flat = (name: InputName, length = 0): Float64Array =>
     flatInput(attentionCase, name, length);
-  const wantsGradients = parameters.wants.some((name) => name.startsWith('d_'));
-  const gradients = wantsGradients
+  const gradients = wantsGradients(parameters)
     ? gradientsByName(attentionGradients(problem, forward)).flatMap(([name, tensor]) =>
         tensor === null ? [] : [[name, flatBalls(system, tensor)] as const],
       )

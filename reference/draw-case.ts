@@ -7,7 +7,14 @@
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { AttentionCase, CaseInputs, CaseParameters, Judging, OutputName } from './case.ts';
+import {
+  type AttentionCase,
+  type CaseInputs,
+  type CaseParameters,
+  type Judging,
+  type OutputName,
+  wantsGradients,
+} from './case.ts';
 import { roundTo } from './format.ts';
 import { elementCount, mapTensor, type Tensor, tensorOf } from './tensor.ts';
 import { validateCase } from './validate.ts';
@@ -104,7 +111,7 @@ export function drawCase(seed: number, changes: CaseChanges = {}): AttentionCase
   const inputs: CaseInputs = { q: draw(b, h, n, d) };
   if (y === undefined) Object.assign(inputs, { k: draw(b, g, m, d), v: draw(b, g, m, e) });
   else Object.assign(inputs, { y: draw(b, m, y), w_k: draw(y, g * d), w_v: draw(y, g * e) });
-  if (p.wants.some((name) => name.startsWith('d_'))) {
+  if (wantsGradients(p)) {
     inputs.d_out = draw(b, h, n, e);
     if (dLse !== false) inputs.d_lse = draw(b, h, n);
   }

@@ -2,7 +2,7 @@
  * The feature and dtype words a case needs of a candidate, in the protocol's order.
  * @module
  */
-import type { AttentionCase, Dtype, InputName } from './case.ts';
+import { type AttentionCase, type Dtype, type InputName, wantsGradients } from './case.ts';
 
 export const FEATURE_WORDS = [
   'forward',
@@ -43,7 +43,7 @@ function poisoned({ inputs }: AttentionCase): boolean {
 /** Every word, and whether a case needs it. */
 const NEEDS: Readonly<Record<FeatureWord, (c: AttentionCase) => boolean>> = {
   forward: () => true,
-  backward: ({ parameters }) => parameters.wants.some((name) => name.startsWith('d_')),
+  backward: ({ parameters }) => wantsGradients(parameters),
   gqa: ({ parameters }) => parameters.heads !== parameters.kv_heads,
   mask: given('mask'),
   bias: given('bias'),

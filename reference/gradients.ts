@@ -11,7 +11,7 @@ import type { OutputName } from './case.ts';
 import type { Problem } from './lift.ts';
 import { recomputeGradients } from './recompute.ts';
 import { kvHead, rowScores, type Score } from './scores.ts';
-import { filled, forEachIndex, sparseTensor, type Tensor } from './tensor.ts';
+import { broadcastIndex, filled, forEachIndex, sparseTensor, type Tensor } from './tensor.ts';
 
 /** Gradients with the shapes of what they are gradients of; null where there is no such input. */
 export interface Gradients<T> {
@@ -54,8 +54,7 @@ function dotRow<T>(problem: Problem<T>, a: Tensor<T>, [b, h, i]: Row, at: (c: nu
 
 /** target[index] += value, reading through axes of extent 1. spec (17) */
 function accumulate<T>(problem: Problem<T>, target: Tensor<T>, index: number[], value: T): void {
-  const skip = index.length - target.shape.length;
-  const at = target.shape.map((extent, n) => (extent === 1 ? 0 : (index[n + skip] ?? 0)));
+  const at = broadcastIndex(target.shape, index);
   target.set(...at, problem.arithmetic.add(target.get(...at), value));
 }
 

@@ -6,7 +6,7 @@
  * @module
  */
 import type { RowChoice } from './attention.ts';
-import type { OutputName } from './case.ts';
+import { isGradient, type OutputName } from './case.ts';
 import type { Choice } from './gradients.ts';
 import type { Problem } from './lift.ts';
 import { kvHead } from './scores.ts';
@@ -131,7 +131,7 @@ export function workFor(
       }
     }
   }
-  const gradients = [...open].some(([name, list]) => name.startsWith('d_') && list.length > 0);
+  const gradients = [...open].some(([name, list]) => isGradient(name) && list.length > 0);
   return {
     forward: (...at) => forward.has(flatOf(rowShape, at)),
     lse: (open.get('lse')?.length ?? 0) > 0,

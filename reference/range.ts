@@ -10,12 +10,20 @@
  */
 import { exp, float64 } from './arithmetic/float64.ts';
 import { attention, type Forward, probability } from './attention.ts';
-import type { AttentionCase, OutputName } from './case.ts';
+import { type AttentionCase, OUTPUT_NAMES, type OutputName, wantsGradients } from './case.ts';
+import { outputShape } from './case-shapes.ts';
 import { type ErrorModel, sumGrowth } from './error-model.ts';
 import { maxFinite } from './format.ts';
 import { lift, type Problem } from './lift.ts';
 import { kvHead, rowScores } from './scores.ts';
-import { broadcastGet, filled, forEachIndex, type Tensor, zeros } from './tensor.ts';
+import {
+  broadcastGet,
+  broadcastIndex,
+  filled,
+  forEachIndex,
+  type Tensor,
+  zeros,
+} from './tensor.ts';
 
 /** Elements that may depend on an overflow, by output; an output that is not here has none. */
 export type Beyond = Partial<Record<OutputName, Tensor<boolean>>>;
@@ -170,12 +178,6 @@ function cotangent(context: Context, [b, h, i]: Row, pairs: readonly Pair[]): nu
   return largest;
 }
 
-/** The place in the bias that a pair reads. */
-function biasPlace(bias: Tensor, index: readonly number[]): number[] {
-  const skip = index.length - bias.shape.length;
-  return bias.shape.map((extent, n) => (extent === 1 ? 0 : (index[n + skip] ?? 0)));
-}
-
 /** What one row adds to every gradient; all of it marked when the row itself may not fit. */
 function backwardRow(
   context: Context,
@@ -212,7 +214,7 @@ function backwardRow(
       continue;
     }
     for (const [c, x] of inputs.entries()) grow(context, 'd_v', [b, g, j, c], kappa * p * x);
-    if (bias !== null) grow(context, 'd_bias', biasPlace(bias, [b, h, i, j]), dS);
+    if (bias !== null) grow(context, 'd_bias', broadcastIndex(bias.shape, [b, h, i, j]), dS);
     for (let c = 0; c < parameters.head_dim; c++) {
       grow(context, 'd_q', [b, h, i, c], product * kScale * dS * k.get(b, g, j, c));
       grow(context, 'd_k', [b, g, j, c], product * qScale * dS * q.get(b, h, i, c));
@@ -229,7 +231,7 @@ function spoil(context: Context, [b, h, i]: Row, j: number): void {
     mark(context, 'd_k', [b, g, j, c]);
   }
   for (let c = 0; c < parameters.head_dim_v; c++) mark(context, 'd_v', [b, g, j, c]);
-  if (bias !== null) mark(context, 'd_bias', biasPlace(bias, [b, h, i, j]));
+  if (bias !== null) mark(context, 'd_bias', broadcastIndex(bias.shape, [b, h, i, j]));
 }
 
 /** dY, dW_K, dW_V take dK and dV as operands. */
@@ -292,22 +294,6 @@ function featuresFit({ problem, limits }: Context): boolean {
   );
 }
 
-function shapesOf(problem: Problem<number>): Partial<Record<OutputName, readonly number[]>> {
-  const { q, k, v, bias, sink, features, dOut, dLse } = problem;
-  return {
-    out: dOut.shape,
-    lse: dLse.shape,
-    d_q: q.shape,
-    d_k: k.shape,
-    d_v: v.shape,
-    ...(bias === null ? {} : { d_bias: bias.shape }),
-    ...(sink === null ? {} : { d_sink: sink.shape }),
-    ...(features === null
-      ? {}
-      : { d_y: features.y.shape, d_w_k: features.wK.shape, d_w_v: features.wV.shape }),
-  };
-}
-
 /**
  * The elements of a case that an honest candidate of this model may lose to overflow.
  * `lseError` [B, Hq, Sq]: how far its LSE may be off.
@@ -316,9 +302,10 @@ export function beyondRange(c: AttentionCase, model: ErrorModel, lseError: Tenso
   const problem = lift(float64, c);
   const beyond: Beyond = {};
   const sums: Partial<Record<OutputName, Tensor>> = {};
-  for (const [name, shape] of Object.entries(shapesOf(problem))) {
-    beyond[name as OutputName] = filled(shape, false);
-    sums[name as OutputName] = zeros(shape);
+  for (const name of OUTPUT_NAMES) {
+    const shape = outputShape(c, name);
+    beyond[name] = filled(shape, false);
+    sums[name] = zeros(shape);
   }
   const limits = limitsOf(model);
   const forward = attention(problem);
@@ -326,7 +313,7 @@ export function beyondRange(c: AttentionCase, model: ErrorModel, lseError: Tenso
   const context = { ...about, beyond, sums };
   const { batch, heads, seq_q } = problem.parameters;
   const fit = featuresFit(context);
-  const backward = c.parameters.wants.some((name) => name.startsWith('d_'));
+  const backward = wantsGradients(c.parameters);
   forEachIndex([batch, heads, seq_q], ([b = 0, h = 0, i = 0]) => {
     if (context.forward.rows.get(b, h, i) === null) return;
     const pairs = fit ? pairsOf(context, [b, h, i]) : null;

@@ -8,7 +8,7 @@
 import { float64 } from './arithmetic/float64.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import { attention, logSumExp } from './attention.ts';
-import type { AttentionCase, OutputName, Outputs } from './case.ts';
+import { type AttentionCase, type OutputName, type Outputs, wantsGradients } from './case.ts';
 import { attentionGradients, gradientsByName } from './gradients.ts';
 import { lift } from './lift.ts';
 import { mapTensor, type Tensor, tensorOf, toFlat } from './tensor.ts';
@@ -23,7 +23,7 @@ export function evaluate<T>(
   const forward = attention(problem);
   const all: Outputs<T | null> = { out: forward.out as Tensor<T | null> };
   if (wants.includes('lse')) all.lse = logSumExp(problem, forward.rows);
-  if (wants.some((name) => name.startsWith('d_'))) {
+  if (wantsGradients(attentionCase.parameters)) {
     const named = gradientsByName(attentionGradients(problem, forward));
     for (const [name, tensor] of named) {
       if (tensor !== null) all[name] = tensor as Tensor<T | null>;

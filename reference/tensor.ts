@@ -142,6 +142,23 @@ export function indexOf(shape: readonly number[], flat: number): number[] {
     .reverse();
 }
 
+/** Where a tensor that broadcasts to a larger shape is read at an index of that shape. */
+export function broadcastIndex(shape: readonly number[], index: readonly number[]): number[] {
+  const skip = index.length - shape.length;
+  return shape.map((extent, axis) => (extent === 1 ? 0 : (index[axis + skip] ?? 0)));
+}
+
+/** Strides over [B, Hq, Sq, Skv] of a tensor that broadcasts to it: 0 along shared axes. */
+export function broadcastStrides({
+  shape,
+  stride,
+}: Pick<Tensor<unknown>, 'shape' | 'stride'>): [number, number, number, number] {
+  const skip = 4 - shape.length;
+  const step = (axis: number): number =>
+    (shape[axis - skip] ?? 1) === 1 ? 0 : (stride[axis - skip] ?? 0);
+  return [step(0), step(1), step(2), step(3)];
+}
+
 /** A new tensor with `f` of every element, row-major. */
 export function mapTensor<S, T>(tensor: Tensor<S>, f: (value: S) => T): Tensor<T> {
   return tensorOf<T>(toFlat(tensor).map(f), tensor.shape);
@@ -162,6 +179,6 @@ export function broadcastGet<T>(tensor: Tensor<T>, index: readonly number[]): T 
     case 4:
       return tensor.get(at(0), at(1), at(2), at(3));
     default:
-      return tensor.get(...shape.map((_, axis) => at(axis)));
+      return tensor.get(...broadcastIndex(shape, index));
   }
 }

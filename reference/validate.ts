@@ -17,6 +17,7 @@ import {
   MEDIA_RULES,
   OUTPUT_NAMES,
   type OutputName,
+  wantsGradients,
 } from './case.ts';
 import { roundTo } from './format.ts';
 import { visibility } from './mask.ts';
@@ -178,7 +179,7 @@ function checkShape(p: CaseParameters, name: InputName, tensor: Tensor): void {
 /** Which inputs a case must have, and which it may have. */
 function checkPresence(p: CaseParameters, inputs: CaseInputs): void {
   const recompute = p.dim_y !== undefined;
-  const gradients = p.wants.some((name) => name.startsWith('d_'));
+  const gradients = wantsGradients(p);
   const must: InputName[] = [
     'q',
     ...(recompute ? (['y', 'w_k', 'w_v'] as const) : (['k', 'v'] as const)),

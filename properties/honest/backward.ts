@@ -5,7 +5,13 @@
  */
 import type { OutputName } from '../../reference/case.ts';
 import { kvHead } from '../../reference/scores.ts';
-import { forEachIndex, mapTensor, type Tensor, zeros } from '../../reference/tensor.ts';
+import {
+  broadcastIndex,
+  forEachIndex,
+  mapTensor,
+  type Tensor,
+  zeros,
+} from '../../reference/tensor.ts';
 import {
   type Held,
   type HeldForward,
@@ -112,8 +118,7 @@ function collectRow(held: Held, forward: HeldForward, all: Collected, at: Row): 
 
 /** Terms of a full index moved to the place in the bias that they share. spec (17) */
 function broadcastTerms(bias: Tensor): (at: readonly number[]) => number[] {
-  const skip = 4 - bias.shape.length;
-  return (at) => bias.shape.map((extent, n) => (extent === 1 ? 0 : (at[n + skip] ?? 0)));
+  return (at) => broadcastIndex(bias.shape, at);
 }
 
 /** dY, dW_K, dW_V: matrix products of dK and dV as operands. spec (25), (26) */

@@ -5,7 +5,12 @@
  * @module
  */
 import fc from 'fast-check';
-import type { AttentionCase, Dtype, OutputName } from '../../reference/case.ts';
+import {
+  type AttentionCase,
+  type Dtype,
+  type OutputName,
+  wantsGradients,
+} from '../../reference/case.ts';
 import type { GivenOutputs } from '../../reference/judge.ts';
 import type { ProfileName } from '../../reference/profile.ts';
 import {
@@ -27,11 +32,10 @@ export function honestOutputs(
   const held = hold(attentionCase, machine(profile, choices), choices);
   const forward = heldForward(held);
   const { wants } = attentionCase.parameters;
-  const backward = wants.some((name) => name.startsWith('d_'));
   const all: Partial<Record<OutputName, typeof forward.out>> = {
     out: forward.out,
     lse: forward.lse,
-    ...(backward ? heldGradients(held, forward) : {}),
+    ...(wantsGradients(attentionCase.parameters) ? heldGradients(held, forward) : {}),
   };
   const dtype = profile === 'f64' ? 'F64' : 'F32';
   const outputs: GivenOutputs = {};

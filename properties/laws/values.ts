@@ -2,7 +2,7 @@
  * Laws about values and scales: linearity in V, constant values, factors that cancel. spec (2), (8)-(16)
  * @module
  */
-import type { AttentionCase, OutputName } from '../../reference/case.ts';
+import { type AttentionCase, isGradient, type OutputName } from '../../reference/case.ts';
 import { visibility } from '../../reference/mask.ts';
 import { kvHead } from '../../reference/scores.ts';
 import { mapTensor, type Tensor } from '../../reference/tensor.ts';
@@ -133,7 +133,7 @@ export const cotangentScaling: Law = {
   },
   *equations(c) {
     for (const output of c.parameters.wants) {
-      const factor = output.startsWith('d_') ? 0.5 : 1;
+      const factor = isGradient(output) ? 0.5 : 1;
       for (const index of indicesOf(c, output)) yield equal(output, index, { run: 1, factor });
     }
   },

@@ -6,7 +6,12 @@
  * the fault's alone.
  * @module
  */
-import type { AttentionCase, OutputName, Outputs } from '../../reference/case.ts';
+import {
+  type AttentionCase,
+  type OutputName,
+  type Outputs,
+  wantsGradients,
+} from '../../reference/case.ts';
 import type { ProfileName } from '../../reference/profile.ts';
 import { tensorOf } from '../../reference/tensor.ts';
 import { backward } from './host/backward.ts';
@@ -42,7 +47,7 @@ function buffersOf(x: Context): Buffers {
   recompute(x);
   const saved = forward(x);
   const outputs: Buffers = { out: saved.out.map(round.output), lse: saved.lse.map(round.lse) };
-  if (p.wants.some((name) => name.startsWith('d_'))) {
+  if (wantsGradients(p)) {
     const gradients = backward(x, saved);
     projectionGradients(x, gradients);
     seams.finishBackward(x, gradients);

@@ -4,7 +4,7 @@
  */
 import { exp } from '../arithmetic/float64.ts';
 import type { AttentionCase } from '../case.ts';
-import { elementCount } from '../tensor.ts';
+import { broadcastStrides, elementCount, tensorOf } from '../tensor.ts';
 import { type Deltas, newSums, type ScoreListener, type Sums } from './backward.ts';
 import type { RowResults } from './forward.ts';
 import { type KernelProblem, TILE } from './problem.ts';
@@ -83,14 +83,7 @@ export function biasGradient({ inputs, parameters: p }: AttentionCase): ScoreSum
   const sums = newSums(count);
   const sizes = new Float64Array(count);
   const full = [p.batch, p.heads, p.seq_q, p.seq_kv];
-  const steps = [0, 0, 0, 0];
-  let step = 1;
-  for (let axis = 3; axis >= 4 - shape.length; axis--) {
-    const extent = shape[axis - 4 + shape.length] ?? 1;
-    steps[axis] = extent === 1 ? 0 : step;
-    step *= extent;
-  }
-  const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = steps;
+  const [s0, s1, s2, s3] = broadcastStrides(tensorOf<number>(sums.value, shape));
   // Every element sums the pairs along the axes it does not have.
   const terms = elementCount(full) / Math.max(1, count);
   return {

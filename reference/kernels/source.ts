@@ -5,7 +5,7 @@
  */
 import type { AttentionCase, InputName } from '../case.ts';
 import { visibility } from '../mask.ts';
-import type { Tensor } from '../tensor.ts';
+import { broadcastGet, broadcastStrides, type Tensor } from '../tensor.ts';
 
 /** Storage that hands over a run of elements at once, from a file perhaps. */
 export interface RangedStorage {
@@ -72,19 +72,15 @@ export function rowReader(tensor: Tensor): RowReader {
 
 /** Element (b, h, i, j) of a tensor that broadcasts to [B, Hq, Sq, Skv]. */
 export function pairReader(tensor: Tensor): (b: number, h: number, i: number, j: number) => number {
-  const { data, shape, stride, offset } = tensor;
-  const skip = 4 - shape.length;
-  const step = (axis: number): number =>
-    (shape[axis - skip] ?? 1) === 1 ? 0 : (stride[axis - skip] ?? 0);
-  const [s0, s1, s2, s3] = [step(0), step(1), step(2), step(3)];
+  const { data, offset } = tensor;
+  const [s0, s1, s2, s3] = broadcastStrides(tensor);
   const flat = (b: number, h: number, i: number, j: number): number =>
     offset + b * s0 + h * s1 + i * s2 + j * s3;
   // A computed storage answers to get, a typed array to an index.
   if (data instanceof Float64Array || Array.isArray(data)) {
     return (b, h, i, j) => data[flat(b, h, i, j)] ?? 0;
   }
-  const at = (axis: number, n: number): number => ((shape[axis] ?? 1) === 1 ? 0 : n);
-  return (b, h, i, j) => tensor.get(...[b, h, i, j].slice(skip).map((n, axis) => at(axis, n)));
+  return (b, h, i, j) => broadcastGet(tensor, [b, h, i, j]);
 }
 
 /** What masks, bias and dropout say, pair by pair. */

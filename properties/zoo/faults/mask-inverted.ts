@@ -3,7 +3,7 @@
  * @module
  */
 import type { Fault } from '../fault.ts';
-import { broadcastIndex, read } from '../host/context.ts';
+import { broadcastFlat, read } from '../host/context.ts';
 import { HONEST } from '../host/honest.ts';
 
 export const fault: Fault = {
@@ -15,7 +15,7 @@ export const fault: Fault = {
     visible: (x, at) => {
       const { mask } = x.inputs;
       if (mask === undefined) return HONEST.visible(x, at);
-      return read(mask.data, broadcastIndex(mask.shape, [at.b, at.h, at.i, at.j])) === 0;
+      return read(mask.data, broadcastFlat(mask.shape, [at.b, at.h, at.i, at.j])) === 0;
     },
   }),
 };

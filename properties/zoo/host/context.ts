@@ -4,7 +4,7 @@
  */
 import type { AttentionCase, CaseParameters, InputName } from '../../../reference/case.ts';
 import { type Visibility, visibility } from '../../../reference/mask.ts';
-import { type Tensor, toFlat } from '../../../reference/tensor.ts';
+import { broadcastIndex, flatOf, type Tensor, toFlat } from '../../../reference/tensor.ts';
 import type { Precision } from './precision.ts';
 import type { Seams } from './seams.ts';
 
@@ -56,13 +56,8 @@ export function flatIndex(
 }
 
 /** Flat position in a tensor that broadcasts to the index. */
-export function broadcastIndex(shape: readonly number[], index: readonly number[]): number {
-  const skip = index.length - shape.length;
-  return shape.reduce(
-    (flat, extent, n) => flat * extent + (extent === 1 ? 0 : (index[n + skip] ?? 0)),
-    0,
-  );
-}
+export const broadcastFlat = (shape: readonly number[], index: readonly number[]): number =>
+  flatOf(shape, broadcastIndex(shape, index));
 
 export function ranges(sizes: readonly number[]): Range[] {
   let start = 0;

@@ -4,7 +4,7 @@
  */
 import { exp, log, tanh } from '../../../reference/arithmetic/float64.ts';
 import { kvHead } from '../../../reference/scores.ts';
-import { broadcastIndex, type Context, flatIndex, read } from './context.ts';
+import { broadcastFlat, type Context, flatIndex, read } from './context.ts';
 import type { Pair, Partial_, Row, Running, Score, Seams } from './seams.ts';
 
 const NEVER = Number.NEGATIVE_INFINITY;
@@ -123,7 +123,7 @@ export const HONEST: Seams = {
     const { bias } = x.inputs;
     return bias === undefined
       ? 0
-      : x.round.score(read(bias.data, broadcastIndex(bias.shape, [b, h, i, j])));
+      : x.round.score(read(bias.data, broadcastFlat(bias.shape, [b, h, i, j])));
   },
   score,
   visible: (x, { b, h, i, j }) => x.visible(b, h, i, j),
@@ -131,7 +131,7 @@ export const HONEST: Seams = {
   kappa: (x, { b, h, i, j }) => {
     const keep = x.inputs.dropout_keep;
     if (keep === undefined) return 1;
-    const kept = read(keep.data, broadcastIndex(keep.shape, [b, h, i, j])) !== 0;
+    const kept = read(keep.data, broadcastFlat(keep.shape, [b, h, i, j])) !== 0;
     return kept ? x.round.score(1 / (1 - x.p.dropout_rate)) : 0;
   },
 
@@ -175,7 +175,7 @@ export const HONEST: Seams = {
   valueWeight: (x, at, p) => x.round.probability(x.round.score(p * x.seams.kappa(x, at))),
   gradientHead: (x, h) => x.seams.kvHead(x, h, 'backward'),
   add: (x, _name, old, term) => x.round.gradient(old + x.round.gradient(term)),
-  biasTarget: (x, { b, h, i, j }) => broadcastIndex(x.inputs.bias?.shape ?? [], [b, h, i, j]),
+  biasTarget: (x, { b, h, i, j }) => broadcastFlat(x.inputs.bias?.shape ?? [], [b, h, i, j]),
   dSink: (x, _row, p, d) => x.round.score(p * d),
   column: (_x, g, c, width) => g * width + c,
   finishBackward: () => {},
