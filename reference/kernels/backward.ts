@@ -8,7 +8,7 @@
 
 import type { RowResults } from './forward.ts';
 import type { KernelModule, Tile } from './module.ts';
-import { eights, type KernelProblem, readRows, TILE, tilesOf } from './problem.ts';
+import { eights, type KernelProblem, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
 import { dotDepth, growth, norm, SLACK, TINY, U } from './radius.ts';
 
 /** Keys of a range: their rows, gradients and bounds stay in the kernels' memory meanwhile. */
@@ -44,7 +44,7 @@ export interface RangeWork {
   /** dK [keys, d] and dV [keys, dv] of this range; null = not wanted. */
   readonly dK: Sums | null;
   readonly dV: Sums | null;
-  /** Told dS and its error, tile by tile, row length TILE; null = not wanted. */
+  /** Told dS and its error, tile by tile, row length PAIR_STRIDE; null = not wanted. */
   readonly onScores: ScoreListener | null;
 }
 
@@ -77,8 +77,6 @@ type Tiles = Record<
   | 'bias'
   | 'keep'
   | 'error'
-  | 'packed'
-  | 'product'
   | 'dq'
   | 'dqError'
   | 'facts'
@@ -95,7 +93,8 @@ type Tiles = Record<
 function layOut(kernels: KernelModule, problem: KernelProblem, keys: number): Tiles {
   const { width, valueWidth } = problem;
   const range = Math.ceil(keys / TILE) * TILE;
-  const [rowTile, valueTile, pairTile] = [TILE * width, TILE * valueWidth, TILE * TILE];
+  const [rowTile, valueTile] = [TILE * width, TILE * valueWidth];
+  const pairTile = TILE * PAIR_STRIDE;
   return kernels.layOut({
     k: range * width,
     v: range * valueWidth,
@@ -109,16 +108,14 @@ function layOut(kernels: KernelModule, problem: KernelProblem, keys: number): Ti
     qColumns: rowTile,
     doRows: valueTile,
     doColumns: valueTile,
-    kRows: rowTile,
-    kColumns: rowTile,
-    vRows: valueTile,
+    kRows: range * width,
+    kColumns: range * width,
+    vRows: range * valueWidth,
     s: pairTile,
     dp: pairTile,
     bias: pairTile,
     keep: pairTile,
     error: pairTile,
-    packed: pairTile,
-    product: Math.max(rowTile, valueTile),
     dq: rowTile,
     dqError: rowTile,
     facts: TILE * 8,
@@ -128,7 +125,7 @@ function layOut(kernels: KernelModule, problem: KernelProblem, keys: number): Ti
     squares: range,
     qMaxima: width,
     doMaxima: valueWidth,
-    kMaxima: width,
+    kMaxima: (range / TILE) * width,
   });
 }
 
@@ -219,6 +216,32 @@ interface KeyTile {
   readonly keys: readonly number[];
   /** Position of its first key in the range. */
   readonly start: number;
+  /** Where its largest magnitudes are, byte address; and the largest of all. */
+  readonly maxima: number;
+  readonly largest: number;
+}
+
+/** Reads and packs the keys and values of the range. */
+function loadRange(
+  { run }: KernelModule,
+  { parameters: p, k, v, width, valueWidth }: KernelProblem,
+  t: Tiles,
+  { b, g, keys: range }: RangeWork,
+): KeyTile[] {
+  readRows(k, b, g, range, t.k.view, width);
+  readRows(v, b, g, range, t.v.view, valueWidth);
+  return tilesOf(range).map((keys, tile) => {
+    const start = tile * TILE;
+    const [byKey, byValue] = [start * width * 8, start * valueWidth * 8];
+    const n = keys.length;
+    const maxima = t.kMaxima.at + tile * width * 8;
+    run.packRows(t.k.at + byKey, t.kRows.at + byKey, n, p.head_dim, width);
+    run.packColumns(t.k.at + byKey, t.kColumns.at + byKey, n, width, width);
+    run.packRows(t.v.at + byValue, t.vRows.at + byValue, n, p.head_dim_v, valueWidth);
+    run.columnMaxima(t.k.at + byKey, maxima, n, width);
+    const largest = peak(t.kMaxima.view.subarray(tile * width, (tile + 1) * width));
+    return { keys, start, maxima, largest };
+  });
 }
 
 /** Scores, dP and dS of one tile; false where no key of it is seen. */
@@ -235,15 +258,11 @@ function tileGradients(
   const n = keys.length;
   const columns = eights(n);
   const biased = !pairs.plain || columns !== n || wantsScores;
-  if (biased && pairs.scores(t.bias.view, at, rows, keys, TILE) < 0) return false;
-  if (pairs.dropout) pairs.kept(t.keep.view, at, rows, keys, TILE);
-  const [kAt, vAt] = [t.k.at + start * width * 8, t.v.at + start * valueWidth * 8];
-  run.packRows(kAt, t.kRows.at, n, p.head_dim, width);
-  run.packColumns(kAt, t.kColumns.at, n, width, width);
-  run.packRows(vAt, t.vRows.at, n, p.head_dim_v, valueWidth);
-  run.columnMaxima(kAt, t.kMaxima.at, n, width);
-  run.multiply(t.qRows.at, t.kRows.at, t.s.at, rows.length, n, p.head_dim, TILE, false);
-  run.multiply(t.doRows.at, t.vRows.at, t.dp.at, rows.length, n, p.head_dim_v, TILE, false);
+  if (biased && pairs.scores(t.bias.view, at, rows, keys, PAIR_STRIDE) < 0) return false;
+  if (pairs.dropout) pairs.kept(t.keep.view, at, rows, keys, PAIR_STRIDE);
+  const [k, v] = [t.kRows.at + start * width * 8, t.vRows.at + start * valueWidth * 8];
+  run.multiply(t.qRows.at, k, t.s.at, rows.length, n, p.head_dim, PAIR_STRIDE, false);
+  run.multiply(t.doRows.at, v, t.dp.at, rows.length, n, p.head_dim_v, PAIR_STRIDE, false);
   run.gradientTile(
     t.s.at,
     t.dp.at,
@@ -252,7 +271,7 @@ function tileGradients(
     wantsScores ? t.error.at : 0,
     rows.length,
     columns,
-    TILE,
+    PAIR_STRIDE,
     p.scale,
     p.softcap,
     kappa,
@@ -267,16 +286,14 @@ function tileGradients(
 /** dQ of the row tile gains dRaw·K. spec (15) */
 function addQueries(
   { run }: KernelModule,
-  problem: KernelProblem,
+  { width }: KernelProblem,
   t: Tiles,
   rows: number,
-  keys: number,
+  { keys: { length: n }, start, maxima }: KeyTile,
 ): void {
-  const { width } = problem;
-  run.packRows(t.dp.at, t.packed.at, rows, keys, TILE);
-  run.multiply(t.packed.at, t.kColumns.at, t.product.at, rows, width, keys, width, false);
-  run.addTile(t.dq.at, t.product.at, rows * width);
-  run.addOuter(t.dqError.at, t.byRow.at, 2, t.kMaxima.at, rows, width);
+  const k = t.kColumns.at + start * width * 8;
+  run.addProduct(t.dp.at, false, k, t.dq.at, rows, width, n, width);
+  run.addOuter(t.dqError.at, t.byRow.at, 2, maxima, rows, width);
 }
 
 /** dK and dV of the key tile gain dRawᵀ·Q and (κP)ᵀ·dO. spec (16), (10) */
@@ -289,13 +306,9 @@ function addKeys(
 ): void {
   const columns = eights(n);
   const [k, v] = [start * width * 8, start * valueWidth * 8];
-  run.packColumns(t.dp.at, t.packed.at, rows, n, TILE);
-  run.multiply(t.packed.at, t.qColumns.at, t.product.at, n, width, rows, width, false);
-  run.addTile(t.dk.at + k, t.product.at, n * width);
+  run.addProduct(t.dp.at, true, t.qColumns.at, t.dk.at + k, n, width, rows, width);
   run.addOuter(t.dkError.at + k, t.byColumn.at, 1, t.qMaxima.at, n, width);
-  run.packColumns(t.s.at, t.packed.at, rows, n, TILE);
-  run.multiply(t.packed.at, t.doColumns.at, t.product.at, n, valueWidth, rows, valueWidth, false);
-  run.addTile(t.dv.at + v, t.product.at, n * valueWidth);
+  run.addProduct(t.s.at, true, t.doColumns.at, t.dv.at + v, n, valueWidth, rows, valueWidth);
   run.addOuter(t.dvError.at + v, t.byColumn.at + columns * 8, 1, t.doMaxima.at, n, valueWidth);
 }
 
@@ -379,6 +392,7 @@ function backwardQueries(
   problem: KernelProblem,
   t: Tiles,
   work: RangeWork,
+  range: readonly KeyTile[],
   h: number,
   rows: readonly number[],
   first: number,
@@ -396,17 +410,15 @@ function backwardQueries(
   t.dq.view.fill(0);
   t.dqError.view.fill(0);
   const sizes = new Float64Array(rows.length);
-  let start = 0;
-  for (const keys of tilesOf(work.keys)) {
-    const tile = { keys, start };
-    start += keys.length;
+  for (const tile of range) {
+    const { keys } = tile;
     if (!tileGradients(kernels, problem, t, at, rows, tile, work.onScores !== null)) continue;
     work.onScores?.(at, rows, keys, t.bias.view, t.error.view);
-    largest.key = Math.max(largest.key, peak(t.kMaxima.view));
+    largest.key = Math.max(largest.key, tile.largest);
     sizes.forEach((size, r) => {
       sizes[r] = size + (t.byRow.view[2 * r] ?? 0) + (t.byRow.view[2 * r + 1] ?? 0);
     });
-    if (work.dQ !== null) addQueries(kernels, problem, t, rows.length, keys.length);
+    if (work.dQ !== null) addQueries(kernels, problem, t, rows.length, tile);
     if (work.dK !== null || work.dV !== null) addKeys(kernels, problem, t, rows.length, tile);
   }
   const terms = work.keys.length + 4;
@@ -420,16 +432,15 @@ export function backwardRange(
   problem: KernelProblem,
   work: RangeWork,
 ): void {
-  const { parameters: p, width, valueWidth } = problem;
+  const { parameters: p } = problem;
   const t = layOut(kernels, problem, work.keys.length);
-  readRows(problem.k, work.b, work.g, work.keys, t.k.view, width);
-  readRows(problem.v, work.b, work.g, work.keys, t.v.view, valueWidth);
+  const range = loadRange(kernels, problem, t, work);
   const largest: Largest = { gradient: 0, query: 0, dOut: 0, key: 0 };
   const group = p.heads / p.kv_heads;
   for (let h = work.g * group; h < (work.g + 1) * group; h++) {
     let first = (work.b * p.heads + h) * work.rows.length;
     for (const rows of tilesOf(work.rows)) {
-      backwardQueries(kernels, problem, t, work, h, rows, first, largest);
+      backwardQueries(kernels, problem, t, work, range, h, rows, first, largest);
       first += rows.length;
     }
   }

@@ -1,5 +1,5 @@
 /**
- * The certified forward pass of TILE query rows: fused, tile by tile of keys, in float64.
+ * The certified forward pass of a block of query rows: fused, tile by tile of keys, in float64.
  *
  * spec (6)-(9), in the order of the merge (20): each tile of keys is a partial result, brought to the
  * running maximum and added. Radii as in spec/bounds.md, "The kernels' radii".
@@ -8,7 +8,7 @@
 import { log } from '../arithmetic/float64.ts';
 import { kvHead } from '../scores.ts';
 import type { KernelModule, Tile } from './module.ts';
-import { eights, type KernelProblem, readRows, TILE, tilesOf } from './problem.ts';
+import { eights, type KernelProblem, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
 import {
   denominatorError,
   dotDepth,
@@ -24,6 +24,9 @@ import {
   weightError,
   weightFloor,
 } from './radius.ts';
+
+/** Query rows that share the reading and packing of each tile of keys. */
+export const ROW_BLOCK = 4 * TILE;
 
 /** What the backward pass needs of each row, [rows]; and the outputs. */
 export interface RowResults {
@@ -65,8 +68,6 @@ type Tiles = Record<
   | 'packedK'
   | 'packedV'
   | 's'
-  | 'packedP'
-  | 'product'
   | 'out'
   | 'size'
   | 'state'
@@ -77,29 +78,31 @@ type Tiles = Record<
   Tile
 >;
 
-function layOut(kernels: KernelModule, { width, valueWidth }: KernelProblem): Tiles {
+function layOut(kernels: KernelModule, { width, valueWidth }: KernelProblem, tiles: number): Tiles {
+  const pairs = TILE * PAIR_STRIDE;
   return kernels.layOut({
     q: TILE * width,
     k: TILE * width,
     v: TILE * valueWidth,
-    packedQ: TILE * width,
+    packedQ: tiles * TILE * width,
     packedK: TILE * width,
     packedV: TILE * valueWidth,
-    s: TILE * TILE,
-    packedP: TILE * TILE,
-    product: TILE * valueWidth,
-    out: TILE * valueWidth,
-    size: TILE * valueWidth,
-    state: TILE * 3,
+    s: pairs,
+    out: tiles * TILE * valueWidth,
+    size: tiles * TILE * valueWidth,
+    state: tiles * TILE * 3,
     maxima: valueWidth,
     squares: TILE,
-    bias: TILE * TILE,
-    keep: TILE * TILE,
+    bias: pairs,
+    keep: pairs,
   });
 }
 
-/** What was seen of the keys: bounds over all tiles that were not wholly masked. */
-interface Seen {
+/** A tile of the query rows, and what it has seen: bounds over all its tiles of keys not wholly masked. */
+interface RowTile {
+  readonly rows: readonly number[];
+  /** Place of the first row in the block. */
+  readonly start: number;
   tiles: number;
   keys: number;
   /** Largest ‖K_j‖, largest |bias|, largest |V_jc|. */
@@ -108,65 +111,90 @@ interface Seen {
   value: number;
 }
 
-/** One tile of keys: scores, weights, and the sums brought up to date. */
-function absorb(
+/** A tile of keys and values in the kernels' memory. */
+interface KeyTile {
+  readonly keys: readonly number[];
+  /** Largest ‖K_j‖ and |V_jc|. */
+  readonly key: number;
+  readonly value: number;
+}
+
+/** Reads and packs one tile of keys, and their values' largest magnitudes. */
+function loadKeys(
   { run }: KernelModule,
-  problem: KernelProblem,
+  { parameters: p, k, v, width, valueWidth }: KernelProblem,
   t: Tiles,
   [b, h]: readonly [number, number],
-  rows: readonly number[],
   keys: readonly number[],
-  seen: Seen,
-): void {
-  const { parameters: p, pairs, width, valueWidth } = problem;
-  const columns = eights(keys.length);
-  const biased = !pairs.plain || columns !== keys.length;
-  if (biased) {
-    const largest = pairs.scores(t.bias.view, [b, h], rows, keys, TILE);
-    if (largest < 0) return;
-    seen.bias = Math.max(seen.bias, largest);
-  }
-  if (pairs.dropout) pairs.kept(t.keep.view, [b, h], rows, keys, TILE);
-  const g = kvHead(p, h);
-  readRows(problem.k, b, g, keys, t.k.view, width);
-  readRows(problem.v, b, g, keys, t.v.view, valueWidth);
+): KeyTile {
   const n = keys.length;
+  const g = kvHead(p, h);
+  readRows(k, b, g, keys, t.k.view, width);
+  readRows(v, b, g, keys, t.v.view, valueWidth);
   run.packRows(t.k.at, t.packedK.at, n, p.head_dim, width);
   run.packColumns(t.v.at, t.packedV.at, n, valueWidth, valueWidth);
-  run.multiply(t.packedQ.at, t.packedK.at, t.s.at, rows.length, n, p.head_dim, TILE, false);
-  seen.key = Math.max(seen.key, norm(run.rowSquares(t.k.at, t.squares.at, n, width), width));
   run.columnMaxima(t.v.at, t.maxima.at, n, valueWidth);
-  const maxima = t.maxima.view;
-  for (let c = 0; c < valueWidth; c++) seen.value = Math.max(seen.value, maxima[c] ?? 0);
+  const key = norm(run.rowSquares(t.k.at, t.squares.at, n, width), width);
+  return { keys, key, value: t.maxima.view.reduce((top, x) => Math.max(top, x), 0) };
+}
+
+/** One tile of keys for one of rows: scores, weights, and the sums brought up to date. */
+function absorb(
+  { run }: KernelModule,
+  { parameters: p, pairs, width, valueWidth }: KernelProblem,
+  t: Tiles,
+  tile: RowTile,
+  { keys: { length: n }, key, value }: KeyTile,
+  biased: boolean,
+): void {
+  const count = tile.rows.length;
+  const q = t.packedQ.at + tile.start * width * 8;
+  const out = t.out.at + tile.start * valueWidth * 8;
+  run.multiply(q, t.packedK.at, t.s.at, count, n, p.head_dim, PAIR_STRIDE, false);
   run.softmaxTile(
     t.s.at,
     biased ? t.bias.at : 0,
     pairs.dropout ? t.keep.at : 0,
-    rows.length,
-    columns,
-    TILE,
+    count,
+    eights(n),
+    PAIR_STRIDE,
     p.scale,
     p.softcap,
-    t.state.at,
-    t.out.at,
-    t.size.at,
+    t.state.at + tile.start * 24,
+    out,
+    t.size.at + tile.start * valueWidth * 8,
     t.maxima.at,
     valueWidth,
   );
-  run.packRows(t.s.at, t.packedP.at, rows.length, n, TILE);
-  run.multiply(
-    t.packedP.at,
-    t.packedV.at,
-    t.product.at,
-    rows.length,
-    valueWidth,
-    n,
-    valueWidth,
-    false,
-  );
-  run.addTile(t.out.at, t.product.at, rows.length * valueWidth);
-  seen.tiles++;
-  seen.keys += n;
+  run.addProduct(t.s.at, false, t.packedV.at, out, count, valueWidth, n, valueWidth);
+  tile.tiles++;
+  tile.keys += n;
+  tile.key = Math.max(tile.key, key);
+  tile.value = Math.max(tile.value, value);
+}
+
+/** One tile of keys for every tile of rows that sees one of them. */
+function absorbKeys(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  at: readonly [number, number],
+  tiles: readonly RowTile[],
+  keys: readonly number[],
+): void {
+  const { pairs } = problem;
+  const biased = !pairs.plain || eights(keys.length) !== keys.length;
+  let loaded: KeyTile | null = null;
+  for (const tile of tiles) {
+    if (biased) {
+      const largest = pairs.scores(t.bias.view, at, tile.rows, keys, PAIR_STRIDE);
+      if (largest < 0) continue;
+      tile.bias = Math.max(tile.bias, largest);
+    }
+    if (pairs.dropout) pairs.kept(t.keep.view, at, tile.rows, keys, PAIR_STRIDE);
+    loaded ??= loadKeys(kernels, problem, t, at, keys);
+    absorb(kernels, problem, t, tile, loaded, biased);
+  }
 }
 
 /** One row's outputs and radii from its state and sums. */
@@ -176,7 +204,7 @@ function finishRow(
   row: number,
   head: number,
   score: ScoreBound,
-  seen: Seen,
+  seen: RowTile,
   to: { readonly results: RowResults; readonly at: number },
 ): void {
   const { parameters: p, keyErrors, kappa, kappaError, valueWidth } = problem;
@@ -217,7 +245,7 @@ function finishRow(
   }
 }
 
-/** Certified forward of at most TILE rows of (b, h) over all keys, into results[at…]. */
+/** Certified forward of at most ROW_BLOCK rows of (b, h) over all keys, into results[at…]. */
 export function forwardRows(
   kernels: KernelModule,
   problem: KernelProblem,
@@ -227,24 +255,35 @@ export function forwardRows(
   at: number,
 ): void {
   const { parameters: p, width, sink, keyErrors } = problem;
-  const t = layOut(kernels, problem);
-  const seen: Seen = { tiles: 0, keys: 0, key: 0, bias: 0, value: 0 };
-  readRows(problem.q, b, h, rows, t.q.view, width);
-  kernels.run.packRows(t.q.at, t.packedQ.at, rows.length, p.head_dim, width);
+  const tiles = tilesOf(rows).map(
+    (part, n): RowTile => ({
+      ...{ rows: part, start: n * TILE, tiles: 0, keys: 0, key: 0, bias: 0, value: 0 },
+    }),
+  );
+  const t = layOut(kernels, problem, tiles.length);
   const start = sink === null ? Number.NEGATIVE_INFINITY : (sink[h] ?? 0);
-  for (let r = 0; r < TILE; r++) {
+  for (let r = 0; r < rows.length; r++) {
     t.state.view[r * 3] = start;
     t.state.view[r * 3 + 1] = sink === null ? 0 : 1;
   }
+  const queries = new Float64Array(rows.length);
+  for (const { rows: part, start: first } of tiles) {
+    readRows(problem.q, b, h, part, t.q.view, width);
+    const packed = t.packedQ.at + first * width * 8;
+    kernels.run.packRows(t.q.at, packed, part.length, p.head_dim, width);
+    kernels.run.rowSquares(t.q.at, t.squares.at, part.length, width);
+    queries.set(t.squares.view.subarray(0, part.length), first);
+  }
   const all = Array.from({ length: p.seq_kv }, (_, j) => j);
-  for (const keys of tilesOf(all)) absorb(kernels, problem, t, [b, h], rows, keys, seen);
-  kernels.run.rowSquares(t.q.at, t.squares.at, rows.length, width);
+  for (const keys of tilesOf(all)) absorbKeys(kernels, problem, t, [b, h], tiles, keys);
   const head = b * p.kv_heads + kvHead(p, h);
   const keyError = keyErrors === null ? 0 : (keyErrors.keyNorm[head] ?? 0);
   const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
   const ceiling = sink === null ? 0 : Math.abs(start);
   for (let r = 0; r < rows.length; r++) {
-    const query = norm(t.squares.view[r] ?? 0, width);
+    const seen = tiles[Math.floor(r / TILE)];
+    if (seen === undefined) continue;
+    const query = norm(queries[r] ?? 0, width);
     const score = scoreBound(setting, query, seen.key, keyError, seen.bias, ceiling);
     finishRow(problem, t, r, head, score, seen, { results, at: at + r });
   }

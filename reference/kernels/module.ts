@@ -25,7 +25,16 @@ export interface KernelFunctions {
     stride: number,
     accumulate: boolean,
   ): void;
-  addTile(to: number, from: number, count: number): void;
+  addProduct(
+    a: number,
+    turned: boolean,
+    b: number,
+    c: number,
+    rows: number,
+    columns: number,
+    depth: number,
+    stride: number,
+  ): void;
   columnMaxima(source: number, to: number, rows: number, width: number): void;
   rowSquares(source: number, to: number, rows: number, width: number): number;
   addOuter(
@@ -84,6 +93,8 @@ export interface KernelModule {
 }
 
 const PAGE = 65536;
+/** The functions' own room is below this address. */
+const FIRST = 1024;
 
 /** The part of the WebAssembly interface used here; the project's library of types has no browser. */
 declare const WebAssembly: {
@@ -114,7 +125,7 @@ function instantiate(): KernelModule {
   const layOut = <K extends string>(sizes: Readonly<Record<K, number>>): Record<K, Tile> => {
     const names = Object.keys(sizes) as K[];
     const starts: number[] = [];
-    let end = 1024;
+    let end = FIRST;
     for (const name of names) {
       starts.push(end);
       end += Math.ceil(sizes[name] / 2) * 16;

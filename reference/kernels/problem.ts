@@ -10,6 +10,12 @@ import { type Pairs, pairsOf, type RowReader, rowReader } from './source.ts';
 /** Queries and keys of a tile: both multiples of four, and of the chunk of a product. */
 export const TILE = 128;
 
+/**
+ * Row length of a tile of pairs (scores, their bias and gradients): PAIR_ROW of assembly/product.ts. A
+ * power of two would put every row of a column into the same few lines of the cache.
+ */
+export const PAIR_STRIDE = 136;
+
 /** K and V recomputed from features are off by a little; K and V given are exact. */
 export interface KeyErrors {
   /** Largest ‖ΔK_j‖ of a head, [B·Hkv]. */

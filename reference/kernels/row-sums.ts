@@ -7,7 +7,7 @@ import type { AttentionCase } from '../case.ts';
 import { broadcastStrides, elementCount, tensorOf } from '../tensor.ts';
 import { type Deltas, newSums, type ScoreListener, type Sums } from './backward.ts';
 import type { RowResults } from './forward.ts';
-import { type KernelProblem, TILE } from './problem.ts';
+import { type KernelProblem, PAIR_STRIDE } from './problem.ts';
 import { growth, SLACK, TINY, U } from './radius.ts';
 
 /** dLSE − D of the given rows, [B, Hq, rows]: `ΔD ≤ Σ|dO|ΔO + (dv + 1)u·Σ|dO||Ô|`. */
@@ -92,9 +92,9 @@ export function biasGradient({ inputs, parameters: p }: AttentionCase): ScoreSum
       rows.forEach((i, r) => {
         keys.forEach((j, c) => {
           const to = b * s0 + h * s1 + i * s2 + j * s3;
-          const value = dS[r * TILE + c] ?? 0;
+          const value = dS[r * PAIR_STRIDE + c] ?? 0;
           sums.value[to] = (sums.value[to] ?? 0) + value;
-          sums.error[to] = (sums.error[to] ?? 0) + (error[r * TILE + c] ?? 0) + TINY;
+          sums.error[to] = (sums.error[to] ?? 0) + (error[r * PAIR_STRIDE + c] ?? 0) + TINY;
           sizes[to] = (sizes[to] ?? 0) + Math.abs(value);
         });
       });

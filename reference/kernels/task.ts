@@ -8,9 +8,9 @@
 import type { AttentionCase, CaseParameters, InputName } from '../case.ts';
 import { tensorOf } from '../tensor.ts';
 import { backwardRange, type Deltas, RANGE, type ScoreListener, type Sums } from './backward.ts';
-import { forwardRows, type RowResults } from './forward.ts';
+import { forwardRows, ROW_BLOCK, type RowResults } from './forward.ts';
 import type { KernelModule } from './module.ts';
-import { type KernelProblem, type KeyErrors, kernelProblem, TILE } from './problem.ts';
+import { type KernelProblem, type KeyErrors, kernelProblem } from './problem.ts';
 
 /** A tensor as a flat array and its shape, row-major. */
 export interface FlatTensor {
@@ -58,10 +58,10 @@ export function problemOf({ parameters, inputs, k, v, keyErrors }: FlatCase): Ke
   return kernelProblem(attentionCase, open(k), open(v), keyErrors);
 }
 
-/** Units of a task: tiles of query rows of each head, or KV heads. */
+/** Units of a task: blocks of query rows of each head, or KV heads. */
 export function unitCount({ parameters: p }: KernelProblem, task: Task): number {
   if (task.kind === 'backward') return p.batch * p.kv_heads;
-  return p.batch * p.heads * Math.ceil(task.rows.length / TILE);
+  return p.batch * p.heads * Math.ceil(task.rows.length / ROW_BLOCK);
 }
 
 function within(sums: Sums | null, start: number, length: number): Sums | null {
@@ -114,10 +114,10 @@ export function runUnit(
     return;
   }
   const { rows, results } = task;
-  const tiles = Math.ceil(rows.length / TILE);
-  const [head, tile] = [Math.floor(n / tiles), n % tiles];
+  const blocks = Math.ceil(rows.length / ROW_BLOCK);
+  const [head, block] = [Math.floor(n / blocks), n % blocks];
   const { heads } = problem.parameters;
-  const part = rows.slice(tile * TILE, (tile + 1) * TILE);
-  const at = head * rows.length + tile * TILE;
+  const part = rows.slice(block * ROW_BLOCK, (block + 1) * ROW_BLOCK);
+  const at = head * rows.length + block * ROW_BLOCK;
   forwardRows(kernels, problem, [Math.floor(head / heads), head % heads], part, results, at);
 }

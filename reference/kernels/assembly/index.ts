@@ -5,5 +5,5 @@
  */
 export { expEights, expMany, logMany, tanhMany } from './elementary';
 export { addOuter, gradientTile } from './gradient';
-export { addTile, columnMaxima, multiply, packColumns, packRows, rowSquares } from './product';
+export { addProduct, columnMaxima, multiply, packColumns, packRows, rowSquares } from './product';
 export { softmaxTile } from './softmax';
