@@ -33,8 +33,10 @@ export function kernelLevel(
   attentionCase: AttentionCase,
   { rows, keys }: Sample,
   format: FormatName,
+  threads = 1,
 ): KernelLevel {
   const certified = certify(attentionCase, {
+    threads,
     ...(rows === null ? {} : { rows }),
     ...(keys === null ? {} : { keys }),
   });

@@ -55,6 +55,8 @@ export interface OracleOptions {
   readonly rows?: SampleSize;
   readonly keys?: SampleSize;
   readonly seed?: number;
+  /** Threads of the kernels; default 1. No bit depends on it. */
+  readonly threads?: number;
 }
 
 /** Enclosures go into the answer; returns the elements still open. Null: left for a later level. */
@@ -136,7 +138,7 @@ function allOpen({ values }: OracleAnswer): OpenElements {
  */
 export function oracle(
   attentionCase: AttentionCase,
-  { format = 'f64', ...choice }: OracleOptions = {},
+  { format = 'f64', threads = 1, ...choice }: OracleOptions = {},
 ): OracleAnswer {
   if (!FORMATS.includes(format)) {
     throw new RangeError(`"format" expected one of ${FORMATS.join(', ')}, got ${String(format)}`);
@@ -146,7 +148,7 @@ export function oracle(
   const { wants } = attentionCase.parameters;
   const asked = wants.filter((name) => isSampled(sample, name));
   const question = { ...attentionCase, parameters: { ...attentionCase.parameters, wants: asked } };
-  const kernels = kernelLevel(question, sample, format);
+  const kernels = kernelLevel(question, sample, format, threads);
   let open = climb(KERNEL_LEVEL, kernels.enclose, answer, allOpen(answer));
   const shapes = (output: OutputName) => outputShape(attentionCase, output);
   for (const level of LADDER) {

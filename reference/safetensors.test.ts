@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  readSafetensors,
-  STORED_DTYPES,
-  type StoredDtype,
-  writeSafetensors,
-} from './safetensors.ts';
+import { readSafetensors, writeSafetensors } from './safetensors.ts';
+import { STORED_DTYPES, type StoredDtype } from './stored-dtype.ts';
 import { tensorOf, toFlat } from './tensor.ts';
 
 const sample: Record<StoredDtype, number[]> = {

@@ -17,6 +17,9 @@ export interface Sample {
   readonly keys: readonly number[] | null;
 }
 
+/** All of a case. */
+export const EVERYTHING: Sample = { rows: null, keys: null };
+
 /** How many to draw, or which. */
 export type SampleSize = number | readonly number[];
 

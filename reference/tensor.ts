@@ -8,6 +8,7 @@
  * @module
  */
 import ndarray from 'ndarray';
+import type { FormatName } from './format.ts';
 
 /** Flat storage of elements of type `T`. */
 export interface Storage<T> {
@@ -67,8 +68,49 @@ export function lazyTensor<S, T>(tensor: Tensor<S>, f: (value: S) => T): Tensor<
   const { data, shape, offset } = tensor;
   const length = elementCount(shape);
   if (offset !== 0 || data.length !== length || !isRowMajor(tensor)) return mapTensor(tensor, f);
-  const get = (n: number): T => f(data[n] as S);
+  const get = isRanged(data)
+    ? (n: number): T => f(data.get(n) as S)
+    : (n: number): T => f(data[n] as S);
   return computed({ length, get, set: (n) => get(n) }, shape);
+}
+
+/** Storage that hands over a run of elements at once, from a file perhaps; not to be set. */
+export interface RangedStorage {
+  readonly length: number;
+  /** Every element is a number of this format; null = nothing is known. */
+  readonly format: FormatName | null;
+  readonly get: (n: number) => number;
+  /** Fills `target` with the elements from `start` on. */
+  readonly read: (start: number, target: Float64Array) => void;
+}
+
+export const isRanged = (data: unknown): data is RangedStorage =>
+  typeof data === 'object' && data !== null && 'read' in data;
+
+/** A row-major view of storage that is read in runs. */
+export function rangedTensor(storage: RangedStorage, shape: readonly number[]): Tensor {
+  const set = (): never => {
+    throw new RangeError('a tensor that is read in ranges expected not to be set');
+  };
+  return computed<number>(Object.assign(storage, { set }), shape);
+}
+
+const RUN = 2 ** 16;
+
+/** Every element in row-major order, a run at a time; the array passed is reused. */
+export function forEachRun(tensor: Tensor, visit: (start: number, run: Float64Array) => void) {
+  const { data, shape, offset } = tensor;
+  const length = elementCount(shape);
+  if (isRanged(data) && isRowMajor(tensor)) {
+    const buffer = new Float64Array(Math.min(RUN, length));
+    for (let start = 0; start < length; start += RUN) {
+      const run = buffer.subarray(0, Math.min(RUN, length - start));
+      data.read(offset + start, run);
+      visit(start, run);
+    }
+  } else if (data instanceof Float64Array && isRowMajor(tensor)) {
+    visit(0, data.subarray(offset, offset + length));
+  } else visit(0, Float64Array.from(toFlat(tensor)));
 }
 
 function isRowMajor({ shape, stride }: Tensor<unknown>): boolean {

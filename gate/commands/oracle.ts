@@ -5,11 +5,12 @@
  */
 import path from 'node:path';
 import type { AttentionCase, OutputName } from '../../reference/case.ts';
-import { type ExpectedTensor, readCase, writeExpected } from '../../reference/case-folder.ts';
+import { type ExpectedTensor, openCase, writeExpected } from '../../reference/case-folder.ts';
 import type { OracleAnswer } from '../../reference/oracle.ts';
-import type { StoredDtype } from '../../reference/safetensors.ts';
 import type { SampleSize } from '../../reference/sampling.ts';
+import type { StoredDtype } from '../../reference/stored-dtype.ts';
 import { type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
+import { threadsFor } from '../threads.ts';
 import type { AnswerFormat } from './options.ts';
 
 export interface OracleOptions {
@@ -85,23 +86,28 @@ function positionTensors({ sample }: OracleAnswer): ExpectedTensor[] {
   });
 }
 
-/** The number systems take a second to load: not before the case is known to be one. */
-export async function oracleCommand(folder: string, options: OracleOptions): Promise<number> {
-  const question = readCase(folder);
+async function answerTo(question: AttentionCase, options: OracleOptions): Promise<OracleAnswer> {
   const { oracle } = await import('../../reference/oracle.ts');
   const { format, rows, keys, seed } = options;
-  const answer = oracle(question, {
+  return oracle(question, {
     format,
+    threads: threadsFor(question),
     ...(rows === undefined ? {} : { rows }),
     ...(keys === undefined ? {} : { keys }),
     ...(seed === undefined ? {} : { seed }),
   });
+}
+
+/** The number systems take a second to load: not before the case is known to be one. */
+export async function oracleCommand(folder: string, options: OracleOptions): Promise<number> {
+  const { attentionCase, close } = openCase(folder);
+  const answer = await answerTo(attentionCase, options).finally(close);
   const tensors = namedTensors(answer, options);
   writeExpected(folder, [...tensors, ...positionTensors(answer)]);
   const file = path.join(folder, 'expected.safetensors');
   const lines = [
     ...tensors.map(tensorLine),
-    ...sampleLines(answer, question),
+    ...sampleLines(answer, attentionCase),
     certaintyLine(answer, options.format),
     `wrote ${file}`,
   ];

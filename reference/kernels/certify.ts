@@ -85,8 +85,8 @@ function runOf(
     const allocate = (length: number) => new Float64Array(length);
     return { problem, allocate, perform: onOneThread(problem) };
   }
-  const flat = sharedCase(attentionCase, k, v, errors);
-  const problem = problemOf(flat);
+  const { flat, openRange } = sharedCase(attentionCase, k, v, errors);
+  const problem = problemOf(flat, openRange);
   const alone = onOneThread(problem);
   const perform: Run['perform'] = (task, listener = null) => {
     if (listener !== null) alone(task, listener);

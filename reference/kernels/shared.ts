@@ -3,9 +3,10 @@
  * @module
  */
 import type { AttentionCase, InputName } from '../case.ts';
-import { elementCount, forEachIndex, type Tensor } from '../tensor.ts';
+import type { FileStorage } from '../stored-file.ts';
+import { elementCount, forEachIndex, isRanged, type Tensor } from '../tensor.ts';
 import type { KeyErrors } from './problem.ts';
-import type { FlatCase, FlatTensor } from './task.ts';
+import type { FlatCase, FlatTensor, OpenRange } from './task.ts';
 
 /** Zeros over shared memory. */
 export function sharedArray(length: number): Float64Array {
@@ -21,32 +22,45 @@ function rowMajor({ shape, stride, offset, data }: Tensor): boolean {
   return offset === 0 && data.length === step;
 }
 
-/** The tensor's own storage where that is shared already and in order, else a copy. */
+const inFile = (data: unknown): data is FileStorage => isRanged(data) && 'range' in data;
+
+/** The tensor's own storage where that is shared or a file's already and in order, else a copy. */
 function flatten(tensor: Tensor): FlatTensor {
   const { data, shape } = tensor;
-  const ordered = data instanceof Float64Array && rowMajor(tensor);
-  if (ordered && data.buffer instanceof SharedArrayBuffer) return { data, shape };
-  const copy = sharedArray(elementCount(shape));
-  if (ordered) copy.set(data);
-  else {
-    let n = 0;
-    forEachIndex(shape, (index) => {
-      copy[n++] = tensor.get(...index);
-    });
+  const ordered = rowMajor(tensor);
+  if (ordered && inFile(data)) return { data: data.range, shape };
+  if (ordered && data instanceof Float64Array) {
+    if (data.buffer instanceof SharedArrayBuffer) return { data, shape };
+    const copy = sharedArray(data.length);
+    copy.set(data);
+    return { data: copy, shape };
   }
+  const copy = sharedArray(elementCount(shape));
+  let n = 0;
+  forEachIndex(shape, (index) => {
+    copy[n++] = tensor.get(...index);
+  });
   return { data: copy, shape };
 }
 
-/** The case, with the K and V to use, over shared memory. */
+/** The case, with the K and V to use, over shared memory and open files. */
 export function sharedCase(
   { parameters, inputs }: AttentionCase,
   k: Tensor,
   v: Tensor,
   keyErrors: KeyErrors | null,
-): FlatCase {
+): { flat: FlatCase; openRange: OpenRange } {
   const flat: Partial<Record<InputName, FlatTensor>> = {};
   for (const [name, tensor] of Object.entries(inputs)) {
     if (name !== 'k' && name !== 'v') flat[name as InputName] = flatten(tensor);
   }
-  return { parameters, inputs: flat, k: flatten(k), v: flatten(v), keyErrors };
+  // This thread reads through the storage that it has already.
+  const openRange: OpenRange = (range) => {
+    const known = [...Object.values(inputs), k, v].map(({ data }): unknown => data).filter(inFile);
+    const storage = known.find((one) => one.range === range);
+    if (storage === undefined) throw new Error(`"${range.name}" expected an open file`);
+    return storage;
+  };
+  const shared = { parameters, inputs: flat, k: flatten(k), v: flatten(v), keyErrors };
+  return { flat: shared, openRange };
 }

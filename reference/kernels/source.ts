@@ -5,12 +5,7 @@
  */
 import type { AttentionCase, InputName } from '../case.ts';
 import { visibility } from '../mask.ts';
-import { broadcastGet, broadcastStrides, type Tensor } from '../tensor.ts';
-
-/** Storage that hands over a run of elements at once, from a file perhaps. */
-export interface RangedStorage {
-  read(start: number, target: Float64Array): void;
-}
+import { broadcastGet, broadcastStrides, isRanged, type Tensor } from '../tensor.ts';
 
 /** Reads rows of a [B, H, N, width] tensor; elements that are not finite become 0. */
 export interface RowReader {
@@ -46,7 +41,7 @@ export function rowReader(tensor: Tensor): RowReader {
   const width = shape[3] ?? 0;
   const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = stride;
   const start = (b: number, h: number, i: number): number => offset + b * s0 + h * s1 + i * s2;
-  if (s3 !== 1 || !(data instanceof Float64Array || 'read' in data)) {
+  if (s3 !== 1 || !(data instanceof Float64Array || isRanged(data))) {
     const row: RowReader['row'] = (b, h, index, target, at) => {
       for (let c = 0; c < width; c++) target[at + c] = tensor.get(b, h, index, c);
       clean(target, at, at + width);
@@ -55,8 +50,8 @@ export function rowReader(tensor: Tensor): RowReader {
   }
   const finite = data instanceof Float64Array && allFinite(data);
   const copy = (from: number, target: Float64Array): void => {
-    if (data instanceof Float64Array) target.set(data.subarray(from, from + target.length));
-    else (data as unknown as RangedStorage).read(from, target);
+    if (isRanged(data)) data.read(from, target);
+    else target.set(data.subarray(from, from + target.length));
     if (!finite) clean(target, 0, target.length);
   };
   return {

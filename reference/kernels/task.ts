@@ -6,17 +6,21 @@
  * @module
  */
 import type { AttentionCase, CaseParameters, InputName } from '../case.ts';
-import { tensorOf } from '../tensor.ts';
+import type { FileRange } from '../stored-file.ts';
+import { type RangedStorage, rangedTensor, tensorOf } from '../tensor.ts';
 import { backwardRange, type Deltas, RANGE, type ScoreListener, type Sums } from './backward.ts';
 import { forwardRows, ROW_BLOCK, type RowResults } from './forward.ts';
 import type { KernelModule } from './module.ts';
 import { type KernelProblem, type KeyErrors, kernelProblem } from './problem.ts';
 
-/** A tensor as a flat array and its shape, row-major. */
+/** A tensor as a flat array, or as what it is in a file, and its shape; row-major. */
 export interface FlatTensor {
-  readonly data: Float64Array;
+  readonly data: Float64Array | FileRange;
   readonly shape: readonly number[];
 }
+
+/** Makes storage of a part of a file; who can read files knows how. */
+export type OpenRange = (range: FileRange) => RangedStorage;
 
 /** A case that can be sent to another thread. */
 export interface FlatCase {
@@ -49,8 +53,14 @@ export interface BackwardTask {
 export type Task = ForwardTask | BackwardTask;
 
 /** The case as the kernels see it, from flat arrays. */
-export function problemOf({ parameters, inputs, k, v, keyErrors }: FlatCase): KernelProblem {
-  const open = ({ data, shape }: FlatTensor) => tensorOf<number>(data, shape);
+export function problemOf(
+  { parameters, inputs, k, v, keyErrors }: FlatCase,
+  openRange: OpenRange,
+): KernelProblem {
+  const open = ({ data, shape }: FlatTensor) =>
+    data instanceof Float64Array
+      ? tensorOf<number>(data, shape)
+      : rangedTensor(openRange(data), shape);
   const tensors = Object.fromEntries(
     Object.entries(inputs).map(([name, tensor]) => [name, open(tensor)]),
   );
