@@ -10,7 +10,6 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { AttentionCase, OutputName } from '../reference/case.ts';
@@ -92,25 +91,6 @@ function numpySeconds(shape: Shape, direction: Direction, threads: number, runs:
   return (JSON.parse(stdout) as { seconds: number }).seconds;
 }
 
-/** Samples this process's resident memory from a thread while the kernels hold the main one. */
-function memoryWatch() {
-  const peak = new Int32Array(new SharedArrayBuffer(8));
-  const body = `const { workerData: peak } = require('node:worker_threads');
-    const look = () => {
-      const kib = Math.round(process.memoryUsage.rss() / 1024);
-      if (kib > Atomics.load(peak, 0)) Atomics.store(peak, 0, kib);
-      if (Atomics.load(peak, 1) === 0) setTimeout(look, 10);
-    };
-    look();`;
-  const watcher = new Worker(body, { eval: true, workerData: peak });
-  watcher.unref();
-  return {
-    reset: () => Atomics.store(peak, 0, 0),
-    peakBytes: () => Atomics.load(peak, 0) * 1024,
-    stop: () => Atomics.store(peak, 1, 1),
-  };
-}
-
 const elementsOf = (certified: Certified): number =>
   Object.values(certified).reduce((sum, { mid }) => sum + 2 * mid.data.length, 0);
 
@@ -118,66 +98,110 @@ function line(value: Record<string, unknown>): void {
   console.log(JSON.stringify(value));
 }
 
+/** What one process measures: a shape, a direction, a number of threads, the best of some runs. */
+interface Job {
+  readonly shape: Shape;
+  readonly direction: Direction;
+  readonly threads: number;
+  readonly runs: number;
+}
+
 interface Measurement {
   readonly seconds: number;
   /** Inputs and outputs (midpoints and radii). */
   readonly tensorBytes: number;
+  /** Largest resident memory of the process. */
   readonly peakBytes: number;
 }
 
-function measure(
-  shape: Shape,
-  direction: Direction,
-  threads: number,
-  runs: number,
-  watch: ReturnType<typeof memoryWatch>,
-): Measurement {
+/** Measures in this process. What a run leaves behind is collected before the next. */
+function measureHere({ shape, direction, threads, runs }: Job): Measurement {
   const attentionCase = benchCase(shape, direction);
   const inputs = Object.values(attentionCase.inputs).reduce((n, { data }) => n + data.length, 0);
   let [seconds, tensorBytes] = [Number.POSITIVE_INFINITY, 0];
-  watch.reset();
   for (let run = 0; run < runs; run++) {
+    globalThis.gc?.();
     const start = performance.now();
     const certified = certify(attentionCase, { threads });
     seconds = Math.min(seconds, (performance.now() - start) / 1000);
     tensorBytes = 8 * (inputs + elementsOf(certified));
   }
-  return { seconds, tensorBytes, peakBytes: watch.peakBytes() };
+  return { seconds, tensorBytes, peakBytes: process.resourceUsage().maxRSS * 1024 };
+}
+
+/**
+ * Measures in a process of its own, so that its memory is that of one case. NumPy asks for huge pages
+ * for its arrays; glibc does so for Node's when told to.
+ */
+function measure(job: Job): Measurement {
+  const file = fileURLToPath(import.meta.url);
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--expose-gc', file, '--job', JSON.stringify(job)],
+    {
+      env: { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' },
+      encoding: 'utf8',
+    },
+  );
+  if (status !== 0) throw new Error(`the measurement of ${JSON.stringify(job)} failed: ${stderr}`);
+  return JSON.parse(stdout) as Measurement;
+}
+
+/** The better of two measurements. */
+const better = (a: Measurement, b: Measurement): Measurement => ({
+  seconds: Math.min(a.seconds, b.seconds),
+  tensorBytes: b.tensorBytes,
+  peakBytes: Math.max(a.peakBytes, b.peakBytes),
+});
+
+/** One shape and direction, on one thread and on two, in turns with NumPy: others may load the machine. */
+function compare(shape: Shape, direction: Direction, rounds: number): void {
+  const threads = [1, 2];
+  const ours: (Measurement | undefined)[] = [];
+  const numpy: (number | null)[] = threads.map(() => Number.POSITIVE_INFINITY);
+  for (let round = 0; round < rounds; round++) {
+    threads.forEach((count, n) => {
+      const now = measure({ shape, direction, threads: count, runs: 2 });
+      const before = ours[n];
+      ours[n] = before === undefined ? now : better(before, now);
+      const seconds = numpySeconds(shape, direction, count, 2);
+      const best = numpy[n] ?? null;
+      numpy[n] = seconds === null || best === null ? null : Math.min(best, seconds);
+    });
+  }
+  threads.forEach((count, n) => {
+    const [mine, theirs] = [ours[n], numpy[n] ?? null];
+    if (mine === undefined) return;
+    line({
+      ...{ bench: 'oracle', ...shape, direction, system: 'float64', threads: count },
+      seconds: mine.seconds,
+      gflops: operations(shape, direction) / mine.seconds / 1e9,
+      numpy_ratio: theirs === null ? null : theirs / mine.seconds,
+      peak_bytes: mine.peakBytes,
+      tensor_bytes: mine.tensorBytes,
+    });
+  });
 }
 
 /** Speed against NumPy on the shapes of the claim. */
-function speed(quick: boolean, watch: ReturnType<typeof memoryWatch>): void {
+function speed(quick: boolean): void {
   const shapes: Shape[] = quick
     ? [{ heads: 2, seq_q: 1024, seq_kv: 4096, head_dim: 128 }]
     : [
         { heads: 16, seq_q: 1024, seq_kv: 4096, head_dim: 128 },
         { heads: 16, seq_q: 256, seq_kv: 16384, head_dim: 128 },
       ];
-  const runs = quick ? 3 : 2;
   for (const shape of shapes) {
-    for (const direction of ['forward', 'both'] as const) {
-      for (const threads of [1, 2]) {
-        const ours = measure(shape, direction, threads, runs, watch);
-        const numpy = numpySeconds(shape, direction, threads, runs);
-        line({
-          ...{ bench: 'oracle', ...shape, direction, system: 'float64', threads },
-          seconds: ours.seconds,
-          gflops: operations(shape, direction) / ours.seconds / 1e9,
-          numpy_ratio: numpy === null ? null : numpy / ours.seconds,
-          peak_bytes: ours.peakBytes,
-          tensor_bytes: ours.tensorBytes,
-        });
-      }
-    }
+    for (const direction of ['forward', 'both'] as const) compare(shape, direction, 3);
   }
 }
 
 /** Seconds over two decades of keys. */
-function growthTable(watch: ReturnType<typeof memoryWatch>): void {
+function growthTable(): void {
   for (const seq_kv of [1024, 4096, 16384, 65536, 102400]) {
     const shape = { heads: 1, seq_q: 128, seq_kv, head_dim: 128 };
     for (const direction of ['forward', 'both'] as const) {
-      const { seconds } = measure(shape, direction, 1, 3, watch);
+      const { seconds } = measure({ shape, direction, threads: 1, runs: 3 });
       const gflops = operations(shape, direction) / seconds / 1e9;
       line({ bench: 'oracle-growth', ...shape, direction, seconds, gflops });
     }
@@ -185,10 +209,9 @@ function growthTable(watch: ReturnType<typeof memoryWatch>): void {
 }
 
 /** Share of rows with an element that a format cannot round from its ball, and the radii. */
-function balls(watch: ReturnType<typeof memoryWatch>): void {
+function balls(): void {
   const shape = { heads: 2, seq_q: 512, seq_kv: 4096, head_dim: 128 };
   const certified = certify(benchCase(shape, 'both'));
-  watch.stop();
   for (const [name, { mid, radius }] of Object.entries(certified)) {
     const width = mid.shape[3] ?? 1;
     const count = mid.data.length;
@@ -211,11 +234,14 @@ function balls(watch: ReturnType<typeof memoryWatch>): void {
   }
 }
 
-const quick = process.argv.includes('--quick');
-const only = process.argv[process.argv.indexOf('--only') + 1];
-const chosen = (name: string): boolean => !process.argv.includes('--only') || only === name;
-const watch = memoryWatch();
-if (chosen('speed')) speed(quick, watch);
-if (chosen('growth')) growthTable(watch);
-if (chosen('balls')) balls(watch);
-watch.stop();
+const argument = (name: string): string | undefined =>
+  process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined;
+const job = argument('--job');
+if (job !== undefined) line({ ...measureHere(JSON.parse(job) as Job) });
+else {
+  const only = argument('--only');
+  const chosen = (name: string): boolean => only === undefined || only === name;
+  if (chosen('speed')) speed(process.argv.includes('--quick'));
+  if (chosen('growth')) growthTable();
+  if (chosen('balls')) balls();
+}
