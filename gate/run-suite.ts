@@ -5,7 +5,7 @@
  * candidate does not declare is skipped, by name, and never asked.
  * @module
  */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AttentionCase } from '../reference/case.ts';
@@ -16,6 +16,7 @@ import { judge, type Verdict } from '../reference/judge.ts';
 import type { ProfileName } from '../reference/profile.ts';
 import type { Answer, Candidate, Started } from './candidate.ts';
 import { keepCase } from './keep.ts';
+import { type QuestionFolders, questionFolders } from './question-folders.ts';
 import { type Direction, directed } from './select.ts';
 import type { SuiteCase } from './suite.ts';
 
@@ -63,7 +64,7 @@ export interface Asked {
   verdict: Verdict;
 }
 
-/** Put `question` to the candidate in `folder`, and judge what it leaves there. */
+/** Put `question` to the candidate in `folder`, which is empty, and judge what it leaves there. */
 async function ask(
   candidate: Candidate,
   question: AttentionCase,
@@ -71,7 +72,6 @@ async function ask(
   folder: string,
   limitMs: number | undefined,
 ): Promise<Asked> {
-  mkdirSync(folder);
   writeCase(folder, question);
   const answer = await candidate.answer(folder, limitMs);
   if (answer.status === 'gone') return unasked('broken', answer.reason);
@@ -98,7 +98,7 @@ function missingWords(question: AttentionCase, supports: ReadonlySet<string>): s
   return featureWords(question).filter((word) => !supports.has(word));
 }
 
-/** Put a case to the candidate in a new folder, at most `limitMs` long, unless it cannot do it. */
+/** Put a case to the candidate in an empty folder, at most `limitMs` long, unless it cannot do it. */
 export async function askOrSkip(
   candidate: Candidate,
   question: AttentionCase,
@@ -115,17 +115,19 @@ export async function askOrSkip(
 async function runCase(
   candidate: Candidate,
   suiteCase: SuiteCase,
-  folder: string,
+  folders: QuestionFolders,
   options: RunOptions,
 ): Promise<CaseResult | null> {
   const begin = performance.now();
   const question = directed(suiteCase.build(), options.direction);
   if (question === null) return null;
+  const folder = folders.next();
   const { asked, verdict } = await askOrSkip(candidate, question, folder, options);
   const outDir = asked && FAILED.has(verdict.verdict) ? options.outDir : null;
   const kept = outDir === null ? null : keepCase(question, folder, outDir);
   const log = verdict.verdict === 'broken' ? candidate.log() : [];
   const seconds = (performance.now() - begin) / 1000;
+  folders.done(folder, verdict.verdict !== 'broken');
   return { id: suiteCase.id, shows: suiteCase.shows, asked, verdict, kept, log, seconds };
 }
 
@@ -151,10 +153,9 @@ export function runSuite(
 ): Promise<CaseResult[]> {
   return withTemporaryFolder(async (root) => {
     const results: CaseResult[] = [];
+    const folders = questionFolders(root);
     for (const [i, suiteCase] of cases.entries()) {
-      const folder = path.join(root, String(i));
-      const result = await runCase(candidate, suiteCase, folder, options);
-      rmSync(folder, { recursive: true, force: true });
+      const result = await runCase(candidate, suiteCase, folders, options);
       if (result !== null) results.push(result);
       options.onCase?.(i + 1, cases.length, result);
     }

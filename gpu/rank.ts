@@ -9,6 +9,7 @@ import type { AttentionCase, CaseParameters } from '../reference/case.ts';
 import { visibility } from '../reference/mask.ts';
 import { broadcastGet, broadcastIndex, flatOf, type Tensor, zeros } from '../reference/tensor.ts';
 import type {
+  Block,
   BlockShape,
   Cotangents,
   Device,
@@ -167,7 +168,7 @@ interface Memory {
   readonly query: [Real[], Real[]];
   readonly result: [Real[], Real[]];
   delta: Real[];
-  readonly pairs: Map<number, Pairs>;
+  readonly pairs: Map<number, Pairs & BlockShape>;
   readonly done: { -readonly [name in keyof RankResult]: RankResult[name] };
 }
 
@@ -334,9 +335,13 @@ function blockShape(shard: Shard, block: number): BlockShape {
 function computeBlock({ shard, device, memory }: Context, slot: Slot, block: number): void {
   const [q, mediaText, dOut, lse, delta] = memory.query[slot];
   if (q === undefined || mediaText === undefined) throw new Error(`query slot ${slot} is empty`);
-  const pairs = memory.pairs.get(block) ?? makePairs(device, shard, block, mediaText);
-  memory.pairs.set(block, pairs);
-  const input = { ...blockShape(shard, block), q, k: memory.k, v: memory.v, ...pairs };
+  const known = memory.pairs.get(block);
+  const fixed = known ?? {
+    ...blockShape(shard, block),
+    ...makePairs(device, shard, block, mediaText),
+  };
+  if (known === undefined) memory.pairs.set(block, fixed);
+  const input: Block = Object.assign({ q, k: memory.k, v: memory.v }, fixed);
   if (memory.direction === 'forward') {
     const { out, lse: partialLse } = device.forward(input);
     memory.delta = [out, partialLse];

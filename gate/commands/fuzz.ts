@@ -68,7 +68,8 @@ async function keepFinding(session: Session, finding: Finding): Promise<void> {
   const { options, asker, findings, line } = session;
   const question = named(finding.question, FINDINGS, finding.kind);
   const kept: string[] = [];
-  await asker.ask(question, (folder) => kept.push(keepCase(question, folder, options.out)));
+  const use = (folder: string) => kept.push(keepCase(question, folder, options.out));
+  await asker.ask(question, { use });
   const { kind, words, flaky, seed, path, shrinks } = finding;
   const origin: Origin = {
     kind,

@@ -140,7 +140,8 @@ async function firstSeen(
   question: AttentionCase,
 ): Promise<void> {
   const { counts } = state;
-  const reply = await asker.ask(question);
+  const twice = counts.judged < ASKED_TWICE;
+  const reply = await asker.ask(question, { bits: twice });
   if (!reply.asked) {
     if (reply.verdict.verdict === 'broken') counts.gone = true;
     else counts.skipped++;
@@ -155,9 +156,7 @@ async function firstSeen(
   const words = tellingWords(question);
   if (reply.kind === null) {
     noteNearest(state, events, question, reply);
-    if (counts.judged <= ASKED_TWICE && (await asker.ask(question)).bits !== reply.bits) {
-      counts.unsteady++;
-    }
+    if (twice && (await asker.ask(question, { bits: true })).bits !== reply.bits) counts.unsteady++;
     return;
   }
   if (isKnown(state.known, reply.kind, words)) return;

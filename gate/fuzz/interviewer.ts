@@ -5,11 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { AttentionCase } from '../../reference/case.ts';
 import type { ProfileName } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
+import { questionFolders } from '../question-folders.ts';
 import { type Asked, askOrSkip } from '../run-suite.ts';
 import { kindOf } from './kind.ts';
 
@@ -17,13 +17,19 @@ import { kindOf } from './kind.ts';
 export interface Reply extends Asked {
   /** Kind of the failure; null where it did not fail. */
   readonly kind: string | null;
-  /** Of the bytes of every output file; those of a passing reply, where they are asked for. */
+  /** Of the bytes of every output file; of a passing reply only where they are asked for, else ''. */
   readonly bits: string;
 }
 
+export interface AskOptions {
+  /** Sees the folder before it goes. */
+  readonly use?: (folder: string, reply: Reply) => void;
+  /** The bits of a passing reply too. */
+  readonly bits?: boolean;
+}
+
 export interface Interviewer {
-  /** `use` sees the folder before it is removed. */
-  ask(question: AttentionCase, use?: (folder: string, reply: Reply) => void): Promise<Reply>;
+  ask(question: AttentionCase, options?: AskOptions): Promise<Reply>;
   /** The same, but an answer that takes much longer than any good one so far counts as a hang. */
   askImpatiently(question: AttentionCase): Promise<Reply>;
 }
@@ -56,31 +62,27 @@ export function interviewer(
   profile: ProfileName,
   root: string,
 ): Interviewer {
-  let count = 0;
+  const folders = questionFolders(root);
   let slowestMs = 0;
   const put = async (
     question: AttentionCase,
     limitMs: number | undefined,
-    use?: (folder: string, reply: Reply) => void,
+    { use, bits = false }: AskOptions = {},
   ): Promise<Reply> => {
-    const folder = path.join(root, String(count++));
+    const folder = folders.next();
     const begin = performance.now();
     const asked = await askOrSkip(candidate, question, folder, { started, profile }, limitMs);
-    if (asked.verdict.verdict !== 'broken') {
-      slowestMs = Math.max(slowestMs, performance.now() - begin);
-    }
-    const bits = asked.asked ? bitsOrNone(folder) : '';
-    const reply = { ...asked, kind: kindOf(asked.verdict), bits };
+    const broken = asked.verdict.verdict === 'broken';
+    if (!broken) slowestMs = Math.max(slowestMs, performance.now() - begin);
+    const kind = kindOf(asked.verdict);
+    const wanted = asked.asked && (kind !== null || bits);
+    const reply = { ...asked, kind, bits: wanted ? bitsOrNone(folder) : '' };
     use?.(folder, reply);
-    remove(folder);
+    folders.done(folder, !broken);
     return reply;
   };
-  /** Beside the next question: on some file systems removing a folder takes longer than judging. */
-  const remove = (folder: string): void => {
-    rm(folder, { recursive: true, force: true }).catch(() => {});
-  };
   return {
-    ask: (question, use) => put(question, undefined, use),
+    ask: (question, options) => put(question, undefined, options),
     askImpatiently: (question) => put(question, Math.max(PATIENCE_MS_MIN, PATIENCE * slowestMs)),
   };
 }
