@@ -1,28 +1,35 @@
 /**
  * How fast small cases are judged, whole: folder written, the embedded reference candidate (simulated
- * ranks, no GPU.js) asked, its outputs read and judged. On one thread.
+ * ranks, no GPU.js) asked, its outputs read and judged, all on one thread.
  *
- * Small means what `xattn fuzz` draws: batch ≤ 2, heads ≤ 6, ≤ 6 queries, ≤ 10 keys, head dimensions
- * ≤ 6, every feature, layout and dtype, half of them with gradients.
+ * Small means what `xattn fuzz` draws (SMALL); every feature, layout, dtype and regime of values, half
+ * of them with gradients.
  * @module
  */
-import path from 'node:path';
 import fc from 'fast-check';
 import { caseArbitrary } from '../properties/arbitraries/attention-case.ts';
-import { REGIMES } from '../properties/arbitraries/values.ts';
+import type { AttentionCase } from '../reference/case.ts';
+import { type GivenOutputs, judge } from '../reference/judge.ts';
 import type { ProfileName } from '../reference/profile.ts';
+import { referenceOutputs } from '../reference/reference.ts';
 import { embeddedCandidate } from './candidates/embedded.ts';
 import { interviewer } from './fuzz/interviewer.ts';
 import { withTemporaryFolder } from './run-suite.ts';
 
-const CASES = 400;
+/** The extents that properties/arbitraries/shape.ts draws when it is told nothing. */
+export const SMALL = 'batch ≤ 2, heads ≤ 6, queries ≤ 6, keys ≤ 10, head dimensions ≤ 6';
+const CASES = 500;
 
 export interface GateSpeed {
   readonly cases: number;
+  /** By the clock, and of all of this process's threads together. */
   readonly seconds: number;
+  readonly cpuSeconds: number;
+  /** Seconds of the judge alone on the same cases. */
+  readonly judgeSeconds: number;
 }
 
-/** Judges `CASES` cases drawn from the seed at this profile, after some that are not counted. */
+/** Judges `CASES` cases drawn from the seed at this profile, after as many others not counted. */
 export async function gateSpeed(profile: ProfileName, seed: number): Promise<GateSpeed> {
   const candidate = embeddedCandidate({
     transport: 'simulated',
@@ -30,17 +37,30 @@ export async function gateSpeed(profile: ProfileName, seed: number): Promise<Gat
     timeoutMs: 60_000,
   });
   const started = await candidate.start();
-  const arbitrary = caseArbitrary({ regimes: REGIMES });
-  const warmUp = fc.sample(arbitrary, { numRuns: CASES / 4, seed: seed + 1 });
-  const cases = fc.sample(arbitrary, { numRuns: CASES, seed });
+  const drawn = (n: number) => fc.sample(caseArbitrary(), { numRuns: CASES, seed: n });
+  const [warmUp, cases] = [drawn(seed + 1), drawn(seed)];
   return withTemporaryFolder(async (root) => {
-    const asker = interviewer(candidate, started, profile, path.join(root));
+    const asker = interviewer(candidate, started, profile, root);
     for (const question of warmUp) await asker.ask(question);
-    const begin = performance.now();
+    const [begin, cpu] = [performance.now(), process.cpuUsage()];
     for (const question of cases) {
       const { verdict } = await asker.ask(question);
       if (verdict.verdict !== 'pass') throw new Error(`${verdict.verdict}: ${verdict.reason}`);
     }
-    return { cases: cases.length, seconds: (performance.now() - begin) / 1000 };
+    const seconds = (performance.now() - begin) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    const given = cases.map(givenOf);
+    const judging = performance.now();
+    cases.forEach((question, n) => {
+      judge(question, given[n] ?? {}, profile);
+    });
+    const judgeSeconds = (performance.now() - judging) / 1000;
+    return { cases: cases.length, seconds, cpuSeconds: (user + system) / 1e6, judgeSeconds };
   });
+}
+
+/** The reference's own answer, as a candidate would give it. */
+function givenOf(question: AttentionCase): GivenOutputs {
+  const outputs = Object.entries(referenceOutputs(question));
+  return Object.fromEntries(outputs.map(([name, tensor]) => [name, { dtype: 'F64', tensor }]));
 }

@@ -10,7 +10,7 @@ import type { AttentionCase, OutputName } from './case.ts';
 import { type Bounds, type Expectation, expectation } from './expectation.ts';
 import { ulp, unitRoundoff } from './format.ts';
 import { PROFILES, type ProfileName } from './profile.ts';
-import { elementCount, forEachIndex, type Tensor } from './tensor.ts';
+import { elementCount, indexOf, type Tensor, toFlat } from './tensor.ts';
 
 /** A candidate's outputs: the format each was stored in, and the numbers it denotes. */
 export type GivenOutputs = Partial<
@@ -73,25 +73,30 @@ function ulps(format: 'f64' | 'f32' | 'f16' | 'bf16', expected: number, got: num
   return Number.isFinite(error) ? error / ulp(format, expected) : Number.POSITIVE_INFINITY;
 }
 
-/** The bounds of one output, worst case and probabilistic; zero where the case is exact. */
+/** The bounds of one output, flat, worst case and probabilistic; zero where the case is exact. */
 interface OutputBounds {
-  readonly worstCase: (at: number[]) => number;
-  readonly probabilistic: ((at: number[]) => number) | null;
+  readonly worstCase: readonly number[];
+  readonly probabilistic: readonly number[] | null;
 }
 
-function outputBounds(expected: Expectation, name: OutputName, stored: number): OutputBounds {
+function outputBounds(
+  expected: Expectation,
+  name: OutputName,
+  stored: number,
+  length: number,
+): OutputBounds {
   if (expected.attentionCase.judging === 'exact') {
-    return { worstCase: () => 0, probabilistic: null };
+    return { worstCase: new Array<number>(length).fill(0), probabilistic: null };
   }
-  const reader = (bounds: Bounds): ((at: number[]) => number) => {
+  const flat = (bounds: Bounds): number[] => {
     const tensor = bounds.of(name, stored);
     if (tensor === undefined) throw new Error(`no bound was derived for "${name}"`);
-    return (at) => tensor.get(...at);
+    return toFlat(tensor);
   };
   const { worstCase, probabilistic } = expected;
   return {
-    worstCase: reader(worstCase),
-    probabilistic: probabilistic === null ? null : reader(probabilistic),
+    worstCase: flat(worstCase),
+    probabilistic: probabilistic === null ? null : flat(probabilistic),
   };
 }
 
@@ -102,27 +107,30 @@ function judgeOutput(
   profile: ProfileName,
 ): Judged {
   const { outputMax, outputFormat } = PROFILES[profile];
+  const [all, gots] = [toFlat(values), toFlat(given)];
   let verdict: Judged['verdict'] = 'pass';
-  let report: OutputReport | null = null;
-  let unbounded = 0;
-  let maxUlp = 0;
-  forEachIndex(values.shape, (at) => {
-    const [expected, got] = [values.get(...at), given.get(...at)];
-    const worstBound = bounds.worstCase(at);
+  let [worstAt, largest, unbounded, maxUlp] = [-1, -1, 0, 0];
+  all.forEach((expected, n) => {
+    const got = gots[n] ?? Number.NaN;
+    const worstBound = bounds.worstCase[n] ?? 0;
     const worst = fraction(expected, got, worstBound, outputMax);
-    const likely = bounds.probabilistic;
-    const share = likely === null ? worst : fraction(expected, got, likely(at), outputMax);
+    const likely = bounds.probabilistic?.[n];
+    const share = likely === undefined ? worst : fraction(expected, got, likely, outputMax);
     if (worstBound === Number.POSITIVE_INFINITY) unbounded++;
     if (worst > 1) verdict = 'impossible';
     else if (share > 1 && verdict === 'pass') verdict = 'improbable';
-    maxUlp = Math.max(maxUlp, ulps(outputFormat, expected, got));
-    if (report === null || Math.max(share, worst) > report.max_bound_fraction) {
-      const max_bound_fraction = Math.max(share, worst);
-      report = { max_ulp: 0, max_bound_fraction, worst_index: [...at], expected, got };
-    }
+    if (expected !== got) maxUlp = Math.max(maxUlp, ulps(outputFormat, expected, got));
+    const size = Math.max(share, worst);
+    if (size > largest) [worstAt, largest] = [n, size];
   });
-  const worst = report as OutputReport | null;
-  return { verdict, unbounded, report: worst === null ? null : { ...worst, max_ulp: maxUlp } };
+  const report = {
+    max_ulp: maxUlp,
+    max_bound_fraction: largest,
+    worst_index: indexOf(values.shape, Math.max(0, worstAt)),
+    expected: all[worstAt] ?? 0,
+    got: gots[worstAt] ?? 0,
+  };
+  return { verdict, unbounded, report: worstAt < 0 ? null : report };
 }
 
 /** Missing or misshapen outputs, as a sentence; null when all are there. */
@@ -167,7 +175,7 @@ export function judgeAgainst(expected: Expectation, outputs: GivenOutputs): Verd
     const given = outputs[name];
     const stored = STORED[given?.dtype ?? ''];
     if (given === undefined || stored === undefined || elementCount(values.shape) === 0) continue;
-    const bounds = outputBounds(expected, name, unitRoundoff(stored));
+    const bounds = outputBounds(expected, name, unitRoundoff(stored), elementCount(values.shape));
     judged.push([name, judgeOutput(values, given.tensor, bounds, expected.profile)]);
   }
   const reports: Verdict['outputs'] = {};

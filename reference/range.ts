@@ -13,8 +13,19 @@ import { attention, type Forward, probability } from './attention.ts';
 import { type AttentionCase, OUTPUT_NAMES, type OutputName, wantsGradients } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { type ErrorModel, sumGrowth } from './error-model.ts';
-import { maxFinite } from './format.ts';
 import { lift, type Problem } from './lift.ts';
+import {
+  changed,
+  fitsStorage,
+  keyErrorOf,
+  type Limits,
+  largest,
+  limitsOf,
+  MARGIN,
+  narrowed,
+  over,
+  scales,
+} from './range-limits.ts';
 import { kvHead, rowScores } from './scores.ts';
 import {
   broadcastGet,
@@ -22,32 +33,13 @@ import {
   filled,
   forEachIndex,
   type Tensor,
+  toFlat,
   zeros,
 } from './tensor.ts';
+import { nothingOverflows } from './within-range.ts';
 
 /** Elements that may depend on an overflow, by output; an output that is not here has none. */
 export type Beyond = Partial<Record<OutputName, Tensor<boolean>>>;
-
-/** Sums of magnitudes are themselves computed, and intermediates are off by their own errors. */
-const MARGIN = 2;
-
-/** Largest numbers of the formats of a profile, less the margin. */
-interface Limits {
-  readonly operand: number;
-  readonly sum: number;
-  readonly output: number;
-}
-
-function limitsOf(model: ErrorModel): Limits {
-  return {
-    operand: maxFinite(model.name) / MARGIN,
-    sum: maxFinite(model.name === 'f64' ? 'f64' : 'f32') / MARGIN,
-    output: model.outputMax / MARGIN,
-  };
-}
-
-/** Also true of NaN. */
-const over = (x: number, limit: number): boolean => !(Math.abs(x) <= limit);
 
 type Row = readonly [b: number, h: number, i: number];
 
@@ -86,22 +78,7 @@ function grow(context: Context, name: OutputName, at: readonly number[], size: n
   if (over(total, context.limits.sum)) mark(context, name, at);
 }
 
-/** The scale where it multiplies most: on Q, or its root on both, or not yet at all. */
-function scales(scale: number): { q: number; k: number; product: number } {
-  const size = Math.abs(scale);
-  const root = Math.sqrt(size);
-  return { q: Math.max(1, size, root), k: Math.max(1, root), product: Math.max(1, size) };
-}
-
-/** Do the operands hold less than the case's dtype? */
-const narrowed = (model: ErrorModel): boolean => model.input > 0 || model.inputTiny > model.tiny;
-
-/** An operand that is the input itself fits its format; a rounded or scaled one may not. */
-const changed = (model: ErrorModel, factor: number): boolean => narrowed(model) || factor > 1;
-
-/** Bias, sink and dLSE are stored in the output format when it is narrower than the case's dtype. */
-const storable = ({ model, limits }: Context, x: number): boolean =>
-  (model.stored === 0 && model.storedTiny <= model.tiny) || !over(x, limits.output);
+const storable = ({ model, limits }: Context, x: number): boolean => fitsStorage(model, limits, x);
 
 /** Visible keys of a row; null when its scores may not fit. */
 function pairsOf(context: Context, [b, h, i]: Row): Pair[] | null {
@@ -263,24 +240,6 @@ function projections(context: Context, fit: boolean): void {
   }
 }
 
-function largest(tensor: Tensor): number {
-  let max = 0;
-  forEachIndex(tensor.shape, (at) => {
-    max = Math.max(max, Math.abs(tensor.get(...at)));
-  });
-  return max;
-}
-
-/** Largest error of a recomputed key (Lemma Recompute on the largest magnitudes), or of an input's. */
-function keyError({ features, k }: Problem<number>, model: ErrorModel): number {
-  if (features === null) return model.inputTiny;
-  const dimY = features.wK.shape[0] ?? 0;
-  const [y, w] = [largest(features.y), largest(features.wK)];
-  const grown = sumGrowth(model, dimY, 2, model.scores, 2 * model.input);
-  const sum = dimY * (y * w * grown + 2 * (y + w + model.inputTiny) * model.inputTiny);
-  return sum + model.operand * (largest(k) + sum) + 2 * model.operandTiny;
-}
-
 /** Recomputed K or V that may not fit spoils the case; so does an input that the operands cannot hold. */
 function featuresFit({ problem, limits }: Context): boolean {
   const { features, k, v } = problem;
@@ -299,6 +258,11 @@ function featuresFit({ problem, limits }: Context): boolean {
  * `lseError` [B, Hq, Sq]: how far its LSE may be off.
  */
 export function beyondRange(c: AttentionCase, model: ErrorModel, lseError: Tensor): Beyond {
+  return nothingOverflows(c, model, largest(lseError)) ? {} : beyondElements(c, model, lseError);
+}
+
+/** The same, element by element. */
+export function beyondElements(c: AttentionCase, model: ErrorModel, lseError: Tensor): Beyond {
   const problem = lift(float64, c);
   const beyond: Beyond = {};
   const sums: Partial<Record<OutputName, Tensor>> = {};
@@ -309,7 +273,17 @@ export function beyondRange(c: AttentionCase, model: ErrorModel, lseError: Tenso
   }
   const limits = limitsOf(model);
   const forward = attention(problem);
-  const about = { problem, forward, model, limits, lseError, keyError: keyError(problem, model) };
+  const { features, k } = problem;
+  const sizes =
+    features === null
+      ? null
+      : {
+          dimY: features.wK.shape[0] ?? 0,
+          y: largest(features.y),
+          w: largest(features.wK),
+          k: largest(k),
+        };
+  const about = { problem, forward, model, limits, lseError, keyError: keyErrorOf(sizes, model) };
   const context = { ...about, beyond, sums };
   const { batch, heads, seq_q } = problem.parameters;
   const fit = featuresFit(context);
@@ -335,11 +309,11 @@ export function widenBeyond(
   outputMax: number,
 ): Tensor {
   const widened = zeros(bound.shape);
-  forEachIndex(bound.shape, (at) => {
-    const size = bound.get(...at);
-    const known = value === undefined || !Number.isNaN(value.get(...at));
-    const open = !known || beyond?.get(...at) === true || !(size < outputMax);
-    widened.set(...at, open ? Number.POSITIVE_INFINITY : size);
+  const [sizes, lost] = [toFlat(bound), beyond?.data];
+  const values = value === undefined ? null : toFlat(value);
+  sizes.forEach((size, n) => {
+    const open = Number.isNaN(values?.[n]) || lost?.[n] === true || !(size < outputMax);
+    widened.data[n] = open ? Number.POSITIVE_INFINITY : size;
   });
   return widened;
 }

@@ -163,6 +163,12 @@ export function forEachIndex(shape: readonly number[], visit: (index: number[]) 
 /** The elements in row-major order, whatever the strides. */
 export function toFlat<T>(tensor: Tensor<T>): T[] {
   const flat: T[] = [];
+  const { data, offset } = tensor;
+  if ((Array.isArray(data) || ArrayBuffer.isView(data)) && isRowMajor(tensor)) {
+    const end = offset + elementCount(tensor.shape);
+    for (let n = offset; n < end; n++) flat.push(data[n] as T);
+    return flat;
+  }
   forEachIndex(tensor.shape, (index) => flat.push(tensor.get(...index)));
   return flat;
 }

@@ -25,7 +25,9 @@ export function simulatedTransport(): Transport {
     tryReceive: (rank, lane) => {
       const message = channels.get(key(rank, lane));
       channels.delete(key(rank, lane));
-      return message === undefined ? null : { ...message, order: nextOrder() };
+      return message === undefined
+        ? null
+        : { block: message.block, payload: message.payload, order: nextOrder() };
     },
     nextOrder,
   };

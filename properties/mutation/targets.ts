@@ -48,6 +48,10 @@ export const TARGETS: readonly Target[] = [
     source: 'reference/range.ts',
     tests: ['reference/range.test.ts', ...HONEST],
   },
+  {
+    source: 'reference/within-range.ts',
+    tests: ['properties/within-range.test.ts', 'reference/range.test.ts'],
+  },
   { source: 'reference/safetensors.ts', tests: ['reference/safetensors.test.ts'] },
   { source: 'reference/validate.ts', tests: ['reference/validate.test.ts'] },
 ];

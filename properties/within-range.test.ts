@@ -1,0 +1,66 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AttentionCase } from '../reference/case.ts';
+import { errorModel } from '../reference/error-model.ts';
+import { maxFinite } from '../reference/format.ts';
+import { PROFILE_NAMES, PROFILES, type ProfileName } from '../reference/profile.ts';
+import { beyondElements } from '../reference/range.ts';
+import { mapTensor, tensorOf, toFlat } from '../reference/tensor.ts';
+import { nothingOverflows } from '../reference/within-range.ts';
+import { caseArbitrary } from './arbitraries/attention-case.ts';
+
+const REALS = ['q', 'k', 'v', 'd_out', 'd_lse', 'bias', 'sink', 'y', 'w_k', 'w_v'] as const;
+
+/** Any case, some of its inputs times powers of two that bring it near the limits of its formats. */
+const cases: fc.Arbitrary<AttentionCase> = fc
+  .tuple(
+    caseArbitrary(),
+    fc.array(fc.tuple(fc.constantFrom(...REALS), fc.double({ min: 0, max: 1 }))),
+  )
+  .map(([c, factors]) => {
+    const inputs = { ...c.inputs };
+    const { dtype } = c.parameters;
+    for (const [name, share] of factors) {
+      const tensor = inputs[name];
+      if (tensor === undefined) continue;
+      const top = Math.log2(maxFinite(dtype === 'f64' ? 'f32' : dtype));
+      const times = 2 ** Math.floor(share * top);
+      const limit = maxFinite(dtype);
+      inputs[name] = mapTensor(tensor, (x) =>
+        Number.isFinite(x) ? Math.max(-limit, Math.min(limit, x * times)) : x,
+      );
+    }
+    return { ...c, inputs };
+  });
+
+/** Does the walk over all elements find one that may be lost? */
+function anyLost(c: AttentionCase, profile: ProfileName, lseError: number): boolean {
+  const model = errorModel(PROFILES[profile], c.parameters.dtype, null);
+  const { batch, heads, seq_q } = c.parameters;
+  const errors = new Float64Array(batch * heads * seq_q).fill(lseError);
+  const beyond = beyondElements(c, model, tensorOf<number>(errors, [batch, heads, seq_q]));
+  return c.parameters.wants.some((name) => toFlat(beyond[name]!).includes(true));
+}
+
+describe('the quick answer to what may overflow', () => {
+  for (const profile of PROFILE_NAMES) {
+    it(`never says that nothing can where an element may, at ${profile}`, () => {
+      const seen = { quick: 0, lost: 0, slow: 0 };
+      fc.assert(
+        fc.property(cases, fc.constantFrom(0, 1e-6, 1, 8), (c, lseError) => {
+          const model = errorModel(PROFILES[profile], c.parameters.dtype, null);
+          const quick = nothingOverflows(c, model, lseError);
+          const lost = anyLost(c, profile, lseError);
+          expect(quick && lost).toBe(false);
+          seen[quick ? 'quick' : lost ? 'lost' : 'slow']++;
+        }),
+        { numRuns: 1000, seed: 3 },
+      );
+      // It must say so often, and elements must be lost often, or the law would be idle.
+      expect(seen.quick).toBeGreaterThan(150);
+      expect(seen.lost).toBeGreaterThan(50);
+      // What is not lost is seldom looked at closely.
+      expect(seen.quick).toBeGreaterThan(seen.slow);
+    });
+  }
+});

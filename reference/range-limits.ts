@@ -1,0 +1,92 @@
+/**
+ * The numbers that Lemma Range compares: the largest of each format of a profile, and what an honest
+ * candidate may do to an operand before it is stored. spec/bounds.md §4
+ * @module
+ */
+import { type ErrorModel, sumGrowth } from './error-model.ts';
+import { maxFinite } from './format.ts';
+import { forEachRun, type Tensor } from './tensor.ts';
+
+/** Sums of magnitudes are themselves computed, and intermediates are off by their own errors. */
+export const MARGIN = 2;
+
+/** Largest numbers of the formats of a profile, less the margin. */
+export interface Limits {
+  readonly operand: number;
+  readonly sum: number;
+  readonly output: number;
+}
+
+export function limitsOf(model: ErrorModel): Limits {
+  return {
+    operand: maxFinite(model.name) / MARGIN,
+    sum: maxFinite(model.name === 'f64' ? 'f64' : 'f32') / MARGIN,
+    output: model.outputMax / MARGIN,
+  };
+}
+
+/** Also true of NaN. */
+export const over = (x: number, limit: number): boolean => !(Math.abs(x) <= limit);
+
+/** The scale where it multiplies most: on Q, or its root on both, or not yet at all. */
+export function scales(scale: number): { q: number; k: number; product: number } {
+  const size = Math.abs(scale);
+  const root = Math.sqrt(size);
+  return { q: Math.max(1, size, root), k: Math.max(1, root), product: Math.max(1, size) };
+}
+
+/** Do the operands hold less than the case's dtype? */
+export const narrowed = (model: ErrorModel): boolean =>
+  model.input > 0 || model.inputTiny > model.tiny;
+
+/** An operand that is the input itself fits its format; a rounded or scaled one may not. */
+export const changed = (model: ErrorModel, factor: number): boolean =>
+  narrowed(model) || factor > 1;
+
+/** Bias, sink and dLSE are stored in the output format when it is narrower than the case's dtype. */
+export const fitsStorage = (model: ErrorModel, { output }: Limits, x: number): boolean =>
+  (model.stored === 0 && model.storedTiny <= model.tiny) || !over(x, output);
+
+function each(tensor: Tensor, visit: (x: number) => void): void {
+  forEachRun(tensor, (_, run) => {
+    for (let n = 0; n < run.length; n++) visit(run[n] ?? 0);
+  });
+}
+
+/** Largest |x|; infinite where an element is NaN. */
+export function largest(tensor: Tensor): number {
+  let max = 0;
+  each(tensor, (x) => {
+    const size = Math.abs(x);
+    if (!(size <= max)) max = size >= 0 ? size : Number.POSITIVE_INFINITY;
+  });
+  return max;
+}
+
+/** Largest finite |x| of an input, 0 without it: what is not finite is poison, which nobody reads. */
+export function largestInput(tensor: Tensor | undefined): number {
+  let max = 0;
+  if (tensor === undefined) return max;
+  each(tensor, (x) => {
+    const size = Math.abs(x);
+    if (size > max && size < Number.POSITIVE_INFINITY) max = size;
+  });
+  return max;
+}
+
+/** Largest magnitudes of recomputed keys and of what they are made of. */
+export interface KeySizes {
+  readonly dimY: number;
+  readonly y: number;
+  readonly w: number;
+  readonly k: number;
+}
+
+/** Largest error of a recomputed key (Lemma Recompute on the largest magnitudes), or of an input's. */
+export function keyErrorOf(sizes: KeySizes | null, model: ErrorModel): number {
+  if (sizes === null) return model.inputTiny;
+  const { dimY, y, w, k } = sizes;
+  const grown = sumGrowth(model, dimY, 2, model.scores, 2 * model.input);
+  const sum = dimY * (y * w * grown + 2 * (y + w + model.inputTiny) * model.inputTiny);
+  return sum + model.operand * (k + sum) + 2 * model.operandTiny;
+}

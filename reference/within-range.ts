@@ -1,0 +1,144 @@
+/**
+ * A quick answer to Lemma Range: from the largest input of each kind alone, can anything overflow?
+ *
+ * Every magnitude that range.ts holds against a limit, element by element, is here bounded for all
+ * elements at once. Where these fit, none of those can be beyond its limit; where they do not, nothing
+ * is known. within-range.test.ts holds the two together. spec/bounds.md §4
+ * @module
+ */
+import { exp } from './arithmetic/float64.ts';
+import { type AttentionCase, wantsGradients } from './case.ts';
+import { type ErrorModel, sumGrowth } from './error-model.ts';
+import {
+  changed,
+  fitsStorage,
+  keyErrorOf,
+  type Limits,
+  largestInput,
+  limitsOf,
+  MARGIN,
+  narrowed,
+  over,
+  scales,
+} from './range-limits.ts';
+
+/** Sums and products here and there are rounded; each has far fewer than 2²⁰ terms a factor. */
+const SLACK = 1 + 2 ** -20;
+
+/** The largest magnitudes of a case's inputs, K and V as recomputed. */
+interface Largest {
+  readonly q: number;
+  readonly k: number;
+  readonly v: number;
+  readonly dOut: number;
+  readonly dLse: number;
+  readonly bias: number;
+  readonly sink: number;
+  readonly y: number;
+  readonly w: number;
+}
+
+function largestOf({ inputs, parameters }: AttentionCase): Largest {
+  const { dim_y: dimY = 0 } = parameters;
+  const [y, wK, wV] = [inputs.y, inputs.w_k, inputs.w_v].map(largestInput) as [
+    number,
+    number,
+    number,
+  ];
+  return {
+    q: largestInput(inputs.q),
+    k: Math.max(largestInput(inputs.k), dimY * y * wK * SLACK),
+    v: Math.max(largestInput(inputs.v), dimY * y * wV * SLACK),
+    dOut: largestInput(inputs.d_out),
+    dLse: largestInput(inputs.d_lse),
+    bias: largestInput(inputs.bias),
+    sink: largestInput(inputs.sink),
+    y,
+    w: Math.max(wK, wV),
+  };
+}
+
+interface Question {
+  readonly c: AttentionCase;
+  readonly model: ErrorModel;
+  readonly limits: Limits;
+  readonly max: Largest;
+  /** κ at most, and at least 1. */
+  readonly kappa: number;
+}
+
+/** Scores, operands, and weighted sums of values. */
+function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
+  const { head_dim, seq_kv, scale, dim_y } = c.parameters;
+  const factor = scales(scale);
+  const products = head_dim * max.q * max.k * factor.product * SLACK;
+  const operand = (size: number, times: number): boolean =>
+    !changed(model, times) || !over(size * times, limits.operand);
+  const features =
+    dim_y === undefined || ![max.y, max.w, max.k, max.v].some((x) => over(x, limits.operand));
+  return (
+    features &&
+    fitsStorage(model, limits, max.sink) &&
+    fitsStorage(model, limits, max.bias) &&
+    operand(max.q, factor.q) &&
+    operand(max.k, factor.k) &&
+    !over(4 * SLACK * (2 * products + max.bias), limits.sum) &&
+    !(narrowed(model) && over(max.v, limits.operand)) &&
+    !over(seq_kv * kappa * max.v * SLACK, limits.sum) &&
+    !over(kappa * max.v * SLACK, limits.output)
+  );
+}
+
+/** P as large as any honest candidate may recompute it, twice over. */
+function largestWeight({ c, model, max }: Question, lseError: number): number {
+  const { head_dim, scale, softcap, dim_y } = c.parameters;
+  const sizes = dim_y === undefined ? null : { dimY: dim_y, y: max.y, w: max.w, k: max.k };
+  const rounding = sumGrowth(model, head_dim, 4, model.scores, 5 * model.operand);
+  const [size, products] = [Math.abs(scale), head_dim * max.q * max.k];
+  const off =
+    size * (products * rounding + 2 * head_dim * max.q * keyErrorOf(sizes, model)) +
+    softcap * model.tanh +
+    16 * model.scores * (size * products + max.bias);
+  return MARGIN * exp((off + lseError) * SLACK) * SLACK;
+}
+
+/** The bracket of dS, dS itself, and every sum it enters. */
+function backwardFits({ c, model, limits, max, kappa }: Question, p: number): boolean {
+  const { batch, heads, kv_heads, seq_q, seq_kv, head_dim, head_dim_v, scale } = c.parameters;
+  const factor = scales(scale);
+  const bracket = ((2 + seq_kv) * kappa * head_dim_v * max.dOut * max.v + max.dLse) * SLACK;
+  const dS = p * bracket * SLACK;
+  const rows = (heads / kv_heads) * seq_q;
+  const dK = rows * factor.product * factor.q * dS * max.q * SLACK;
+  const dV = rows * kappa * p * max.dOut * SLACK;
+  const sums = [
+    batch * seq_q * bracket,
+    batch * heads * seq_q * seq_kv * dS,
+    seq_kv * factor.product * factor.k * dS * max.k,
+    dK,
+    dV,
+    kv_heads * (head_dim * dK + head_dim_v * dV) * max.w,
+    batch * seq_kv * Math.max(dK, dV) * max.y,
+  ];
+  const projected = c.parameters.dim_y === undefined ? 0 : Math.max(dK, dV);
+  return (
+    !over(bracket, limits.sum) &&
+    fitsStorage(model, limits, max.dLse) &&
+    !(narrowed(model) && over(max.dOut, limits.operand)) &&
+    !over(dS, limits.operand) &&
+    !over(kappa * p * SLACK, limits.operand) &&
+    !over(projected, Math.min(limits.operand, limits.output)) &&
+    !sums.some((sum) => over(sum * SLACK, limits.sum))
+  );
+}
+
+/**
+ * True only where no element of the case can be lost to overflow by an honest candidate of this
+ * model; false where that takes a closer look. `lseError`: the largest error its LSE may have.
+ */
+export function nothingOverflows(c: AttentionCase, model: ErrorModel, lseError: number): boolean {
+  const kappa = Math.max(1, 1 / (1 - c.parameters.dropout_rate)) * SLACK;
+  const about = { c, model, limits: limitsOf(model), max: largestOf(c), kappa };
+  if (!forwardFits(about)) return false;
+  return !wantsGradients(c.parameters) || backwardFits(about, largestWeight(about, lseError));
+}
