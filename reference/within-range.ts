@@ -40,11 +40,7 @@ interface Largest {
 
 function largestOf({ inputs, parameters }: AttentionCase): Largest {
   const { dim_y: dimY = 0 } = parameters;
-  const [y, wK, wV] = [inputs.y, inputs.w_k, inputs.w_v].map(largestInput) as [
-    number,
-    number,
-    number,
-  ];
+  const [y, wK, wV] = [largestInput(inputs.y), largestInput(inputs.w_k), largestInput(inputs.w_v)];
   return {
     q: largestInput(inputs.q),
     k: Math.max(largestInput(inputs.k), dimY * y * wK * SLACK),
@@ -89,7 +85,7 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
   );
 }
 
-/** P as large as any honest candidate may recompute it, twice over. */
+/** The largest P that an honest candidate may recompute, twice over. */
 function largestWeight({ c, model, max }: Question, lseError: number): number {
   const { head_dim, scale, softcap, dim_y } = c.parameters;
   const sizes = dim_y === undefined ? null : { dimY: dim_y, y: max.y, w: max.w, k: max.k };
