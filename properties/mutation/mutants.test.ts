@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { PROFILE_NAMES } from '../../reference/profile.ts';
 import { applied, mutantsOf } from './mutants.ts';
 import { TARGETS } from './targets.ts';
 
@@ -21,7 +22,19 @@ describe('mutants', () => {
 
   it('have sources and tests that exist', () => {
     for (const { source, tests } of TARGETS) {
-      expect([source, ...tests].filter((file) => !existsSync(file))).toEqual([]);
+      const files = tests.map((test) => test.split('#')[0] ?? '');
+      expect([source, ...files].filter((file) => !existsSync(file))).toEqual([]);
+    }
+  });
+
+  it('name only tests that there are: another name would pass whatever is broken', () => {
+    for (const [file, name] of TARGETS.flatMap(({ tests }) =>
+      tests.map((test) => test.split('#')),
+    )) {
+      if (name === undefined) continue;
+      expect(file).toBe('properties/honest/honest.test.ts');
+      expect(readFileSync(file!, 'utf8')).toMatch(/are never refused at \$\{profile\},/);
+      expect(PROFILE_NAMES.map((profile) => `at ${profile},`)).toContain(name);
     }
   });
 });

@@ -16,7 +16,7 @@ const ALGEBRA = [
 ];
 
 /** The profile that truncates, rounds operands and stores halves, and the one that does none of it. */
-const HONEST = ['f16', 'f32'].map((name) => `properties/honest/honest.test.ts#at ${name}`);
+const HONEST = ['f16', 'f32'].map((name) => `properties/honest/honest.test.ts#at ${name},`);
 
 export const TARGETS: readonly Target[] = [
   { source: 'reference/attention.ts', tests: [...ALGEBRA, 'reference/judge.test.ts'] },
