@@ -43,9 +43,7 @@ type DirectName = (typeof DIRECT)[number];
 type Sums<T> = Partial<Record<DirectName, T>>;
 
 function sizesOf(c: CertifiedCase): [DirectName, number][] {
-  return DIRECT.filter(
-    (name) => (name !== 'd_bias' || c.bias !== null) && (name !== 'd_sink' || c.sink !== null),
-  ).map((name) => [name, elementCount(outputShape(c.attentionCase, name))]);
+  return DIRECT.filter((name) => c.gradients?.has(name) === true).map((name) => [name, elementCount(outputShape(c.attentionCase, name))]);
 }
 
 /** Empty sums of every gradient that the case has. */
@@ -204,13 +202,22 @@ function cotangentError(
   return Math.max(fromOutput(model, width, [row.dProducts, carried, sizes]), fromKeys);
 }
 
-/** Errors of the terms that a row adds to every sum, after rowBound and outErrors of that row. */
-export function addErrors(to: Backward, at: Row, row: RowMagnitudes, bound: RowBound): void {
+/**
+ * Errors of the terms that a row adds to every sum, after rowBound and outErrors of that row.
+ * `givenError`: the error of its D, where the row's keys are not all here.
+ */
+export function addErrors(
+  to: Backward,
+  at: Row,
+  row: RowMagnitudes,
+  bound: RowBound,
+  givenError?: number,
+): void {
   const { c, model, errors, scratch } = to;
   const { d_bias: dBias, d_sink: dSink } = errors;
   const { cotangent, keys } = placesOf(c, at);
   fillScratch(to, row, bound, cotangent, keys);
-  const dError = cotangentError(to, row, bound, cotangent);
+  const dError = givenError ?? cotangentError(to, row, bound, cotangent);
   const softcapped = c.parameters.softcap !== 0;
   for (let n = 0; n < row.count; n++) {
     const [p = 0, g = 0, dS = 0, pError = 0, gError = 0] = [
@@ -280,6 +287,19 @@ function addKey(
 }
 
 /** Lemma Accumulate: terms with their errors, summed in any order over the ranks, then rounded. */
+export function summedError(
+  model: ErrorModel,
+  { made, magnitude, count }: { made: number; magnitude: number; count: number },
+  exact: number,
+  ranks: number,
+): number {
+  if (count === 0) return 0; // nothing is added: an exact zero
+  const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
+  const summed = made + (magnitude + made) * grown + count * model.tiny * (1 + grown);
+  const bound = summed + finalRounding(model, exact + summed);
+  return Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound; // 0·∞: nothing is known
+}
+
 function finishSum(
   model: ErrorModel,
   error: Float64Array,
@@ -288,12 +308,8 @@ function finishSum(
   ranks: number,
 ): Float64Array {
   return error.map((made, n) => {
-    const count = terms[n] ?? 0;
-    if (count === 0) return 0; // nothing is added: an exact zero
-    const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
-    const summed = made + ((magnitude[n] ?? 0) + made) * grown + count * model.tiny * (1 + grown);
-    const bound = summed + finalRounding(model, (exact[n] ?? 0) + summed);
-    return Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound; // 0·∞: nothing is known
+    const sum = { made, magnitude: magnitude[n] ?? 0, count: terms[n] ?? 0 };
+    return summedError(model, sum, exact[n] ?? 0, ranks);
   });
 }
 

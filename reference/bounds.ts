@@ -7,6 +7,7 @@
  * cannot be derived is +Infinity. `bounds-backward.ts` goes on from the same rows.
  * @module
  */
+import type { CaseParameters } from './case.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth } from './error-model.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
@@ -110,33 +111,54 @@ export function carriedOver(
 }
 
 /** Σ_e b_e over a row. */
-function sumOver(b: Float64Array, at: number, width: number): number {
+export function sumOver(b: Float64Array, at: number, width: number): number {
   let sum = 0;
   for (let e = 0; e < width; e++) sum += b[at + e] ?? 0;
   return sum;
 }
 
-/** Lemmas Score, Softcap, Bias: the error of the n-th score. */
-function scoreError(
-  c: CertifiedCase,
+/** One score in magnitudes: |raw| at most and at least, |c·tanh|, |s|, |bias|, the sums of its dot product. */
+export interface ScoreSizes {
+  readonly raw: number;
+  readonly least: number;
+  readonly capped: number;
+  readonly score: number;
+  /** Null where the case has no bias. */
+  readonly bias: number | null;
+  readonly operands: { readonly magnitude: number; readonly carried: number; readonly sizes: number };
+}
+
+/** Lemmas Score, Softcap, Bias: the error of a score, and of its tanh (0 without softcap). */
+export function scoreError(
+  { head_dim: d, softcap: cap, scale }: CaseParameters,
   model: ErrorModel,
-  row: RowMagnitudes,
-  n: number,
-  { carried, spread, to }: { carried: number; spread: number; to: RowBound },
-): number {
-  const { head_dim: d, softcap: cap } = c.parameters;
-  const scale = Math.abs(c.parameters.scale);
-  const [raw, least, capped] = [row.raw[n] ?? 0, row.rawLeast[n] ?? 0, row.capped[n] ?? 0];
-  const sizes = (row.sizes[n] ?? 0) + spread;
-  const operands = { magnitude: row.products[n] ?? 0, carried, sizes };
-  let error = rawScoreError(model, { scale, d }, operands);
+  { raw, least, capped, score, bias, operands }: ScoreSizes,
+): { error: number; tError: number } {
+  let [error, tError] = [rawScoreError(model, { scale: Math.abs(scale), d }, operands), 0];
   if (cap !== 0) {
-    const tError = tanhError(model, cap, { raw, least, error });
-    to.tError[n] = tError;
+    tError = tanhError(model, cap, { raw, least, error });
     error = softcapError(model, cap, { capped, tError });
   }
-  if (c.bias === null) return error;
-  return biasError(model, { score: row.score[n] ?? 0, capped, bias: row.bias[n] ?? 0, error });
+  if (bias !== null) error = biasError(model, { score, capped, bias, error });
+  return { error, tError };
+}
+
+/** The n-th score of a row as scoreError takes it. */
+export function scoreSizes(
+  c: CertifiedCase,
+  row: RowMagnitudes,
+  n: number,
+  { carried, spread }: { carried: number; spread: number },
+): ScoreSizes {
+  const sizes = (row.sizes[n] ?? 0) + spread;
+  return {
+    raw: row.raw[n] ?? 0,
+    least: row.rawLeast[n] ?? 0,
+    capped: row.capped[n] ?? 0,
+    score: row.score[n] ?? 0,
+    bias: c.bias === null ? null : (row.bias[n] ?? 0),
+    operands: { magnitude: row.products[n] ?? 0, carried, sizes },
+  };
 }
 
 /** Terms of the row's sum (its sink is one), and operations a term may lose to underflow in. */
@@ -164,8 +186,10 @@ export function rowBound(
     const keyAt = keysAt + (row.j[k] ?? 0) * d;
     const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
     const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
-    const error = scoreError(c, model, row, k, { carried, spread, to });
+    const sizes = scoreSizes(c, row, k, { carried, spread });
+    const { error, tError } = scoreError(c.parameters, model, sizes);
     to.weight[k] = error;
+    to.tError[k] = tError;
     largest = Math.max(largest, error);
   }
   const { ranks } = partition;

@@ -20,8 +20,8 @@ const etaStored = (model: ErrorModel): number => model.storedTiny + model.tiny;
 /** Lemma Recomputed P: exp(s − LSE) from a rounded LSE, or the forward pass's own P. */
 export function recomputedWeight(
   model: ErrorModel,
-  { lse }: RowMagnitudes,
-  { lseError }: RowBound,
+  { lse }: Pick<RowMagnitudes, 'lse'>,
+  { lseError }: Pick<RowBound, 'lseError'>,
   [score, fromLse, weight]: readonly [number, number, number],
 ): number {
   const { exponential: uE, accumulation: uA, probabilities: uP } = model;
@@ -70,7 +70,7 @@ export function fromKey(
 /** Lemma dS: P·(|G| + |D| + |dLSE|) takes the error of P; the bracket brings its own. */
 export function scoreGradientError(
   model: ErrorModel,
-  { d, dLse }: RowMagnitudes,
+  { d, dLse }: Pick<RowMagnitudes, 'd' | 'dLse'>,
   dError: number,
   [p, pError, g, gError]: readonly [number, number, number, number],
 ): number {

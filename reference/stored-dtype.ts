@@ -114,6 +114,9 @@ function oneByOne({ bytes: width, read }: Codec, bytes: Uint8Array, target: Floa
   for (let n = 0; n < target.length; n++) target[n] = read(view, n * width);
 }
 
+/** Where bf16 values are made f32; kept, for to allocate it takes longer than to use it. */
+let widened = new Float32Array(0);
+
 /** `target.length` elements that follow one another from the start of `bytes`. */
 export function decodeRun(
   dtype: StoredDtype,
@@ -131,9 +134,11 @@ export function decodeRun(
       const table = f16Table();
       for (let n = 0; n < count; n++) target[n] = table[bits[n] ?? 0] ?? 0;
     } else {
-      const wide = new Uint32Array(bits);
-      for (let n = 0; n < count; n++) wide[n] = (wide[n] ?? 0) << 16;
-      target.set(new Float32Array(wide.buffer));
+      // A bf16 is the upper half of an f32; the lower half stays zero.
+      if (widened.length < count) widened = new Float32Array(count);
+      const halves = new Uint16Array(widened.buffer);
+      for (let n = 0; n < count; n++) halves[2 * n + 1] = bits[n] ?? 0;
+      target.set(widened.subarray(0, count));
     }
   } else oneByOne(CODECS[dtype], bytes, target);
 }
