@@ -43,7 +43,10 @@ type DirectName = (typeof DIRECT)[number];
 type Sums<T> = Partial<Record<DirectName, T>>;
 
 function sizesOf(c: CertifiedCase): [DirectName, number][] {
-  return DIRECT.filter((name) => c.gradients?.has(name) === true).map((name) => [name, elementCount(outputShape(c.attentionCase, name))]);
+  return DIRECT.filter((name) => c.gradients?.has(name) === true).map((name) => [
+    name,
+    elementCount(outputShape(c.attentionCase, name)),
+  ]);
 }
 
 /** Empty sums of every gradient that the case has. */

@@ -125,7 +125,11 @@ export interface ScoreSizes {
   readonly score: number;
   /** Null where the case has no bias. */
   readonly bias: number | null;
-  readonly operands: { readonly magnitude: number; readonly carried: number; readonly sizes: number };
+  readonly operands: {
+    readonly magnitude: number;
+    readonly carried: number;
+    readonly sizes: number;
+  };
 }
 
 /** Lemmas Score, Softcap, Bias: the error of a score, and of its tanh (0 without softcap). */

@@ -50,6 +50,8 @@ export interface Expectation {
   readonly worstCase: Bounds;
   /** Null where rounding errors need not be independent (structured and exact cases). */
   readonly probabilistic: Bounds | null;
+  /** Of a sample: where an element of it lies in the whole output. */
+  readonly place?: (name: OutputName, index: readonly number[]) => number[];
 }
 
 /** One model's way through a case. */
@@ -75,7 +77,7 @@ function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
 }
 
 /** The bound with slack and the radius of the exact value's ball; whatever is no number is infinite. */
-function widened(bound: Float64Array, { rad, shape }: FlatBalls): Tensor {
+export function widened(bound: Float64Array, { rad, shape }: FlatBalls): Tensor {
   const whole = bound.map((x, n) => {
     const sum = x * SLACK + (rad[n] ?? 0) * SLACK;
     return sum >= 0 ? sum : Number.POSITIVE_INFINITY;
@@ -83,15 +85,20 @@ function widened(bound: Float64Array, { rad, shape }: FlatBalls): Tensor {
   return tensorOf<number>(whole, shape);
 }
 
-function lseBound(c: CertifiedCase, { model, lseError }: ModelBounds, stored: number): Tensor {
-  const { mid, rad } = c.lse;
+/** The LSE's bound in the format it is stored in; 0 where a row attends to nothing. */
+export function lseBound(
+  lseBalls: FlatBalls,
+  { model, lseError }: Pick<ModelBounds, 'model' | 'lseError'>,
+  stored: number,
+): Tensor {
+  const { mid, rad } = lseBalls;
   const bound = mid.map((lse, n) =>
     Number.isNaN(rad[n])
       ? 0
       : lseStored(model, Math.abs(lse) + (rad[n] ?? 0), lseError[n] ?? 0, stored),
   );
   const radius = rad.map((r) => (Number.isNaN(r) ? 0 : r));
-  return widened(bound, { ...c.lse, rad: radius });
+  return widened(bound, { ...lseBalls, rad: radius });
 }
 
 /** Bounds of every output under each model; magnitudes are computed once for all of them. */
@@ -121,12 +128,12 @@ export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): Bound
         if (balls !== undefined) fixed[name] = widened(bound, balls);
       }
     }
-    return { of: (name, stored) => (name === 'lse' ? lseBound(c, one, stored) : fixed[name]) };
+    return { of: (name, stored) => (name === 'lse' ? lseBound(c.lse, one, stored) : fixed[name]) };
   });
 }
 
 /** An upper bound on the number of sums whose rounding the probabilistic bound speaks of. */
-function sumCount({ parameters }: AttentionCase): number {
+export function sumCount({ parameters }: AttentionCase): number {
   const { batch, heads, seq_q, seq_kv, head_dim, head_dim_v, dim_y = 0 } = parameters;
   const pairs = batch * heads * seq_q * Math.max(1, seq_kv);
   const elements = batch * heads * (seq_q + seq_kv) * (head_dim + head_dim_v + 4);

@@ -37,6 +37,24 @@ export interface Verdict {
   /** One sentence; for a failure it names the output and the element. */
   readonly reason: string;
   readonly outputs: Partial<Record<OutputName, OutputReport>>;
+  /** What of the case was judged, where that is not all of it. */
+  readonly sample?: SampleShare;
+}
+
+interface Part {
+  readonly judged: number;
+  readonly of: number;
+}
+
+/** What share of a case a verdict speaks of. */
+export interface SampleShare {
+  /** Query rows and keys, of every head. */
+  readonly rows: Part;
+  readonly keys: Part;
+  /** Elements of the outputs that the case wants. */
+  readonly elements: Part;
+  /** Wanted outputs of which nothing was judged. */
+  readonly not_judged: readonly OutputName[];
 }
 
 /** Elements whose bound is infinite are not judged; a report says how many. */
@@ -116,7 +134,7 @@ function judgeOutput(
     const worst = fraction(expected, got, worstBound, outputMax);
     const likely = bounds.probabilistic?.[n];
     const share = likely === undefined ? worst : fraction(expected, got, likely, outputMax);
-    if (worstBound === Number.POSITIVE_INFINITY) unbounded++;
+    if (Math.min(worstBound, likely ?? worstBound) === Number.POSITIVE_INFINITY) unbounded++;
     if (worst > 1) verdict = 'impossible';
     else if (share > 1 && verdict === 'pass') verdict = 'improbable';
     if (expected !== got) maxUlp = Math.max(maxUlp, ulps(outputFormat, expected, got));
@@ -165,6 +183,13 @@ function summarise(judged: readonly [OutputName, Judged][]): Omit<Verdict, 'outp
   return { verdict, reason: `${name}${at}${values}, ${size}${note}` };
 }
 
+/** The worst element of a sample by its place in the whole output. */
+function placed({ place }: Expectation, name: OutputName, judged: Judged): Judged {
+  const { report } = judged;
+  if (place === undefined || report === null) return judged;
+  return { ...judged, report: { ...report, worst_index: place(name, report.worst_index) } };
+}
+
 /** Judge outputs against an expectation made before. */
 export function judgeAgainst(expected: Expectation, outputs: GivenOutputs): Verdict {
   const gap = incomplete(expected.values, outputs);
@@ -176,7 +201,8 @@ export function judgeAgainst(expected: Expectation, outputs: GivenOutputs): Verd
     const stored = STORED[given?.dtype ?? ''];
     if (given === undefined || stored === undefined || elementCount(values.shape) === 0) continue;
     const bounds = outputBounds(expected, name, unitRoundoff(stored), elementCount(values.shape));
-    judged.push([name, judgeOutput(values, given.tensor, bounds, expected.profile)]);
+    const one = judgeOutput(values, given.tensor, bounds, expected.profile);
+    judged.push([name, placed(expected, name, one)]);
   }
   const reports: Verdict['outputs'] = {};
   for (const [name, { report }] of judged) {

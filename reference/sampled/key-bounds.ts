@@ -1,0 +1,184 @@
+/**
+ * The bounds of dK and dV at chosen keys of a large case: pair by pair for every row and those keys,
+ * as bounds-backward.ts has it, while what a row rests on as a whole comes from its facts.
+ * @module
+ */
+import {
+  carriedOver,
+  newRowBound,
+  operandError,
+  scoreError,
+  scoreSizes,
+  sumOver,
+} from '../bounds.ts';
+import {
+  addErrors,
+  addMagnitudes,
+  type Backward,
+  backwardBounds,
+  newErrors,
+  newScratch,
+  newSums,
+} from '../bounds-backward.ts';
+import type { AttentionCase, CaseParameters, OutputName } from '../case.ts';
+import type { Broadcast, CertifiedCase, FlatBalls } from '../certified.ts';
+import type { ErrorModel } from '../error-model.ts';
+import type { Certified, CertifiedOutput } from '../kernels/certify.ts';
+import { fillRow, type Row, type RowMagnitudes, rowMagnitudes } from '../magnitudes.ts';
+import { visibility } from '../mask.ts';
+import { kvHead } from '../scores.ts';
+import { weightError } from '../step-errors.ts';
+import {
+  broadcastStrides,
+  elementCount,
+  forEachIndex,
+  forEachRun,
+  type Tensor,
+  tensorOf,
+} from '../tensor.ts';
+import { gradientErrors, rowErrors } from './row-bounds.ts';
+import type { RowFacts } from './row-facts.ts';
+
+const SLACK = 1 + 2 ** -20;
+
+export function flatOf(tensor: Tensor | undefined, size: number): Float64Array {
+  const flat = new Float64Array(tensor === undefined ? size : elementCount(tensor.shape));
+  if (tensor !== undefined) forEachRun(tensor, (start, run) => flat.set(run, start));
+  return flat;
+}
+
+/** The entries of an axis at chosen positions; an axis that broadcasts stays. */
+function gathered(tensor: Tensor, axis: number, at: readonly number[]): Tensor {
+  const broadcasts = tensor.shape[axis] === 1;
+  const shape = tensor.shape.map((n, k) => (k === axis && !broadcasts ? at.length : n));
+  const data = new Float64Array(elementCount(shape));
+  let n = 0;
+  forEachIndex(shape, (index) => {
+    const from = index.map((x, k) => (k === axis && !broadcasts ? (at[x] ?? 0) : x));
+    const value = tensor.get(...from);
+    data[n++] = Number.isFinite(value) ? value : 0; // poison: never read
+  });
+  return tensorOf<number>(data, shape);
+}
+
+const exactBalls = (tensor: Tensor): FlatBalls => {
+  const mid = flatOf(tensor, 0);
+  return { shape: tensor.shape, mid, rad: new Float64Array(mid.length) };
+};
+
+function broadcastAt(
+  tensor: Tensor | undefined,
+  keys: readonly number[],
+  f: (x: number) => number,
+): Broadcast | null {
+  if (tensor === undefined) return null;
+  const part = gathered(tensor, tensor.shape.length - 1, keys);
+  return { data: flatOf(part, 0).map(f), shape: part.shape, strides: broadcastStrides(part) };
+}
+
+/** Balls of an output of the kernels; an empty row's LSE has radius NaN. */
+export function ballsOf({ mid, radius }: CertifiedOutput): FlatBalls {
+  const balls = { shape: mid.shape, mid: flatOf(mid, 0), rad: flatOf(radius, 0) };
+  balls.mid.forEach((x, n) => {
+    if (x === Number.NEGATIVE_INFINITY && balls.rad[n] === 0) balls.rad[n] = Number.NaN;
+  });
+  return balls;
+}
+
+function ballsNamed(certified: Certified, name: OutputName): FlatBalls {
+  const output = certified[name];
+  if (output === undefined) throw new Error(`"${name}" was not computed`);
+  return ballsOf(output);
+}
+
+/** The case with the chosen keys only, in balls; out and lse are those of all keys. */
+function keyCase(
+  { parameters: whole, inputs, judging, ...rest }: AttentionCase,
+  certified: Certified,
+  keys: readonly number[],
+): CertifiedCase {
+  const parameters: CaseParameters = { ...whole, seq_kv: keys.length };
+  const visible = visibility({ parameters: whole, inputs, judging, ...rest });
+  const { batch, heads, seq_q, head_dim, head_dim_v } = whole;
+  const rows = batch * heads * seq_q;
+  const [k, v] = [inputs.k, inputs.v].map((tensor) =>
+    exactBalls(gathered(tensor ?? tensorOf<number>([], [0]), 2, keys)),
+  );
+  if (k === undefined || v === undefined) throw new Error('there are no keys');
+  const kappa = (1 / (1 - whole.dropout_rate)) * SLACK;
+  const none: FlatBalls = {
+    shape: [batch, heads, seq_q, head_dim],
+    mid: new Float64Array(rows * head_dim),
+    rad: new Float64Array(rows * head_dim),
+  };
+  const lse = ballsNamed(certified, 'lse');
+  return {
+    attentionCase: { parameters, inputs, judging },
+    parameters,
+    visible: (b, h, i, j) => visible(b, h, i, keys[j] ?? 0),
+    q: flatOf(inputs.q, 0),
+    ...{ k, v },
+    dOut: flatOf(inputs.d_out, rows * head_dim_v),
+    dLse: flatOf(inputs.d_lse, rows),
+    bias: broadcastAt(inputs.bias, keys, (x) => x),
+    kappa: broadcastAt(inputs.dropout_keep, keys, (keep) => (keep === 0 ? 0 : kappa)),
+    sink: inputs.sink === undefined ? null : flatOf(inputs.sink, 0),
+    features: null,
+    max: lse, // only the range of the logits is made of it, which no bound here needs
+    lse,
+    out: ballsNamed(certified, 'out'),
+    gradients: new Map([
+      ['d_q', none], // the chosen keys' share of it means nothing
+      ['d_k', ballsNamed(certified, 'd_k')],
+      ['d_v', ballsNamed(certified, 'd_v')],
+    ]),
+  };
+}
+
+/** Adds what a row brings to the errors at the chosen keys it sees. */
+function addRow(one: Backward, p: CaseParameters, at: Row, row: RowMagnitudes, facts: RowFacts) {
+  const { c, model, operands } = one;
+  const { heads, kv_heads, seq_q, seq_kv, head_dim: d } = c.parameters;
+  const whole = rowErrors(p, model, facts);
+  const bound = { ...newRowBound(seq_kv, 0), ...whole, weight: new Float64Array(seq_kv) };
+  const tError = new Float64Array(seq_kv);
+  const queryAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * d;
+  const keysAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * d;
+  for (let n = 0; n < row.count; n++) {
+    const keyAt = keysAt + (row.j[n] ?? 0) * d;
+    const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
+    const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
+    const made = scoreError(p, model, scoreSizes(c, row, n, { carried, spread }));
+    tError[n] = made.tError;
+    const sizes = { score: row.score[n] ?? 0, fromLse: row.fromLse[n] ?? 0, error: made.error };
+    bound.weight[n] = weightError(model, whole.terms, sizes);
+  }
+  const { dError } = gradientErrors(p, model, facts, whole);
+  addErrors(one, at, row, { ...bound, tError }, dError);
+}
+
+/** Bounds of dK and dV [B, Hkv, keys, width], flat, under each model. `facts`: of all rows. */
+export function keyBounds(
+  attentionCase: AttentionCase,
+  certified: Certified,
+  keys: readonly number[],
+  facts: readonly (RowFacts | null)[],
+  models: readonly ErrorModel[],
+): ReadonlyMap<OutputName, Float64Array>[] {
+  const c = keyCase(attentionCase, certified, keys);
+  const { parameters: p } = attentionCase;
+  const each: Backward[] = models.map((model) => ({
+    ...{ c, model, operands: operandError(c, model) },
+    ...{ errors: newErrors(c), scratch: newScratch(keys.length) },
+  }));
+  const sums = newSums(c);
+  const row = rowMagnitudes(keys.length);
+  for (const one of facts) {
+    if (one === null) continue;
+    const at: Row = [one.b, one.h, one.i];
+    if (!fillRow(c, at, row)) continue;
+    addMagnitudes(c, sums, at, row);
+    for (const to of each) addRow(to, p, at, row, one);
+  }
+  return each.map((one) => backwardBounds(one, sums));
+}

@@ -1,0 +1,185 @@
+/**
+ * The bounds of a row of a large case, from its facts: the lemmas of bounds.ts and bounds-backward.ts
+ * with every magnitude the largest of the row's keys. spec/bounds.md §9
+ *
+ * All errors of one pair are affine and rise in its P. So Σ_j f(P_j)·w_j ≤ f(0)·Σw_j + (f(1) − f(0))·
+ * Σ_j P_j w_j, and the P of single pairs is not needed.
+ * @module
+ */
+import { scoreError } from '../bounds.ts';
+import { summedError } from '../bounds-backward.ts';
+import type { CaseParameters } from '../case.ts';
+import { type ErrorModel, growth } from '../error-model.ts';
+import {
+  etaIn,
+  factorError,
+  fromKey,
+  fromOutput,
+  gradientError,
+  keyTermError,
+  probabilityError,
+  rawGradientError,
+  recomputedWeight,
+  scoreGradientError,
+} from '../gradient-errors.ts';
+import {
+  convertedError,
+  dividedError,
+  finalRounding,
+  flush,
+  quotient,
+  unroundedError,
+  type WeightTerms,
+  weightError,
+} from '../step-errors.ts';
+import type { RowFacts } from './row-facts.ts';
+
+/** Σ_j w_j at most, and Σ_j P_j w_j at most. */
+interface Sums {
+  readonly plain: number;
+  readonly weighted: number;
+}
+
+/** Σ_j f(P_j)·w_j at most, of an f that is affine and rises. */
+function overKeys(f: (p: number) => number, { plain, weighted }: Sums): number {
+  const [none, all] = [f(0), f(1)];
+  return none * plain + Math.max(0, all - none) * weighted;
+}
+
+/** What the bounds of a row rest on under one model. */
+export interface RowErrors {
+  readonly terms: WeightTerms;
+  /** Largest log-domain error of a weight, and of tanh. */
+  readonly weight: number;
+  readonly tError: number;
+  readonly denominator: number;
+  readonly lseError: number;
+  /** Error of each component of the output after its final rounding, [dv]. */
+  readonly out: Float64Array;
+}
+
+/** Terms of the row's sum, its sink one of them. */
+const termCount = ({ count, sink }: RowFacts): number => count + (sink === null ? 0 : 1);
+
+/** Lemmas Score to Output for a whole row. */
+export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): RowErrors {
+  const near = model.inputTiny;
+  const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
+  const { error, tError } = scoreError(p, model, {
+    ...{ raw: row.raw, least: 0, capped: row.capped, score: row.score, bias: row.bias },
+    operands: {
+      magnitude: row.products,
+      carried: near * row.querySum,
+      sizes: row.sizes + near * p.head_dim,
+    },
+  });
+  const n = termCount(row);
+  const operations = 3 * n + p.partition.ranks;
+  const terms: WeightTerms = {
+    summed: model.roundings(n),
+    ranks: p.partition.ranks,
+    lse: row.lse,
+    slack: 1 + Math.max(error, sinkError),
+  };
+  let weight = weightError(model, terms, { score: row.score, fromLse: row.fromLse, error });
+  if (row.sink !== null) {
+    weight = Math.max(weight, weightError(model, terms, { ...row.sink, error: sinkError }));
+  }
+  // Σ P, the sink's included, is one.
+  const lost = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
+  const denominator = lost + growth(weight);
+  const lseError = convertedError(model, row.lse, quotient(denominator));
+  const found = { terms, weight, tError, denominator, lseError };
+  return { ...found, out: outErrors(model, row, found) };
+}
+
+/** Lemma Output for every component. */
+function outErrors(
+  model: ErrorModel,
+  row: RowFacts,
+  { weight, denominator, terms }: Omit<RowErrors, 'out'>,
+): Float64Array {
+  if (!(denominator < 1)) return row.out.map(() => Number.POSITIVE_INFINITY);
+  const [n, near, { kappa }] = [termCount(row), model.inputTiny, row];
+  const operations = 3 * n + terms.ranks;
+  const grown = growth(weight + model.probabilities + model.input + 5 * model.accumulation);
+  const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
+  const flushed =
+    2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.tiny);
+  const base = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
+  return row.out.map((size, c) => {
+    // κP|V| is in `values`; κ is at most `kappa` where only P is.
+    const ofV = grown * (row.values[c] ?? 0) + flushed * n * (row.valueMax[c] ?? 0);
+    const ofError = near * (kappa * (1 + grown) + flushed * n);
+    const divided = dividedError(base + ofV + ofError, size, denominator);
+    const unrounded = unroundedError(model, size, divided);
+    return unrounded + finalRounding(model, size + unrounded);
+  });
+}
+
+/** The errors of P, G and D of a row, at most. */
+export interface GradientErrors {
+  readonly pError: (p: number) => number;
+  readonly g: number;
+  readonly gError: number;
+  readonly dError: number;
+}
+
+/** Lemmas dP, Recomputed P and D for a whole row. */
+export function gradientErrors(
+  p: CaseParameters,
+  model: ErrorModel,
+  row: RowFacts,
+  errors: RowErrors,
+): GradientErrors {
+  const { head_dim_v: width } = p;
+  const near = model.inputTiny;
+  const sizes = row.cotangentSum + width * etaIn(model) + row.valueSum + near * width;
+  const carried = near * row.cotangentSum;
+  const gError = gradientError(model, width, [row.kappa, row.gProducts, carried, sizes]);
+  const g = row.kappa * row.gProducts;
+  const weights = [row.score, row.fromLse, errors.weight] as const;
+  const grown = growth(recomputedWeight(model, row, errors, weights));
+  const pError = (weight: number): number => probabilityError(model, weight, grown);
+  const [outError, outSum] = [errors.out, row.outSum + errors.out.reduce((sum, x) => sum + x, 0)];
+  const ofOutput = row.dOut.reduce((sum, x, c) => sum + x * (outError[c] ?? 0), 0);
+  const fromKeys = overKeys(
+    (weight) => fromKey(model, row.count, [weight, pError(weight), g, gError]),
+    { plain: row.count, weighted: 1 },
+  );
+  const ofOut = fromOutput(model, width, [row.dProducts, ofOutput, outSum]);
+  return { pError, g, gError, dError: Math.max(ofOut, fromKeys) };
+}
+
+/** Lemmas dS, Softcap factor and Accumulate for dQ of a row; the rounding radius of it aside. */
+export function queryErrors(
+  p: CaseParameters,
+  model: ErrorModel,
+  row: RowFacts,
+  errors: RowErrors,
+  exact: Float64Array,
+): Float64Array {
+  const { pError, g, gError, dError } = gradientErrors(p, model, row, errors);
+  const scale = Math.abs(p.scale);
+  const near = model.inputTiny;
+  const t = p.softcap === 0 ? 0 : Math.min(1, row.raw / p.softcap);
+  const factor = p.softcap === 0 ? 0 : factorError(model, t, errors.tError);
+  const bracket = g + row.d + row.dLse;
+  const term = (weight: number) => {
+    const dS = weight * bracket;
+    const sizes = [weight, pError(weight), g, gError] as const;
+    const dSError = scoreGradientError(model, row, dError, sizes);
+    const rawError = rawGradientError([dS, dSError], [1, factor]);
+    return { raw: dS, ...keyTermError(model, scale, dS, rawError) };
+  };
+  const ofOperand = (weight: number): number => term(weight).ofOperand;
+  const each = { plain: row.count, weighted: 1 };
+  const constant = overKeys((weight) => term(weight).constant, each);
+  const carried = overKeys((weight) => ofOperand(weight) + scale * term(weight).raw, each) * near;
+  return exact.map((size, c) => {
+    const [weighted, largest] = [row.keys?.[c] ?? Number.NaN, row.keyMax[c] ?? 0];
+    const made = overKeys(ofOperand, { plain: row.count * largest, weighted }) + constant + carried;
+    const magnitude = scale * bracket * weighted;
+    return summedError(model, { made, magnitude, count: row.count }, size, p.partition.ranks);
+  });
+}

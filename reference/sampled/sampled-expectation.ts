@@ -1,0 +1,186 @@
+/**
+ * The expectation of a sample of a large case: values and radii by the kernels, bounds from the facts
+ * of whole rows. Nothing of the size of K and V is held, nor anything of Sq×Skv.
+ *
+ * These bounds are never below those of expectation.ts, so a verdict that is wrong there for a right
+ * candidate is none here; what they lose in sharpness is measured in sampled.test.ts.
+ * @module
+ */
+import type { AttentionCase, OutputName, Outputs } from '../case.ts';
+import type { FlatBalls } from '../certified.ts';
+import { type ErrorModel, errorModel, lambdaFor } from '../error-model.ts';
+import { type Bounds, type Expectation, lseBound, sumCount, widened } from '../expectation.ts';
+import { type Certified, certify } from '../kernels/certify.ts';
+import { PROFILES, type ProfileName } from '../profile.ts';
+import { widenBeyond } from '../range.ts';
+import { isSampled, type Sample, sampledOutput } from '../sampling.ts';
+import { filled, indexOf, flatOf as placeOf, tensorOf } from '../tensor.ts';
+import { nothingOverflows } from '../within-range.ts';
+import { ballsOf, keyBounds } from './key-bounds.ts';
+import { queryErrors, type RowErrors, rowErrors } from './row-bounds.ts';
+import { factsOf, type RowFacts } from './row-facts.ts';
+import { chosenRows } from './weighted.ts';
+
+const ROW_OUTPUTS: readonly OutputName[] = ['out', 'lse', 'd_q'];
+const KEY_OUTPUTS: readonly OutputName[] = ['d_k', 'd_v'];
+
+/** What one pass through the kernels gives: balls of outputs, facts of the rows it went through. */
+interface Pass {
+  readonly outputs: Certified;
+  readonly facts: readonly (RowFacts | null)[];
+}
+
+const wanting = (c: AttentionCase, wants: OutputName[]): AttentionCase => ({
+  ...c,
+  parameters: { ...c.parameters, wants },
+});
+
+/** The chosen rows: out and lse, whether wanted or not, and dQ where it is. */
+function rowPass(c: AttentionCase, sample: Sample, threads: number): Pass {
+  const wants: OutputName[] = ['out', 'lse'];
+  if (c.parameters.wants.includes('d_q')) wants.push('d_q');
+  const question = wanting(c, wants);
+  const run = { rows: sample.rows, threads };
+  const outputs = certify(question, { ...chosenRows(run), threads });
+  return { outputs, facts: factsOf(question, outputs, run) };
+}
+
+/** Every row, for dK and dV at the chosen keys. */
+function keyPass(c: AttentionCase, keys: readonly number[], threads: number): Pass {
+  const question = wanting(c, ['out', 'lse', 'd_k', 'd_v']);
+  const outputs = certify(question, { keys, threads });
+  return { outputs, facts: factsOf(question, outputs, { rows: null, threads }) };
+}
+
+/** Errors by output and model, flat; an output that is not here has none derived. */
+type ModelErrors = Partial<Record<OutputName, Float64Array>>;
+
+function rowModelErrors(
+  c: AttentionCase,
+  model: ErrorModel,
+  { outputs, facts }: Pass,
+): { errors: ModelErrors; lseError: Float64Array } {
+  const { head_dim: d, head_dim_v: dv } = c.parameters;
+  const lseError = new Float64Array(facts.length);
+  const errors: ModelErrors = { out: new Float64Array(facts.length * dv) };
+  const dQ = outputs.d_q === undefined ? null : ballsOf(outputs.d_q);
+  if (dQ !== null) errors.d_q = new Float64Array(facts.length * d);
+  facts.forEach((row, n) => {
+    if (row === null) return;
+    const made: RowErrors = rowErrors(c.parameters, model, row);
+    lseError[n] = made.lseError;
+    errors.out?.set(made.out, n * dv);
+    if (dQ === null) return;
+    const exact = dQ.mid
+      .subarray(n * d, (n + 1) * d)
+      .map((x, e) => Math.abs(x) + (dQ.rad[n * d + e] ?? 0));
+    errors.d_q?.set(queryErrors(c.parameters, model, row, made, exact), n * d);
+  });
+  return { errors, lseError };
+}
+
+const largestFinite = (x: Float64Array): number =>
+  x.reduce((most, one) => (one < Number.POSITIVE_INFINITY ? Math.max(most, one) : most), 0);
+
+interface Passes {
+  readonly rows: Pass;
+  readonly keys: (Pass & { readonly positions: readonly number[] }) | null;
+}
+
+/** The bounds of every sampled output under one model. Lemma Range for the case as a whole. */
+function boundsUnder(
+  c: AttentionCase,
+  model: ErrorModel,
+  { rows, keys }: Passes,
+  values: Outputs,
+): Bounds {
+  const { errors, lseError } = rowModelErrors(c, model, rows);
+  const [ofKeys] =
+    keys === null ? [] : keyBounds(c, keys.outputs, keys.positions, keys.facts, [model]);
+  const all = keys === null ? [] : keys.facts.flatMap((row) => row ?? []);
+  const others = all.map((row) => rowErrors(c.parameters, model, row).lseError);
+  const lse = Math.max(largestFinite(lseError), largestFinite(Float64Array.from(others)));
+  const fits = nothingOverflows(c, model, lse);
+  return {
+    of: (name, stored) => {
+      const output = (KEY_OUTPUTS.includes(name) ? keys : rows)?.outputs[name];
+      if (output === undefined) return undefined;
+      const balls: FlatBalls = ballsOf(output);
+      const error = errors[name] ?? ofKeys?.get(name);
+      const bound =
+        name === 'lse'
+          ? lseBound(balls, { model, lseError }, stored)
+          : error === undefined
+            ? undefined
+            : widened(error, balls);
+      if (bound === undefined) return undefined;
+      const beyond = fits ? undefined : filled(bound.shape, true);
+      return widenBeyond(bound, values[name], beyond, model.outputMax);
+    },
+  };
+}
+
+/** Nothing but the radius: what an exact answer may seem to be off by. */
+function radii(values: Outputs, { rows, keys }: Passes): Bounds {
+  return {
+    of: (name) => {
+      const output = (KEY_OUTPUTS.includes(name) ? keys : rows)?.outputs[name];
+      if (output === undefined || values[name] === undefined) return undefined;
+      const balls = ballsOf(output);
+      const rad = balls.rad.map((r) => (Number.isNaN(r) ? 0 : r));
+      return widened(new Float64Array(rad.length), { ...balls, rad });
+    },
+  };
+}
+
+/** Outputs of a case that a sample of it has and that can be judged here. */
+export function judgedOutputs({ parameters }: AttentionCase, sample: Sample): OutputName[] {
+  return parameters.wants.filter(
+    (name) => isSampled(sample, name) && (ROW_OUTPUTS.includes(name) || KEY_OUTPUTS.includes(name)),
+  );
+}
+
+/**
+ * The answer at the sample's rows and keys, with the bounds that a profile allows. Throws RangeError
+ * for a case whose keys are recomputed from features.
+ */
+export function sampledExpectation(
+  attentionCase: AttentionCase,
+  profile: ProfileName,
+  sample: Sample,
+  threads: number,
+): Expectation {
+  const { parameters: p, judging } = attentionCase;
+  if (p.dim_y !== undefined) {
+    throw new RangeError('a sample expected a case with "k" and "v", got one that recomputes them');
+  }
+  const names = judgedOutputs(attentionCase, sample);
+  const positions = sample.keys ?? Array.from({ length: p.seq_kv }, (_, j) => j);
+  const passes: Passes = {
+    rows: rowPass(attentionCase, sample, threads),
+    keys: names.some((name) => KEY_OUTPUTS.includes(name))
+      ? { ...keyPass(attentionCase, positions, threads), positions }
+      : null,
+  };
+  const values: Outputs = {};
+  for (const name of names) {
+    const output = (KEY_OUTPUTS.includes(name) ? passes.keys : passes.rows)?.outputs[name];
+    const { shape } = sampledOutput(attentionCase, sample, name);
+    if (output !== undefined) values[name] = tensorOf<number>(output.mid.data, shape);
+  }
+  const model = (lambda: number | null) => errorModel(PROFILES[profile], p.dtype, lambda);
+  const under = (lambda: number | null) =>
+    boundsUnder(attentionCase, model(lambda), passes, values);
+  const exact = judging === 'exact';
+  return {
+    attentionCase: { ...attentionCase, judging: exact ? 'structured' : judging },
+    profile,
+    values,
+    worstCase: exact ? radii(values, passes) : under(null),
+    probabilistic: judging === 'random' ? under(lambdaFor(sumCount(attentionCase))) : null,
+    place: (name, index) => {
+      const { shape, whole, wholeFlat } = sampledOutput(attentionCase, sample, name);
+      return indexOf(whole, wholeFlat(placeOf(shape, index)));
+    },
+  };
+}

@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import type { AttentionCase, OutputName, Outputs } from '../case.ts';
+import { type CaseChanges, drawCase } from '../draw-case.ts';
+import { expectation } from '../expectation.ts';
+import type { GivenOutputs } from '../judge.ts';
+import { PROFILE_NAMES } from '../profile.ts';
+import { referenceOutputs } from '../reference.ts';
+import { EVERYTHING, type Sample, sampledOutput } from '../sampling.ts';
+import { elementCount, indexOf, type Tensor, tensorOf, toFlat } from '../tensor.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
+import { judgeSample, shareOf, shareSentence } from './judge-sample.ts';
+import { sampledExpectation } from './sampled-expectation.ts';
+
+const cases = FEATURE_CASES.filter(([, changes]) => changes.dim_y === undefined);
+
+function partOf(c: AttentionCase, sample: Sample, name: OutputName, whole: Tensor): number[] {
+  const place = sampledOutput(c, sample, name);
+  return Array.from({ length: elementCount(place.shape) }, (_, flat) =>
+    whole.get(...indexOf(place.whole, place.wholeFlat(flat))),
+  );
+}
+
+/** Outputs as a candidate stores them, of a sample. */
+function given(c: AttentionCase, sample: Sample, outputs: Outputs): GivenOutputs {
+  return Object.fromEntries(
+    Object.entries(outputs).flatMap(([key, tensor]) => {
+      const name = key as OutputName;
+      if (['d_bias', 'd_sink', 'd_w_k', 'd_w_v', 'd_y'].includes(name)) return [];
+      const { shape } = sampledOutput(c, sample, name);
+      return [[name, { dtype: 'F64', tensor: tensorOf(partOf(c, sample, name, tensor), shape) }]];
+    }),
+  );
+}
+
+describe('the expectation of a sample', () => {
+  for (const [feature, changes] of cases) {
+    it(`holds the answer, and never a smaller bound than that of the whole, with ${feature}`, () => {
+      for (const profile of PROFILE_NAMES) {
+        const c = drawCase(5, { ...changes, judging: 'random' });
+        const whole = expectation(c, profile);
+        const { seq_q, seq_kv } = c.parameters;
+        const some = { rows: seq_q > 1 ? [0, seq_q - 1] : [0], keys: seq_kv > 2 ? [0, 2] : null };
+        for (const sample of [EVERYTHING, some]) {
+          const part = sampledExpectation(c, profile, sample, 1);
+          let compared = 0;
+          for (const [key, values] of Object.entries(part.values)) {
+            const name = key as OutputName;
+            const exact = partOf(c, sample, name, whole.values[name]!);
+            const [bounds, sharp] = [part.worstCase.of(name, 0)!, whole.worstCase.of(name, 0)!];
+            const [likely, sharper] = [
+              part.probabilistic!.of(name, 0)!,
+              whole.probabilistic!.of(name, 0)!,
+            ];
+            const flats = [bounds, likely].map(toFlat);
+            const others = [sharp, sharper].map((tensor) => partOf(c, sample, name, tensor));
+            toFlat(values).forEach((value, n) => {
+              for (const model of [0, 1]) {
+                const [bound, least] = [flats[model]![n]!, others[model]![n]!];
+                // The two midpoints differ, and each bound has the radius of its own in it.
+                const off = Math.abs(value - exact[n]!) || 0;
+                expect(off <= bound, `${name} ${n}: ${value} ${exact[n]}`).toBe(true);
+                expect(
+                  bound >= least * (1 - 1e-6) || bound === Number.POSITIVE_INFINITY,
+                  `${name} ${n} ${profile}: ${bound} < ${least}`,
+                ).toBe(true);
+              }
+              compared++;
+            });
+          }
+          expect(compared).toBeGreaterThan(0);
+        }
+      }
+    });
+  }
+});
+
+describe('the bounds of a sample', () => {
+  it('are no more than eight times those of the whole, on plain values', () => {
+    const c = drawCase(5, {
+      seq_q: 4,
+      seq_kv: 300,
+      head_dim: 32,
+      head_dim_v: 32,
+      judging: 'random',
+    });
+    const [whole, part] = [expectation(c, 'f32'), sampledExpectation(c, 'f32', EVERYTHING, 1)];
+    for (const name of c.parameters.wants) {
+      const [few, many] = [part.probabilistic!, whole.probabilistic!].map((bounds) =>
+        toFlat(bounds.of(name, 2 ** -24)!),
+      );
+      const ratios = few!.map((x, n) => x / many![n]!).sort((a, b) => a - b);
+      expect(ratios[0], name).toBeGreaterThan(1 - 1e-6);
+      expect(ratios.at(-1), name).toBeLessThan(8);
+    }
+  });
+});
+
+describe('the judge of a sample', () => {
+  const changes: CaseChanges = { seq_q: 12, seq_kv: 40, judging: 'random', dtype: 'f32' };
+  const c = drawCase(8, changes);
+  const outputs = referenceOutputs(c);
+  const sample: Sample = { rows: [3, 7], keys: [0, 39] };
+
+  it('passes what is right, and says which share that is', () => {
+    const verdict = judgeSample(c, given(c, sample, outputs), 'f32', sample);
+    expect(verdict.verdict).toBe('pass');
+    expect(verdict.sample).toEqual(shareOf(c, sample));
+    expect(verdict.reason).toBe(
+      'within the bounds (sample: 2 of 12 query rows, 2 of 40 keys, 9.57 % of the elements)',
+    );
+  });
+
+  for (const name of ['out', 'lse', 'd_q', 'd_k', 'd_v'] as const) {
+    it(`refuses a wrong ${name} at its place in the whole output, and is blind outside the sample`, () => {
+      const spoilt = (axis: number): GivenOutputs => {
+        const whole = outputs[name]!;
+        const copy = tensorOf(toFlat(whole), whole.shape);
+        const at = whole.shape.map((n, k) => (k === 2 ? axis : n - 1));
+        copy.set(...(at as [number]), whole.get(...at) + 0.5);
+        return given(c, sample, { ...outputs, [name]: copy });
+      };
+      const inside = ['d_k', 'd_v'].includes(name) ? 39 : 7;
+      const verdict = judgeSample(c, spoilt(inside), 'f32', sample);
+      expect(verdict.verdict).toBe('impossible');
+      expect(verdict.outputs[name]?.worst_index[2]).toBe(inside);
+      expect(verdict.reason).toContain('(sample: 2 of 12 query rows');
+      expect(judgeSample(c, spoilt(inside - 1), 'f32', sample).verdict).toBe('pass');
+    });
+  }
+
+  it('has the whole of an exact answer, off by no more than the radius', () => {
+    const exact = drawCase(8, { ...changes, judging: 'exact', gradients: false });
+    const right = given(exact, sample, referenceOutputs(exact));
+    expect(judgeSample(exact, right, 'f32', sample).verdict).toBe('pass');
+    const out = right.out!.tensor;
+    out.set(0, 0, 0, 0, out.get(0, 0, 0, 0) * (1 + 2 ** -30));
+    expect(judgeSample(exact, right, 'f32', sample).verdict).toBe('impossible');
+  });
+
+  it('refuses a sample with nothing in it, and a case that recomputes its keys', () => {
+    const none = { rows: [], keys: [] };
+    expect(() => judgeSample(c, {}, 'f32', none)).toThrow(
+      'a sample expected an element to judge; sample: 0 of 12 query rows, 0 of 40 keys, 0 % of',
+    );
+    expect(() => judgeSample(drawCase(1, { dim_y: 3 }), {}, 'f32', sample)).toThrow(RangeError);
+  });
+
+  it('never says all of what is not all, and names what it left out', () => {
+    const share = shareOf(drawCase(1, { sink: true }), { rows: [1], keys: null });
+    expect(share.not_judged).toEqual(['d_sink']);
+    const nearly = { judged: 99_999, of: 100_000 };
+    const sentence = shareSentence({
+      rows: nearly,
+      keys: nearly,
+      elements: nearly,
+      not_judged: ['d_bias'],
+    });
+    expect(sentence).toBe(
+      'sample: 99999 of 100000 query rows, 99999 of 100000 keys, 99.9 % of the elements; not judged: d_bias',
+    );
+  });
+});
