@@ -11,7 +11,12 @@ import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { judgeSample, shareOf, shareSentence } from './judge-sample.ts';
 import { sampledExpectation } from './sampled-expectation.ts';
 
-const cases = FEATURE_CASES.filter(([, changes]) => changes.dim_y === undefined);
+/** With a single key the largest magnitudes are the key's own: nothing hides what is left out. */
+const SINGLE: [string, CaseChanges][] = [
+  ['one key under a softcap', { seq_kv: 1, softcap: 2 }],
+  ['one key beside a sink', { seq_kv: 1, sink: true, softcap: 0.5, bias: [1, 1, 1, 1] }],
+];
+const cases = [...FEATURE_CASES, ...SINGLE].filter(([, { dim_y }]) => dim_y === undefined);
 
 function partOf(c: AttentionCase, sample: Sample, name: OutputName, whole: Tensor): number[] {
   const place = sampledOutput(c, sample, name);
@@ -75,7 +80,7 @@ describe('the expectation of a sample', () => {
 });
 
 describe('the bounds of a sample', () => {
-  it('are no more than eight times those of the whole, on plain values', () => {
+  it('are no more than ten times those of the whole, on plain values', () => {
     const c = drawCase(5, {
       seq_q: 4,
       seq_kv: 300,
@@ -90,7 +95,7 @@ describe('the bounds of a sample', () => {
       );
       const ratios = few!.map((x, n) => x / many![n]!).sort((a, b) => a - b);
       expect(ratios[0], name).toBeGreaterThan(1 - 1e-6);
-      expect(ratios.at(-1), name).toBeLessThan(8);
+      expect(ratios.at(-1), name).toBeLessThan(10);
     }
   });
 });
