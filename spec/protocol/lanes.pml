@@ -133,11 +133,14 @@ byte lost = 0;
   fi; \
   START
 
+/* What slots held in the pass before is nothing that this pass may read. */
 #define START \
   if \
   :: WHAT == BEGIN -> \
     pass = BLOCK; recomputes = LANE; projects = (LANE && SLOT); done = false; \
-    keysReady = !LANE; computed = 0; pc++; FETCH \
+    keysReady = !LANE; computed = 0; \
+    block[0] = NONE; block[1] = NONE; block[2] = NONE; block[3] = NONE; \
+    merged[0] = 0; merged[1] = 0; merged[2] = 0; merged[3] = 0; pc++; FETCH \
   :: else \
   fi
 
