@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
+/** Where to leave a record of what ran, for `npm run check:spec` (spec/ran.ts). */
+const record = process.env.XATTN_RAN;
+
 export default defineConfig({
   test: {
+    reporters: ['default', ...(record === undefined ? [] : ['json'])],
+    ...(record === undefined ? {} : { outputFile: { json: record } }),
     include: ['**/*.test.ts'],
     exclude: ['node_modules', 'dist', 'out'],
     testTimeout: 120_000,

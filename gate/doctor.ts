@@ -162,11 +162,11 @@ export const CHECKS: readonly Check[] = [
     probe: () => firstLine('spin', ['-V']),
   },
   {
-    name: 'Gappa',
-    purpose: 'checking rounding-error bounds of spec/',
+    name: 'gcc',
+    purpose: "compiling Spin's searches, and the C reader of the fixtures",
     required: false,
-    remedy: 'apt install gappa',
-    probe: () => firstLine('gappa', ['--version']),
+    remedy: 'apt install gcc libc6-dev',
+    probe: () => firstLine('gcc', ['--version']),
   },
 ];
 

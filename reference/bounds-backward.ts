@@ -11,10 +11,11 @@ import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
 import type { OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
-import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
+import { type ErrorModel, growth } from './error-model.ts';
 import {
   etaIn,
   factorError,
+  finishedError,
   fromKey,
   fromOutput,
   gradientError,
@@ -29,7 +30,6 @@ import {
 } from './gradient-errors.ts';
 import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
 import { kvHead } from './scores.ts';
-import { finalRounding } from './step-errors.ts';
 import { elementCount } from './tensor.ts';
 
 /** A gradient that is a sum: what is summed, in magnitude and number; the same for every model. */
@@ -297,9 +297,7 @@ export function summedError(
   ranks: number,
 ): number {
   if (count === 0) return 0; // nothing is added: an exact zero
-  const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
-  const summed = made + (magnitude + made) * grown + count * model.tiny * (1 + grown);
-  const bound = summed + finalRounding(model, exact + summed);
+  const bound = finishedError(model, { count, ranks }, [made, magnitude, exact]);
   return Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound; // 0·∞: nothing is known
 }
 

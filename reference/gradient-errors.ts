@@ -9,6 +9,7 @@
 import type { RowBound } from './bounds.ts';
 import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
 import type { RowMagnitudes } from './magnitudes.ts';
+import { finalRounding } from './step-errors.ts';
 
 /** What rounding to the operand format may lose near zero: half a subnormal there, or a flush. */
 const eta = (model: ErrorModel): number => model.operandTiny + model.tiny;
@@ -150,4 +151,18 @@ export function projectionTermError(
   const rounded = growth(model.operand + model.input + model.accumulation);
   const flush = own * a + input * (size + error) + own * input + model.tiny;
   return error * a + (size * a + error * a) * rounded + flush * (1 + rounded);
+}
+
+/**
+ * The sum of `count` terms that carry `made`, over the ranks, scaled and rounded. `magnitude` is the
+ * sum of the terms' sizes, `exact` that of the sum. Lemma Accumulate.
+ */
+export function finishedError(
+  model: ErrorModel,
+  { count, ranks }: { readonly count: number; readonly ranks: number },
+  [made, magnitude, exact]: readonly [number, number, number],
+): number {
+  const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
+  const summed = made + (magnitude + made) * grown + count * model.tiny * (1 + grown);
+  return summed + finalRounding(model, exact + summed);
 }

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { notPassed } from './ran.ts';
+import { notPassed, recordedTests } from './ran.ts';
+import { ROOT } from './trace.ts';
 
 const ran = [
   { file: 'a.test.ts', title: 'sums > in any order', state: 'passed' },
@@ -15,5 +17,30 @@ describe('a test that trace.json names', () => {
     expect(notPassed('a.test.ts: of everything', ran)).toMatch('did not run');
     expect(notPassed('b.check.ts', ran)).toMatch('skipped');
     expect(notPassed('c.check.ts', ran)).toMatch('did not run');
+  });
+});
+
+describe('a record that npm test left', () => {
+  const record = (status: string) =>
+    JSON.stringify({
+      numTotalTests: 1,
+      testResults: [
+        {
+          name: join(ROOT, 'reference/merge.test.ts'),
+          assertionResults: [{ fullName: 'merge is associative', status, title: 'is associative' }],
+        },
+      ],
+    });
+
+  it('counts as what ran', () => {
+    const entry = 'reference/merge.test.ts: is associative';
+    expect(notPassed(entry, recordedTests(record('passed')))).toBeNull();
+    expect(notPassed(entry, recordedTests(record('failed')))).toMatch('1 of 1 failed');
+    expect(notPassed(entry, recordedTests(record('skipped')))).toMatch('skipped');
+  });
+
+  it('is refused when it is none', () => {
+    expect(() => recordedTests('{"testResults": 3}')).toThrow();
+    expect(() => recordedTests('')).toThrow();
   });
 });

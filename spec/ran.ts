@@ -2,12 +2,25 @@
  * The end of `npm run check:spec`: every test that trace.json names ran, and passed.
  *
  * A claim whose tests were skipped, for want of a tool, is named and counted; with
- * XATTN_REQUIRE_TOOLS=1 it is a failure.
+ * XATTN_REQUIRE_TOOLS=1 it is a failure. Tests that `npm test` has just run need not run again: with
+ * XATTN_RAN=FILE it writes there what ran, and `npm run check:spec` with the same FILE reads it.
  * @module
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { Reporter, TestModule } from 'vitest/node';
+import { z } from 'zod';
 import { claimsOf, ROOT, readTrace, testName } from './trace.ts';
+
+/** As vitest's own JSON reporter writes it. */
+const Recorded = z.object({
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })),
+    }),
+  ),
+});
 
 interface Ran {
   readonly file: string;
@@ -35,9 +48,28 @@ function allTests(modules: readonly TestModule[]): Ran[] {
   );
 }
 
+/** Where `npm test` has left what it ran; null when nowhere. */
+export function recordOfTests(): string | null {
+  const path = process.env.XATTN_RAN;
+  return path !== undefined && existsSync(path) ? path : null;
+}
+
+/** The tests of vitest's JSON report. Throws when it is none. */
+export function recordedTests(text: string): Ran[] {
+  return Recorded.parse(JSON.parse(text)).testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ fullName, status }) => ({
+      file: relative(ROOT, name),
+      title: fullName,
+      state: status,
+    })),
+  );
+}
+
 export default class ClaimsRan implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const ran = allTests(modules);
+    const record = recordOfTests();
+    const before = record === null ? [] : recordedTests(readFileSync(record, 'utf8'));
+    const ran = [...before, ...allTests(modules)];
     const claims = claimsOf(readTrace());
     const named = [...new Set(claims.flatMap(({ tested = [] }) => tested))];
     const wrong = named.flatMap((entry) => notPassed(entry, ran) ?? []);

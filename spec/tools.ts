@@ -11,7 +11,6 @@ import { describe, it } from 'vitest';
 /** Debian packages that provide a tool. */
 const PACKAGES: Readonly<Record<string, string>> = {
   coqc: 'coq libcoq-coquelicot libcoq-flocq libcoq-interval',
-  gappa: 'gappa',
   spin: 'spin',
   gcc: 'gcc libc6-dev',
 };

@@ -19,21 +19,28 @@ interface Definition {
 export class CoqFormulas {
   readonly #definitions = new Map<string, Definition>();
   readonly #builtins: ReadonlyMap<string, Builtin>;
+  readonly #fields: ReadonlySet<string>;
 
-  constructor(builtins: Readonly<Record<string, Builtin>>) {
+  /** `fields` are those of a record that a section is about: `ua m` is the value named `ua`. */
+  constructor(builtins: Readonly<Record<string, Builtin>>, fields: readonly string[] = []) {
     this.#builtins = new Map(Object.entries(builtins));
+    this.#fields = new Set(fields);
   }
 
   /** Takes in the named definitions of a file; every one must be there. */
   read(file: URL, names: readonly string[]): this {
-    const source = readFileSync(file, 'utf8');
+    return this.define(readFileSync(file, 'utf8'), names, file.pathname);
+  }
+
+  /** The same of a text. `where` is for its errors. */
+  define(source: string, names: readonly string[], where = 'the text'): this {
     for (const name of names) {
       const pattern = new RegExp(
         `^Definition ${name} ((?:\\([^)]*: R\\) ?)+): R :=([^.]*(?:\\.\\d[^.]*)*)\\.\\s`,
         'm',
       );
       const found = pattern.exec(source);
-      if (found === null) throw new Error(`${file.pathname}: no Definition ${name} over reals`);
+      if (found === null) throw new Error(`${where}: no Definition ${name} over reals`);
       const [, groups = '', body = ''] = found;
       const parameters = [...groups.matchAll(/\(([^:]*):/g)].flatMap(([, list = '']) =>
         list.trim().split(/\s+/),
@@ -54,6 +61,10 @@ export class CoqFormulas {
   }
 
   #call(callee: string, args: readonly Formula[]): Formula {
+    if (this.#fields.has(callee)) {
+      if (args.length !== 1) throw new Error(`${callee} is a field of one record`);
+      return (values) => given(values, callee);
+    }
     const builtin = this.#builtins.get(callee);
     if (builtin !== undefined) return (values) => builtin(...args.map((arg) => arg(values)));
     const definition = this.#definitions.get(callee);
@@ -68,6 +79,12 @@ export class CoqFormulas {
       return definition.body(inner);
     };
   }
+}
+
+function given(values: Environment, name: string): number {
+  const value = values.get(name);
+  if (value === undefined) throw new Error(`${name} has no value`);
+  return value;
 }
 
 function tokens(text: string): string[] {
@@ -169,10 +186,6 @@ class Parser {
     }
     if (/^\d/.test(token)) return () => Number(token);
     if (!/^[A-Za-z_]/.test(token) || KEYWORDS.has(token)) throw new Error(`unexpected ${token}`);
-    return (values) => {
-      const value = values.get(token);
-      if (value === undefined) throw new Error(`${token} has no value`);
-      return value;
-    };
+    return (values) => given(values, token);
   }
 }

@@ -1,0 +1,165 @@
+/**
+ * Every function of reference/gradient-errors.ts against the definition of BackwardModel.v that the
+ * theorems on the backward pass are about, on drawn numbers. A constant changed in either makes this
+ * fail.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { exp } from '../../reference/arithmetic/float64.ts';
+import { newRowBound, type RowBound } from '../../reference/bounds.ts';
+import { type ErrorModel, sumGrowth } from '../../reference/error-model.ts';
+import * as steps from '../../reference/gradient-errors.ts';
+import { type RowMagnitudes, rowMagnitudes } from '../../reference/magnitudes.ts';
+import { agree, constantsChanged } from './agree.ts';
+import { CoqFormulas } from './coq-formula.ts';
+
+const theory = (name: string): URL => new URL(name, import.meta.url);
+
+/** The record [model] of BackwardModel.v, as its comment says that an ErrorModel fills it. */
+const fieldsOf = (m: ErrorModel) => ({
+  ...{ uo: m.operand, us: m.scores, ue: m.exponential, up: m.probabilities, ua: m.accumulation },
+  ...{ uout: m.output, ui: m.input, ust: m.stored, tiny: m.tiny, eta: m.operandTiny + m.tiny },
+  ...{ eta_out: m.outputTiny, eta_in: m.inputTiny + m.tiny, eta_st: m.storedTiny + m.tiny },
+});
+const FIELDS = [
+  ...['uo', 'us', 'ue', 'up', 'ua', 'uout', 'ui', 'ust'],
+  ...['tiny', 'eta', 'eta_out', 'eta_in', 'eta_st'],
+];
+
+/** Which definition each function is held against. */
+const NAMES = {
+  sumGrowth: 'sum_growth',
+  recomputedWeight: 'recomputed_weight',
+  probabilityError: 'probability_error',
+  gradientError: 'gradient_error',
+  fromOutput: 'from_output',
+  fromKey: 'from_key',
+  scoreGradientError: 'score_gradient_error',
+  factorError: 'factor_error',
+  rawGradientError: 'raw_error',
+  valueTermError: 'value_error',
+  keyTermError: 'key_error',
+  storedGradientError: 'bias_error',
+  projectionTermError: 'projection_error',
+  finishedError: 'finish_sum',
+} as const;
+
+const source = readFileSync(theory('BackwardModel.v'), 'utf8');
+const formulas = (text: string): CoqFormulas =>
+  new CoqFormulas({ exp }, FIELDS)
+    .read(theory('Growth.v'), ['growth'])
+    .define(text, Object.values(NAMES));
+
+const row = (x: Partial<Pick<RowMagnitudes, 'lse' | 'd' | 'dLse'>>): RowMagnitudes => ({
+  ...rowMagnitudes(1),
+  ...x,
+});
+const bound = (lseError: number): RowBound => ({ ...newRowBound(1, 1), lseError });
+
+const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>> = {
+  recomputedWeight: (coq) =>
+    agree(['lse', 'lseError', 'score', 'fromLse', 'weight'], (m, x) => [
+      steps.recomputedWeight(m, row(x), bound(x.lseError), [x.score, x.fromLse, x.weight]),
+      coq.evaluate('recomputed_weight', { ...fieldsOf(m), ...x }),
+    ]),
+  probabilityError: (coq) =>
+    agree(['p', 'grown'], (m, x) => [
+      steps.probabilityError(m, x.p, x.grown),
+      coq.evaluate('probability_error', { ...fieldsOf(m), ...x }),
+    ]),
+  gradientError: (coq) =>
+    agree(['kappa', 'products', 'carried', 'sizes'], (m, x, width) => [
+      steps.gradientError(m, width, [x.kappa, x.products, x.carried, x.sizes]),
+      coq.evaluate('gradient_error', { ...fieldsOf(m), width, ...x }),
+    ]),
+  fromOutput: (coq) =>
+    agree(['products', 'carried', 'sizes'], (m, x, width) => [
+      steps.fromOutput(m, width, [x.products, x.carried, x.sizes]),
+      coq.evaluate('from_output', { ...fieldsOf(m), width, ...x }),
+    ]),
+  fromKey: (coq) =>
+    agree(['p', 'pError', 'g', 'gError'], (m, x, count) => [
+      steps.fromKey(m, count, [x.p, x.pError, x.g, x.gError]),
+      coq.evaluate('from_key', { ...fieldsOf(m), count, ...x }),
+    ]),
+  scoreGradientError: (coq) =>
+    agree(['d', 'dLse', 'dError', 'p', 'pError', 'g', 'gError'], (m, x) => [
+      steps.scoreGradientError(m, row(x), x.dError, [x.p, x.pError, x.g, x.gError]),
+      coq.evaluate('score_gradient_error', { ...fieldsOf(m), ...x }),
+    ]),
+  factorError: (coq) =>
+    agree(['t', 'tError'], (m, x) => [
+      steps.factorError(m, x.t, x.tError),
+      coq.evaluate('factor_error', { ...fieldsOf(m), ...x }),
+    ]),
+  rawGradientError: (coq) =>
+    agree(['dS', 'dSError', 'factor', 'factorError'], (m, x) => [
+      steps.rawGradientError([x.dS, x.dSError], [x.factor, x.factorError]),
+      coq.evaluate('raw_error', { ...fieldsOf(m), ...x }),
+    ]),
+  storedGradientError: (coq) =>
+    agree(['dS', 'dSError'], (m, x) => [
+      steps.storedGradientError(m, x.dS, x.dSError),
+      coq.evaluate('bias_error', { ...fieldsOf(m), ...x }),
+    ]),
+  valueTermError: (coq) =>
+    agree(['kappa', 'p', 'pError', 'x'], (m, x) => {
+      const { ofCotangent, constant } = steps.valueTermError(m, x.kappa, x.p, x.pError);
+      return [ofCotangent * x.x + constant, coq.evaluate('value_error', { ...fieldsOf(m), ...x })];
+    }),
+  keyTermError: (coq) =>
+    agree(['scale', 'raw', 'rawError', 'y', 'carried'], (m, x) => {
+      const { ofOperand, constant } = steps.keyTermError(m, x.scale, x.raw, x.rawError);
+      return [
+        ofOperand * x.y + (ofOperand + x.scale * x.raw) * x.carried + constant,
+        coq.evaluate('key_error', { ...fieldsOf(m), ...x }),
+      ];
+    }),
+  projectionTermError: (coq) =>
+    agree(['size', 'error', 'a'], (m, x) => [
+      steps.projectionTermError(m, [x.size, x.error, x.a]),
+      coq.evaluate('projection_error', { ...fieldsOf(m), ...x }),
+    ]),
+  finishedError: (coq) =>
+    agree(['ranks', 'made', 'magnitude', 'exact'], (m, x, n) => [
+      steps.finishedError(m, { count: n, ranks: x.ranks }, [x.made, x.magnitude, x.exact]),
+      coq.evaluate('finish_sum', { ...fieldsOf(m), n, ...x }),
+    ]),
+  sumGrowth: (coq) =>
+    agree(['extra', 'u', 'other'], (m, x, n) => [
+      sumGrowth(m, n, x.extra, x.u / 4096, x.other / 64),
+      coq.evaluate('sum_growth', { n, extra: x.extra, u: x.u / 4096, other: x.other / 64 }),
+    ]),
+};
+
+/** What the model's fields are made of, not a step of its own. */
+const PARTS = ['etaIn'];
+
+describe('the formulas of the proofs on gradients and of the program', () => {
+  for (const [name, compare] of Object.entries(COMPARED)) {
+    it(`${name} is the one that is proved`, () => compare(formulas(source)));
+  }
+
+  it('leave no function of gradient-errors.ts out', () => {
+    const path = new URL('../../reference/gradient-errors.ts', import.meta.url);
+    const exported = [...readFileSync(path, 'utf8').matchAll(/^export (?:function|const) (\w+)/gm)];
+    const compared = Object.keys(COMPARED).filter((name) => name !== 'sumGrowth');
+    expect(exported.map(([, name]) => name).sort()).toEqual([...compared, ...PARTS].sort());
+  });
+
+  it('differ as soon as any one constant of a theorem is another', () => {
+    let changes = 0;
+    for (const [name, compare] of Object.entries(COMPARED)) {
+      const defined = NAMES[name as keyof typeof NAMES];
+      const [body = ''] =
+        new RegExp(`(?<=^Definition ${defined} )[^]*?\\.\\n`, 'm').exec(source) ?? [];
+      for (const changed of constantsChanged(body)) {
+        const other = formulas(source.replace(body, changed));
+        expect(() => compare(other), `${defined} ${changed}`).toThrow('Property failed');
+        changes++;
+      }
+    }
+    expect(changes).toBeGreaterThan(40);
+  });
+});
