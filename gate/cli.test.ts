@@ -63,7 +63,8 @@ function expectRefusal({ status, stderr }: Ended, reason: RegExp): void {
 describe('a wrong command line is refused with a sentence, exit 2', () => {
   const wrong: [args: string[], reason: RegExp][] = [
     [[], /Usage: xattn/],
-    [['judge'], /unknown command 'judge'/],
+    [['judge'], /missing required argument 'case-dir'/],
+    [['judge', 'x', '--rows', 'two'], /Expected how many, such as 64/],
     [['plan'], /unknown command 'plan'/],
     [['gate', '--sute', 'core'], /unknown option '--sute'\s+\(Did you mean --suite\?\)/],
     [['gate', '--suite', 'huge'], /Allowed choices are smoke, core, full/],
@@ -113,7 +114,7 @@ describe('help', () => {
     const { status, stdout } = await xattn('--help');
     expect(status).toBe(0);
     const commands = [...stdout.matchAll(/^ {2}(\w+) .*\S {2,}\S/gm)].map(([, name]) => name);
-    for (const name of ['gate', 'fuzz', 'replay', 'oracle', 'doctor'])
+    for (const name of ['gate', 'fuzz', 'replay', 'judge', 'oracle', 'doctor'])
       expect(stdout).toContain(`  ${name}`);
     for (const name of ['run', 'plan']) expect(commands).not.toContain(name);
     const gate = await xattn('gate', '--help');

@@ -13,8 +13,10 @@ import { PROFILE_NAMES } from '../reference/profile.ts';
 import type { GenerateCommandOptions, VerifyCommandOptions } from './commands/fixtures.ts';
 import type { FuzzOptions } from './commands/fuzz.ts';
 import type { GateOptions } from './commands/gate.ts';
+import type { JudgeOptions } from './commands/judge.ts';
 import * as value from './commands/options.ts';
 import type { OracleOptions } from './commands/oracle.ts';
+import type { ReplayOptions } from './commands/replay.ts';
 import { DIRECTIONS } from './select.ts';
 
 const GATE_EXAMPLES = `
@@ -50,7 +52,16 @@ const REPLAY_EXAMPLES = `
 Example:
   $ xattn replay out/core/probe/rank-tags-3 --candidate 'python3 my_attention.py'
 
-The folder is read only: the candidate gets a copy of the question. Exit status as of gate.`;
+The folder is read only: the candidate gets a copy of the question. Exit status as of gate.
+With --rows or --keys only such a sample is judged, and the report says so.`;
+
+const JUDGE_EXAMPLES = `
+Examples:
+  $ xattn judge my-case --profile bf16                  outputs.safetensors beside case.json, all of it
+  $ xattn judge million-keys --rows 64 --keys 64        64 query rows and 64 keys of every head
+
+Inputs of more than 64 MiB are read in ranges, and judged in a sample only. A pass of a sample says
+nothing of the rest; every report says what share was judged. Exit status as of gate.`;
 
 const ORACLE_EXAMPLES = `
 Examples:
@@ -92,6 +103,14 @@ function judging(command: Command): Command {
     );
 }
 
+/** The options of every command that may be about a part of a case. */
+function sampled(command: Command): Command {
+  return command
+    .option('--rows <n|i,j,...>', 'only so many query rows, or these', value.positions)
+    .option('--keys <n|i,j,...>', 'only so many keys, or these', value.positions)
+    .option('--seed <n>', 'draw rows and keys from this seed', value.wholeNumber, 0);
+}
+
 type Finish = (status: number) => void;
 
 function addGate(program: Command, finish: Finish): void {
@@ -128,26 +147,36 @@ function addFuzz(program: Command, finish: Finish): void {
 }
 
 function addReplay(program: Command, finish: Finish): void {
-  judging(program.command('replay <case-dir>'))
+  sampled(judging(program.command('replay <case-dir>')))
     .summary('judge it on one case folder')
     .description('Judge an implementation on one case folder, such as a failing one that was kept.')
     .addHelpText('after', REPLAY_EXAMPLES)
-    .action(async (folder: string, options: value.CandidateOptions) => {
+    .action(async (folder: string, options: ReplayOptions) => {
       finish(await (await import('./commands/replay.ts')).replayCommand(folder, options));
+    });
+}
+
+function addJudge(program: Command, finish: Finish): void {
+  const profile = new Option('--profile <name>', 'precision that the outputs are judged at');
+  sampled(program.command('judge <case-dir>'))
+    .summary('judge outputs that lie in a case folder, or a sample of them')
+    .description('Judge the outputs that lie in a case folder, whoever wrote them.')
+    .addOption(profile.choices(PROFILE_NAMES).default('f32'))
+    .option('--report <file.json>', 'write the report as JSON')
+    .option('--junit <file.xml>', 'write the report as JUnit XML')
+    .addHelpText('after', JUDGE_EXAMPLES)
+    .action(async (folder: string, options: JudgeOptions) => {
+      finish((await import('./commands/judge.ts')).judgeCommand(folder, options));
     });
 }
 
 function addOracle(program: Command, finish: Finish): void {
   const format = new Option('--format <name>', 'number format of the answer');
-  program
-    .command('oracle <case-dir>')
+  sampled(program.command('oracle <case-dir>'))
     .summary('the correctly rounded answer to a case')
     .description('Write the correctly rounded answer to a case as expected.safetensors beside it.')
     .addOption(format.choices(value.FORMATS).default('f64'))
     .option('--bounds', 'write enclosures of the exact values too')
-    .option('--rows <n|i,j,...>', 'only so many query rows, or these', value.positions)
-    .option('--keys <n|i,j,...>', 'only so many keys, or these', value.positions)
-    .option('--seed <n>', 'draw rows and keys from this seed', value.wholeNumber, 0)
     .addHelpText('after', ORACLE_EXAMPLES)
     .action(async (folder: string, options: OracleOptions) => {
       finish(await (await import('./commands/oracle.ts')).oracleCommand(folder, options));
@@ -200,7 +229,7 @@ export function program(finish: Finish): Command {
     .showHelpAfterError('Run it with --help to see what it takes.')
     .addHelpText('after', '\nEvery command explains itself, with examples: xattn gate --help')
     .exitOverride();
-  const commands = [addGate, addFuzz, addReplay, addOracle, addFixtures, addDoctor];
+  const commands = [addGate, addFuzz, addReplay, addJudge, addOracle, addFixtures, addDoctor];
   for (const add of commands) add(command, finish);
   return command;
 }

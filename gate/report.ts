@@ -47,6 +47,10 @@ export function summaryOf(cases: readonly CaseResult[]): Summary {
 /** How many cases have a verdict that says something of the candidate. */
 export const judgedCount = ({ pass, fail, broken }: Summary): number => pass + fail + broken;
 
+/** How many verdicts speak of a sample of their case only. */
+export const sampledCount = (cases: readonly CaseResult[]): number =>
+  cases.filter(({ verdict }) => verdict.sample !== undefined).length;
+
 export const isFailing = ({ verdict: { verdict } }: CaseResult): boolean =>
   verdict === 'impossible' || verdict === 'improbable' || verdict === 'broken';
 

@@ -9,16 +9,19 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AttentionCase } from '../reference/case.ts';
-import { writeCase } from '../reference/case-folder.ts';
+import { copyCase, writeCase } from '../reference/case-folder.ts';
 import { featureWords } from '../reference/features.ts';
 import { readOutputs } from '../reference/given-outputs.ts';
 import { judge, type Verdict } from '../reference/judge.ts';
 import type { ProfileName } from '../reference/profile.ts';
-import type { Answer, Candidate, Started } from './candidate.ts';
+import { judgeSample } from '../reference/sampled/judge-sample.ts';
+import type { Sample } from '../reference/sampling.ts';
+import type { Candidate, Started } from './candidate.ts';
 import { keepCase } from './keep.ts';
 import { type QuestionFolders, questionFolders } from './question-folders.ts';
 import { type Direction, directed } from './select.ts';
 import type { SuiteCase } from './suite.ts';
+import { threadsFor } from './threads.ts';
 
 /** What became of one case. */
 export interface CaseResult {
@@ -35,6 +38,12 @@ export interface CaseResult {
   seconds: number;
 }
 
+/** What of a case is judged, and the folder that the question is copied from. */
+export interface Sampling {
+  readonly sample: Sample;
+  readonly from: string;
+}
+
 export interface RunOptions {
   /** What `candidate.start()` gave. */
   started: Started;
@@ -42,6 +51,8 @@ export interface RunOptions {
   direction: Direction;
   /** Failing cases are kept here; null = not kept. */
   outDir: string | null;
+  /** Judge a sample of each case; default: all of it. */
+  sampling?: Sampling;
   onCase?: (done: number, total: number, result: CaseResult | null) => void;
 }
 
@@ -68,29 +79,32 @@ export interface Asked {
 async function ask(
   candidate: Candidate,
   question: AttentionCase,
-  profile: ProfileName,
+  { profile, sampling }: Pick<RunOptions, 'profile' | 'sampling'>,
   folder: string,
   limitMs: number | undefined,
 ): Promise<Asked> {
-  writeCase(folder, question);
+  if (sampling === undefined) writeCase(folder, question);
+  else copyCase(sampling.from, folder);
   const answer = await candidate.answer(folder, limitMs);
   if (answer.status === 'gone') return unasked('broken', answer.reason);
   if (answer.status === 'unsupported') {
     return unasked('skip', `the candidate declined: ${answer.reason}`);
   }
-  return { asked: true, verdict: verdictOn(answer, question, profile, folder) };
+  if (answer.status === 'broken') return { asked: true, verdict: without('broken', answer.reason) };
+  return { asked: true, verdict: verdictIn(folder, question, profile, sampling?.sample) };
 }
 
-function verdictOn(
-  answer: Answer,
+/** The verdict on the outputs that lie in a folder, or on a sample of them. */
+export function verdictIn(
+  folder: string,
   question: AttentionCase,
   profile: ProfileName,
-  folder: string,
+  sample: Sample | undefined,
 ): Verdict {
-  if (answer.status === 'broken') return without('broken', answer.reason);
-  const read = readOutputs(folder, question);
+  const read = readOutputs(folder, question, sample);
   if (!read.ok) return without('broken', read.reason.replaceAll(folder, 'the case folder'));
-  return judge(question, read.outputs, profile);
+  if (sample === undefined) return judge(question, read.outputs, profile);
+  return judgeSample(question, read.outputs, profile, sample, { threads: threadsFor(question) });
 }
 
 /** Words that the case needs and the candidate does not declare, in contract order. */
@@ -103,13 +117,13 @@ export async function askOrSkip(
   candidate: Candidate,
   question: AttentionCase,
   folder: string,
-  { started, profile }: Pick<RunOptions, 'started' | 'profile'>,
+  { started, profile, sampling }: Pick<RunOptions, 'started' | 'profile' | 'sampling'>,
   limitMs?: number,
 ): Promise<Asked> {
   if (!started.ok) return unasked('broken', started.reason);
   const missing = missingWords(question, started.hello.supports);
   if (missing.length > 0) return unasked('skip', `needs ${missing.join(' ')}`);
-  return ask(candidate, question, profile, folder, limitMs);
+  return ask(candidate, question, { profile, ...(sampling && { sampling }) }, folder, limitMs);
 }
 
 async function runCase(

@@ -3,7 +3,7 @@
  * wrote is read by given-outputs.ts.
  * @module
  */
-import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type AttentionCase,
@@ -137,6 +137,14 @@ export function writeCase(folder: string, attentionCase: AttentionCase): void {
   mkdirSync(folder, { recursive: true });
   for (const [name, bytes] of Object.entries(caseFiles(attentionCase))) {
     writeWhole(folder, name, bytes);
+  }
+}
+
+/** The two files that pose a case, copied as they are from one folder to another. */
+export function copyCase(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const name of ['case.json', INPUTS]) {
+    copyFileSync(join(from, name), join(to, name), constants.COPYFILE_FICLONE);
   }
 }
 

@@ -3,6 +3,7 @@
  * @module
  */
 import { type AttentionCase, type Dtype, type InputName, wantsGradients } from './case.ts';
+import { forEachRun } from './tensor.ts';
 
 export const FEATURE_WORDS = [
   'forward',
@@ -32,11 +33,12 @@ function unequal(sizes: readonly number[]): boolean {
 /** Does any element lie outside the finite numbers? */
 function poisoned({ inputs }: AttentionCase): boolean {
   return [inputs.k, inputs.v].some((tensor) => {
-    if (tensor === undefined) return false;
-    for (let n = 0; n < tensor.data.length; n++) {
-      if (!Number.isFinite(tensor.data[n])) return true;
-    }
-    return false;
+    let found = false;
+    if (tensor === undefined) return found;
+    forEachRun(tensor, (_, run) => {
+      found ||= run.some((x) => !Number.isFinite(x));
+    });
+    return found;
   });
 }
 

@@ -2,16 +2,21 @@
  * `xattn gate`: a suite is put to a candidate, and the report is printed and written.
  * @module
  */
-import { writeFileSync } from 'node:fs';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
 import { progressBar } from '../progress.ts';
-import { jsonReport } from '../report/json.ts';
-import { junitReport } from '../report/junit.ts';
 import { isFailing, type Report } from '../report.ts';
 import { runSuite } from '../run-suite.ts';
 import { type Direction, nameFilter, type Shard, shardOf } from '../select.ts';
 import { type SuiteCase, suite } from '../suite.ts';
-import { conclude, nameOf, profileOf, reportOf, withCandidate } from './judging.ts';
+import {
+  checkWritable,
+  conclude,
+  nameOf,
+  profileOf,
+  reportOf,
+  withCandidate,
+  writeReports,
+} from './judging.ts';
 import { type CandidateOptions, candidateOf, type SUITES } from './options.ts';
 
 export interface GateOptions extends CandidateOptions {
@@ -23,11 +28,6 @@ export interface GateOptions extends CandidateOptions {
   out: string;
   report?: string;
   junit?: string;
-}
-
-/** A file that cannot be written is found out before the suite runs, not after. */
-function checkWritable(file: string | undefined): void {
-  if (file !== undefined) writeFileSync(file, '', { flag: 'a' });
 }
 
 function selected(cases: readonly SuiteCase[], options: GateOptions): SuiteCase[] {
@@ -78,11 +78,10 @@ async function judged(
 }
 
 export async function gateCommand(options: GateOptions): Promise<number> {
-  for (const file of [options.report, options.junit]) checkWritable(file);
+  checkWritable(options);
   selected(suite(options.suite, 'f32', { seed: options.seed }), options);
   const candidate = await candidateOf(options);
   const report = await withCandidate(candidate, (started) => judged(candidate, started, options));
-  if (options.report !== undefined) writeFileSync(options.report, jsonReport(report));
-  if (options.junit !== undefined) writeFileSync(options.junit, junitReport(report));
+  writeReports(report, options);
   return conclude(report, options.shard !== undefined);
 }

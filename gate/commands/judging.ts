@@ -2,10 +2,13 @@
  * What every command that judges does alike: the candidate's life, the report, the exit status.
  * @module
  */
+import { writeFileSync } from 'node:fs';
 import pc from 'picocolors';
 import type { ProfileName } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { replayCommand } from '../keep.ts';
+import { jsonReport } from '../report/json.ts';
+import { junitReport } from '../report/junit.ts';
 import { textReport } from '../report/text.ts';
 import { exitStatus, judgedCount, type Report, summaryOf } from '../report.ts';
 import type { CaseResult } from '../run-suite.ts';
@@ -38,15 +41,36 @@ export async function withCandidate<T>(
   }
 }
 
+/** Files that a report is written to besides. */
+export interface ReportFiles {
+  readonly report?: string;
+  readonly junit?: string;
+}
+
+/** A file that cannot be written is found out before anything is judged, not after. */
+export function checkWritable({ report, junit }: ReportFiles): void {
+  for (const file of [report, junit]) {
+    if (file !== undefined) writeFileSync(file, '', { flag: 'a' });
+  }
+}
+
+export function writeReports(report: Report, files: ReportFiles): void {
+  if (files.report !== undefined) writeFileSync(files.report, jsonReport(report));
+  if (files.junit !== undefined) writeFileSync(files.junit, junitReport(report));
+}
+
 /** Results as a report; each kept case with the command that repeats it. */
 export function reportOf(
   results: readonly CaseResult[],
-  options: CandidateOptions,
+  options: CandidateOptions | null,
   heading: Pick<Report, 'candidate' | 'profile' | 'asked' | 'seconds'>,
 ): Report {
   const cases = results.map((result) => ({
     ...result,
-    replay: result.kept === null ? null : replayCommand(result.kept, replayOptions(options)),
+    replay:
+      result.kept === null || options === null
+        ? null
+        : replayCommand(result.kept, replayOptions(options)),
   }));
   return { ...heading, cases, summary: summaryOf(cases) };
 }

@@ -4,6 +4,7 @@
  */
 import { InvalidArgumentError } from 'commander';
 import type { ProfileName } from '../../reference/profile.ts';
+import type { SampleSize } from '../../reference/sampling.ts';
 import type { Candidate } from '../candidate.ts';
 import { processCandidate } from '../candidates/process.ts';
 import type { Shard } from '../select.ts';
@@ -23,6 +24,20 @@ export interface CandidateOptions {
   device: (typeof DEVICES)[number];
   transport: (typeof TRANSPORTS)[number];
 }
+
+/** Which part of a case a command is about. */
+export interface SampleOptions {
+  rows?: SampleSize;
+  keys?: SampleSize;
+  seed?: number;
+}
+
+/** The options that were given, without those that were not. */
+export const choiceOf = ({ rows, keys, seed }: SampleOptions) => ({
+  ...(rows === undefined ? {} : { rows }),
+  ...(keys === undefined ? {} : { keys }),
+  ...(seed === undefined ? {} : { seed }),
+});
 
 export function wholeNumber(text: string): number {
   const value = Number(text);

@@ -7,18 +7,14 @@ import path from 'node:path';
 import type { AttentionCase, OutputName } from '../../reference/case.ts';
 import { type ExpectedTensor, openCase, writeExpected } from '../../reference/case-folder.ts';
 import type { OracleAnswer } from '../../reference/oracle.ts';
-import type { SampleSize } from '../../reference/sampling.ts';
 import type { StoredDtype } from '../../reference/stored-dtype.ts';
 import { type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
 import { threadsFor } from '../threads.ts';
-import type { AnswerFormat } from './options.ts';
+import { type AnswerFormat, choiceOf, type SampleOptions } from './options.ts';
 
-export interface OracleOptions {
+export interface OracleOptions extends SampleOptions {
   format: AnswerFormat;
   bounds?: true;
-  rows?: SampleSize;
-  keys?: SampleSize;
-  seed?: number;
 }
 
 const STORED: Record<AnswerFormat, StoredDtype> = {
@@ -88,14 +84,8 @@ function positionTensors({ sample }: OracleAnswer): ExpectedTensor[] {
 
 async function answerTo(question: AttentionCase, options: OracleOptions): Promise<OracleAnswer> {
   const { oracle } = await import('../../reference/oracle.ts');
-  const { format, rows, keys, seed } = options;
-  return oracle(question, {
-    format,
-    threads: threadsFor(question),
-    ...(rows === undefined ? {} : { rows }),
-    ...(keys === undefined ? {} : { keys }),
-    ...(seed === undefined ? {} : { seed }),
-  });
+  const { format } = options;
+  return oracle(question, { format, threads: threadsFor(question), ...choiceOf(options) });
 }
 
 /** The number systems take a second to load: not before the case is known to be one. */

@@ -5,13 +5,15 @@
  * that lie in the folder can be mistaken for its answer. The folder is left as it is.
  * @module
  */
-import { readCase } from '../../reference/case-folder.ts';
 import { runSuite } from '../run-suite.ts';
 import { conclude, nameOf, profileOf, reportOf, withCandidate } from './judging.ts';
-import { type CandidateOptions, candidateOf } from './options.ts';
+import { type CandidateOptions, candidateOf, type SampleOptions } from './options.ts';
+import { openToJudge } from './sample.ts';
 
-export async function replayCommand(folder: string, options: CandidateOptions): Promise<number> {
-  const question = readCase(folder);
+export interface ReplayOptions extends CandidateOptions, SampleOptions {}
+
+export async function replayCommand(folder: string, options: ReplayOptions): Promise<number> {
+  const { question, sample, close } = openToJudge(folder, options);
   const begin = performance.now();
   const candidate = await candidateOf(options);
   const report = await withCandidate(candidate, async (started) => {
@@ -22,6 +24,7 @@ export async function replayCommand(folder: string, options: CandidateOptions): 
       profile,
       direction: 'both',
       outDir: null,
+      ...(sample === undefined ? {} : { sampling: { sample, from: folder } }),
     });
     return reportOf(results, options, {
       candidate: nameOf(started, options),
@@ -29,6 +32,6 @@ export async function replayCommand(folder: string, options: CandidateOptions): 
       asked: `case folder ${folder}`,
       seconds: (performance.now() - begin) / 1000,
     });
-  });
+  }).finally(close);
   return conclude(report, false);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { create } from 'xmlbuilder2';
+import { shareSentence } from '../../reference/sampled/judge-sample.ts';
 import { type Report, type ReportedCase, summaryOf } from '../report.ts';
 import { evidence } from './evidence.ts';
 
@@ -25,8 +26,13 @@ function testCase(reported: ReportedCase): object {
   const { verdict, reason } = reported.verdict;
   const [group, name] = nameParts(reported.id);
   const outcome = OUTCOMES[verdict];
-  const attributes = { '@classname': group, '@name': name, '@time': reported.seconds.toFixed(3) };
-  if (outcome === null) return attributes;
+  const { sample } = reported.verdict;
+  const attributes = {
+    '@classname': group,
+    '@name': sample === undefined ? name : `${name} (${shareSentence(sample)})`,
+    '@time': reported.seconds.toFixed(3),
+  };
+  if (outcome === null) return sample ? { ...attributes, 'system-out': reason } : attributes;
   if (outcome === 'skipped') return { ...attributes, skipped: { '@message': reason } };
   const text = evidence(reported).join('\n');
   return { ...attributes, [outcome]: { '@message': reason, '@type': verdict, '#': text } };

@@ -3,7 +3,14 @@
  * @module
  */
 import pc from 'picocolors';
-import { isFailing, judgedCount, type Report, type ReportedCase, skipReasons } from '../report.ts';
+import {
+  isFailing,
+  judgedCount,
+  type Report,
+  type ReportedCase,
+  sampledCount,
+  skipReasons,
+} from '../report.ts';
 import { evidence } from './evidence.ts';
 
 type Colors = ReturnType<typeof pc.createColors>;
@@ -43,7 +50,9 @@ export function summaryLine({ summary, cases }: Report): string {
   const reasons = [...groups.slice(0, REASONS_SHOWN), ...more];
   const skipped = reasons.length > 0 ? ` (${reasons.join('; ')})` : '';
   const { pass, fail, broken, skip } = summary;
-  const judged = `${plural(judgedCount(summary), 'case')} judged`;
+  const sampled = sampledCount(cases);
+  const part = sampled === 0 ? '' : `, ${sampled} of them in a sample only`;
+  const judged = `${plural(judgedCount(summary), 'case')} judged${part}`;
   return `${judged}: ${pass} pass, ${fail} fail, ${broken} broken; ${skip} skipped${skipped}`;
 }
 
@@ -60,6 +69,9 @@ export function textReport(report: Report, color = false): string {
     ...together(skipped, colors.yellow('skipped'), ''),
     ...together(unasked, colors.red('broken'), ' not asked'),
     ...asked.flatMap((one) => failingLines(one, colors)),
+    ...report.cases
+      .filter(({ verdict: { verdict, sample } }) => verdict === 'pass' && sample !== undefined)
+      .map(({ id, verdict }) => `${colors.yellow('pass of a sample')} ${id}: ${verdict.reason}`),
     `${report.candidate}, judged as ${report.profile}: ${report.asked}`,
     paint(summaryLine(report)),
   ];

@@ -1,0 +1,49 @@
+/**
+ * A case opened to be judged, and the part of it that a command is about.
+ * @module
+ */
+import type { AttentionCase } from '../../reference/case.ts';
+import { openCase } from '../../reference/case-folder.ts';
+import { WHOLE_LIMIT } from '../../reference/regular-file.ts';
+import { judgedOutputs } from '../../reference/sampled/sampled-expectation.ts';
+import { type Sample, sampleOf } from '../../reference/sampling.ts';
+import { isRanged } from '../../reference/tensor.ts';
+import { choiceOf, type SampleOptions } from './options.ts';
+
+export interface ToJudge {
+  readonly question: AttentionCase;
+  /** Undefined = all of it. */
+  readonly sample: Sample | undefined;
+  readonly close: () => void;
+}
+
+function sampleFor(question: AttentionCase, options: SampleOptions): Sample | undefined {
+  const { rows, keys } = options;
+  if (rows === undefined && keys === undefined) {
+    if (!Object.values(question.inputs).some(({ data }) => isRanged(data))) return undefined;
+    throw new RangeError(
+      `"--rows", "--keys" expected a sample of a case with inputs of more than ${WHOLE_LIMIT} bytes, got none`,
+    );
+  }
+  const sample = sampleOf(question.parameters, choiceOf(options));
+  if (question.parameters.dim_y !== undefined) {
+    throw new RangeError('"--rows", "--keys" expected a case with "k" and "v", got one with "y"');
+  }
+  if (judgedOutputs(question, sample).length === 0) {
+    throw new RangeError(
+      '"--rows", "--keys" expected an output with rows or keys among the wanted',
+    );
+  }
+  return sample;
+}
+
+/** A case to judge, and the sample that is asked for; inputs too large for memory need one. */
+export function openToJudge(folder: string, options: SampleOptions): ToJudge {
+  const { attentionCase, close } = openCase(folder);
+  try {
+    return { question: attentionCase, sample: sampleFor(attentionCase, options), close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
