@@ -3,6 +3,7 @@
  * @module
  */
 import { bigBall, doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
+import { DOUBLE_LEVEL } from './double-level.ts';
 import { EXACT } from './exact.ts';
 import { ballLevel, type Level } from './levels.ts';
 
@@ -11,6 +12,7 @@ export const DIGITS = [60, 120, 240, 480, 960] as const;
 
 export const LADDER: readonly Level[] = [
   ballLevel(float64Ball),
+  DOUBLE_LEVEL,
   ballLevel(doubleDoubleBall),
   EXACT,
   ...DIGITS.map((digits) => ballLevel(bigBall(digits))),

@@ -60,6 +60,59 @@ export interface KernelFunctions {
     maxima: number,
     width: number,
   ): void;
+  factorials(at: number): void;
+  slice(
+    high: number,
+    low: number,
+    laneStep: number,
+    step: number,
+    lanes: number,
+    depth: number,
+    to: number,
+    sliceBytes: number,
+  ): number;
+  multiplySlices(
+    a: number,
+    aBytes: number,
+    aBits: number,
+    b: number,
+    bBytes: number,
+    bBits: number,
+    rows: number,
+    columns: number,
+    depth: number,
+    stride: number,
+    exact: number,
+    high: number,
+    low: number,
+  ): void;
+  doubleSoftmax(
+    high: number,
+    low: number,
+    bias: number,
+    keep: number,
+    rows: number,
+    columns: number,
+    stride: number,
+    state: number,
+    constants: number,
+  ): void;
+  doubleGradient(
+    sHigh: number,
+    sLow: number,
+    dpHigh: number,
+    dpLow: number,
+    bias: number,
+    keep: number,
+    rows: number,
+    columns: number,
+    stride: number,
+    facts: number,
+    constants: number,
+    byRow: number,
+    byColumn: number,
+    slope: number,
+  ): void;
   gradientTile(
     s: number,
     dp: number,

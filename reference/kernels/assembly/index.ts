@@ -3,7 +3,10 @@
  * functions work on byte addresses of one linear memory, imported.
  * @module
  */
+export { factorials } from './double-double';
+export { doubleGradient, doubleSoftmax } from './double-tile';
 export { expEights, expMany, logMany, tanhMany } from './elementary';
 export { addOuter, gradientTile } from './gradient';
 export { addProduct, columnMaxima, multiply, packColumns, packRows, rowSquares } from './product';
+export { multiplySlices, slice } from './slices';
 export { softmaxTile } from './softmax';

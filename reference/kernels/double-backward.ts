@@ -1,0 +1,370 @@
+/**
+ * The backward pass of one KV head over a range of keys in double-double.
+ *
+ * spec (10)-(16), in the order of backward.ts. Radii as in spec/bounds.md §9.
+ * @module
+ */
+import { type DoubleDouble, doubleDouble } from '../arithmetic/double-double.ts';
+import {
+  CONSTANTS,
+  type DoubleRows,
+  type DoubleSums,
+  kappaOf,
+  put,
+  writeConstants,
+} from './double-forward.ts';
+import { ADDITION, LOST, SLICED, STEP, slicedProduct } from './double-radius.ts';
+import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './double-slices.ts';
+import type { KernelModule, Tile } from './module.ts';
+import { eights, type KernelProblem, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
+import { growth, norm, SLACK } from './radius.ts';
+
+/** Keys whose slices and sums are in the kernels' memory at a time. */
+export const DOUBLE_RANGE = 4 * TILE;
+
+export interface DoubleWork {
+  readonly b: number;
+  readonly g: number;
+  /** Query positions, the same for each head; `results` and `deltas` are [B, Hq, rows]. */
+  readonly rows: readonly number[];
+  readonly results: DoubleRows;
+  /** dLSE − D */
+  readonly deltas: DoubleSums;
+  /** At most DOUBLE_RANGE key positions, of `keyCount` in all. */
+  readonly keys: readonly number[];
+  readonly keyCount: number;
+  /** Sums of dRaw·K so far, without the factor scale, [B, Hq, rows, d]; null = not wanted. */
+  readonly dQ: DoubleSums | null;
+  /** dK and dV of the keys of this range, from `offset` keys on in [B, Hkv, keyCount, ·]. */
+  readonly dK: DoubleSums | null;
+  readonly dV: DoubleSums | null;
+  readonly offset: number;
+}
+
+function layOut(kernels: KernelModule, problem: KernelProblem, keys: number) {
+  const { width, valueWidth, parameters: p } = problem;
+  const range = Math.ceil(keys / TILE);
+  const pairs = TILE * PAIR_STRIDE;
+  return kernels.layOut({
+    k: TILE * width,
+    v: TILE * valueWidth,
+    q: TILE * width,
+    do: TILE * valueWidth,
+    kRows: range * slicedSize(TILE, p.head_dim),
+    vRows: range * slicedSize(TILE, p.head_dim_v),
+    kColumns: range * slicedSize(width, TILE),
+    qRows: slicedSize(TILE, p.head_dim),
+    doRows: slicedSize(TILE, p.head_dim_v),
+    qColumns: slicedSize(width, TILE),
+    doColumns: slicedSize(valueWidth, TILE),
+    pairSlices: slicedSize(TILE, TILE),
+    sHigh: pairs,
+    sLow: pairs,
+    dpHigh: pairs,
+    dpLow: pairs,
+    exact: Math.max(pairs, TILE * width, TILE * valueWidth),
+    dqHigh: TILE * width,
+    dqLow: TILE * width,
+    dqError: TILE * width,
+    dkHigh: range * TILE * width,
+    dkLow: range * TILE * width,
+    dkError: range * TILE * width,
+    dvHigh: range * TILE * valueWidth,
+    dvLow: range * TILE * valueWidth,
+    dvError: range * TILE * valueWidth,
+    bias: pairs,
+    keep: pairs,
+    facts: TILE * 8,
+    byRow: TILE * 2,
+    byColumn: TILE * 2,
+    slope: 8,
+    squares: TILE,
+    qMaxima: width,
+    doMaxima: valueWidth,
+    kMaxima: range * width,
+    constants: CONSTANTS,
+  });
+}
+
+type Tiles = ReturnType<typeof layOut>;
+
+const pair = (high: Tile, low: Tile, skip = 0): Pair => ({
+  high: high.at + skip * 8,
+  low: low.at + skip * 8,
+});
+const given = (tile: Tile): Pair => ({ high: tile.at, low: 0 });
+
+interface KeyTile {
+  readonly keys: readonly number[];
+  readonly start: number;
+  readonly kRows: Sliced;
+  readonly vRows: Sliced;
+  readonly kColumns: Sliced;
+  readonly maxima: number;
+}
+
+/** Largest magnitudes met, and whether the slices held everything. */
+interface Met {
+  value: number;
+  key: number;
+  query: number;
+  dOut: number;
+  gradient: number;
+  failed: boolean;
+}
+
+const peak = (values: Float64Array, least: number): number =>
+  values.reduce((top, x) => Math.max(top, x), least);
+
+function loadRange(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  { b, g, keys: range }: DoubleWork,
+  met: Met,
+): KeyTile[] {
+  const { run } = kernels;
+  const { width, valueWidth, parameters: p } = problem;
+  return tilesOf(range).map((keys, n) => {
+    readRows(problem.k, b, g, keys, t.k.view, width);
+    readRows(problem.v, b, g, keys, t.v.view, valueWidth);
+    const place = (tile: Tile, size: number): number => tile.at + n * size * 8;
+    const rows = place(t.kRows, slicedSize(TILE, p.head_dim));
+    const values = place(t.vRows, slicedSize(TILE, p.head_dim_v));
+    const columns = place(t.kColumns, slicedSize(width, TILE));
+    const kRows = cut(kernels, given(t.k), [width, 1], keys.length, p.head_dim, rows);
+    const vRows = cut(kernels, given(t.v), [valueWidth, 1], keys.length, p.head_dim_v, values);
+    const kColumns = cut(kernels, given(t.k), [1, width], width, keys.length, columns);
+    const maxima = place(t.kMaxima, width);
+    run.columnMaxima(t.k.at, maxima, keys.length, width);
+    const squares = run.rowSquares(t.v.at, t.squares.at, keys.length, valueWidth);
+    met.value = Math.max(met.value, norm(squares, valueWidth));
+    met.key = peak(t.kMaxima.view, met.key);
+    met.failed ||= kRows.failed || vRows.failed || kColumns.failed;
+    return { keys, start: n * TILE, kRows, vRows, kColumns, maxima };
+  });
+}
+
+/** What the tile needs to know of each row; lemma Gradient. `exact`: the products dO·V are lossless. */
+function rowFacts(
+  { run }: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  { results, deltas, rows, keyCount }: DoubleWork,
+  first: number,
+  count: number,
+  exact: boolean,
+  met: Met,
+): void {
+  const { parameters: p, valueWidth } = problem;
+  const kappa = kappaOf(problem).hi * SLACK;
+  const group = p.heads / p.kv_heads;
+  const tiles = Math.max(Math.ceil(rows.length / TILE) * group, Math.ceil(keyCount / TILE)) + 4;
+  const sums = SLICED + tiles * 4 * ADDITION;
+  run.rowSquares(t.do.at, t.squares.at, count, valueWidth);
+  for (let r = 0; r < count; r++) {
+    const at = first + r;
+    const m = results.m[at] ?? 0;
+    const delta = { hi: deltas.high[at] ?? 0, lo: deltas.low[at] ?? 0 };
+    if (m === Number.NEGATIVE_INFINITY) {
+      t.facts.view.fill(0, r * 8, r * 8 + 8); // spec (9): 1/l = 0 makes P = 0
+      continue;
+    }
+    const size = kappa * norm(t.squares.view[r] ?? 0, valueWidth) * met.value * SLACK;
+    const log = results.inverse.radius[at] ?? Number.POSITIVE_INFINITY;
+    const tanhError = results.tanhError[at] ?? 0;
+    const slope = p.softcap === 0 ? 0 : tanhError * (2 + tanhError) + 4 * STEP;
+    const probability = growth(log);
+    const relative = (probability + slope + 8 * STEP + sums) * SLACK;
+    const sliced = exact ? 0 : slicedProduct(p.head_dim_v);
+    const own = size * (sliced + 4 * STEP) + (1 + size) * LOST;
+    const rest = (deltas.radius[at] ?? 0) + 4 * STEP * Math.abs(delta.hi);
+    const absolute = (own + rest) * (1 + probability) * SLACK;
+    const weight = (growth(log + 4 * STEP) + sums) * SLACK;
+    const inverse = [results.inverse.high[at] ?? 0, results.inverse.low[at] ?? 0];
+    const errors = [relative, absolute, weight];
+    t.facts.view.set([m, ...inverse, delta.hi, delta.lo, ...errors], r * 8);
+    met.gradient = Math.max(met.gradient, size + Math.abs(delta.hi));
+  }
+}
+
+interface Queries {
+  readonly count: number;
+  readonly qRows: Sliced;
+  readonly doRows: Sliced;
+  readonly qColumns: Sliced;
+  readonly doColumns: Sliced;
+}
+
+function loadQueries(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  at: readonly [number, number],
+  rows: readonly number[],
+  met: Met,
+): Queries {
+  const { run } = kernels;
+  const { parameters: p, width, valueWidth, q, dOut } = problem;
+  const n = rows.length;
+  readRows(q, ...at, rows, t.q.view, width);
+  if (dOut !== null) readRows(dOut, ...at, rows, t.do.view, valueWidth);
+  run.columnMaxima(t.q.at, t.qMaxima.at, n, width);
+  run.columnMaxima(t.do.at, t.doMaxima.at, n, valueWidth);
+  met.query = peak(t.qMaxima.view, met.query);
+  met.dOut = peak(t.doMaxima.view, met.dOut);
+  const queries = {
+    count: n,
+    qRows: cut(kernels, given(t.q), [width, 1], n, p.head_dim, t.qRows.at),
+    doRows: cut(kernels, given(t.do), [valueWidth, 1], n, p.head_dim_v, t.doRows.at),
+    qColumns: cut(kernels, given(t.q), [1, width], width, n, t.qColumns.at),
+    doColumns: cut(kernels, given(t.do), [1, valueWidth], valueWidth, n, t.doColumns.at),
+  };
+  const { qRows, doRows, qColumns, doColumns } = queries;
+  met.failed ||= qRows.failed || doRows.failed || qColumns.failed || doColumns.failed;
+  return queries;
+}
+
+/** dS of one tile, and its shares of dQ, dK and dV. */
+function absorb(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  work: DoubleWork,
+  at: readonly [number, number],
+  rows: readonly number[],
+  q: Queries,
+  tile: KeyTile,
+  met: Met,
+): void {
+  const { run } = kernels;
+  const { pairs, width, valueWidth } = problem;
+  const n = tile.keys.length;
+  const columns = eights(n);
+  const biased = !pairs.plain || columns !== n;
+  if (biased && pairs.scores(t.bias.view, at, rows, tile.keys, PAIR_STRIDE) < 0) return;
+  if (pairs.dropout) pairs.kept(t.keep.view, at, rows, tile.keys, PAIR_STRIDE);
+  for (const cleared of [t.sHigh, t.sLow, t.dpHigh, t.dpLow]) cleared.view.fill(0);
+  const [s, dp] = [pair(t.sHigh, t.sLow), pair(t.dpHigh, t.dpLow)];
+  const extent = [q.count, n, PAIR_STRIDE] as const;
+  addSliced(kernels, q.qRows, tile.kRows, extent, t.exact, s);
+  addSliced(kernels, q.doRows, tile.vRows, extent, t.exact, dp);
+  run.doubleGradient(
+    s.high,
+    s.low,
+    dp.high,
+    dp.low,
+    biased ? t.bias.at : 0,
+    pairs.dropout ? t.keep.at : 0,
+    q.count,
+    columns,
+    PAIR_STRIDE,
+    t.facts.at,
+    t.constants.at,
+    t.byRow.at,
+    t.byColumn.at,
+    t.slope.at,
+  );
+  const slices = (from: Pair, steps: readonly [number, number], lanes: number, depth: number) => {
+    const sliced = cut(kernels, from, steps, lanes, depth, t.pairSlices.at);
+    met.failed ||= sliced.failed;
+    return sliced;
+  };
+  if (work.dQ !== null) {
+    const rowsOfDp = slices(dp, [PAIR_STRIDE, 1], q.count, n);
+    const to = pair(t.dqHigh, t.dqLow);
+    addSliced(kernels, rowsOfDp, tile.kColumns, [q.count, width, width], t.exact, to);
+    run.addOuter(t.dqError.at, t.byRow.at, 2, tile.maxima, q.count, width);
+  }
+  if (work.dK !== null) {
+    const columnsOfDp = slices(dp, [1, PAIR_STRIDE], n, q.count);
+    const to = pair(t.dkHigh, t.dkLow, tile.start * width);
+    addSliced(kernels, columnsOfDp, q.qColumns, [n, width, width], t.exact, to);
+    const error = t.dkError.at + tile.start * width * 8;
+    run.addOuter(error, t.byColumn.at, 1, t.qMaxima.at, n, width);
+  }
+  if (work.dV !== null) {
+    const columnsOfP = slices(s, [1, PAIR_STRIDE], n, q.count);
+    const to = pair(t.dvHigh, t.dvLow, tile.start * valueWidth);
+    addSliced(kernels, columnsOfP, q.doColumns, [n, valueWidth, valueWidth], t.exact, to);
+    const error = t.dvError.at + tile.start * valueWidth * 8;
+    run.addOuter(error, t.byColumn.at + columns * 8, 1, t.doMaxima.at, n, valueWidth);
+  }
+}
+
+/** Moves rows of width d between padded tiles and flat sums. */
+function copyRows(
+  tiles: readonly Tile[],
+  { high, low, radius }: DoubleSums,
+  [rows, width, d]: readonly [number, number, number],
+  at: number,
+  outward: boolean,
+): void {
+  [high, low, radius].forEach((flat, n) => {
+    const view = tiles[n]?.view;
+    if (view === undefined) return;
+    for (let r = 0; r < rows; r++) {
+      const there = flat.subarray((at + r) * d, (at + r + 1) * d);
+      if (outward) there.set(view.subarray(r * width, r * width + d));
+      else view.set(there, r * width);
+    }
+  });
+}
+
+/** Sums times `factor`, their errors with what the product and underflow cost. */
+export function finishSums(
+  sums: DoubleSums,
+  start: number,
+  count: number,
+  factor: number | null,
+  lost: number,
+): void {
+  const by = doubleDouble.fromNumber(factor ?? 1);
+  for (let n = start; n < start + count; n++) {
+    const sum: DoubleDouble = { hi: sums.high[n] ?? 0, lo: sums.low[n] ?? 0 };
+    const value = factor === null ? sum : doubleDouble.mul(sum, by);
+    const error = Math.abs(by.hi) * (sums.radius[n] ?? 0) + Math.abs(value.hi) * 4 * STEP;
+    put(sums, n, value, error * SLACK + lost);
+  }
+}
+
+/** The backward pass of KV head (b, g) over one range of keys and the given rows. Returns what may be lost. */
+export function doubleBackward(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  work: DoubleWork,
+): number {
+  const { parameters: p, width, valueWidth } = problem;
+  const { b, g, rows, keys, dQ, dK, dV, offset } = work;
+  const t = layOut(kernels, problem, keys.length);
+  writeConstants(kernels, problem, t.constants);
+  const met: Met = { value: 0, key: 0, query: 0, dOut: 0, gradient: 0, failed: false };
+  const range = loadRange(kernels, problem, t, work, met);
+  const group = p.heads / p.kv_heads;
+  for (let h = g * group; h < (g + 1) * group; h++) {
+    let first = (b * p.heads + h) * rows.length;
+    for (const part of tilesOf(rows)) {
+      const q = loadQueries(kernels, problem, t, [b, h], part, met);
+      const exact = range.every(({ vRows }) => lossless(q.doRows, vRows));
+      rowFacts(kernels, problem, t, work, first, part.length, exact, met);
+      const sums = [t.dqHigh, t.dqLow, t.dqError];
+      const shape = [part.length, width, p.head_dim] as const;
+      if (dQ !== null) copyRows(sums, dQ, shape, first, false);
+      for (const tile of range) absorb(kernels, problem, t, work, [b, h], part, q, tile, met);
+      if (dQ !== null) copyRows(sums, dQ, shape, first, true);
+      first += part.length;
+    }
+  }
+  const n = keys.length;
+  if (dK !== null) {
+    copyRows([t.dkHigh, t.dkLow, t.dkError], dK, [n, width, p.head_dim], offset, true);
+  }
+  if (dV !== null) {
+    copyRows([t.dvHigh, t.dvLow, t.dvError], dV, [n, valueWidth, p.head_dim_v], offset, true);
+  }
+  if (met.failed) return Number.POSITIVE_INFINITY;
+  const terms = Math.max(rows.length * group, work.keyCount) + 8;
+  const factor = (1 + Math.abs(p.scale)) * (1 + kappaOf(problem).hi);
+  const sizes = (1 + met.key) * (1 + met.query) * (1 + met.dOut) * (1 + met.value);
+  return terms * factor * (1 + met.gradient) * sizes * LOST * SLACK;
+}

@@ -1,0 +1,119 @@
+import type { BigNumber } from 'mathjs';
+import { describe, expect, it } from 'vitest';
+import { big } from '../arithmetic/big.ts';
+import type { AttentionCase, OutputName } from '../case.ts';
+import { drawCase } from '../draw-case.ts';
+import { evaluate } from '../reference.ts';
+import { type Tensor, toFlat } from '../tensor.ts';
+import { hostileCase } from '../testing/containment.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
+import { certifyDouble } from './double-certify.ts';
+
+const system = big(80);
+
+/** Balls that miss the truth, and how much of its radius the worst error takes. */
+function check(c: AttentionCase) {
+  const truth = evaluate(system, c);
+  const missed: string[] = [];
+  let [finite, all, worst, widest] = [0, 0, 0, 0];
+  for (const [name, { high, low, radius }] of Object.entries(certifyDouble(c))) {
+    const exact = toFlat(truth[name as OutputName] as Tensor<BigNumber | null>);
+    expect(high.length).toBe(exact.length);
+    exact.forEach((value, n) => {
+      all++;
+      const [x, y, r] = [high[n]!, low[n]!, radius[n]!];
+      if (value === null) {
+        if (x !== -Infinity || r !== 0) missed.push(`${name}[${n}]: not an empty row`);
+        else finite++;
+        return;
+      }
+      if (r === Infinity) return;
+      finite++;
+      const center = system.fromNumber(x).plus(system.fromNumber(y));
+      const error = center.minus(value).abs();
+      if (!(r >= 0) || error.greaterThan(system.fromNumber(r))) {
+        missed.push(`${name}[${n}]: ${value} is not within ${r} of ${x} + ${y}`);
+      }
+      if (r > 0) worst = Math.max(worst, error.dividedBy(system.fromNumber(r)).toNumber());
+      const size = value.abs().toNumber();
+      if (size > 0) widest = Math.max(widest, r / size);
+    });
+  }
+  return { missed, finite, all, worst, widest };
+}
+
+describe('certifyDouble', () => {
+  for (const [name, changes] of FEATURE_CASES) {
+    it(`encloses the truth: ${name}`, () => {
+      for (const seed of [1, 2]) {
+        const c = drawCase(seed, changes);
+        const { missed, finite, all, widest } = check(c);
+        expect(missed).toEqual([]);
+        expect(finite).toBe(all);
+        expect(all > 0).toBe(c.parameters.dim_y === undefined);
+        expect(widest).toBeLessThan(1e-14);
+      }
+    });
+  }
+
+  it('encloses the truth on hostile values', () => {
+    let checked = 0;
+    for (let seed = 500; seed < 560; seed++) {
+      const [name, c] = hostileCase(seed);
+      const { missed, finite } = check(c);
+      expect([name, missed]).toEqual([name, []]);
+      checked += finite;
+    }
+    expect(checked).toBeGreaterThan(3000);
+  });
+
+  const mixed = { heads: 2, kv_heads: 1, head_dim: 5, head_dim_v: 3, batch: 1, sink: true };
+  const seen = { causal: 'bottom-right', dropout_rate: 0.25 } as const;
+  const large = drawCase(5, { ...mixed, ...seen, seq_q: 137, seq_kv: 521, bias: [1, 1, 1, 521] });
+
+  it('encloses the truth over many tiles, and is not far wider than its errors', () => {
+    // Several ranges of keys, then several tiles of rows.
+    for (const [seq_q, seq_kv] of [
+      [3, 521],
+      [131, 9],
+    ] as const) {
+      const c = drawCase(7, { ...mixed, ...seen, seq_q, seq_kv, bias: [1, 1, 1, seq_kv] });
+      const { missed, finite, all, worst } = check(c);
+      expect(missed.slice(0, 5)).toEqual([]);
+      expect(finite).toBe(all);
+      // A radius a million times the largest error would be worthless, and hide a wrong one.
+      expect(worst).toBeGreaterThan(1e-6);
+    }
+  });
+
+  it('encloses the truth where components fill more than one sum', () => {
+    const wide = drawCase(6, { seq_q: 3, seq_kv: 5, head_dim: 131, head_dim_v: 260, heads: 1 });
+    const { missed, finite, all } = check(wide);
+    expect(missed).toEqual([]);
+    expect(finite).toBe(all);
+  });
+
+  it('gives chosen rows and keys the same numbers as all of them', () => {
+    const whole = certifyDouble(large);
+    const [rows, keys] = [
+      [0, 5, 127, 128, 136],
+      [3, 128, 511, 512, 520],
+    ];
+    const chosen = certifyDouble(large, { rows, keys });
+    expect(Object.keys(chosen).sort()).toEqual(Object.keys(whole).sort());
+    const pick = (name: 'out' | 'd_q' | 'd_k' | 'd_v', count: number, list: number[]) => {
+      const flat = whole[name]!.high;
+      const heads = name === 'out' || name === 'd_q' ? 2 : 1;
+      const width = flat.length / heads / count;
+      return Array.from({ length: heads }, (_, h) =>
+        list.map((i) => [...flat.slice((h * count + i) * width, (h * count + i + 1) * width)]),
+      ).flat(2);
+    };
+    for (const name of ['out', 'd_q'] as const) {
+      expect([name, [...chosen[name]!.high]]).toEqual([name, pick(name, 137, rows)]);
+    }
+    for (const name of ['d_k', 'd_v'] as const) {
+      expect([name, [...chosen[name]!.high]]).toEqual([name, pick(name, 521, keys)]);
+    }
+  });
+});

@@ -1,0 +1,169 @@
+/**
+ * certifyDouble: out, LSE, dQ, dK and dV of a case in double-double by the fast kernels, with radii.
+ *
+ * The level of the ladder between the float64 kernels and the definition over balls. What it leaves
+ * out (recomputed keys, dBias, dSink) and what its slices cannot hold is left to that. Derivation:
+ * spec/bounds.md §9.
+ * @module
+ */
+import { addNumber, doubleDouble } from '../arithmetic/double-double.ts';
+import type { AttentionCase, OutputName } from '../case.ts';
+import { DOUBLE_RANGE, doubleBackward, finishSums } from './double-backward.ts';
+import {
+  type DoubleRows,
+  type DoubleSums,
+  doubleForward,
+  newDoubleRows,
+  newDoubleSums,
+  put,
+} from './double-forward.ts';
+import { LOST, STEP } from './double-radius.ts';
+import { emptyResults, forwardRows, ROW_BLOCK } from './forward.ts';
+import { kernelModule } from './module.ts';
+import { type KernelProblem, kernelProblem, TILE } from './problem.ts';
+import { SLACK } from './radius.ts';
+
+/** Outputs by name, flat; rows and keys are those chosen. */
+export type CertifiedDouble = Partial<Record<OutputName, DoubleSums>>;
+
+export interface DoubleOptions {
+  /** Rising positions, the same for every head; absent = all. */
+  readonly rows?: readonly number[] | undefined;
+  readonly keys?: readonly number[] | undefined;
+}
+
+const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
+
+/** Each part of `list`, `size` at a time, and where it starts. */
+function eachPart(
+  list: readonly number[],
+  size: number,
+  visit: (part: readonly number[], start: number) => void,
+): void {
+  for (let n = 0; n < list.length; n += size) visit(list.slice(n, n + size), n);
+}
+
+function forward(problem: KernelProblem, rows: readonly number[]): DoubleRows {
+  const { batch, heads, head_dim_v } = problem.parameters;
+  const count = batch * heads * rows.length;
+  const float64 = emptyResults(count, head_dim_v, (length) => new Float64Array(length));
+  const kernels = kernelModule();
+  const eachHead = (size: number, visit: typeof forwardRows | typeof doubleForward, to: never) => {
+    for (let head = 0; head < batch * heads; head++) {
+      const at = [Math.floor(head / heads), head % heads] as const;
+      eachPart(rows, size, (part, start) =>
+        visit(kernels, problem, at, part, to, head * rows.length + start),
+      );
+    }
+  };
+  eachHead(ROW_BLOCK, forwardRows, float64 as never);
+  const results = newDoubleRows(float64.m, head_dim_v);
+  eachHead(TILE, doubleForward, results as never);
+  return results;
+}
+
+/** dLSE − D of the rows. spec (12) */
+function deltasOf(
+  { parameters: p, dOut, dLse }: KernelProblem,
+  rows: readonly number[],
+  { out }: DoubleRows,
+): DoubleSums {
+  const { mul, add, neg, zero, fromNumber } = doubleDouble;
+  const deltas = newDoubleSums(p.batch * p.heads * rows.length);
+  const dv = p.head_dim_v;
+  const row = new Float64Array(dv);
+  for (let at = 0; at < deltas.high.length; at++) {
+    const head = Math.floor(at / rows.length);
+    const [b, h, i] = [Math.floor(head / p.heads), head % p.heads, rows[at % rows.length] ?? 0];
+    dOut?.row(b, h, i, row, 0);
+    let [sum, size, spread] = [zero, 0, 0];
+    for (let c = 0; c < dv; c++) {
+      const from = at * dv + c;
+      const term = mul(fromNumber(row[c] ?? 0), {
+        hi: out.high[from] ?? 0,
+        lo: out.low[from] ?? 0,
+      });
+      sum = add(sum, term);
+      size += Math.abs(term.hi);
+      spread += Math.abs(row[c] ?? 0) * (out.radius[from] ?? 0);
+    }
+    const delta = addNumber(neg(sum), dLse === null ? 0 : dLse.get(b, h, i));
+    const error = (spread + (dv + 4) * STEP * size + 4 * STEP * Math.abs(delta.hi)) * SLACK;
+    put(deltas, at, delta, error + (dv + 2) * LOST);
+  }
+  return deltas;
+}
+
+/** One backward pass over rows and keys. */
+function backward(
+  problem: KernelProblem,
+  rows: readonly number[],
+  keys: readonly number[],
+  results: DoubleRows,
+  wanted: { readonly q: boolean; readonly k: boolean; readonly v: boolean },
+): CertifiedDouble {
+  const { parameters: p } = problem;
+  const deltas = deltasOf(problem, rows, results);
+  const sums = (wants: boolean, length: number) => (wants ? newDoubleSums(length) : null);
+  const dQ = sums(wanted.q, p.batch * p.heads * rows.length * p.head_dim);
+  const dK = sums(wanted.k, p.batch * p.kv_heads * keys.length * p.head_dim);
+  const dV = sums(wanted.v, p.batch * p.kv_heads * keys.length * p.head_dim_v);
+  const group = p.heads / p.kv_heads;
+  for (let head = 0; head < p.batch * p.kv_heads; head++) {
+    let lost = 0;
+    const at = { b: Math.floor(head / p.kv_heads), g: head % p.kv_heads };
+    eachPart(keys, DOUBLE_RANGE, (part, start) => {
+      const offset = head * keys.length + start;
+      const keyCount = keys.length;
+      const work = { ...at, rows, results, deltas, keys: part, keyCount, dQ, dK, dV, offset };
+      const here = doubleBackward(kernelModule(), problem, work);
+      lost += here;
+      const [d, dv] = [p.head_dim, p.head_dim_v];
+      if (dK !== null) finishSums(dK, offset * d, part.length * d, p.scale, here);
+      if (dV !== null) finishSums(dV, offset * dv, part.length * dv, null, here);
+    });
+    const perHead = rows.length * p.head_dim;
+    if (dQ !== null) finishSums(dQ, head * group * perHead, group * perHead, p.scale, lost);
+  }
+  return {
+    ...(dQ === null ? {} : { d_q: dQ }),
+    ...(dK === null ? {} : { d_k: dK }),
+    ...(dV === null ? {} : { d_v: dV }),
+  };
+}
+
+/** The wanted outputs among out, lse, d_q, d_k and d_v; none of a case with recomputed keys. */
+export function certifyDouble(
+  attentionCase: AttentionCase,
+  options: DoubleOptions = {},
+): CertifiedDouble {
+  const { parameters: p, inputs } = attentionCase;
+  if (p.dim_y !== undefined || inputs.k === undefined || inputs.v === undefined) return {};
+  const problem = kernelProblem(attentionCase, inputs.k, inputs.v, null);
+  const wants = (name: OutputName): boolean => p.wants.includes(name);
+  const [allRows, allKeys] = [range(p.seq_q), range(p.seq_kv)];
+  const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];
+  const certified: CertifiedDouble = {};
+  const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v') };
+  const results =
+    wants('out') || wants('lse') || wanted.q
+      ? forward(problem, rows)
+      : newDoubleRows(new Float64Array(), 1);
+  if (wants('out')) certified.out = results.out;
+  if (wants('lse')) certified.lse = results.lse;
+  const whole = rows.length === p.seq_q && keys.length === p.seq_kv;
+  if (whole && (wanted.q || wanted.k || wanted.v)) {
+    const ready = results.m.length > 0 ? results : forward(problem, rows);
+    return { ...certified, ...backward(problem, rows, keys, ready, wanted) };
+  }
+  if (wanted.q) {
+    const only = { q: true, k: false, v: false };
+    Object.assign(certified, backward(problem, rows, allKeys, results, only));
+  }
+  if (wanted.k || wanted.v) {
+    const every =
+      rows.length === p.seq_q && results.m.length > 0 ? results : forward(problem, allRows);
+    Object.assign(certified, backward(problem, allRows, keys, every, { ...wanted, q: false }));
+  }
+  return certified;
+}
