@@ -1,10 +1,10 @@
 /**
  * The long variant of fuzz.test.ts: ten faults of the zoo, a minute each, shrunk to four queries, four
- * keys and one head.
+ * keys and one head, and each answered again with the same bits and the same verdict.
  * @module
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -14,16 +14,29 @@ const root = join(import.meta.dirname, '..');
 const work = mkdtempSync(join(tmpdir(), 'xattn-fuzz-long-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
+const zoo = (fault: string) => `node dist/properties/zoo/candidate.js --fault ${fault}`;
+
 /** Runs the built command line; the zoo's own candidate is built beside it. */
+function xattn(...words: string[]) {
+  return spawnSync('node', ['dist/gate/cli.js', ...words], { cwd: root, encoding: 'utf8' });
+}
+
 function fuzz(fault: string) {
   const folder = join(work, fault);
-  const candidate = `node dist/properties/zoo/candidate.js --fault ${fault}`;
-  const words = ['fuzz', '--candidate', candidate, '--out', folder, '--max-seconds', '60'];
-  const { status, stdout } = spawnSync('node', ['dist/gate/cli.js', ...words], {
-    cwd: root,
-    encoding: 'utf8',
-  });
+  const words = ['--candidate', zoo(fault), '--out', folder, '--max-seconds', '60'];
+  const { status, stdout } = xattn('fuzz', ...words);
   return { status, stdout, folder };
+}
+
+/** What the fault writes when it is asked the kept question once more, in a folder of its own. */
+function answerBits(fault: string, kept: string): Buffer {
+  const folder = mkdtempSync(join(work, 'again-'));
+  for (const name of ['case.json', 'inputs.safetensors']) {
+    copyFileSync(join(kept, name), join(folder, name));
+  }
+  const input = `${JSON.stringify({ case: folder })}\n`;
+  spawnSync('sh', ['-c', zoo(fault)], { cwd: root, input });
+  return readFileSync(join(folder, 'outputs.safetensors'));
 }
 
 const findingsIn = (folder: string): string[] =>
@@ -56,6 +69,14 @@ describe('xattn fuzz --max-seconds 60', () => {
         return seq_q <= 4 && seq_kv <= 4 && heads === 1;
       });
       expect(small.length, stdout).toBeGreaterThan(0);
+      for (const kept of small) {
+        const before = readFileSync(join(kept, 'outputs.safetensors'));
+        expect(answerBits(fault, kept).equals(before)).toBe(true);
+        const { reason } = JSON.parse(readFileSync(join(kept, 'fuzz.json'), 'utf8'));
+        const again = xattn('replay', kept, '--candidate', zoo(fault));
+        expect(again.status).toBe(1);
+        expect(again.stdout).toContain(reason);
+      }
     });
   }
 });

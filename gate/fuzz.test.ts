@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -39,6 +40,16 @@ const findingsIn = (folder: string): string[] =>
     ? readdirSync(join(folder, 'fuzz')).map((name) => join(folder, 'fuzz', name))
     : [];
 
+/** What the candidate writes when it is asked the kept question once more, in a folder of its own. */
+function answerBits(candidate: string, kept: string): Buffer {
+  const folder = mkdtempSync(join(work, 'again-'));
+  for (const name of ['case.json', 'inputs.safetensors']) {
+    copyFileSync(join(kept, name), join(folder, name));
+  }
+  spawnSync('sh', ['-c', candidate], { cwd: root, input: `${JSON.stringify({ case: folder })}\n` });
+  return readFileSync(join(folder, 'outputs.safetensors'));
+}
+
 describe('xattn fuzz', () => {
   it('finds a fault and shrinks it to one query, one key, one head', () => {
     const { status, folder } = fuzz(zoo('scale-missing'), 'small', '--runs', '30');
@@ -63,6 +74,7 @@ describe('xattn fuzz', () => {
     const { folder } = fuzz(zoo('scale-inverted'), 'replayed', '--runs', '20');
     const [kept = ''] = findingsIn(folder);
     const bits = readFileSync(join(kept, 'outputs.safetensors'));
+    expect(answerBits(zoo('scale-inverted'), kept).equals(bits)).toBe(true);
     const { reason } = JSON.parse(readFileSync(join(kept, 'fuzz.json'), 'utf8'));
     const replay = () => xattn('replay', kept, '--candidate', zoo('scale-inverted'));
     const [first, second] = [replay(), replay()];
@@ -71,6 +83,24 @@ describe('xattn fuzz', () => {
     expect(second.stdout).toBe(first.stdout);
     expect(readFileSync(join(kept, 'outputs.safetensors'))).toEqual(bits);
   });
+
+  it('holds laws against larger cases, and hands over the answer that the judge refuses', () => {
+    // Drops keys past the 32nd, which no small case has.
+    const { status, stdout, folder } = fuzz(zoo('tail-dropped-32'), 'laws', '--runs', '400');
+    expect(status).toBe(1);
+    expect(stdout).toContain('found by a law on a larger case');
+    const [kept = ''] = findingsIn(folder);
+    expect(readCase(kept).parameters.seq_kv).toBeGreaterThan(32);
+    const { law, flaky } = JSON.parse(readFileSync(join(kept, 'fuzz.json'), 'utf8'));
+    expect([typeof law, flaky]).toEqual(['string', false]);
+    expect(xattn('replay', kept, '--candidate', zoo('tail-dropped-32')).status).toBe(1);
+  }, 120_000);
+
+  it('finds no honest answer against a law', () => {
+    const { status, stdout } = fuzz(zoo('none'), 'lawful', '--runs', '301');
+    expect(stdout).toMatch(/laws held against larger cases: [1-9]\d*, [1-9]\d* equations/);
+    expect(status).toBe(0);
+  }, 120_000);
 
   it('goes on from its corpus, asks it first, and bears garbage in it', () => {
     const { folder } = fuzz(zoo('scale-inverted'), 'resumed', '--runs', '20');

@@ -12,7 +12,7 @@ import type { AttentionCase } from '../reference/case.ts';
 import { copyCase, writeCase } from '../reference/case-folder.ts';
 import { featureWords } from '../reference/features.ts';
 import { readOutputs } from '../reference/given-outputs.ts';
-import { judge, type Verdict } from '../reference/judge.ts';
+import { type GivenOutputs, judge, type Verdict } from '../reference/judge.ts';
 import type { ProfileName } from '../reference/profile.ts';
 import { judgeSample } from '../reference/sampled/judge-sample.ts';
 import type { Sample } from '../reference/sampling.ts';
@@ -75,14 +75,14 @@ export interface Asked {
   verdict: Verdict;
 }
 
-/** Put `question` to the candidate in `folder`, which is empty, and judge what it leaves there. */
-async function ask(
+/** Put `question` to the candidate in `folder`, which is empty; null once it has answered there. */
+async function put(
   candidate: Candidate,
   question: AttentionCase,
-  { profile, sampling }: Pick<RunOptions, 'profile' | 'sampling'>,
+  sampling: Sampling | undefined,
   folder: string,
   limitMs: number | undefined,
-): Promise<Asked> {
+): Promise<Asked | null> {
   if (sampling === undefined) writeCase(folder, question);
   else copyCase(sampling.from, folder);
   const answer = await candidate.answer(folder, limitMs);
@@ -91,7 +91,7 @@ async function ask(
     return unasked('skip', `the candidate declined: ${answer.reason}`);
   }
   if (answer.status === 'broken') return { asked: true, verdict: without('broken', answer.reason) };
-  return { asked: true, verdict: verdictIn(folder, question, profile, sampling?.sample) };
+  return null;
 }
 
 /** The verdict on the outputs that lie in a folder, or on a sample of them. */
@@ -112,18 +112,46 @@ function missingWords(question: AttentionCase, supports: ReadonlySet<string>): s
   return featureWords(question).filter((word) => !supports.has(word));
 }
 
+/** The same, unless the candidate is not there or lacks a word. */
+async function putOrSkip(
+  candidate: Candidate,
+  question: AttentionCase,
+  folder: string,
+  { started, sampling }: Pick<RunOptions, 'started' | 'sampling'>,
+  limitMs: number | undefined,
+): Promise<Asked | null> {
+  if (!started.ok) return unasked('broken', started.reason);
+  const missing = missingWords(question, started.hello.supports);
+  if (missing.length > 0) return unasked('skip', `needs ${missing.join(' ')}`);
+  return put(candidate, question, sampling, folder, limitMs);
+}
+
 /** Put a case to the candidate in an empty folder, at most `limitMs` long, unless it cannot do it. */
 export async function askOrSkip(
   candidate: Candidate,
   question: AttentionCase,
   folder: string,
-  { started, profile, sampling }: Pick<RunOptions, 'started' | 'profile' | 'sampling'>,
+  options: Pick<RunOptions, 'started' | 'profile' | 'sampling'>,
   limitMs?: number,
 ): Promise<Asked> {
-  if (!started.ok) return unasked('broken', started.reason);
-  const missing = missingWords(question, started.hello.supports);
-  if (missing.length > 0) return unasked('skip', `needs ${missing.join(' ')}`);
-  return ask(candidate, question, { profile, ...(sampling && { sampling }) }, folder, limitMs);
+  const unanswered = await putOrSkip(candidate, question, folder, options, limitMs);
+  if (unanswered !== null) return unanswered;
+  const verdict = verdictIn(folder, question, options.profile, options.sampling?.sample);
+  return { asked: true, verdict };
+}
+
+/** A candidate's outputs, which nobody judged; or what became of the question without them. */
+export async function answerOrSkip(
+  candidate: Candidate,
+  question: AttentionCase,
+  folder: string,
+  started: Started,
+): Promise<{ readonly outputs: GivenOutputs } | Asked> {
+  const unanswered = await putOrSkip(candidate, question, folder, { started }, undefined);
+  if (unanswered !== null) return unanswered;
+  const read = readOutputs(folder, question);
+  if (read.ok) return { outputs: read.outputs };
+  return { asked: true, verdict: without('broken', read.reason) };
 }
 
 async function runCase(

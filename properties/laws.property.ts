@@ -6,20 +6,12 @@
 import fc from 'fast-check';
 import type { Fraction } from 'mathjs';
 import { rational } from '../reference/arithmetic/rational.ts';
-import type { AttentionCase } from '../reference/case.ts';
 import type { ProfileName } from '../reference/profile.ts';
 import { buildCase } from './arbitraries/attention-case.ts';
 import { rationalCaseArbitrary } from './arbitraries/rational-case.ts';
 import { honestArbitrary, honestOutputs } from './honest/candidate.ts';
-import { checkLaw, type Equation, type Law } from './laws/law.ts';
+import { checkLaw, type Equation, type Law, relatives } from './laws/law.ts';
 import { rationalOutputs } from './rational-outputs.ts';
-
-/** A case and its relatives under a law; null when the law does not speak about it. */
-export function relatives(law: Law, c: AttentionCase): AttentionCase[] | null {
-  if (!law.applies(c)) return null;
-  const others = law.transform(c);
-  return others === null ? null : [c, ...others];
-}
 
 /** Σ coefficient·element − constant; null where an element is not rational (the LSE). */
 function exactResidual(

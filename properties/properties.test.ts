@@ -6,8 +6,8 @@ import { caseArbitrary } from './arbitraries/attention-case.ts';
 import { gradientsAreDerivatives } from './derivative.property.ts';
 import { emptyRowsAreSilent, gradientsOverBlocksAddUp } from './gradient.property.ts';
 import { LAWS } from './laws/index.ts';
-import { checkLaw } from './laws/law.ts';
-import { lawOnHonest, lawOnRationals, relatives, type Tally } from './laws.property.ts';
+import { checkLaw, relatives } from './laws/law.ts';
+import { lawOnHonest, lawOnRationals, type Tally } from './laws.property.ts';
 import {
   anyPartitionGivesAttention,
   anyTreeGivesAttention,

@@ -54,13 +54,14 @@ interface Session {
   interesting: number;
 }
 
-function describe({ question, kind, words, reply, flaky, shrinks }: Finding): string[] {
+function describe({ question, kind, words, reply, flaky, shrinks, law }: Finding): string[] {
   const { batch, heads, kv_heads, seq_q, seq_kv, partition } = question.parameters;
   const shape = `batch ${batch}, heads ${heads}/${kv_heads}, ${seq_q} queries, ${seq_kv} keys`;
   const how = flaky
     ? 'flaky: other bits or another verdict when asked again (or it remembers earlier questions); not shrunk'
     : `${shape}, ${partition.ranks} ranks, ${words.length === 0 ? 'no feature' : words.join(' ')}; ${shrinks} attempts to shrink`;
-  return [`${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`, `    ${how}`];
+  const by = law === null ? [] : [`    found by a law on a larger case: ${law}`];
+  return [`${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`, `    ${how}`, ...by];
 }
 
 /** Asks once more, keeps what it is asked and answered, and prints it. */
@@ -70,7 +71,7 @@ async function keepFinding(session: Session, finding: Finding): Promise<void> {
   const kept: string[] = [];
   const use = (folder: string) => kept.push(keepCase(question, folder, options.out));
   await asker.ask(question, { use });
-  const { kind, words, flaky, seed, path, shrinks } = finding;
+  const { kind, words, flaky, seed, path, shrinks, law } = finding;
   const origin: Origin = {
     kind,
     reason: finding.reply.verdict.reason,
@@ -79,6 +80,7 @@ async function keepFinding(session: Session, finding: Finding): Promise<void> {
     seed,
     path,
     shrinks,
+    law,
   };
   for (const folder of kept) writeOrigin(folder, origin);
   findings.push(finding);
@@ -119,6 +121,7 @@ async function askCorpus(session: Session): Promise<void> {
       seed: null,
       path: null,
       shrinks: 0,
+      law: null,
     });
     say(`still ${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`);
     say(`    again: ${replayCommand(folder, replayOptions(session.options))}`);
@@ -130,12 +133,13 @@ async function askCorpus(session: Session): Promise<void> {
 
 function conclude(session: Session, counts: HuntCounts, seconds: number, name: string): number {
   const { findings, options } = session;
-  const { judged, skipped, shrinkAttempts, unsteady, gone } = counts;
+  const { judged, skipped, shrinkAttempts, unsteady, gone, laws, equations } = counts;
   if (unsteady > 0) {
     say(`not deterministic: ${unsteady} of the first answers had other bits when asked again`);
   }
   const rate = (judged / Math.max(seconds, 1e-3)).toFixed(0);
   const tail = `${skipped} skipped, ${shrinkAttempts} attempts to shrink, ${seconds.toFixed(1)} s, ${rate} cases a second`;
+  if (laws > 0) say(`laws held against larger cases: ${laws}, ${equations} equations`);
   say(
     `${name}, seed ${options.seed}: ${judged} cases judged, ${findings.length} findings; ${tail}`,
   );

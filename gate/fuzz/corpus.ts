@@ -55,6 +55,8 @@ export interface Origin {
   readonly seed: number | null;
   readonly path: string | null;
   readonly shrinks: number;
+  /** The law between larger cases by which it was found; null where the judge found it. */
+  readonly law: string | null;
 }
 
 export function writeOrigin(folder: string, origin: Origin): void {

@@ -13,11 +13,11 @@ import {
   OPTIONAL_FEATURES,
   recipeArbitrary,
 } from '../../properties/arbitraries/attention-case.ts';
-import { REGIMES, type Regime } from '../../properties/arbitraries/values.ts';
 import { type AttentionCase, DTYPES, type OutputName } from '../../reference/case.ts';
 import type { Shard } from '../select.ts';
 import type { Interviewer, Reply } from './interviewer.ts';
 import { isKnown, type Known, tellingWords } from './kind.ts';
+import { huntLaw, type LawCounts } from './law-hunt.ts';
 
 export interface HuntOptions {
   /** Cases to judge, and seconds to spend; null = no limit of that sort. */
@@ -36,6 +36,8 @@ export interface Finding extends Known {
   readonly seed: number | null;
   readonly path: string | null;
   readonly shrinks: number;
+  /** The law by which it was found; null where the judge found it. */
+  readonly law: string | null;
 }
 
 /** What the hunt tells while it runs. */
@@ -46,14 +48,12 @@ export interface HuntEvents {
   onAsked(counts: Readonly<HuntCounts>): void;
 }
 
-export interface HuntCounts {
+export interface HuntCounts extends LawCounts {
   judged: number;
   skipped: number;
   shrinkAttempts: number;
   /** Answers that came out otherwise when the same was asked again, all of them passing. */
   unsteady: number;
-  /** The candidate does not start any more. */
-  gone: boolean;
 }
 
 const BATCH = 100;
@@ -66,9 +66,6 @@ const ASKED_TWICE = 20;
 const NEARER = 1.25;
 const NEAR = 0.01;
 
-/** Values on which an honest candidate may overflow half way, so that a failure tells nothing. */
-const OVERFLOWING: ReadonlySet<Regime> = new Set(['wide', 'bits']);
-
 /** What the candidate can be asked. */
 export function drawable(supports: ReadonlySet<string>): CaseOptions {
   const word = (feature: (typeof OPTIONAL_FEATURES)[number]): boolean =>
@@ -76,7 +73,6 @@ export function drawable(supports: ReadonlySet<string>): CaseOptions {
       ? supports.has('causal-top-left') && supports.has('causal-bottom-right')
       : supports.has(feature);
   return {
-    regimes: REGIMES.filter((regime) => !OVERFLOWING.has(regime)),
     dtypes: DTYPES.filter((dtype) => supports.has(dtype)),
     without: OPTIONAL_FEATURES.filter((feature) => !word(feature)),
     ...(supports.has('backward') ? {} : { direction: 'forward' as const }),
@@ -163,7 +159,7 @@ async function firstSeen(
   if (await isFlaky(asker, question, reply)) {
     state.known.push({ kind: reply.kind, words: [] });
     const found = { kind: reply.kind, words, question, reply, flaky: true };
-    await events.onFinding({ ...found, seed: null, path: null, shrinks: 0 });
+    await events.onFinding({ ...found, seed: null, path: null, shrinks: 0, law: null });
     return;
   }
   const now = performance.now();
@@ -207,7 +203,30 @@ async function batch(
     seed: result.seed,
     path: result.counterexamplePath,
     shrinks: prey?.attempts ?? 0,
+    law: null,
   });
+}
+
+/** One law on larger cases; what breaks it is a finding, unless it was met before. */
+async function lawBatch(
+  state: State,
+  asker: Interviewer,
+  events: HuntEvents,
+  options: HuntOptions,
+  { seed, turn }: { seed: number; turn: number },
+): Promise<void> {
+  const about = { seed, turn, endMs: state.endMs };
+  const broken = await huntLaw(asker, drawable(options.supports), about, state.counts);
+  if (broken === null) return;
+  const { law, refused, reason, question: drawn, ...origin } = broken;
+  state.counts.shrinkAttempts += broken.shrinks;
+  const question = refused?.question ?? drawn;
+  const reply = refused?.reply ?? (await asker.ask(question));
+  const [kind, words] = [reply.kind ?? `law broken: ${law}, ${reason}`, tellingWords(question)];
+  if (isKnown(state.known, kind, words)) return;
+  state.known.push({ kind, words });
+  // Where a law is broken, the judge refuses an answer: if it does not, it was another answer.
+  await events.onFinding({ kind, words, question, reply, flaky: refused === null, law, ...origin });
 }
 
 /** Draws until the runs or the seconds are spent, or the candidate is gone. */
@@ -218,7 +237,10 @@ export async function hunt(
   events: HuntEvents,
 ): Promise<HuntCounts> {
   const { maxSeconds, shard = { index: 1, count: 1 } } = options;
-  const counts = { judged: 0, skipped: 0, shrinkAttempts: 0, unsteady: 0, gone: false };
+  const counts = {
+    ...{ judged: 0, skipped: 0, shrinkAttempts: 0, unsteady: 0 },
+    ...{ laws: 0, equations: 0, gone: false },
+  };
   const state: State = {
     counts,
     known: [...known],
@@ -231,6 +253,8 @@ export async function hunt(
     const seed = (options.seed * 1_000_003 + n) | 0;
     await batch(state, asker, events, options, seed);
     if (counts.judged + counts.skipped === before) break;
+    if (!over(state, options.runs))
+      await lawBatch(state, asker, events, options, { seed, turn: n });
   }
   return counts;
 }

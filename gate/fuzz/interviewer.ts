@@ -7,10 +7,11 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AttentionCase } from '../../reference/case.ts';
+import type { GivenOutputs } from '../../reference/judge.ts';
 import type { ProfileName } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { questionFolders } from '../question-folders.ts';
-import { type Asked, askOrSkip } from '../run-suite.ts';
+import { type Asked, answerOrSkip, askOrSkip } from '../run-suite.ts';
 import { kindOf } from './kind.ts';
 
 /** An answer with what tells it from another. */
@@ -32,6 +33,9 @@ export interface Interviewer {
   ask(question: AttentionCase, options?: AskOptions): Promise<Reply>;
   /** The same, but an answer that takes much longer than any good one so far counts as a hang. */
   askImpatiently(question: AttentionCase): Promise<Reply>;
+  /** Outputs that nobody judged; or what became of the question without them. */
+  answer(question: AttentionCase): Promise<{ readonly outputs: GivenOutputs } | Asked>;
+  readonly profile: ProfileName;
 }
 
 const PATIENCE = 20;
@@ -84,5 +88,12 @@ export function interviewer(
   return {
     ask: (question, options) => put(question, undefined, options),
     askImpatiently: (question) => put(question, Math.max(PATIENCE_MS_MIN, PATIENCE * slowestMs)),
+    answer: async (question) => {
+      const folder = folders.next();
+      const answered = await answerOrSkip(candidate, question, folder, started);
+      folders.done(folder, 'outputs' in answered);
+      return answered;
+    },
+    profile,
   };
 }

@@ -138,11 +138,12 @@ export const recomputation: Law = {
       for (const index of indicesOf(c, output)) {
         const [e = 0, column = 0] = index;
         const terms: Term[] = [{ run: 0, output, index, coefficient: 1 }];
-        for (const at of indicesOf(other, from)) {
-          const [b = 0, g = 0, j = 0, x = 0] = at;
-          if (g * width + x !== column) continue;
-          const coefficient = -(c.inputs.y?.get(b, j, e) ?? 0);
-          terms.push({ run: 1, output: from, index: at, coefficient });
+        const [g, x] = [Math.floor(column / width), column % width];
+        for (let b = 0; b < c.parameters.batch; b++) {
+          for (let j = 0; j < c.parameters.seq_kv; j++) {
+            const coefficient = -(c.inputs.y?.get(b, j, e) ?? 0);
+            terms.push({ run: 1, output: from, index: [b, g, j, x], coefficient });
+          }
         }
         yield { terms, constant: 0 };
       }

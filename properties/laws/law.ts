@@ -14,7 +14,8 @@ import type {
   CaseParameters,
   OutputName,
 } from '../../reference/case.ts';
-import { type Expectation, expectation } from '../../reference/expectation.ts';
+import { coarseBounds } from '../../reference/coarse-bounds.ts';
+import { expectation } from '../../reference/expectation.ts';
 import { unitRoundoff } from '../../reference/format.ts';
 import { type GivenOutputs, STORED } from '../../reference/judge.ts';
 import type { ProfileName } from '../../reference/profile.ts';
@@ -44,6 +45,13 @@ export interface Law {
   /** The related cases, runs 1 and up; null when a changed input would not be exact. */
   readonly transform: (c: AttentionCase) => AttentionCase[] | null;
   readonly equations: (c: AttentionCase, others: readonly AttentionCase[]) => Iterable<Equation>;
+}
+
+/** A case and its relatives under a law; null when the law does not speak about it. */
+export function relatives(law: Law, c: AttentionCase): AttentionCase[] | null {
+  if (!law.applies(c)) return null;
+  const others = law.transform(c);
+  return others === null ? null : [c, ...others];
 }
 
 /** left = right, element for element of one output. */
@@ -94,17 +102,43 @@ function readElement(tensor: Tensor | undefined, { output, index }: Term): numbe
   return tensor.get(...index);
 }
 
+/** How far an element of an output of a case may be off, given the roundoff it is stored with. */
+export type ElementBounds = (
+  name: OutputName,
+  stored: number,
+) => (index: readonly number[]) => number;
+
+/** Bounds of every element as the judge derives them: as costly as the answer. */
+export function fineBounds(c: AttentionCase, profile: ProfileName): ElementBounds {
+  const { worstCase } = expectation(c, profile);
+  return (name, stored) => {
+    const bound = worstCase.of(name, stored);
+    if (bound === undefined) throw new RangeError(`"${name}" expected a tensor, got none`);
+    return (index) => bound.get(...index);
+  };
+}
+
+/** One bound for all elements of an output, from the largest inputs: for any size of case. */
+export function coarseElementBounds(c: AttentionCase, profile: ProfileName): ElementBounds {
+  const bounds = coarseBounds(c, profile);
+  return (name, stored) => {
+    const bound = bounds(name, stored);
+    return () => bound;
+  };
+}
+
 /** Bounds of the runs, looked up once for each output. */
-function boundsOf(expected: readonly Expectation[], outputs: readonly GivenOutputs[]) {
-  const cache = new Map<string, Tensor | undefined>();
+function boundsOf(expected: readonly ElementBounds[], outputs: readonly GivenOutputs[]) {
+  const cache = new Map<string, ((index: readonly number[]) => number) | undefined>();
   return (term: Term): number => {
     const key = `${term.run} ${term.output}`;
     if (!cache.has(key)) {
       const stored = STORED[outputs[term.run]?.[term.output]?.dtype ?? ''] ?? 'bf16';
-      const bound = expected[term.run]?.worstCase.of(term.output, unitRoundoff(stored));
-      cache.set(key, bound);
+      cache.set(key, expected[term.run]?.(term.output, unitRoundoff(stored)));
     }
-    return readElement(cache.get(key), term);
+    const bound = cache.get(key);
+    if (bound === undefined) throw new RangeError(`run ${term.run} expected a case, got none`);
+    return bound(term.index);
   };
 }
 
@@ -143,18 +177,23 @@ function describe({ terms, constant }: Equation, value: (term: Term) => number):
   return first === undefined ? 'nothing' : `${some.join(' + ')}${rest} = ${constant}`;
 }
 
-/** Do a candidate's answers to a case and to its relatives obey the law, within their bounds? */
+/**
+ * Do a candidate's answers to a case and to its relatives obey the law, within their bounds? Where
+ * they do not, an element of one of the answers is outside the bound given for it. `bounds` are the
+ * judge's own (`fineBounds`), or `coarseElementBounds` where those would cost too much.
+ */
 export function checkLaw(
   law: Law,
   cases: readonly AttentionCase[],
   outputs: readonly GivenOutputs[],
   profile: ProfileName,
+  bounds: (c: AttentionCase, profile: ProfileName) => ElementBounds = fineBounds,
 ): LawVerdict {
   const [own, ...others] = cases;
   if (own === undefined)
     throw new RangeError('"cases" expected the case and its relatives, got none');
   const bound = boundsOf(
-    cases.map((c) => expectation(c, profile)),
+    cases.map((c) => bounds(c, profile)),
     outputs,
   );
   const value = (term: Term): number => readElement(outputs[term.run]?.[term.output]?.tensor, term);

@@ -1,0 +1,126 @@
+/**
+ * Laws on larger cases: a case and its relatives are put to a candidate, and its answers are held
+ * against each other, where the answer itself would take the judge too long.
+ *
+ * The tolerance comes from the largest inputs alone (coarse bounds), so it allows more than the judge
+ * does. An honest candidate is within it; and where a law is broken, some element of some answer is
+ * outside its bound, so the judge, asked last and about the shrunk case only, refuses that answer too.
+ * That answer's case is the finding, to be replayed like any other.
+ * @module
+ */
+import fc from 'fast-check';
+import {
+  buildCase,
+  type CaseOptions,
+  type CaseRecipe,
+  recipeArbitrary,
+} from '../../properties/arbitraries/attention-case.ts';
+import { LAWS } from '../../properties/laws/index.ts';
+import { checkLaw, coarseElementBounds, type Law, relatives } from '../../properties/laws/law.ts';
+import type { AttentionCase } from '../../reference/case.ts';
+import type { GivenOutputs } from '../../reference/judge.ts';
+import type { Interviewer, Reply } from './interviewer.ts';
+
+/** Extents of the cases on which laws are tried, some hundred times the work of the small ones. */
+export const LARGE = {
+  batch: 2,
+  kvHeads: 2,
+  group: 3,
+  seqQ: 40,
+  seqKv: 160,
+  headDim: 24,
+  dimY: 4,
+} as const;
+const DRAWS = 8;
+const SHRINK_MS = 30_000;
+
+export interface LawCounts {
+  /** Laws that a case and its relatives were held against, and equations that had a tolerance. */
+  laws: number;
+  equations: number;
+  /** The candidate does not start any more. */
+  gone: boolean;
+}
+
+/** A broken law, shrunk: the answer that the judge refuses; null where it refuses none. */
+export interface BrokenLaw {
+  readonly law: string;
+  readonly reason: string;
+  readonly question: AttentionCase;
+  readonly refused: { readonly question: AttentionCase; readonly reply: Reply } | null;
+  readonly seed: number;
+  readonly path: string | null;
+  readonly shrinks: number;
+}
+
+class Broken extends Error {}
+
+/** Why a law is broken on this case; null where it is not, or says nothing here. */
+async function brokenOn(
+  asker: Interviewer,
+  law: Law,
+  question: AttentionCase,
+  counts: LawCounts,
+): Promise<string | null> {
+  const cases = relatives(law, question);
+  if (cases === null) return null;
+  const outputs: GivenOutputs[] = [];
+  for (const one of cases) {
+    const answered = await asker.answer(one);
+    if ('outputs' in answered) outputs.push(answered.outputs);
+    else {
+      counts.gone ||= !answered.asked && answered.verdict.verdict === 'broken';
+      return null; // a crash or a hang is found on small cases
+    }
+  }
+  const verdict = checkLaw(law, cases, outputs, asker.profile, coarseElementBounds);
+  if (verdict.checked > 0) counts.laws++;
+  counts.equations += verdict.checked;
+  return verdict.verdict === 'pass' ? null : verdict.reason;
+}
+
+/** The first answer to a case or a relative that the judge refuses. */
+async function refusedOf(asker: Interviewer, law: Law, question: AttentionCase) {
+  for (const one of relatives(law, question) ?? []) {
+    const reply = await asker.ask(one);
+    if (reply.kind !== null) return { question: one, reply };
+  }
+  return null;
+}
+
+/**
+ * Some draws of larger cases under one law, until `endMs` at most; the first that breaks it, shrunk.
+ * `turn` chooses the law.
+ */
+export async function huntLaw(
+  asker: Interviewer,
+  options: CaseOptions,
+  { seed, turn, endMs }: { seed: number; turn: number; endMs: number },
+  counts: LawCounts,
+): Promise<BrokenLaw | null> {
+  const law = LAWS[turn % LAWS.length];
+  if (law === undefined) return null;
+  let prey: { untilMs: number; attempts: number } | null = null;
+  const property = fc.asyncProperty(
+    recipeArbitrary({ ...options, shape: { ...LARGE, ...options.shape } }),
+    async (recipe: CaseRecipe) => {
+      const now = performance.now();
+      if (counts.gone || now >= (prey?.untilMs ?? endMs)) return;
+      if (prey !== null) prey.attempts++;
+      const reason = await brokenOn(asker, law, buildCase(recipe), counts);
+      if (reason === null) return;
+      prey ??= { untilMs: now + SHRINK_MS, attempts: 0 };
+      throw new Broken(reason);
+    },
+  );
+  const result = await fc.check(property, { seed, numRuns: DRAWS });
+  const recipe = result.counterexample?.[0];
+  if (!result.failed || recipe === undefined) return null;
+  if (!(result.errorInstance instanceof Broken)) throw result.errorInstance;
+  const question = buildCase(recipe);
+  const refused = await refusedOf(asker, law, question);
+  const shrinks = (prey as { attempts: number } | null)?.attempts ?? 0;
+  const { message: reason } = result.errorInstance;
+  const path = result.counterexamplePath;
+  return { law: law.name, reason, question, refused, seed: result.seed, path, shrinks };
+}

@@ -1,0 +1,131 @@
+/**
+ * Bounds for the whole case at once, from its largest inputs alone: cheap where the bounds of every
+ * element would take as long as the answer. spec/bounds.md §3-4
+ *
+ * Every step's error is a rising function of magnitudes (step-errors.ts, gradient-errors.ts). Here each
+ * magnitude is replaced by one that no element of the case exceeds: Σ|q||k| by the longest q times the
+ * longest k, |LSE| by the largest score and log n, P by 1 in one pair and by Σ P = 1 along a row. So a
+ * bound from here is at least the judge's own worst case, of every element; coarse-bounds.test.ts holds
+ * the two together.
+ * @module
+ */
+import { log } from './arithmetic/float64.ts';
+import { lseStored } from './bounds.ts';
+import type { AttentionCase, OutputName } from './case.ts';
+import { coarseGradients } from './coarse-gradients.ts';
+import { type Largest, largestOf } from './coarse-magnitudes.ts';
+import { type ErrorModel, errorModel, growth } from './error-model.ts';
+import { PROFILES, type ProfileName } from './profile.ts';
+import {
+  biasError,
+  convertedError,
+  dividedError,
+  finalRounding,
+  flush,
+  quotient,
+  rawScoreError,
+  softcapError,
+  tanhError,
+  unroundedError,
+  weightError,
+} from './step-errors.ts';
+import { nothingOverflows } from './within-range.ts';
+
+/** What the forward pass leaves for the backward pass, each at least that of any row. */
+export interface CoarseForward {
+  /** |s| and LSE − s of keys and sink, |LSE|; terms of a row, its sink included. */
+  readonly score: number;
+  readonly fromLse: number;
+  readonly lse: number;
+  readonly terms: number;
+  /** Error of a weight in the log domain, of tanh, of the LSE, and of the rounded output. */
+  readonly weight: number;
+  readonly tError: number;
+  readonly lseError: number;
+  readonly outError: number;
+}
+
+/** Lemmas Score, Softcap, Bias. */
+function scoreErrors(c: AttentionCase, model: ErrorModel, max: Largest) {
+  const { head_dim: d, softcap: cap } = c.parameters;
+  const scale = Math.abs(c.parameters.scale);
+  const operands = {
+    magnitude: max.qNorm * max.kNorm,
+    carried: max.qSum * max.kError,
+    sizes: max.qSum + max.kSum + d * max.kError,
+  };
+  const raw = scale * max.qNorm * max.kNorm;
+  const capped = cap === 0 ? raw : Math.min(cap, raw);
+  let error = rawScoreError(model, { scale, d }, operands);
+  let tError = 0;
+  if (cap !== 0) {
+    tError = tanhError(model, cap, { raw, least: 0, error });
+    error = softcapError(model, cap, { capped, tError });
+  }
+  const score = capped + max.bias;
+  if (c.inputs.bias !== undefined)
+    error = biasError(model, { score, capped, bias: max.bias, error });
+  const sink = c.inputs.sink === undefined ? 0 : model.stored * max.sink + model.storedTiny;
+  return { score: Math.max(score, max.sink), error: Math.max(error, sink), tError };
+}
+
+/** Lemmas Weight, Denominator, Log, Output. */
+function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): CoarseForward {
+  const { seq_kv, partition } = c.parameters;
+  const { score, error, tError } = scoreErrors(c, model, max);
+  const terms = seq_kv + (c.inputs.sink === undefined ? 0 : 1);
+  const operations = 3 * terms + partition.ranks;
+  const lse = score + log(Math.max(1, terms)) * (1 + 2 ** -40);
+  const fromLse = lse + score;
+  const row = { summed: model.roundings(terms), ranks: partition.ranks, lse, slack: 1 + error };
+  const weight = weightError(model, row, { score, fromLse, error });
+  const b = growth(weight) + 2 * terms * flush(model, { leaf: model.tiny, size: 1, operations });
+  const { kappa, v, vError } = max;
+  const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
+  const flushed = 2 * flush(model, { leaf, size: kappa, operations });
+  const grown = growth(weight + model.probabilities + model.input + 5 * model.accumulation);
+  const numerator =
+    2 * terms * flush(model, { leaf: model.tiny, size: 0, operations }) +
+    (kappa * grown + terms * flushed) * v +
+    (kappa * (1 + grown) + terms * flushed) * vError;
+  const out = unroundedError(model, kappa * v, dividedError(numerator, kappa * v, b));
+  return {
+    ...{ score, fromLse, lse, terms, weight, tError },
+    lseError: convertedError(model, lse, quotient(b)),
+    outError: out + finalRounding(model, kappa * v + out),
+  };
+}
+
+/** The bounds' own sums and products are rounded, fewer than 2³⁰ times. bounds.md §6 */
+const SLACK = 1 + 2 ** -20;
+
+/**
+ * Above this size of an input the judge's own double-double may overflow (products of up to six are
+ * formed, and split), so that it has no bound; nor has this.
+ */
+const DOUBLE_DOUBLE_MAX = 2 ** 160;
+
+/** A bound of every element of an output, stored with this roundoff; infinite where there is none. */
+export type CoarseBounds = (name: OutputName, storedRoundoff: number) => number;
+
+/** Worst-case bounds that hold for all elements of an output alike; O(inputs) to compute. */
+export function coarseBounds(c: AttentionCase, profile: ProfileName): CoarseBounds {
+  const model = errorModel(PROFILES[profile], c.parameters.dtype, null);
+  const max = largestOf(c, model);
+  const forward = coarseForward(c, model, max);
+  const sizes = [max.q, max.k, max.v, max.dOut, max.dLse, max.bias, max.sink, max.y, max.w];
+  const tooLarge = profile === 'f64' && Math.max(...sizes) > DOUBLE_DOUBLE_MAX;
+  if (tooLarge || !nothingOverflows(c, model, forward.lseError)) {
+    return () => Number.POSITIVE_INFINITY;
+  }
+  const gradients = coarseGradients(c, model, max, forward);
+  return (name, stored) => {
+    const bound =
+      name === 'lse'
+        ? lseStored(model, forward.lse, forward.lseError, stored)
+        : name === 'out'
+          ? forward.outError
+          : (gradients.get(name) ?? Number.POSITIVE_INFINITY);
+    return bound * SLACK < model.outputMax ? bound * SLACK : Number.POSITIVE_INFINITY;
+  };
+}
