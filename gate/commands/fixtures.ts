@@ -76,6 +76,10 @@ export async function verifyCommand(
     return 0;
   }
   const more = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [];
-  say(...problems.slice(0, SHOWN), ...more, `${problems.length} problems in ${target}`);
+  say(
+    ...problems.slice(0, SHOWN),
+    ...more,
+    `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} in ${target}`,
+  );
   return 1;
 }

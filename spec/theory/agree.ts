@@ -59,3 +59,10 @@ export function* constantsChanged(text: string): Generator<string> {
     yield `${text.slice(0, index)}${Number(number) + 1}${text.slice(index + number.length)}`;
   }
 }
+
+/** The text of a definition of a Coq source, from its parameters on. Throws when it has none. */
+export function definition(source: string, name: string): string {
+  const [text] = new RegExp(`(?<=^Definition ${name} )[^]*?\\.\\n`, 'm').exec(source) ?? [];
+  if (text === undefined) throw new Error(`no Definition ${name}`);
+  return text;
+}

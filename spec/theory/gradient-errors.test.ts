@@ -11,7 +11,7 @@ import { newRowBound, type RowBound } from '../../reference/bounds.ts';
 import { type ErrorModel, sumGrowth } from '../../reference/error-model.ts';
 import * as steps from '../../reference/gradient-errors.ts';
 import { type RowMagnitudes, rowMagnitudes } from '../../reference/magnitudes.ts';
-import { agree, constantsChanged } from './agree.ts';
+import { agree, constantsChanged, definition } from './agree.ts';
 import { CoqFormulas } from './coq-formula.ts';
 
 const theory = (name: string): URL => new URL(name, import.meta.url);
@@ -152,8 +152,7 @@ describe('the formulas of the proofs on gradients and of the program', () => {
     let changes = 0;
     for (const [name, compare] of Object.entries(COMPARED)) {
       const defined = NAMES[name as keyof typeof NAMES];
-      const [body = ''] =
-        new RegExp(`(?<=^Definition ${defined} )[^]*?\\.\\n`, 'm').exec(source) ?? [];
+      const body = definition(source, defined);
       for (const changed of constantsChanged(body)) {
         const other = formulas(source.replace(body, changed));
         expect(() => compare(other), `${defined} ${changed}`).toThrow('Property failed');
