@@ -1,53 +1,16 @@
-import type { BigNumber } from 'mathjs';
 import { describe, expect, it } from 'vitest';
-import { big } from '../arithmetic/big.ts';
-import type { AttentionCase, OutputName } from '../case.ts';
 import { drawCase } from '../draw-case.ts';
-import { evaluate } from '../reference.ts';
-import { type Tensor, toFlat } from '../tensor.ts';
 import { hostileCase } from '../testing/containment.ts';
+import { doubleContainment } from '../testing/double-containment.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { certifyDouble } from './double-certify.ts';
-
-const system = big(80);
-
-/** Balls that miss the truth, and how much of its radius the worst error takes. */
-function check(c: AttentionCase) {
-  const truth = evaluate(system, c);
-  const missed: string[] = [];
-  let [finite, all, worst, widest] = [0, 0, 0, 0];
-  for (const [name, { high, low, radius }] of Object.entries(certifyDouble(c))) {
-    const exact = toFlat(truth[name as OutputName] as Tensor<BigNumber | null>);
-    expect(high.length).toBe(exact.length);
-    exact.forEach((value, n) => {
-      all++;
-      const [x, y, r] = [high[n]!, low[n]!, radius[n]!];
-      if (value === null) {
-        if (x !== -Infinity || r !== 0) missed.push(`${name}[${n}]: not an empty row`);
-        else finite++;
-        return;
-      }
-      if (r === Infinity) return;
-      finite++;
-      const center = system.fromNumber(x).plus(system.fromNumber(y));
-      const error = center.minus(value).abs();
-      if (!(r >= 0) || error.greaterThan(system.fromNumber(r))) {
-        missed.push(`${name}[${n}]: ${value} is not within ${r} of ${x} + ${y}`);
-      }
-      if (r > 0) worst = Math.max(worst, error.dividedBy(system.fromNumber(r)).toNumber());
-      const size = value.abs().toNumber();
-      if (size > 0) widest = Math.max(widest, r / size);
-    });
-  }
-  return { missed, finite, all, worst, widest };
-}
 
 describe('certifyDouble', () => {
   for (const [name, changes] of FEATURE_CASES) {
     it(`encloses the truth: ${name}`, () => {
       for (const seed of [1, 2]) {
         const c = drawCase(seed, changes);
-        const { missed, finite, all, widest } = check(c);
+        const { missed, finite, all, widest } = doubleContainment(c);
         expect(missed).toEqual([]);
         expect(finite).toBe(all);
         expect(all > 0).toBe(c.parameters.dim_y === undefined);
@@ -60,7 +23,7 @@ describe('certifyDouble', () => {
     let checked = 0;
     for (let seed = 500; seed < 560; seed++) {
       const [name, c] = hostileCase(seed);
-      const { missed, finite } = check(c);
+      const { missed, finite } = doubleContainment(c);
       expect([name, missed]).toEqual([name, []]);
       checked += finite;
     }
@@ -78,7 +41,7 @@ describe('certifyDouble', () => {
       [131, 9],
     ] as const) {
       const c = drawCase(7, { ...mixed, ...seen, seq_q, seq_kv, bias: [1, 1, 1, seq_kv] });
-      const { missed, finite, all, worst } = check(c);
+      const { missed, finite, all, worst } = doubleContainment(c);
       expect(missed.slice(0, 5)).toEqual([]);
       expect(finite).toBe(all);
       // A radius a million times the largest error would be worthless, and hide a wrong one.
@@ -88,7 +51,7 @@ describe('certifyDouble', () => {
 
   it('encloses the truth where components fill more than one sum', () => {
     const wide = drawCase(6, { seq_q: 3, seq_kv: 5, head_dim: 131, head_dim_v: 260, heads: 1 });
-    const { missed, finite, all } = check(wide);
+    const { missed, finite, all } = doubleContainment(wide);
     expect(missed).toEqual([]);
     expect(finite).toBe(all);
   });

@@ -1,6 +1,6 @@
 /**
- * The long run of the kernels: exp and log on 10⁶ points against decimals, every feature with every
- * hostile value, and rows of 10⁵ keys.
+ * The long run of the kernels: exp and log on 10⁶ points against decimals, 10⁶ elements of every feature
+ * with every hostile value, and rows of 10⁵ keys.
  * @module
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
@@ -12,13 +12,17 @@ import { drawCase } from '../draw-case.ts';
 import { evaluate } from '../reference.ts';
 import { toFlat } from '../tensor.ts';
 import { containment, HOSTILE, hostileCase } from '../testing/containment.ts';
+import { doubleContainment } from '../testing/double-containment.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { kernelBalls } from '../testing/kernel-balls.ts';
 import { certify } from './certify.ts';
+import { certifyDouble } from './double-certify.ts';
+import { newDoubleSums } from './double-forward.ts';
 import { kernelModule } from './module.ts';
 
 const U = 2 ** -53;
 const POINTS = 500_000;
+const ELEMENTS = Number(process.env.XATTN_LONG_ELEMENTS ?? 1_000_000);
 const system = big(30);
 
 /** Largest |f(x) − truth|/(u·|truth|) over POINTS draws. */
@@ -50,19 +54,26 @@ it('exp is within 3u and log within 5u on 10⁶ points', { timeout: 3_600_000 },
   expect(Math.min(exp, log)).toBeGreaterThan(0.4);
 });
 
-it('no ball misses the truth, every feature with every hostile value', {
+it('no ball misses the truth on 10⁶ elements, every feature with every hostile value', {
   timeout: 3_600_000,
 }, () => {
-  let [checked, unbounded] = [0, 0];
-  for (let seed = 0; seed < FEATURE_CASES.length * HOSTILE.length; seed++) {
+  let [checked, bounded, doubles, boundedDoubles, seed] = [0, 0, 0, 0, 0];
+  const digits = 80;
+  const decimals = big(digits);
+  for (; checked < ELEMENTS; seed++) {
     const [name, c] = hostileCase(seed);
-    const found = containment(kernelBalls, c, 80);
+    const truth = evaluate(decimals, c);
+    const found = containment(kernelBalls, c, digits, truth);
     expect([name, found.missed]).toEqual([name, []]);
-    checked += found.checked;
-    unbounded += found.unbounded;
+    const double = doubleContainment(c, truth);
+    expect([name, double.missed]).toEqual([name, []]);
+    checked += found.checked + double.all;
+    bounded += found.checked - found.unbounded;
+    doubles += double.all;
+    boundedDoubles += double.finite;
   }
-  console.log({ checked, unbounded });
-  expect(checked).toBeGreaterThan(40_000);
+  console.log({ checked, bounded, doubles, boundedDoubles, seed });
+  expect(seed).toBeGreaterThan(FEATURE_CASES.length * HOSTILE.length);
 });
 
 it('no ball misses the truth of rows with 10⁵ keys', { timeout: 3_600_000 }, () => {
@@ -70,6 +81,7 @@ it('no ball misses the truth of rows with 10⁵ keys', { timeout: 3_600_000 }, (
     ...{ heads: 1, seq_q: 2, seq_kv: 100_000, head_dim: 4, head_dim_v: 2, scale: 1 },
   });
   const certified = certify(c);
+  const doubles = certifyDouble(c);
   for (const [name, truth] of Object.entries(evaluate(doubleDouble, c))) {
     const found = certified[name as 'out'];
     expect(found).toBeDefined();
@@ -80,5 +92,13 @@ it('no ball misses the truth of rows with 10⁵ keys', { timeout: 3_600_000 }, (
       return !(Math.abs((mids[n] ?? 0) - hi - lo) <= (radii[n] ?? 0));
     });
     expect([name, outside.length]).toEqual([name, 0]);
+    // Double-double balls over the same definition lose 10⁵·2⁻¹⁰²: far less than these radii.
+    const { high, low, radius } = doubles[name as 'out'] ?? newDoubleSums(0);
+    const far = toFlat(truth).filter((exact, n) => {
+      const { hi, lo } = exact ?? { hi: Number.NaN, lo: 0 };
+      const error = Math.abs((high[n] ?? 0) - hi + ((low[n] ?? 0) - lo));
+      return !(error <= (radius[n] ?? 0) + Math.abs(hi) * 2 ** -80);
+    });
+    expect([name, far.length, high.length]).toEqual([name, 0, mids.length]);
   }
 });
