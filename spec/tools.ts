@@ -1,5 +1,5 @@
 /**
- * Which formal tools are installed, and what to do when one is not.
+ * Which tools are installed that npm does not bring, and what to do when one is not.
  *
  * A missing tool is a counted skip with its name and the command that installs it; with
  * XATTN_REQUIRE_TOOLS=1 (as in CI) it is a failure.
@@ -13,6 +13,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   coqc: 'coq libcoq-coquelicot libcoq-flocq libcoq-interval',
   spin: 'spin',
   gcc: 'gcc libc6-dev',
+  chromium: 'chromium',
 };
 
 /** Tools of the list that cannot be found. */

@@ -3,13 +3,14 @@
  * shared memory.
  *
  * Threads stay between tasks, and do not keep the process alive. A thread that never starts claims
- * no unit, so the task ends without it. Node only; elsewhere everything runs on one thread.
+ * no unit, so the task ends without it. Threads are Node's; elsewhere they are workers that the caller
+ * starts and lends, and without any everything runs on this thread.
  * @module
  */
 import type { Worker } from 'node:worker_threads';
 import { kernelModule } from './module.ts';
 import type { KernelProblem } from './problem.ts';
-import { type FlatCase, runUnit, type Task, unitCount } from './task.ts';
+import { type FlatCase, type OpenRange, problemOf, runUnit, type Task, unitCount } from './task.ts';
 
 /** Slots of the shared counters. */
 export const NEXT = 0;
@@ -24,17 +25,18 @@ export interface ThreadMessage {
   readonly counters: Int32Array<SharedArrayBuffer>;
 }
 
-/** Takes units until there are none left. Returns false when another thread has failed. */
+/** Takes units until there are none left, or another thread has failed. How many it has taken. */
 export function workOff(
   counters: Int32Array<SharedArrayBuffer>,
   units: number,
   unit: (n: number) => void,
-): void {
-  for (;;) {
+): number {
+  for (let taken = 0; ; ) {
     const n = Atomics.add(counters, NEXT, 1);
-    if (n >= units || Atomics.load(counters, FAILED) !== 0) return;
+    if (n >= units || Atomics.load(counters, FAILED) !== 0) return taken;
     try {
       unit(n);
+      taken++;
     } catch (error) {
       Atomics.store(counters, FAILED, 1);
       throw error;
@@ -58,9 +60,37 @@ function node(): Node | null {
   return threads === undefined || files === undefined ? null : { threads, files };
 }
 
-/** Can this process run a task on more than one thread? */
+/** Where a lent thread's messages go; at the other end `serve` is called with each. */
+export interface ThreadPort {
+  postMessage(message: ThreadMessage): void;
+}
+
+const lent: ThreadPort[] = [];
+
+/**
+ * Lends a thread that the caller has started, as in a browser. The thread that calls certify must be one
+ * that may wait (Atomics.wait): a worker, not the page.
+ */
+export function lendThread(port: ThreadPort): void {
+  lent.push(port);
+}
+
+/** Takes part in a task; what a thread does with a message. How many units it has taken. */
+export function serve(
+  { flat, task, units, counters }: ThreadMessage,
+  openRange: OpenRange,
+): number {
+  // Built for the first unit only: a task that was over before this thread came may have closed its files.
+  let problem: KernelProblem | undefined;
+  return workOff(counters, units, (n) => {
+    problem ??= problemOf(flat, openRange);
+    runUnit(kernelModule(), problem, task, n);
+  });
+}
+
+/** Can a task run on more than one thread here? */
 export function threadsAvailable(): boolean {
-  return node() !== null;
+  return lent.length > 0 || node() !== null;
 }
 
 const workers: Worker[] = [];
@@ -94,11 +124,10 @@ export function runThreaded(
   const units = unitCount(problem, task);
   const counters = new Int32Array(new SharedArrayBuffer(12));
   const available = node();
-  if (available !== null) {
-    const message: ThreadMessage = { flat, task, units, counters };
-    for (let n = 0; n < Math.min(threads, units) - 1; n++) {
-      workerAt(n, available).postMessage(message);
-    }
+  const message: ThreadMessage = { flat, task, units, counters };
+  for (let n = 0; n < Math.min(threads, units) - 1; n++) {
+    if (lent.length > 0) lent[n]?.postMessage(message);
+    else if (available !== null) workerAt(n, available).postMessage(message);
   }
   workOff(counters, units, (n) => runUnit(kernelModule(), problem, task, n));
   for (;;) {
