@@ -11,12 +11,12 @@ import { dataStartOf, layoutOf, PREFIX } from './safetensors-layout.ts';
 import { CODECS, decodeRun, FORMAT_OF, type StoredDtype } from './stored-dtype.ts';
 import {
   elementCount,
+  forEachRun,
   isRanged,
   type RangedStorage,
   rangedTensor,
   type Tensor,
   tensorOf,
-  toFlat,
 } from './tensor.ts';
 
 /** A tensor's elements in an open file; plain data. */
@@ -113,7 +113,10 @@ export function magnitudeOf(tensor: Tensor): Tensor {
   if (isInFile(data) && whole) {
     return rangedTensor(fileStorage({ ...data.range, magnitude: true }), shape);
   }
-  const sizes = Float64Array.from(toFlat(tensor), Math.abs);
+  const sizes = new Float64Array(elementCount(shape));
+  forEachRun(tensor, (start, run) => {
+    for (let n = 0; n < run.length; n++) sizes[start + n] = Math.abs(run[n] ?? 0);
+  });
   return tensorOf<number>(sizes, shape);
 }
 

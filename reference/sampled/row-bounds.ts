@@ -1,6 +1,6 @@
 /**
  * The bounds of a row of a large case, from its facts: the lemmas of bounds.ts and bounds-backward.ts
- * with every magnitude the largest of the row's keys. spec/bounds.md §9
+ * with every magnitude the largest of the row's keys. spec/bounds.md §10
  *
  * All errors of one pair are affine and rise in its P. So Σ_j f(P_j)·w_j ≤ f(0)·Σw_j + (f(1) − f(0))·
  * Σ_j P_j w_j, and the P of single pairs is not needed.

@@ -1,6 +1,6 @@
 /**
  * A row of a large case in magnitudes that hold for each of its keys, and in sums that its weights
- * make of them: all that its bounds need, without going through its pairs. spec/bounds.md §9
+ * make of them: all that its bounds need, without going through its pairs. spec/bounds.md §10
  * @module
  */
 import type { AttentionCase } from '../case.ts';

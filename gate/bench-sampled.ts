@@ -1,0 +1,139 @@
+/**
+ * `npm run bench:oracle`, the part on samples: JSON lines about some query rows of a case with very
+ * many keys, read from its file in ranges.
+ *
+ * The case is bf16, 16 heads on `kv_heads` KV heads (two unless told otherwise: sixteen make a file of
+ * 8 GB for a million keys). Its values are 2²⁰ + 7 drawn ones over and over. `peak_bytes` is the resident
+ * memory of the process; the file's pages belong to the system.
+ *
+ *   node dist/gate/bench-sampled.js [--seq-kv N] [--kv-heads N] [--rows N] [--keys N] [--format F] [--case DIR]
+ * @module
+ */
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import type { AttentionCase, CaseParameters, OutputName } from '../reference/case.ts';
+import { openCase } from '../reference/case-folder.ts';
+import { encode, FORMATS, type FormatName } from '../reference/format.ts';
+import type { GivenOutputs } from '../reference/judge.ts';
+import { type OracleAnswer, oracle } from '../reference/oracle.ts';
+import { judgeSample } from '../reference/sampled/judge-sample.ts';
+import { elementCount } from '../reference/tensor.ts';
+import { threadsFor } from './threads.ts';
+
+const { values: given } = parseArgs({
+  options: {
+    'seq-kv': { type: 'string', default: '1000000' },
+    'kv-heads': { type: 'string', default: '2' },
+    rows: { type: 'string', default: '64' },
+    keys: { type: 'string' },
+    format: { type: 'string', default: 'bf16' },
+    wants: { type: 'string', default: 'out,lse' },
+    case: { type: 'string' },
+  },
+});
+
+const line = (value: Record<string, unknown>): void => console.log(JSON.stringify(value));
+
+function parameters(): CaseParameters {
+  const [seq_q, seq_kv] = [256, Number(given['seq-kv'])];
+  return {
+    ...{ schema: 1, id: 'bench/sampled', dtype: 'bf16', batch: 1, heads: 16 },
+    ...{ kv_heads: Number(given['kv-heads']), seq_q, seq_kv, head_dim: 128, head_dim_v: 128 },
+    ...{ scale: Math.fround(1 / Math.sqrt(128)), softcap: 0, causal: 'none', window: null },
+    ...{ media: null, dropout_rate: 0, wants: given.wants.split(',') as OutputName[] },
+    partition: { ranks: 1, q: [seq_q], kv: [seq_kv] },
+  };
+}
+
+/** Bits of normal-like bf16 values. */
+function pool(): Uint16Array {
+  const generator = xoroshiro128plus(1);
+  return Uint16Array.from({ length: 2 ** 20 + 7 }, () => {
+    let sum = -6;
+    for (let k = 0; k < 12; k++) sum += uniformFloat64(generator);
+    return encode('bf16', sum);
+  });
+}
+
+/** Writes the case without ever holding it. */
+function writeCaseFile(folder: string): void {
+  const p = parameters();
+  mkdirSync(folder, { recursive: true });
+  const rows = [1, p.heads, p.seq_q, p.head_dim];
+  const keys = [1, p.kv_heads, p.seq_kv, p.head_dim];
+  const shapes: Record<string, number[]> = { q: rows, k: keys, v: keys };
+  if (p.wants.some((name) => name.startsWith('d_'))) shapes.d_out = rows;
+  const header: Record<string, unknown> = { __metadata__: { judging: 'random' } };
+  let end = 0;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const begin = end;
+    end += 2 * elementCount(shape);
+    header[name] = { dtype: 'BF16', shape, data_offsets: [begin, end] };
+  }
+  const json = openSync(path.join(folder, 'case.json'), 'w');
+  writeSync(json, JSON.stringify(p));
+  closeSync(json);
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const prefix = new Uint8Array(8);
+  new DataView(prefix.buffer).setBigUint64(0, BigInt(text.length), true);
+  const file = openSync(path.join(folder, 'inputs.safetensors'), 'w');
+  const bytes = new Uint8Array(pool().buffer);
+  for (const part of [prefix, text]) writeSync(file, part);
+  for (let left = end; left > 0; left -= Math.min(left, bytes.length)) {
+    writeSync(file, bytes, 0, Math.min(left, bytes.length));
+  }
+  closeSync(file);
+}
+
+const seconds = (since: number): number => (performance.now() - since) / 1000;
+const peakBytes = (): number => process.resourceUsage().maxRSS * 1024;
+
+function outputsOf({ values }: OracleAnswer): GivenOutputs {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, tensor]) => [name, { dtype: 'BF16', tensor }]),
+  );
+}
+
+/** Time of the correctly rounded answer, and of judging it. */
+function measure(question: AttentionCase, format: FormatName, shared: Record<string, unknown>) {
+  const threads = threadsFor(question);
+  const choice = { rows: Number(given.rows), keys: Number(given.keys ?? 0), seed: 1 };
+  const begin = performance.now();
+  const answer = oracle(question, { format, threads, ...choice });
+  line({
+    ...{ bench: 'oracle-sampled', ...shared, ...choice, format, threads },
+    ...{ seconds: seconds(begin), decided_by: answer.decidedBy },
+    ...{ undecided: answer.undecided.length, peak_bytes: peakBytes() },
+  });
+  if (format !== 'bf16') return;
+  const start = performance.now();
+  const { verdict, reason } = judgeSample(question, outputsOf(answer), 'bf16', answer.sample, {
+    threads,
+  });
+  line({
+    ...{ bench: 'judge-sampled', ...shared, ...choice, profile: 'bf16', threads },
+    ...{ seconds: seconds(start), verdict, reason, peak_bytes: peakBytes() },
+  });
+}
+
+const format = FORMATS.find((name) => name === given.format);
+if (format === undefined) throw new RangeError(`"--format" expected ${FORMATS.join(', ')}`);
+const root = given.case ?? mkdtempSync(path.join(tmpdir(), 'xattn-sampled-'));
+try {
+  if (given.case === undefined) writeCaseFile(root);
+  const begin = performance.now();
+  const { attentionCase, close } = openCase(root);
+  const { heads, kv_heads, seq_q, seq_kv, head_dim, wants } = attentionCase.parameters;
+  measure(attentionCase, format, {
+    ...{ heads, kv_heads, seq_q, seq_kv, head_dim, wants },
+    file_bytes: statSync(path.join(root, 'inputs.safetensors')).size,
+    open_seconds: seconds(begin),
+  });
+  close();
+} finally {
+  if (given.case === undefined) rmSync(root, { recursive: true });
+}
