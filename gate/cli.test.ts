@@ -13,7 +13,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CaseInputs } from '../reference/case.ts';
 import { writeCase } from '../reference/case-folder.ts';
+import { drawCase } from '../reference/draw-case.ts';
 import { referenceOutputs } from '../reference/reference.ts';
 import { readSafetensors } from '../reference/safetensors.ts';
 import { smallCase } from './testing/cases.ts';
@@ -187,6 +189,40 @@ describe('oracle', () => {
     expect(value!.tensor.get(0, 1, 2, 3)).toBe(Math.fround(truth));
     expect(lo!.tensor.get(0, 1, 2, 3)).toBeLessThan(truth);
     expect(hi!.tensor.get(0, 1, 2, 3)).toBeGreaterThan(truth);
+  });
+
+  it('names what no level could decide, and writes NaN there', async () => {
+    // Equal values midway between two f32, under a softcap: a tie that is not recognised.
+    const tied = path.join(root, 'tied');
+    const adjust = ({ v }: CaseInputs): void => {
+      for (let j = 0; j < 2; j++) v?.set(0, 0, j, 0, 1 + 2 ** -24);
+    };
+    const shape = { heads: 1, kv_heads: 1, seq_q: 1, seq_kv: 2, head_dim_v: 1 };
+    const c = drawCase(5, { ...shape, dtype: 'f64', softcap: 2, gradients: false, adjust });
+    writeCase(tied, c);
+    const ended = await xattn('oracle', tied, '--format', 'f32');
+    expect(ended.stdout).toContain('undecided (written as NaN): out[0, 0, 0, 0]');
+    const { tensors } = readSafetensors(readFileSync(path.join(tied, 'expected.safetensors')));
+    expect(tensors.get('out')!.tensor.get(0, 0, 0, 0)).toBe(Number.NaN);
+    expect(tensors.get('lse')!.tensor.get(0, 0, 0)).not.toBe(Number.NaN);
+  });
+
+  it('refuses inputs that are not finite, and files shorter than their header says', async () => {
+    const bad = path.join(root, 'bad');
+    writeCase(bad, smallCase('t/bad'));
+    const file = path.join(bad, 'inputs.safetensors');
+    const bytes = readFileSync(file);
+    bytes.writeFloatLE(Number.NaN, bytes.length - 4);
+    writeFileSync(file, bytes);
+    expectRefusal(
+      await xattn('oracle', bad),
+      /"d_out\[.*\]" expected a finite f32 number, got "NaN"/,
+    );
+    writeFileSync(file, bytes.subarray(0, bytes.length - 8));
+    expectRefusal(
+      await xattn('oracle', bad),
+      /"d_out" ends at byte \d+ of \d+: the file is truncated/,
+    );
   });
 
   it('answers for a sample in fp8, says its share, and refuses rows that are not there', async () => {

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { big } from './arithmetic/big.ts';
 import { drawCase } from './draw-case.ts';
 import { KERNEL_LEVEL } from './kernel-level.ts';
+import { certify } from './kernels/certify.ts';
 import { oracle } from './oracle.ts';
+import { evaluate } from './reference.ts';
+import { toFlat } from './tensor.ts';
 import { containment, hostileCase } from './testing/containment.ts';
 import { kernelBalls } from './testing/kernel-balls.ts';
 
@@ -15,6 +19,30 @@ describe('the kernels as a level of the ladder', () => {
       bounded += checked - unbounded;
     }
     expect(bounded).toBeGreaterThan(3000);
+  });
+
+  it('leave what overflows to later levels, which answer it rightly', () => {
+    const c = drawCase(3, {
+      dtype: 'f64',
+      adjust: ({ q }) => {
+        q?.set(0, 0, 0, 0, 1e200);
+        q?.set(0, 0, 0, 1, -1e200);
+      },
+      scale: 1e200,
+      wants: ['out', 'lse'],
+      gradients: false,
+    });
+    expect(certify(c).out?.radius.get(0, 0, 0, 0)).toBe(Number.POSITIVE_INFINITY);
+    const { values, undecided, decidedBy } = oracle(c, { format: 'f32' });
+    expect(undecided).toEqual([]);
+    const later = Object.entries(decidedBy).filter(([level]) => level !== KERNEL_LEVEL);
+    expect(later.length).toBeGreaterThan(0);
+    const system = big(60);
+    const truth = evaluate(system, c);
+    toFlat(values.out!).forEach((value, n) => {
+      const exact = toFlat(truth.out!)[n];
+      expect(value).toBe(Math.fround(exact === null ? 0 : Number(exact)));
+    });
   });
 
   it('decide nearly all of a large case', () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { AttentionCase, OutputName, Outputs } from '../case.ts';
 import { type CaseChanges, drawCase } from '../draw-case.ts';
 import { expectation } from '../expectation.ts';
-import type { GivenOutputs } from '../judge.ts';
+import { type GivenOutputs, judge, LARGE } from '../judge.ts';
+import { certify } from '../kernels/certify.ts';
 import { PROFILE_NAMES } from '../profile.ts';
 import { referenceOutputs } from '../reference.ts';
 import { EVERYTHING, type Sample, sampledOutput } from '../sampling.ts';
@@ -77,6 +78,29 @@ describe('the expectation of a sample', () => {
       }
     });
   }
+});
+
+describe('a case too large for the definition over balls', () => {
+  it('is judged whole by the kernels, and is not called a sample', () => {
+    const shape = { heads: 8, kv_heads: 2, seq_q: 64, seq_kv: 4096, head_dim: 64, head_dim_v: 64 };
+    const c = drawCase(6, { ...shape, wants: ['out', 'lse'], gradients: false });
+    expect(shape.heads * shape.seq_q * shape.seq_kv * 128).toBeGreaterThanOrEqual(LARGE);
+    const outputs = Object.fromEntries(
+      Object.entries(certify(c)).map(([name, { mid }]) => [
+        name,
+        { dtype: 'F32', tensor: tensorOf(toFlat(mid).map(Math.fround), mid.shape) },
+      ]),
+    ) as GivenOutputs;
+    expect(judge(c, outputs, 'f32')).toMatchObject({
+      verdict: 'pass',
+      reason: 'within the bounds',
+    });
+    expect(judge(c, outputs, 'f32').sample).toBeUndefined();
+    const { tensor } = outputs.out!;
+    tensor.set(0, 7, 63, 63, tensor.get(0, 7, 63, 63) + 0.01);
+    const wrong = judge(c, outputs, 'f32');
+    expect([wrong.verdict, wrong.outputs.out?.worst_index]).toEqual(['improbable', [0, 7, 63, 63]]);
+  });
 });
 
 describe('the bounds of a sample', () => {
