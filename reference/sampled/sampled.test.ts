@@ -99,7 +99,7 @@ describe('a case too large for the definition over balls', () => {
     const { tensor } = outputs.out!;
     tensor.set(0, 7, 63, 63, tensor.get(0, 7, 63, 63) + 0.01);
     const wrong = judge(c, outputs, 'f32');
-    expect([wrong.verdict, wrong.outputs.out?.worst_index]).toEqual(['improbable', [0, 7, 63, 63]]);
+    expect([wrong.verdict, wrong.outputs.out?.worst_index]).toEqual(['impossible', [0, 7, 63, 63]]);
   });
 });
 
