@@ -1,14 +1,21 @@
 /**
- * `npm run power [-- --quick] [-- NAME...]`: judges every fault of the zoo (or those named) by the suite `core`, prints
- * JSON lines, and, when all were judged, writes the table properties/zoo/README.md. With `--quick` a
- * fault is asked until its first refusal, and no table is written. Exit status 1
- * when a fault passes that is not listed as one that cannot be seen, or honest work is refused.
+ * `npm run power [-- --brief | --quick] [-- NAME...]`: judges every fault of the zoo (or those named) by
+ * the suite `core`, prints JSON lines, and, when all were judged, writes the table
+ * properties/zoo/README.md. With `--brief` a fault is asked the basic and the feature cases, and then on
+ * until its first refusal; with `--quick` until its first refusal only, and no table is written. Exit
+ * status 1 when a fault passes that is not listed as one that cannot be seen, or honest work is refused.
  * @module
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { loadFault, loadZoo } from '../properties/zoo/zoo.ts';
 import { PROFILE_NAMES } from '../reference/profile.ts';
-import { type FaultPower, PROFILE_DTYPE, type ProfilePeace, powerAt } from './power/measure.ts';
+import {
+  type FaultPower,
+  PROFILE_DTYPE,
+  type ProfilePeace,
+  powerAt,
+  type Thoroughness,
+} from './power/measure.ts';
 import { powerTable } from './power/table.ts';
 import { suite } from './suite.ts';
 
@@ -30,8 +37,12 @@ function lineOf({ fault, ...power }: FaultPower): object {
 }
 
 async function main(words: readonly string[]): Promise<number> {
-  const names = words.filter((word) => word !== '--quick');
-  const quick = names.length < words.length;
+  const names = words.filter((word) => !word.startsWith('--'));
+  const thoroughness: Thoroughness = words.includes('--quick')
+    ? 'quick'
+    : words.includes('--brief')
+      ? 'brief'
+      : 'all';
   const faults = names.length === 0 ? await loadZoo() : await Promise.all(names.map(loadFault));
   const powers: FaultPower[] = [];
   const peaces: ProfilePeace[] = [];
@@ -41,7 +52,7 @@ async function main(words: readonly string[]): Promise<number> {
       profile,
       faults,
       suite('core', PROFILE_DTYPE[profile], { seed: 1 }),
-      quick,
+      thoroughness,
     );
     for (const power of measured.powers) print(lineOf(power));
     print({ peace: profile, ...measured.peace, seconds: (performance.now() - begin) / 1000 });
@@ -61,8 +72,8 @@ async function main(words: readonly string[]): Promise<number> {
     honest_refused: refused,
   });
   const page = new URL('../../properties/zoo/README.md', import.meta.url);
-  if (words.length === 0 && existsSync(new URL('.', page))) {
-    writeFileSync(page, powerTable(powers, peaces, 'core'));
+  if (names.length === 0 && thoroughness !== 'quick' && existsSync(new URL('.', page))) {
+    writeFileSync(page, powerTable(powers, peaces, 'core', thoroughness));
   }
   return unexpected.length === 0 && refused === 0 ? 0 : 1;
 }

@@ -119,15 +119,23 @@ function ask(
   }
 }
 
+/** How far a fault that was refused already is asked on: all cases, the common ones, or none. */
+export type Thoroughness = 'all' | 'brief' | 'quick';
+
+/** Cases of no special purpose, which a brief run asks of every fault. */
+export const COMMON = ['basic', 'feature'] as const;
+
+const isCommon = (id: string): boolean => COMMON.some((group) => id.startsWith(`${group}/`));
+
 /**
- * Every fault of one profile, and the honest host, on the cases in their order. `untilKilled`: a
- * fault that was refused is not asked again, so the counts and the strongest case are of the first.
+ * Every fault of one profile, and the honest host, on the cases in their order. A fault that was
+ * refused is asked on as `thoroughness` says; its counts and its strongest case are of those asked.
  */
 export function powerAt(
   profile: ProfileName,
   faults: readonly Fault[],
   cases: readonly SuiteCase[],
-  untilKilled = false,
+  thoroughness: Thoroughness = 'all',
 ): { powers: FaultPower[]; peace: ProfilePeace } {
   const { outputFormat } = PROFILES[profile];
   const eagerHost = hostOf(eagerPrecision(profile === 'tf32' ? 'tf32' : outputFormat));
@@ -140,8 +148,10 @@ export function powerAt(
     const expected = expectation(built, profile);
     const eager = eagerHost(built);
     const id = suiteCase.id.slice(suiteCase.id.indexOf('/') + 1);
-    for (const one of [honest, ...faulty]) {
-      if (untilKilled && one.killedBy > 0) continue;
+    const all = thoroughness === 'all' || (thoroughness === 'brief' && isCommon(id));
+    ask(honest, expected, eager, id, isUsual(suiteCase, built));
+    for (const one of faulty) {
+      if (!all && one.killedBy > 0) continue;
       ask(one, expected, eager, id, isUsual(suiteCase, built));
     }
   }

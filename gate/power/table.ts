@@ -3,7 +3,7 @@
  * @module
  */
 import { profileOf } from '../../properties/zoo/fault.ts';
-import type { FaultPower, ProfilePeace } from './measure.ts';
+import { COMMON, type FaultPower, type ProfilePeace, type Thoroughness } from './measure.ts';
 import { RULES, type Rule } from './rules.ts';
 
 const size = (deviation: number): string =>
@@ -37,11 +37,19 @@ function peaceRow({ profile, cases, refused, all, largest }: ProfilePeace): stri
   return `| ${profile} | ${cases} | ${refused} | ${largest.toPrecision(2)} | ${rules} |`;
 }
 
+/** Which cases a fault was asked. */
+const HOW: Readonly<Record<Thoroughness, string>> = {
+  all: 'Every fault was asked every case.',
+  brief: `Every fault was asked all cases under ${COMMON.map((group) => `\`${group}/\``).join(' and ')}, and one that those do not refuse the others in their order, until its first refusal.`,
+  quick: 'A fault was asked until its first refusal.',
+};
+
 /** The whole document. */
 export function powerTable(
   powers: readonly FaultPower[],
   peaces: readonly ProfilePeace[],
   suiteName: string,
+  thoroughness: Thoroughness,
 ): string {
   const sorted = powers.toSorted((a, b) => a.fault.name.localeCompare(b.fault.name));
   const killed = powers.filter(({ killedBy }) => killedBy > 0);
@@ -53,10 +61,10 @@ export function powerTable(
 
 One host implementation ([host.ts](host.ts)), every step of which a fault may replace, and one small
 file a fault ([faults/](faults/)). Each fault is judged by the suite \`${suiteName}\` at the profile
-it declares. This page is written by \`npm run power\`; the numbers are one run's.
+it declares. This page is written by \`npm run power\`; all its numbers are of one run. ${HOW[thoroughness]}
 
 **${killed.length} of ${powers.length} faults are refused.** ${weak.length} of them by less than 10 times
-the bound on their strongest case.
+the bound on the strongest of the cases they were asked.
 
 Not refused:
 
@@ -64,10 +72,10 @@ ${survivors(sorted)}
 
 ## Others' rules on the same cases
 
-How many of the ${powers.length} faults each rule refuses somewhere: on usual data (the suite's controls:
-random normal values, no probe), and on all cases, probes included.
+How many of the ${powers.length} faults each rule refuses somewhere: on usual data (random normal values, no
+probe), and on all cases that the fault was asked, probes included.
 
-| rule | usual data | all cases |
+| rule | usual data | all cases asked |
 | --- | --- | --- |
 ${rules.join('\n')}
 | this gate | | ${killed.length} |
@@ -82,7 +90,8 @@ ${peaces.map(peaceRow).join('\n')}
 ## Fault by fault
 
 "killed by": how many cases refuse it, and the first of them; then the strongest, with its deviation
-over the bound (∞: no bound allows it). Under each rule: seen on usual data / on all cases.
+over the bound (∞: no bound allows it), all of the cases asked. Under each rule: seen on usual data / on
+all cases asked.
 
 | fault | what goes wrong | seen in | profile | killed by | strongest | deviation | ${RULES.join(' | ')} |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
