@@ -207,6 +207,9 @@ describe('features and masks', () => {
     ]);
     expect(rows({ causal: 'bottom-right', seq_q: 4, seq_kv: 2 })).toEqual(['..', '..', 'x.', 'xx']);
     expect(rows({ window: [1, 0], seq_q: 3, seq_kv: 4 })).toEqual(['x...', 'xx..', '.xx.']);
+    expect(rows({ window: [0, 0], seq_q: 3, seq_kv: 4 })).toEqual(['x...', '.x..', '..x.']);
+    expect(rows({ window: [0, -1], seq_q: 3, seq_kv: 4 })).toEqual(['xxxx', '.xxx', '..xx']);
+    expect(rows({ window: [-1, 0], seq_q: 3, seq_kv: 4 })).toEqual(['x...', 'xx..', 'xxx.']);
     expect(rows({ window: [-1, 1], seq_q: 3, seq_kv: 4 })).toEqual(['xx..', 'xxx.', 'xxxx']);
     expect(rows({ window: [1, -1], causal: 'bottom-right', seq_q: 2, seq_kv: 4 })).toEqual([
       '.xx.',

@@ -19,8 +19,11 @@ const ALGEBRA = [
 const HONEST = ['f16', 'f32'].map((name) => `properties/honest/honest.test.ts#at ${name},`);
 
 export const TARGETS: readonly Target[] = [
-  { source: 'reference/attention.ts', tests: [...ALGEBRA, 'reference/judge.test.ts'] },
-  { source: 'reference/gradients.ts', tests: ALGEBRA },
+  {
+    source: 'reference/attention.ts',
+    tests: ['reference/operand-errors.test.ts', ...ALGEBRA, 'reference/judge.test.ts'],
+  },
+  { source: 'reference/gradients.ts', tests: [...ALGEBRA, 'reference/sampling.test.ts'] },
   { source: 'reference/merge.ts', tests: ALGEBRA },
   {
     source: 'reference/mask.ts',
@@ -34,7 +37,12 @@ export const TARGETS: readonly Target[] = [
   },
   {
     source: 'reference/error-model.ts',
-    tests: ['reference/bounds.test.ts', 'reference/range.test.ts'],
+    tests: [
+      'reference/operand-errors.test.ts',
+      'spec/theory/step-errors.test.ts',
+      'reference/bounds.test.ts',
+      'reference/range.test.ts',
+    ],
   },
   {
     source: 'reference/bounds.ts',
