@@ -1,6 +1,7 @@
 import type { BigNumber } from 'mathjs';
 import { describe, expect, it } from 'vitest';
 import { big } from './arithmetic/big.ts';
+import { float64 } from './arithmetic/float64.ts';
 import { attention, logSumExp } from './attention.ts';
 import type { AttentionCase } from './case.ts';
 import { drawCase } from './draw-case.ts';
@@ -113,5 +114,35 @@ describe('gradients equal central differences in 50 digits, the error falling as
       'd_w_v',
       'd_y',
     ]);
+  });
+});
+
+describe('gradients of what is chosen', () => {
+  it('are those of the whole, of some rows alone, some keys alone, and both', () => {
+    const problem = lift(float64, drawCase(3, { bias: [1, 2, 4, 9], dLse: true }));
+    const whole = attentionGradients(problem);
+    const [someRow, someKey] = [
+      (_b: number, _h: number, i: number) => i === 2,
+      (_b: number, _g: number, j: number) => j % 4 === 1,
+    ];
+    const none = () => false;
+    for (const row of [someRow, none]) {
+      for (const dK of [someKey, none]) {
+        for (const dV of [someKey, none]) {
+          const some = attentionGradients(problem, attention(problem), { row, dK, dV });
+          for (const [name, chosen] of [
+            ['dQ', row],
+            ['dK', dK],
+            ['dV', dV],
+          ] as const) {
+            forEachIndex(whole[name].shape, (at) => {
+              const [b = 0, h = 0, i = 0] = at;
+              const expected = chosen(b, h, i) ? whole[name].get(...at) : 0;
+              expect([name, at, some[name].get(...at)]).toEqual([name, at, expected]);
+            });
+          }
+        }
+      }
+    }
   });
 });

@@ -40,7 +40,10 @@ function peaceRow({ profile, cases, refused, all, largest }: ProfilePeace): stri
 /** Which cases a fault was asked. */
 const HOW: Readonly<Record<Thoroughness, string>> = {
   all: 'Every fault was asked every case.',
-  brief: `Every fault was asked all cases under ${COMMON.map((group) => `\`${group}/\``).join(' and ')}, and one that those do not refuse the others in their order, until its first refusal.`,
+  brief: `Every fault was asked
+all cases under ${COMMON.map((group) => `\`${group}/\``).join(' and ')}, and one that those do
+not refuse the others in their order, until its first refusal; what a rule would say of later cases was
+not asked.`,
   quick: 'A fault was asked until its first refusal.',
 };
 
@@ -72,8 +75,8 @@ ${survivors(sorted)}
 
 ## Others' rules on the same cases
 
-How many of the ${powers.length} faults each rule refuses somewhere: on usual data (random normal values, no
-probe), and on all cases that the fault was asked, probes included.
+How many of the ${powers.length} faults each rule refuses on a case that the fault was asked: on usual data (random
+normal values, no probe), and on any, probes included. None of the rules compares the LSE.
 
 | rule | usual data | all cases asked |
 | --- | --- | --- |
