@@ -86,5 +86,6 @@ export function peaceLine(peace: Peace): string {
   const histogram = Object.fromEntries(
     EDGES.map((edge, n) => [`≤${edge}`, peace.histogram[n] ?? 0]),
   );
-  return JSON.stringify({ ...peace, histogram });
+  const share = peace.judged / (peace.judged + peace.unbounded);
+  return JSON.stringify({ ...peace, share_judged: Number(share.toFixed(3)), histogram });
 }
