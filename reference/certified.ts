@@ -89,7 +89,7 @@ function broadcast(tensor: Tensor | undefined, f: (x: number) => number): Broadc
 }
 
 /** The case in balls of a system; gradients only where it wants one. */
-export function certify<M>(
+export function certifiedCase<M>(
   attentionCase: AttentionCase,
   system: NumberBallSystem<M>,
 ): CertifiedCase {

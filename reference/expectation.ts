@@ -26,7 +26,7 @@ import {
 } from './bounds-backward.ts';
 import type { AttentionCase, OutputName, Outputs } from './case.ts';
 import { outputShape } from './case-shapes.ts';
-import { type CertifiedCase, certify, type FlatBalls, isBounded } from './certified.ts';
+import { type CertifiedCase, certifiedCase, type FlatBalls, isBounded } from './certified.ts';
 import { type ErrorModel, errorModel, lambdaFor } from './error-model.ts';
 import { unitRoundoff } from './format.ts';
 import { fillRow, type Row, rowMagnitudes } from './magnitudes.ts';
@@ -161,10 +161,10 @@ function valuesOf(c: CertifiedCase): Outputs {
  */
 function certifiedFor(attentionCase: AttentionCase, profile: ProfileName): CertifiedCase {
   if (PROFILES[profile].accumulation > unitRoundoff('f64')) {
-    const coarse = certify(attentionCase, float64Ball);
+    const coarse = certifiedCase(attentionCase, float64Ball);
     if (isBounded(coarse)) return coarse;
   }
-  return certify(attentionCase, doubleDoubleBall);
+  return certifiedCase(attentionCase, doubleDoubleBall);
 }
 
 /** Bounds without those of elements that may overflow on the way. Lemma Range */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { doubleDoubleBall } from './arithmetic/balls.ts';
 import { big } from './arithmetic/big.ts';
 import type { AttentionCase, OutputName, Outputs } from './case.ts';
-import { certify } from './certified.ts';
+import { certifiedCase } from './certified.ts';
 import { drawCase } from './draw-case.ts';
 import { referenceModel } from './error-model.ts';
 import { boundsOf, expectation } from './expectation.ts';
@@ -182,7 +182,7 @@ describe('the float64 reference stays within its own bound of the truth', () => 
     it(`with ${feature}`, () => {
       for (const scale of [changes.scale ?? 0.3, 40]) {
         const c = drawCase(13, { ...changes, scale, dtype: 'f64' });
-        const bounds = boundsOf(certify(c, doubleDoubleBall), [
+        const bounds = boundsOf(certifiedCase(c, doubleDoubleBall), [
           referenceModel(2 ** -53, 2 ** -1022),
         ])[0]!;
         const mine = referenceOutputs(c);
@@ -204,7 +204,7 @@ describe('the float64 reference stays within its own bound of the truth', () => 
 
   it('and the bound is not vacuous', () => {
     const c = drawCase(13, { dtype: 'f64' });
-    const bounds = boundsOf(certify(c, doubleDoubleBall), [
+    const bounds = boundsOf(certifiedCase(c, doubleDoubleBall), [
       referenceModel(2 ** -53, 2 ** -1022),
     ])[0]!;
     expect(Math.max(...toFlat(bounds.of('out', 0)!))).toBeLessThan(1e-12);
