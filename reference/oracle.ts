@@ -23,6 +23,7 @@ import { LADDER } from './ladder.ts';
 import { type OpenElements, openCount } from './open-elements.ts';
 import { isSampled, type Sample, type SampleSize, sampledOutput, sampleOf } from './sampling.ts';
 import { elementCount, indexOf, tensorOf } from './tensor.ts';
+import { ELEMENT_LIMIT } from './validate.ts';
 
 /** One element that no level could round; its index is that in the whole output. */
 export interface Undecided {
@@ -105,7 +106,12 @@ function emptyAnswer(attentionCase: AttentionCase, sample: Sample): OracleAnswer
     Object.fromEntries(
       sampled.map((name) => {
         const { shape } = sampledOutput(attentionCase, sample, name);
-        return [name, tensorOf<number>(new Float64Array(elementCount(shape)).fill(value), shape)];
+        const count = elementCount(shape);
+        if (count > ELEMENT_LIMIT) {
+          const limit = `at most ${ELEMENT_LIMIT} elements to answer for, got ${count}`;
+          throw new RangeError(`"${name}" expected ${limit}: choose rows and keys`);
+        }
+        return [name, tensorOf<number>(new Float64Array(count).fill(value), shape)];
       }),
     );
   return {

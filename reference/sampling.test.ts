@@ -48,6 +48,15 @@ describe('a sample of the oracle', () => {
     expect(drawPositions(1, 0, 4)).toEqual([]);
   });
 
+  it('refuses an answer that no memory holds, before it reads anything', () => {
+    const { parameters, inputs } = drawCase(1);
+    const huge = { ...parameters, heads: 16, kv_heads: 16, seq_kv: 2 ** 24, head_dim: 128 };
+    const c = { parameters: huge, inputs, judging: 'random' } as const;
+    expect(() => oracle(c, { rows: [0] })).toThrow(
+      `"d_k" expected at most ${2 ** 30} elements to answer for, got ${2 ** 35}: choose rows and keys`,
+    );
+  });
+
   it('refuses what is no position', () => {
     const c = drawCase(1);
     expect(() => oracle(c, { rows: [4] })).toThrow('"rows" expected positions in 0..3, got 4');
