@@ -90,6 +90,12 @@ function writeCaseFile(folder: string): void {
 }
 
 const seconds = (since: number): number => (performance.now() - since) / 1000;
+
+/** Processor time of all threads since, which a busy machine does not add to. */
+function cpuSeconds(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1e6;
+}
 const peakBytes = (): number => process.resourceUsage().maxRSS * 1024;
 
 function outputsOf({ values }: OracleAnswer): GivenOutputs {
@@ -102,21 +108,22 @@ function outputsOf({ values }: OracleAnswer): GivenOutputs {
 function measure(question: AttentionCase, format: FormatName, shared: Record<string, unknown>) {
   const threads = threadsFor(question);
   const choice = { rows: Number(given.rows), keys: Number(given.keys ?? 0), seed: 1 };
-  const begin = performance.now();
+  const [begin, cpu] = [performance.now(), process.cpuUsage()];
   const answer = oracle(question, { format, threads, ...choice });
   line({
     ...{ bench: 'oracle-sampled', ...shared, ...choice, format, threads },
-    ...{ seconds: seconds(begin), decided_by: answer.decidedBy },
+    ...{ seconds: seconds(begin), cpu_seconds: cpuSeconds(cpu), decided_by: answer.decidedBy },
     ...{ undecided: answer.undecided.length, peak_bytes: peakBytes() },
   });
   if (format !== 'bf16') return;
-  const start = performance.now();
+  const [start, used] = [performance.now(), process.cpuUsage()];
   const { verdict, reason } = judgeSample(question, outputsOf(answer), 'bf16', answer.sample, {
     threads,
   });
   line({
     ...{ bench: 'judge-sampled', ...shared, ...choice, profile: 'bf16', threads },
-    ...{ seconds: seconds(start), verdict, reason, peak_bytes: peakBytes() },
+    ...{ seconds: seconds(start), cpu_seconds: cpuSeconds(used), verdict, reason },
+    peak_bytes: peakBytes(),
   });
 }
 
