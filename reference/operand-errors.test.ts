@@ -3,7 +3,7 @@ import { float64Ball } from './arithmetic/balls.ts';
 import { float64 } from './arithmetic/float64.ts';
 import { attention } from './attention.ts';
 import { operandError } from './bounds.ts';
-import { certify } from './certified.ts';
+import { certifiedCase } from './certified.ts';
 import { drawCase } from './draw-case.ts';
 import { errorModel, growth } from './error-model.ts';
 import { expectation } from './expectation.ts';
@@ -26,7 +26,7 @@ describe('the error of recomputed keys', () => {
       };
       const c = drawCase(5, { ...shape, dtype: 'f32', gradients: false });
       const model = errorModel(PROFILES.f16, 'f32', null);
-      const balls = certify(c, float64Ball);
+      const balls = certifiedCase(c, float64Ball);
       const { k } = operandError(balls, model)!;
       const { y, w_k: w } = c.inputs;
       const expected: number[] = [];
