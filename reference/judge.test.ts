@@ -28,6 +28,8 @@ function withElement(
   return given({ ...outputs, [name]: copy });
 }
 
+const SMALLEST = { heads: 1, seq_q: 1, seq_kv: 1, gradients: false, head_dim_v: 1 } as const;
+
 describe('judge', () => {
   const c = drawCase(8);
 
@@ -209,5 +211,22 @@ describe('the float64 reference stays within its own bound of the truth', () => 
     ])[0]!;
     expect(Math.max(...toFlat(bounds.of('out', 0)!))).toBeLessThan(1e-12);
     expect(Math.min(...toFlat(bounds.of('out', 0)!))).toBeGreaterThan(1e-17);
+  });
+});
+
+describe('the distance in ULPs', () => {
+  it('counts answers below the truth as those above it', () => {
+    const c = drawCase(2, { ...SMALLEST, judging: 'structured' });
+    const { out, lse } = referenceOutputs(c);
+    const exact = roundTo('f32', out!.get(0, 0, 0, 0));
+    for (const factor of [1 + 2 ** -20, 1 - 2 ** -20]) {
+      const given = {
+        out: { dtype: 'F32', tensor: mapTensor(out!, () => exact * factor) },
+        lse: { dtype: 'F32', tensor: lse! },
+      };
+      const { outputs } = judge(c, given, 'f32');
+      const ulps = outputs.out!.max_ulp;
+      expect([factor, ulps > 7 && ulps < 17]).toEqual([factor, true]);
+    }
   });
 });

@@ -54,7 +54,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     source: 'reference/range.ts',
-    tests: ['reference/range.test.ts', ...HONEST],
+    tests: ['reference/range-walk.test.ts', 'reference/range.test.ts', ...HONEST],
   },
   {
     source: 'reference/within-range.ts',

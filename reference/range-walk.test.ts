@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import type { OutputName } from './case.ts';
+import { type CaseChanges, drawCase } from './draw-case.ts';
+import { errorModel } from './error-model.ts';
+import { PROFILE_NAMES, PROFILES, type ProfileName } from './profile.ts';
+import { beyondElements } from './range.ts';
+import { mapTensor, tensorOf, toFlat, zeros } from './tensor.ts';
+
+const PLAIN = { heads: 1, seq_q: 1, seq_kv: 1, head_dim: 1, head_dim_v: 1, scale: 1 } as const;
+
+/** Outputs with an element that the walk over all elements takes for lost. */
+function lost(profile: ProfileName, changes: CaseChanges): OutputName[] {
+  const c = drawCase(4, { judging: 'structured', dtype: 'f32', ...changes });
+  const { batch, heads, seq_q } = c.parameters;
+  const model = errorModel(PROFILES[profile], c.parameters.dtype, null);
+  const beyond = beyondElements(c, model, zeros([batch, heads, seq_q]));
+  return c.parameters.wants.filter((name) => toFlat(beyond[name]!).includes(true));
+}
+
+/** Every element of an input is this number, or these in turn. */
+const all =
+  (given: Partial<Record<'q' | 'k' | 'v' | 'd_out' | 'sink' | 'bias', readonly number[]>>) =>
+  (inputs: Parameters<NonNullable<CaseChanges['adjust']>>[0]): void => {
+    for (const [name, values] of Object.entries(given)) {
+      const key = name as keyof typeof given;
+      const tensor = inputs[key];
+      if (tensor === undefined) continue;
+      let n = 0;
+      inputs[key] = mapTensor(tensor, () => values[n++ % values.length] ?? 0);
+    }
+  };
+
+describe('the walk over every element', () => {
+  it('takes nothing of an ordinary case for lost, at every profile and dtype', () => {
+    for (const profile of PROFILE_NAMES) {
+      for (const dtype of ['f64', 'f32', 'f16', 'bf16'] as const) {
+        const features = { bias: [1, 2, 4, 9], sink: true, scale: 2 };
+        expect([profile, dtype, lost(profile, { dtype, ...features })]).toEqual([
+          profile,
+          dtype,
+          [],
+        ]);
+      }
+    }
+  });
+
+  it('adds up magnitudes: dV of 16 rows, none of which overflows, with signs that cancel', () => {
+    const sizes = all({ v: [2 ** -30], d_out: [2 ** 124, -(2 ** 124)] });
+    expect(lost('f32', { ...PLAIN, seq_q: 16, adjust: sizes })).toEqual(['d_v']);
+    expect(lost('f32', { ...PLAIN, seq_q: 1, adjust: sizes })).toEqual([]);
+  });
+
+  it('loses the rows whose sink or bias the storage format may not hold, and no others', () => {
+    for (const name of ['sink', 'bias'] as const) {
+      const shape = { ...PLAIN, gradients: false, bias: [1, 1, 1, 1], sink: true };
+      const of = (x: number) => lost('f16', { ...shape, adjust: all({ [name]: [x] }) });
+      expect(of(40_000)).toEqual(['out', 'lse']);
+      expect(of(30_000)).toEqual([]);
+    }
+  });
+
+  it('loses a row whose Q or K does not fit the operands when it is scaled', () => {
+    for (const name of ['q', 'k'] as const) {
+      const of = (x: number, scale: number) =>
+        lost('f16', {
+          ...PLAIN,
+          ...{ gradients: false, scale },
+          adjust: all({ q: [2 ** -10], k: [2 ** -10], [name]: [x] }),
+        });
+      expect(of(20_000, 1)).toEqual([]);
+      expect(of(20_000, 4)).toEqual(['out', 'lse']);
+    }
+  });
+
+  it('loses an output whose values overflow before the division, in that component alone', () => {
+    const c = drawCase(4, {
+      ...{ ...PLAIN, seq_kv: 4, head_dim_v: 2, gradients: false },
+      judging: 'structured',
+      adjust: (inputs) => {
+        const values = [1, 2, 3, 4].flatMap((x) => [x, 2 ** 126]);
+        inputs.v = tensorOf(values, [1, 1, 4, 2]);
+      },
+    });
+    const model = errorModel(PROFILES.f32, 'f32', null);
+    const { out, lse } = beyondElements(c, model, zeros([1, 1, 1]));
+    expect([toFlat(out!), toFlat(lse!)]).toEqual([[false, true], [false]]);
+  });
+});
