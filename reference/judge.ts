@@ -88,7 +88,6 @@ function fraction(expected: number, got: number, bound: number, outputMax: numbe
 }
 
 function ulps(format: 'f64' | 'f32' | 'f16' | 'bf16', expected: number, got: number): number {
-  if (expected === got) return 0;
   const error = Math.abs(got - expected);
   return Number.isFinite(error) ? error / ulp(format, expected) : Number.POSITIVE_INFINITY;
 }
