@@ -85,6 +85,7 @@ describe('the table of claims', () => {
     );
     const there = [
       ...files('properties', /\.property\.ts$/),
+      ...files('properties', /-(bounds|range)\.test\.ts$/),
       ...files('spec', /\.check\.ts$/),
       ...files('spec/theory', /\.test\.ts$/),
     ];
