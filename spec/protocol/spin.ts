@@ -64,7 +64,7 @@ export function verify(
   return inFolder(model, async (folder) => {
     await run(folder, 'spin', ['-a', 'model.pml']);
     // Compiling costs more than searching, but for the largest rings.
-    const optimise = /#define RANKS [5-7]/.test(model) ? '-O1' : '-O0';
+    const optimise = /#define RANKS [5-7]/.test(model) ? '-O2' : '-O0';
     await run(folder, 'gcc', [optimise, ...COMPILE, '-o', 'pan', 'pan.c']);
     const args = ['-n', '-m50000', ...(options.waiting ? ['-E'] : [])];
     const text = await run(folder, './pan', args, true);
