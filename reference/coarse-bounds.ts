@@ -14,7 +14,7 @@ import { lseStored } from './bounds.ts';
 import type { AttentionCase, OutputName } from './case.ts';
 import { coarseGradients } from './coarse-gradients.ts';
 import { type Largest, largestOf } from './coarse-magnitudes.ts';
-import { type ErrorModel, errorModel, growth } from './error-model.ts';
+import { type ErrorModel, errorModel, growth, SLACK } from './error-model.ts';
 import { PROFILES, type ProfileName } from './profile.ts';
 import {
   biasError,
@@ -95,9 +95,6 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
     outError: out + finalRounding(model, kappa * v + out),
   };
 }
-
-/** The bounds' own sums and products are rounded, fewer than 2³⁰ times. bounds.md §6 */
-const SLACK = 1 + 2 ** -20;
 
 /**
  * Above this size of an input the judge's own double-double may overflow (products of up to six are

@@ -2,11 +2,12 @@
  * Bounds of the gradients for all elements of a case at once. spec/bounds.md §4, coarse-bounds.ts
  * @module
  */
+import { summedError } from './bounds-backward.ts';
 import type { AttentionCase, OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import type { CoarseForward } from './coarse-bounds.ts';
 import type { Largest } from './coarse-magnitudes.ts';
-import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
+import { type ErrorModel, growth } from './error-model.ts';
 import {
   etaIn,
   factorError,
@@ -22,7 +23,6 @@ import {
   storedGradientError,
   valueTermError,
 } from './gradient-errors.ts';
-import { finalRounding } from './step-errors.ts';
 import { elementCount } from './tensor.ts';
 
 /** A sum that is an element of a gradient: error of its terms, their magnitudes, their number. */
@@ -50,12 +50,10 @@ interface Backward {
   readonly forward: CoarseForward;
 }
 
-/** Lemma Accumulate, as in bounds-backward.ts. */
+/** Lemma Accumulate; the exact sum is at most the magnitude of what is summed. */
 function finishSum({ c, model }: Backward, { error, magnitude, terms }: Summed): number {
-  if (terms === 0) return 0;
-  const grown = sumGrowth(model, terms, c.parameters.partition.ranks + 1, model.accumulation);
-  const summed = error + (magnitude + error) * grown + terms * model.tiny * (1 + grown);
-  return summed + finalRounding(model, magnitude + summed);
+  const sum = { made: error, magnitude, count: terms };
+  return summedError(model, sum, magnitude, c.parameters.partition.ranks);
 }
 
 /** Lemmas Recomputed P, dP, D, dS, Softcap factor: `count` pairs of a row, with Σ P ≤ 1. */

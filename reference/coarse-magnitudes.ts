@@ -3,7 +3,7 @@
  * @module
  */
 import type { AttentionCase } from './case.ts';
-import type { ErrorModel } from './error-model.ts';
+import { type ErrorModel, SLACK } from './error-model.ts';
 import { largestInput } from './range-limits.ts';
 import { projectionError } from './step-errors.ts';
 import { forEachRun, type Tensor } from './tensor.ts';
@@ -35,8 +35,6 @@ export interface Largest {
   readonly y: number;
   readonly w: number;
 }
-
-const SLACK = 1 + 2 ** -20;
 
 interface RowSizes {
   readonly norm: number;

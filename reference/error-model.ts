@@ -13,6 +13,9 @@ import type { Profile } from './profile.ts';
 
 const U64 = 2 ** -53;
 
+/** Relative allowance for float64 rounding in the bounds' own sums and products, of up to 2³⁰ terms. bounds.md §6 */
+export const SLACK = 1 + 2 ** -20;
+
 /** A profile ready for use on inputs of one dtype, with its law of accumulation. */
 export interface ErrorModel extends Profile {
   /** Rounding of an input to the operand format; 0 when the input is already exact there. */

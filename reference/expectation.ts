@@ -27,15 +27,12 @@ import {
 import type { AttentionCase, OutputName, Outputs } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { type CertifiedCase, certifiedCase, type FlatBalls, isBounded } from './certified.ts';
-import { type ErrorModel, errorModel, lambdaFor } from './error-model.ts';
+import { type ErrorModel, errorModel, lambdaFor, SLACK } from './error-model.ts';
 import { unitRoundoff } from './format.ts';
 import { fillRow, type Row, rowMagnitudes } from './magnitudes.ts';
 import { PROFILES, type ProfileName } from './profile.ts';
 import { type Beyond, beyondRange, widenBeyond } from './range.ts';
 import { type Tensor, tensorOf } from './tensor.ts';
-
-/** Relative allowance for float64 rounding in the bounds' own sums and products. bounds.md §6 */
-const SLACK = 1 + 2 ** -20;
 
 /** Bounds of every output; the LSE's depends on the format it is stored in. */
 export interface Bounds {

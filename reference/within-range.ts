@@ -8,7 +8,7 @@
  */
 import { exp } from './arithmetic/float64.ts';
 import { type AttentionCase, wantsGradients } from './case.ts';
-import { type ErrorModel, sumGrowth } from './error-model.ts';
+import { type ErrorModel, SLACK, sumGrowth } from './error-model.ts';
 import {
   changed,
   fitsStorage,
@@ -21,9 +21,6 @@ import {
   over,
   scales,
 } from './range-limits.ts';
-
-/** Sums and products here and there are rounded; each has far fewer than 2²⁰ terms a factor. */
-const SLACK = 1 + 2 ** -20;
 
 /** The largest magnitudes of a case's inputs, K and V as recomputed. */
 interface Largest {

@@ -22,7 +22,7 @@ import {
 } from '../bounds-backward.ts';
 import type { AttentionCase, CaseParameters, OutputName } from '../case.ts';
 import type { Broadcast, CertifiedCase, FlatBalls } from '../certified.ts';
-import type { ErrorModel } from '../error-model.ts';
+import { type ErrorModel, SLACK } from '../error-model.ts';
 import type { Certified, CertifiedOutput } from '../kernels/certify.ts';
 import { fillRow, type Row, type RowMagnitudes, rowMagnitudes } from '../magnitudes.ts';
 import { visibility } from '../mask.ts';
@@ -38,8 +38,6 @@ import {
 } from '../tensor.ts';
 import { gradientErrors, rowErrors } from './row-bounds.ts';
 import type { RowFacts } from './row-facts.ts';
-
-const SLACK = 1 + 2 ** -20;
 
 export function flatOf(tensor: Tensor | undefined, size: number): Float64Array {
   const flat = new Float64Array(tensor === undefined ? size : elementCount(tensor.shape));

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AttentionCase } from '../case.ts';
+import { SLACK } from '../error-model.ts';
 import type { Certified } from '../kernels/certify.ts';
 import { largestInput } from '../range-limits.ts';
 import { kvHead } from '../scores.ts';
@@ -15,9 +16,6 @@ import {
   required,
   weightedMagnitudes,
 } from './weighted.ts';
-
-/** Sums of up to 2³⁰ float64 magnitudes are off by less, relative. */
-const SLACK = 1 + 2 ** -20;
 
 export interface RowFacts {
   readonly b: number;
