@@ -50,6 +50,7 @@ function certificate({ value, error }: Sums, shape: readonly number[]): Certifie
 /** A case on its way through the kernels: allocates results, and runs tasks. */
 interface Run {
   readonly problem: KernelProblem;
+  readonly threads: number;
   readonly allocate: (length: number) => Float64Array;
   /** `listener` is told dS; such a task runs on this thread alone. */
   readonly perform: (task: Task, listener?: ScoreListener | null) => void;
@@ -63,10 +64,13 @@ function onOneThread(problem: KernelProblem): Run['perform'] {
 }
 
 /** The forward pass of the given rows of every head, [B, Hq, rows]. */
-function forwardOf({ problem, allocate, perform }: Run, rows: readonly number[]): RowResults {
+function forwardOf(
+  { problem, threads, allocate, perform }: Run,
+  rows: readonly number[],
+): RowResults {
   const { batch, heads, head_dim_v } = problem.parameters;
   const results = emptyResults(batch * heads * rows.length, head_dim_v, allocate);
-  perform({ kind: 'forward', rows, results });
+  if (rows.length > 0) perform({ kind: 'forward', rows, threads, results });
   return results;
 }
 
@@ -83,7 +87,7 @@ function runOf(
   if (threads === 1 || !threadsAvailable()) {
     const problem = kernelProblem(attentionCase, k, v, errors);
     const allocate = (length: number) => new Float64Array(length);
-    return { problem, allocate, perform: onOneThread(problem) };
+    return { problem, threads: 1, allocate, perform: onOneThread(problem) };
   }
   const { flat, openRange } = sharedCase(attentionCase, k, v, errors);
   const problem = problemOf(flat, openRange);
@@ -92,7 +96,7 @@ function runOf(
     if (listener !== null) alone(task, listener);
     else runThreaded(flat, problem, task, threads);
   };
-  return { problem, allocate: sharedArray, perform };
+  return { problem, threads, allocate: sharedArray, perform };
 }
 
 /** Rows and keys chosen; absent = all. */

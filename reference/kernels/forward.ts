@@ -8,7 +8,15 @@
 import { log } from '../arithmetic/float64.ts';
 import { kvHead } from '../scores.ts';
 import type { KernelModule, Tile } from './module.ts';
-import { eights, type KernelProblem, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
+import {
+  eights,
+  fours,
+  type KernelProblem,
+  PAIR_STRIDE,
+  readRows,
+  TILE,
+  tilesOf,
+} from './problem.ts';
 import {
   denominatorError,
   dotDepth,
@@ -78,19 +86,19 @@ type Tiles = Record<
   Tile
 >;
 
-function layOut(kernels: KernelModule, { width, valueWidth }: KernelProblem, tiles: number): Tiles {
+function layOut(kernels: KernelModule, { width, valueWidth }: KernelProblem, rows: number): Tiles {
   const pairs = TILE * PAIR_STRIDE;
   return kernels.layOut({
     q: TILE * width,
     k: TILE * width,
     v: TILE * valueWidth,
-    packedQ: tiles * TILE * width,
+    packedQ: rows * width,
     packedK: TILE * width,
     packedV: TILE * valueWidth,
     s: pairs,
-    out: tiles * TILE * valueWidth,
-    size: tiles * TILE * valueWidth,
-    state: tiles * TILE * 3,
+    out: rows * valueWidth,
+    size: rows * valueWidth,
+    state: rows * 3,
     maxima: valueWidth,
     squares: TILE,
     bias: pairs,
@@ -98,10 +106,16 @@ function layOut(kernels: KernelModule, { width, valueWidth }: KernelProblem, til
   });
 }
 
-/** A tile of the query rows, and what it has seen: bounds over all its tiles of keys not wholly masked. */
-interface RowTile {
+/** At most TILE query rows of head `h`, and where their results go. */
+export interface RowPart {
+  readonly h: number;
   readonly rows: readonly number[];
-  /** Place of the first row in the block. */
+  readonly at: number;
+}
+
+/** A part of a block, and what it has seen: bounds over all its tiles of keys not wholly masked. */
+interface RowTile extends RowPart {
+  /** Place of the first row in the block, a multiple of four. */
   readonly start: number;
   tiles: number;
   keys: number;
@@ -124,11 +138,10 @@ function loadKeys(
   { run }: KernelModule,
   { parameters: p, k, v, width, valueWidth }: KernelProblem,
   t: Tiles,
-  [b, h]: readonly [number, number],
+  [b, g]: readonly [number, number],
   keys: readonly number[],
 ): KeyTile {
   const n = keys.length;
-  const g = kvHead(p, h);
   readRows(k, b, g, keys, t.k.view, width);
   readRows(v, b, g, keys, t.v.view, valueWidth);
   run.packRows(t.k.at, t.packedK.at, n, p.head_dim, width);
@@ -178,7 +191,7 @@ function absorbKeys(
   kernels: KernelModule,
   problem: KernelProblem,
   t: Tiles,
-  at: readonly [number, number],
+  [b, g]: readonly [number, number],
   tiles: readonly RowTile[],
   keys: readonly number[],
 ): void {
@@ -186,13 +199,14 @@ function absorbKeys(
   const biased = !pairs.plain || eights(keys.length) !== keys.length;
   let loaded: KeyTile | null = null;
   for (const tile of tiles) {
+    const at = [b, tile.h] as const;
     if (biased) {
       const largest = pairs.scores(t.bias.view, at, tile.rows, keys, PAIR_STRIDE);
       if (largest < 0) continue;
       tile.bias = Math.max(tile.bias, largest);
     }
     if (pairs.dropout) pairs.kept(t.keep.view, at, tile.rows, keys, PAIR_STRIDE);
-    loaded ??= loadKeys(kernels, problem, t, at, keys);
+    loaded ??= loadKeys(kernels, problem, t, [b, g], keys);
     absorb(kernels, problem, t, tile, loaded, biased);
   }
 }
@@ -245,6 +259,74 @@ function finishRow(
   }
 }
 
+/** The parts laid out in a block, each from a multiple of four on, and the rows that takes. */
+function tilesOfBlock(parts: readonly RowPart[]): { tiles: RowTile[]; count: number } {
+  let count = 0;
+  const tiles = parts.map((part): RowTile => {
+    const start = count;
+    count += fours(part.rows.length);
+    return { ...part, start, tiles: 0, keys: 0, key: 0, bias: 0, value: 0 };
+  });
+  return { tiles, count };
+}
+
+/** Packs the queries of a tile, and sets out its rows' states; the squares of their norms. */
+function loadQueries(
+  { run }: KernelModule,
+  { parameters: p, q, width, sink }: KernelProblem,
+  t: Tiles,
+  b: number,
+  { h, rows, start }: RowTile,
+): Float64Array {
+  readRows(q, b, h, rows, t.q.view, width);
+  run.packRows(t.q.at, t.packedQ.at + start * width * 8, rows.length, p.head_dim, width);
+  run.rowSquares(t.q.at, t.squares.at, rows.length, width);
+  for (let r = start; r < start + rows.length; r++) {
+    t.state.view[r * 3] = sink === null ? Number.NEGATIVE_INFINITY : (sink[h] ?? 0);
+    t.state.view[r * 3 + 1] = sink === null ? 0 : 1;
+  }
+  return t.squares.view.slice(0, rows.length);
+}
+
+/**
+ * Certified forward of some rows of the heads that share KV head (b, g), over all keys: each tile of
+ * keys is read and packed once for all of them. No bit of a row depends on the other parts.
+ */
+export function forwardBlock(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  [b, g]: readonly [number, number],
+  parts: readonly RowPart[],
+  results: RowResults,
+): void {
+  const { parameters: p, width, sink, keyErrors } = problem;
+  const { tiles, count } = tilesOfBlock(parts);
+  const t = layOut(kernels, problem, count);
+  const queries = tiles.map((tile) => loadQueries(kernels, problem, t, b, tile));
+  for (let first = 0; first < p.seq_kv; first += TILE) {
+    const length = Math.min(TILE, p.seq_kv - first);
+    const keys = Array.from({ length }, (_, n) => first + n);
+    absorbKeys(kernels, problem, t, [b, g], tiles, keys);
+  }
+  const head = b * p.kv_heads + g;
+  const keyError = keyErrors === null ? 0 : (keyErrors.keyNorm[head] ?? 0);
+  const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
+  tiles.forEach((seen, n) => {
+    const ceiling = sink === null ? 0 : Math.abs(sink[seen.h] ?? 0);
+    queries[n]?.forEach((square, r) => {
+      const score = scoreBound(
+        setting,
+        norm(square, width),
+        seen.key,
+        keyError,
+        seen.bias,
+        ceiling,
+      );
+      finishRow(problem, t, seen.start + r, head, score, seen, { results, at: seen.at + r });
+    });
+  });
+}
+
 /** Certified forward of at most ROW_BLOCK rows of (b, h) over all keys, into results[at…]. */
 export function forwardRows(
   kernels: KernelModule,
@@ -254,37 +336,6 @@ export function forwardRows(
   results: RowResults,
   at: number,
 ): void {
-  const { parameters: p, width, sink, keyErrors } = problem;
-  const tiles = tilesOf(rows).map(
-    (part, n): RowTile => ({
-      ...{ rows: part, start: n * TILE, tiles: 0, keys: 0, key: 0, bias: 0, value: 0 },
-    }),
-  );
-  const t = layOut(kernels, problem, tiles.length);
-  const start = sink === null ? Number.NEGATIVE_INFINITY : (sink[h] ?? 0);
-  for (let r = 0; r < rows.length; r++) {
-    t.state.view[r * 3] = start;
-    t.state.view[r * 3 + 1] = sink === null ? 0 : 1;
-  }
-  const queries = new Float64Array(rows.length);
-  for (const { rows: part, start: first } of tiles) {
-    readRows(problem.q, b, h, part, t.q.view, width);
-    const packed = t.packedQ.at + first * width * 8;
-    kernels.run.packRows(t.q.at, packed, part.length, p.head_dim, width);
-    kernels.run.rowSquares(t.q.at, t.squares.at, part.length, width);
-    queries.set(t.squares.view.subarray(0, part.length), first);
-  }
-  const all = Array.from({ length: p.seq_kv }, (_, j) => j);
-  for (const keys of tilesOf(all)) absorbKeys(kernels, problem, t, [b, h], tiles, keys);
-  const head = b * p.kv_heads + kvHead(p, h);
-  const keyError = keyErrors === null ? 0 : (keyErrors.keyNorm[head] ?? 0);
-  const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
-  const ceiling = sink === null ? 0 : Math.abs(start);
-  for (let r = 0; r < rows.length; r++) {
-    const seen = tiles[Math.floor(r / TILE)];
-    if (seen === undefined) continue;
-    const query = norm(queries[r] ?? 0, width);
-    const score = scoreBound(setting, query, seen.key, keyError, seen.bias, ceiling);
-    finishRow(problem, t, r, head, score, seen, { results, at: at + r });
-  }
+  const parts = tilesOf(rows).map((part, n) => ({ h, rows: part, at: at + n * TILE }));
+  forwardBlock(kernels, problem, [b, kvHead(problem.parameters, h)], parts, results);
 }

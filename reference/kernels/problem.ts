@@ -45,7 +45,8 @@ export interface KernelProblem {
   readonly valueWidth: number;
 }
 
-const fours = (n: number): number => Math.ceil(n / 4) * 4;
+/** Rows of the panels that so many take. */
+export const fours = (n: number): number => Math.ceil(n / 4) * 4;
 
 /** Columns of a tile that its elementwise passes go through. */
 export const eights = (n: number): number => Math.ceil(n / 8) * 8;

@@ -9,9 +9,9 @@ import type { AttentionCase, CaseParameters, InputName } from '../case.ts';
 import type { FileRange } from '../stored-file.ts';
 import { type RangedStorage, rangedTensor, tensorOf } from '../tensor.ts';
 import { backwardRange, type Deltas, RANGE, type ScoreListener, type Sums } from './backward.ts';
-import { forwardRows, ROW_BLOCK, type RowResults } from './forward.ts';
+import { forwardBlock, ROW_BLOCK, type RowPart, type RowResults } from './forward.ts';
 import type { KernelModule } from './module.ts';
-import { type KernelProblem, type KeyErrors, kernelProblem } from './problem.ts';
+import { fours, type KernelProblem, type KeyErrors, kernelProblem, TILE } from './problem.ts';
 
 /** A tensor as a flat array, or as what it is in a file, and its shape; row-major. */
 export interface FlatTensor {
@@ -34,6 +34,8 @@ export interface FlatCase {
 export interface ForwardTask {
   readonly kind: 'forward';
   readonly rows: readonly number[];
+  /** Threads to find work for; no bit depends on it. */
+  readonly threads: number;
   /** [B, Hq, rows] */
   readonly results: RowResults;
 }
@@ -68,10 +70,57 @@ export function problemOf(
   return kernelProblem(attentionCase, open(k), open(v), keyErrors);
 }
 
-/** Units of a task: blocks of query rows of each head, or KV heads. */
-export function unitCount({ parameters: p }: KernelProblem, task: Task): number {
-  if (task.kind === 'backward') return p.batch * p.kv_heads;
-  return p.batch * p.heads * Math.ceil(task.rows.length / ROW_BLOCK);
+/** How the rows of the heads that share a KV head are divided: into tiles of one head, and those into units. */
+interface Division {
+  /** Tiles of a head, and of all its heads. */
+  readonly each: number;
+  readonly tiles: number;
+  /** Units of a KV head. */
+  readonly units: number;
+}
+
+/**
+ * As few units as have room for their rows, for each reads all keys; but more where threads would stand
+ * idle else.
+ */
+function division({ parameters: p }: KernelProblem, { rows, threads }: ForwardTask): Division {
+  const each = Math.ceil(rows.length / TILE);
+  const tiles = each * (p.heads / p.kv_heads);
+  const heads = p.batch * p.kv_heads;
+  const room = Math.floor(ROW_BLOCK / fours(Math.min(TILE, rows.length)));
+  let units = Math.ceil(tiles / room);
+  while (units < tiles && (heads * units) % threads > 0 && heads * units < 4 * threads) units++;
+  return { each, tiles, units };
+}
+
+/** Units of a task: blocks of the query rows of each KV head's heads, or KV heads. */
+export function unitCount(problem: KernelProblem, task: Task): number {
+  const { batch, kv_heads } = problem.parameters;
+  if (task.kind === 'backward') return batch * kv_heads;
+  return batch * kv_heads * division(problem, task).units;
+}
+
+/** The tiles of unit `n` of a forward pass. */
+function forwardUnit(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  task: ForwardTask,
+  n: number,
+): void {
+  const { heads, kv_heads } = problem.parameters;
+  const { rows, results } = task;
+  const { each, tiles, units } = division(problem, task);
+  const [head, unit] = [Math.floor(n / units), n % units];
+  const [b, g] = [Math.floor(head / kv_heads), head % kv_heads];
+  const [first, end] = [unit, unit + 1].map((at) => Math.floor((at * tiles) / units));
+  const parts: RowPart[] = [];
+  for (let tile = first ?? 0; tile < (end ?? 0); tile++) {
+    const h = g * (heads / kv_heads) + Math.floor(tile / each);
+    const start = (tile % each) * TILE;
+    const at = (b * heads + h) * rows.length + start;
+    parts.push({ h, rows: rows.slice(start, start + TILE), at });
+  }
+  forwardBlock(kernels, problem, [b, g], parts, results);
 }
 
 function within(sums: Sums | null, start: number, length: number): Sums | null {
@@ -121,13 +170,5 @@ export function runUnit(
 ): void {
   if (task.kind === 'backward') {
     backwardHead(kernels, problem, task, n, onScores);
-    return;
-  }
-  const { rows, results } = task;
-  const blocks = Math.ceil(rows.length / ROW_BLOCK);
-  const [head, block] = [Math.floor(n / blocks), n % blocks];
-  const { heads } = problem.parameters;
-  const part = rows.slice(block * ROW_BLOCK, (block + 1) * ROW_BLOCK);
-  const at = head * rows.length + block * ROW_BLOCK;
-  forwardRows(kernels, problem, [Math.floor(head / heads), head % heads], part, results, at);
+  } else forwardUnit(kernels, problem, task, n);
 }

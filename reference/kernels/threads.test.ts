@@ -1,9 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import { drawCase } from '../draw-case.ts';
-import { toFlat } from '../tensor.ts';
+import { oneHead } from '../one-head.ts';
+import { forEachIndex, type Tensor, tensorOf, toFlat } from '../tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { type Certified, certify } from './certify.ts';
 import { workOff } from './threads.ts';
+
+/** Some entries of one axis, of every output. */
+function part(certified: Certified, axis: number, at: readonly number[]): Certified {
+  const of = (tensor: Tensor): Tensor => {
+    const few = tensor.shape.map((n, k) => (k === axis ? at.length : n));
+    const values: number[] = [];
+    forEachIndex(few, (index) => {
+      values.push(tensor.get(...index.map((x, k) => (k === axis ? at[x]! : x))));
+    });
+    return tensorOf(values, few);
+  };
+  return Object.fromEntries(
+    Object.entries(certified).map(([name, { mid, radius }]) => [
+      name,
+      { mid: of(mid), radius: of(radius) },
+    ]),
+  );
+}
 
 const flat = (certified: Certified) =>
   Object.entries(certified).map(([name, { mid, radius }]) => [
@@ -32,6 +51,30 @@ describe('threads of the kernels', () => {
     const one = flat(certify(c));
     for (let run = 0; run < 3; run++) {
       expect(flat(certify(c, { threads: 2 }))).toEqual(one);
+    }
+  });
+
+  it('give the same bits however the rows of heads that share their keys are divided', () => {
+    const c = drawCase(4, {
+      ...{ heads: 6, kv_heads: 2, seq_q: 137, seq_kv: 300, batch: 1, gradients: false },
+      ...{ causal: 'bottom-right', sink: true, bias: [1, 6, 137, 300] },
+    });
+    const one = certify(c);
+    for (const threads of [2, 3, 7]) expect(flat(certify(c, { threads }))).toEqual(flat(one));
+    // One head at a time has nothing to share.
+    for (let h = 0; h < 6; h++)
+      expect(flat(certify(oneHead(c, 0, h)))).toEqual(flat(part(one, 1, [h])));
+  });
+
+  it('give rows of a sample the bits of the whole run, radii too where every key is seen', () => {
+    const shape = { heads: 6, kv_heads: 2, seq_q: 137, seq_kv: 300, batch: 1, gradients: false };
+    const c = drawCase(4, shape);
+    const whole = certify(c);
+    for (const rows of [[3], [0, 1, 2, 130, 136], Array.from({ length: 136 }, (_, n) => n + 1)]) {
+      const chosen = flat(part(whole, 2, rows));
+      for (const threads of [1, 2]) {
+        expect(flat(certify(c, { rows, threads }))).toEqual(chosen);
+      }
     }
   });
 
