@@ -1,9 +1,11 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { drawCase } from '../draw-case.ts';
 import { oneHead } from '../one-head.ts';
 import { forEachIndex, type Tensor, tensorOf, toFlat } from '../tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { type Certified, certify } from './certify.ts';
+import { collect } from './collect.ts';
 import { workOff } from './threads.ts';
 
 /** Some entries of one axis, of every output. */
@@ -76,6 +78,25 @@ describe('threads of the kernels', () => {
         expect(flat(certify(c, { rows, threads }))).toEqual(chosen);
       }
     }
+  });
+
+  it('let go of the tensors of a task when it is over', async () => {
+    const shape = { batch: 1, heads: 2, kv_heads: 2, seq_q: 1, seq_kv: 4e4, head_dim: 8 };
+    const c = drawCase(3, { ...shape, head_dim_v: 8, wants: ['d_k', 'd_v'] });
+    let bytes = 0;
+    const resident = async (): Promise<number> => {
+      const { d_k, d_v } = certify(c, { threads: 2 });
+      bytes = 16 * ((d_k?.mid.data.length ?? 0) + (d_v?.mid.data.length ?? 0));
+      await setTimeout(50);
+      collect();
+      return process.memoryUsage.rss();
+    };
+    const first = await resident();
+    let most = first;
+    for (let run = 0; run < 6; run++) most = Math.max(most, await resident());
+    expect(bytes).toBeGreaterThan(2e7);
+    // What a run leaves behind is there until the thread has come round to it; not that of all six.
+    expect(most - first).toBeLessThan(3 * bytes);
   });
 
   it('refuse a number of threads that is none', () => {

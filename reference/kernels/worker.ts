@@ -1,9 +1,10 @@
 /**
- * A thread of the kernels: takes units of each task it is told until none is left.
+ * A thread of the kernels: takes units of each task it is told until none is left, and keeps nothing.
  * @module
  */
 import { parentPort } from 'node:worker_threads';
 import { fileStorage } from '../stored-file.ts';
+import { collect } from './collect.ts';
 import { serve, type ThreadMessage } from './threads.ts';
 
 parentPort?.on('message', (message: ThreadMessage) => {
@@ -13,4 +14,6 @@ parentPort?.on('message', (message: ThreadMessage) => {
     // The main thread has been told by the counters; it is waiting and reads no messages.
     console.error(error);
   }
+  // On a turn of its own: only then has the message itself been let go.
+  setImmediate(collect);
 });
