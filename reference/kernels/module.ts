@@ -185,7 +185,7 @@ function instantiate(): KernelModule {
     }
     const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE);
     if (missing > 0) memory.grow(missing);
-    new Uint8Array(memory.buffer, 0, end).fill(0);
+    new Uint8Array(memory.buffer, FIRST, end - FIRST).fill(0);
     const tiles = {} as Record<K, Tile>;
     names.forEach((name, n) => {
       const at = starts[n] ?? 0;

@@ -77,43 +77,82 @@ export function exp(x: v128): v128 {
   return f64x2.mul(y, powerOfTwo(k));
 }
 
+/**
+ * Where `expConstants` keeps what `expEight` needs: compiled code loads a double from memory and doubles
+ * it in one step, but would make each constant anew, in three, and then run out of registers for them.
+ */
+const TABLE: usize = 0;
+
+/** Fills the table; to be called before `expEight`. */
+export function expConstants(): void {
+  store<f64>(TABLE, LOG2_E, 0);
+  store<f64>(TABLE, LN2_HIGH, 8);
+  store<f64>(TABLE, LN2_LOW, 16);
+  store<f64>(TABLE, INTEGER_BITS, 24);
+  store<f64>(TABLE, 708, 32);
+  store<f64>(TABLE, 0.5, 40);
+  store<f64>(TABLE, 1, 48);
+  store<f64>(TABLE, 1.0 / 87178291200.0, 56);
+  store<f64>(TABLE, 1.0 / 6227020800.0, 64);
+  store<f64>(TABLE, 1.0 / 479001600.0, 72);
+  store<f64>(TABLE, 1.0 / 39916800.0, 80);
+  store<f64>(TABLE, 1.0 / 3628800.0, 88);
+  store<f64>(TABLE, 1.0 / 362880.0, 96);
+  store<f64>(TABLE, 1.0 / 40320.0, 104);
+  store<f64>(TABLE, 1.0 / 5040.0, 112);
+  store<f64>(TABLE, 1.0 / 720.0, 120);
+  store<f64>(TABLE, 1.0 / 120.0, 128);
+  store<f64>(TABLE, 1.0 / 24.0, 136);
+  store<f64>(TABLE, 1.0 / 6.0, 144);
+  store<f64>(TABLE, 1.0 / 2.0, 152);
+}
+
+/** Constant n of the table, in both lanes. */
+@inline
+function constant(n: usize): v128 {
+  return v128.load64_splat(TABLE + (n << 3));
+}
+
 /** Is any lane beyond the range in which one multiplication scales? */
 @inline
 function far(x: v128): v128 {
-  return f64x2.gt(f64x2.abs(x), f64x2.splat(708));
+  return f64x2.gt(f64x2.abs(x), constant(4));
 }
 
 /** round(x·log₂e) */
 @inline
 function exponent(x: v128): v128 {
-  return round(f64x2.mul(x, f64x2.splat(LOG2_E)));
+  const v = f64x2.mul(x, constant(0));
+  const nearest = f64x2.nearest(v);
+  const half = f64x2.eq(f64x2.sub(v, nearest), constant(5));
+  return f64x2.add(nearest, v128.and(half, constant(6)));
 }
 
 /** x − k·ln 2 */
 @inline
 function reduced(x: v128, k: v128): v128 {
-  const high = f64x2.sub(x, f64x2.mul(k, f64x2.splat(LN2_HIGH)));
-  return f64x2.sub(high, f64x2.mul(k, f64x2.splat(LN2_LOW)));
+  const high = f64x2.sub(x, f64x2.mul(k, constant(1)));
+  return f64x2.sub(high, f64x2.mul(k, constant(2)));
+}
+
+/** `step` with constant n of the table. */
+@inline
+function next(sum: v128, r: v128, n: usize): v128 {
+  return f64x2.add(f64x2.mul(sum, r), constant(n));
 }
 
 /** (1 + (r + r²·sum))·2^k */
 @inline
 function scaled(r: v128, sum: v128, k: v128): v128 {
-  const y = f64x2.add(f64x2.splat(1), f64x2.add(r, f64x2.mul(f64x2.mul(r, r), sum)));
-  return f64x2.mul(y, powerOfTwo(k));
+  const one = constant(6);
+  const y = f64x2.add(one, f64x2.add(r, f64x2.mul(f64x2.mul(r, r), sum)));
+  const bits = i64x2.shl(f64x2.add(k, constant(3)), 52);
+  return f64x2.mul(y, i64x2.add(bits, one));
 }
 
-/** exp of the eight doubles at `at`, in place: the steps of `exp`, four vectors side by side. */
+/** exp of four vectors within range, side by side, to the eight doubles at `at`. */
 @inline
-export function expEight(at: usize): void {
-  const a = v128.load(at);
-  const b = v128.load(at, 16);
-  const c = v128.load(at, 32);
-  const d = v128.load(at, 48);
-  if (v128.any_true(v128.or(v128.or(far(a), far(b)), v128.or(far(c), far(d))))) {
-    for (let n: usize = 0; n < 64; n += 16) v128.store(at + n, exp(v128.load(at + n)));
-    return;
-  }
+function expNear(at: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ka = exponent(a);
   const kb = exponent(b);
   const kc = exponent(c);
@@ -122,59 +161,73 @@ export function expEight(at: usize): void {
   const rb = reduced(b, kb);
   const rc = reduced(c, kc);
   const rd = reduced(d, kd);
-  const first = f64x2.splat(1.0 / 87178291200.0);
-  let sa = step(first, ra, 1.0 / 6227020800.0);
-  let sb = step(first, rb, 1.0 / 6227020800.0);
-  let sc = step(first, rc, 1.0 / 6227020800.0);
-  let sd = step(first, rd, 1.0 / 6227020800.0);
-  sa = step(sa, ra, 1.0 / 479001600.0);
-  sb = step(sb, rb, 1.0 / 479001600.0);
-  sc = step(sc, rc, 1.0 / 479001600.0);
-  sd = step(sd, rd, 1.0 / 479001600.0);
-  sa = step(sa, ra, 1.0 / 39916800.0);
-  sb = step(sb, rb, 1.0 / 39916800.0);
-  sc = step(sc, rc, 1.0 / 39916800.0);
-  sd = step(sd, rd, 1.0 / 39916800.0);
-  sa = step(sa, ra, 1.0 / 3628800.0);
-  sb = step(sb, rb, 1.0 / 3628800.0);
-  sc = step(sc, rc, 1.0 / 3628800.0);
-  sd = step(sd, rd, 1.0 / 3628800.0);
-  sa = step(sa, ra, 1.0 / 362880.0);
-  sb = step(sb, rb, 1.0 / 362880.0);
-  sc = step(sc, rc, 1.0 / 362880.0);
-  sd = step(sd, rd, 1.0 / 362880.0);
-  sa = step(sa, ra, 1.0 / 40320.0);
-  sb = step(sb, rb, 1.0 / 40320.0);
-  sc = step(sc, rc, 1.0 / 40320.0);
-  sd = step(sd, rd, 1.0 / 40320.0);
-  sa = step(sa, ra, 1.0 / 5040.0);
-  sb = step(sb, rb, 1.0 / 5040.0);
-  sc = step(sc, rc, 1.0 / 5040.0);
-  sd = step(sd, rd, 1.0 / 5040.0);
-  sa = step(sa, ra, 1.0 / 720.0);
-  sb = step(sb, rb, 1.0 / 720.0);
-  sc = step(sc, rc, 1.0 / 720.0);
-  sd = step(sd, rd, 1.0 / 720.0);
-  sa = step(sa, ra, 1.0 / 120.0);
-  sb = step(sb, rb, 1.0 / 120.0);
-  sc = step(sc, rc, 1.0 / 120.0);
-  sd = step(sd, rd, 1.0 / 120.0);
-  sa = step(sa, ra, 1.0 / 24.0);
-  sb = step(sb, rb, 1.0 / 24.0);
-  sc = step(sc, rc, 1.0 / 24.0);
-  sd = step(sd, rd, 1.0 / 24.0);
-  sa = step(sa, ra, 1.0 / 6.0);
-  sb = step(sb, rb, 1.0 / 6.0);
-  sc = step(sc, rc, 1.0 / 6.0);
-  sd = step(sd, rd, 1.0 / 6.0);
-  sa = step(sa, ra, 1.0 / 2.0);
-  sb = step(sb, rb, 1.0 / 2.0);
-  sc = step(sc, rc, 1.0 / 2.0);
-  sd = step(sd, rd, 1.0 / 2.0);
+  let sa = next(constant(7), ra, 8);
+  let sb = next(constant(7), rb, 8);
+  let sc = next(constant(7), rc, 8);
+  let sd = next(constant(7), rd, 8);
+  sa = next(sa, ra, 9);
+  sb = next(sb, rb, 9);
+  sc = next(sc, rc, 9);
+  sd = next(sd, rd, 9);
+  sa = next(sa, ra, 10);
+  sb = next(sb, rb, 10);
+  sc = next(sc, rc, 10);
+  sd = next(sd, rd, 10);
+  sa = next(sa, ra, 11);
+  sb = next(sb, rb, 11);
+  sc = next(sc, rc, 11);
+  sd = next(sd, rd, 11);
+  sa = next(sa, ra, 12);
+  sb = next(sb, rb, 12);
+  sc = next(sc, rc, 12);
+  sd = next(sd, rd, 12);
+  sa = next(sa, ra, 13);
+  sb = next(sb, rb, 13);
+  sc = next(sc, rc, 13);
+  sd = next(sd, rd, 13);
+  sa = next(sa, ra, 14);
+  sb = next(sb, rb, 14);
+  sc = next(sc, rc, 14);
+  sd = next(sd, rd, 14);
+  sa = next(sa, ra, 15);
+  sb = next(sb, rb, 15);
+  sc = next(sc, rc, 15);
+  sd = next(sd, rd, 15);
+  sa = next(sa, ra, 16);
+  sb = next(sb, rb, 16);
+  sc = next(sc, rc, 16);
+  sd = next(sd, rd, 16);
+  sa = next(sa, ra, 17);
+  sb = next(sb, rb, 17);
+  sc = next(sc, rc, 17);
+  sd = next(sd, rd, 17);
+  sa = next(sa, ra, 18);
+  sb = next(sb, rb, 18);
+  sc = next(sc, rc, 18);
+  sd = next(sd, rd, 18);
+  sa = next(sa, ra, 19);
+  sb = next(sb, rb, 19);
+  sc = next(sc, rc, 19);
+  sd = next(sd, rd, 19);
   v128.store(at, scaled(ra, sa, ka), 0);
   v128.store(at, scaled(rb, sb, kb), 16);
   v128.store(at, scaled(rc, sc, kc), 32);
   v128.store(at, scaled(rd, sd, kd), 48);
+}
+
+/** exp(x − shift) of the eight doubles at `at`, in place: the steps of `exp`. */
+@inline
+export function expEight(at: usize, shift: v128): void {
+  const a = f64x2.sub(v128.load(at), shift);
+  const b = f64x2.sub(v128.load(at, 16), shift);
+  const c = f64x2.sub(v128.load(at, 32), shift);
+  const d = f64x2.sub(v128.load(at, 48), shift);
+  if (v128.any_true(v128.or(v128.or(far(a), far(b)), v128.or(far(c), far(d))))) {
+    v128.store(at, exp(a));
+    v128.store(at, exp(b), 16);
+    v128.store(at, exp(c), 32);
+    v128.store(at, exp(d), 48);
+  } else expNear(at, a, b, c, d);
 }
 
 /** e^x. */
@@ -224,7 +277,9 @@ export function expMany(from: usize, to: usize, count: i32): void {
 
 /** The same through `expEight`, in place; `count` is a multiple of eight. For tests. */
 export function expEights(at: usize, count: i32): void {
-  for (let n: usize = 0; n < <usize>count * 8; n += 64) expEight(at + n);
+  expConstants();
+  const none = f64x2.splat(0);
+  for (let n: usize = 0; n < <usize>count * 8; n += 64) expEight(at + n, none);
 }
 
 /** log of `count` doubles; for tests. */

@@ -5,25 +5,16 @@
  * the tile are what the radii of dQ, dK and dV are made of (spec/bounds.md, the kernels' radii).
  * @module
  */
-import { expEight, tanh } from './elementary';
+import { expConstants, expEight, tanh } from './elementary';
 
 /** Doubles per row of `facts`: m, 1/l, dLSE − D, then the three errors, and two of padding. */
 const FACTS: usize = 8;
 
-/** s − m in place of raw: scale → softcap → + bias; `slope` receives 1 − tanh² under a softcap. */
-@inline
-function shiftRow(
-  s: usize,
-  bias: usize,
-  columns: i32,
-  scale: f64,
-  softcap: f64,
-  m: f64,
-  slope: usize,
-): void {
+/** s → softcap → + bias in place; `slope` receives 1 − tanh² under a softcap. */
+function capAndBias(s: usize, bias: usize, columns: i32, softcap: f64, slope: usize): void {
   const one = f64x2.splat(1);
   for (let n: usize = 0; n < <usize>columns << 3; n += 16) {
-    let x = f64x2.mul(f64x2.splat(scale), v128.load(s + n));
+    let x = v128.load(s + n);
     if (softcap != 0) {
       const t0 = tanh(f64x2.extract_lane(x, 0) / softcap);
       const t1 = tanh(f64x2.extract_lane(x, 1) / softcap);
@@ -32,9 +23,30 @@ function shiftRow(
       v128.store(slope + n, f64x2.sub(one, f64x2.mul(t, t)));
     }
     if (bias != 0) x = f64x2.add(x, v128.load(bias + n));
-    v128.store(s + n, f64x2.sub(x, f64x2.splat(m)));
+    v128.store(s + n, x);
   }
-  for (let n: usize = 0; n < <usize>columns << 3; n += 64) expEight(s + n);
+}
+
+/** exp(s − m) in place of raw, s = scale·raw → softcap → + bias. */
+@inline
+function weighRow(
+  s: usize,
+  bias: usize,
+  columns: i32,
+  scale: f64,
+  softcap: f64,
+  m: f64,
+  slope: usize,
+): void {
+  const bytes = <usize>columns << 3;
+  const scales = f64x2.splat(scale);
+  for (let n: usize = 0; n < bytes; n += 32) {
+    v128.store(s + n, f64x2.mul(scales, v128.load(s + n)));
+    v128.store(s + n, f64x2.mul(scales, v128.load(s + n, 16)), 16);
+  }
+  if (softcap != 0 || bias != 0) capAndBias(s, bias, columns, softcap, slope);
+  const shift = f64x2.splat(m);
+  for (let n: usize = 0; n < bytes; n += 64) expEight(s + n, shift);
 }
 
 /** One row of the tile; the arguments are those of `gradientTile`, at this row. */
@@ -54,7 +66,7 @@ function gradientRow(
   byRow: usize,
   slope: usize,
 ): void {
-  shiftRow(s, bias, columns, scale, softcap, load<f64>(facts), slope);
+  weighRow(s, bias, columns, scale, softcap, load<f64>(facts), slope);
   const inverse = f64x2.splat(load<f64>(facts, 8));
   const delta = f64x2.splat(load<f64>(facts, 16));
   const relative = f64x2.splat(load<f64>(facts, 24));
@@ -112,6 +124,7 @@ export function gradientTile(
   byColumn: usize,
   slope: usize,
 ): void {
+  expConstants();
   for (let n: usize = 0; n < <usize>columns << 4; n += 16) v128.store(byColumn + n, f64x2.splat(0));
   for (let i = 0; i < rows; i++) {
     const skip = (<usize>i * stride) << 3;

@@ -201,15 +201,14 @@ export function addProduct(
   }
 }
 
-/** Largest magnitude of each column of `source` [rows, width], into `to`; width is even. */
+/** Largest magnitude of each column of `source` [rows, width], all finite, into `to`; width is even. */
 export function columnMaxima(source: usize, to: usize, rows: i32, width: i32): void {
-  for (let c: usize = 0; c < <usize>width << 3; c += 16) {
-    let top = f64x2.splat(0);
-    let from = source + c;
-    for (let r = 0; r < rows; r++, from += <usize>width << 3) {
-      top = f64x2.max(top, f64x2.abs(v128.load(from)));
+  const end = to + (<usize>width << 3);
+  for (let at = to; at < end; at += 16) v128.store(at, f64x2.splat(0));
+  for (let r = 0; r < rows; r++) {
+    for (let at = to; at < end; at += 16, source += 16) {
+      v128.store(at, f64x2.pmax(v128.load(at), f64x2.abs(v128.load(source))));
     }
-    v128.store(to + c, top);
   }
 }
 

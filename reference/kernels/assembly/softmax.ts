@@ -5,15 +5,38 @@
  * everything summed so far is multiplied by exp(m_old − m_new); spec (20).
  * @module
  */
-import { exp1, expEight, tanh } from './elementary';
+import { exp1, expConstants, expEight, tanh } from './elementary';
 
-/** s = scale·raw → softcap → + bias, of one row in place; the largest is returned. */
+/** The larger of two largest, lane by lane and then across; a score that is not a number is found in the sum. */
 @inline
-function scoreRow(s: usize, bias: usize, columns: i32, scale: f64, softcap: f64): f64 {
+function largest(a: v128, b: v128): f64 {
+  const top = f64x2.pmax(a, b);
+  return max(f64x2.extract_lane(top, 0), f64x2.extract_lane(top, 1));
+}
+
+/** s = scale·raw of one row in place; the largest is returned. */
+@inline
+function scaleScores(s: usize, columns: i32, scale: f64): f64 {
   const scales = f64x2.splat(scale);
+  let top0 = f64x2.splat(-Infinity);
+  let top1 = top0;
+  const end = s + (<usize>columns << 3);
+  for (; s < end; s += 32) {
+    const x0 = f64x2.mul(scales, v128.load(s));
+    const x1 = f64x2.mul(scales, v128.load(s, 16));
+    v128.store(s, x0);
+    v128.store(s, x1, 16);
+    top0 = f64x2.pmax(top0, x0);
+    top1 = f64x2.pmax(top1, x1);
+  }
+  return largest(top0, top1);
+}
+
+/** s → softcap → + bias of one row in place; the largest is returned. */
+function capAndBias(s: usize, bias: usize, columns: i32, softcap: f64): f64 {
   let top = f64x2.splat(-Infinity);
   for (let n: usize = 0; n < <usize>columns << 3; n += 16) {
-    let x = f64x2.mul(scales, v128.load(s + n));
+    let x = v128.load(s + n);
     if (softcap != 0) {
       const first = softcap * tanh(f64x2.extract_lane(x, 0) / softcap);
       const second = softcap * tanh(f64x2.extract_lane(x, 1) / softcap);
@@ -21,9 +44,9 @@ function scoreRow(s: usize, bias: usize, columns: i32, scale: f64, softcap: f64)
     }
     if (bias != 0) x = f64x2.add(x, v128.load(bias + n));
     v128.store(s + n, x);
-    top = f64x2.max(top, x);
+    top = f64x2.pmax(top, x);
   }
-  return max(f64x2.extract_lane(top, 0), f64x2.extract_lane(top, 1));
+  return largest(top, top);
 }
 
 /** Weights exp(s − m) of one row in place, zero where dropped; their sum before dropping. */
@@ -32,20 +55,18 @@ function weighRow(s: usize, keep: usize, columns: i32, m: f64): f64 {
   const shift = f64x2.splat(m);
   let sum0 = f64x2.splat(0);
   let sum1 = f64x2.splat(0);
-  for (let n: usize = 0; n < <usize>columns << 3; n += 64) {
-    for (let k = n; k < n + 64; k += 16) {
-      v128.store(s + k, f64x2.sub(v128.load(s + k), shift));
-    }
-    expEight(s + n);
-    for (let k = n; k < n + 64; k += 32) {
-      const w0 = v128.load(s + k);
-      const w1 = v128.load(s + k, 16);
-      sum0 = f64x2.add(sum0, w0);
-      sum1 = f64x2.add(sum1, w1);
-      if (keep != 0) {
-        v128.store(s + k, f64x2.mul(w0, v128.load(keep + k)));
-        v128.store(s + k, f64x2.mul(w1, v128.load(keep + k, 16)), 16);
+  const end = s + (<usize>columns << 3);
+  for (; s < end; s += 64) {
+    expEight(s, shift);
+    sum0 = f64x2.add(sum0, v128.load(s));
+    sum1 = f64x2.add(sum1, v128.load(s, 16));
+    sum0 = f64x2.add(sum0, v128.load(s, 32));
+    sum1 = f64x2.add(sum1, v128.load(s, 48));
+    if (keep != 0) {
+      for (let k: usize = 0; k < 64; k += 16) {
+        v128.store(s + k, f64x2.mul(v128.load(s + k), v128.load(keep + k)));
       }
+      keep += 64;
     }
   }
   const sum = f64x2.add(sum0, sum1);
@@ -89,11 +110,15 @@ export function softmaxTile(
   maxima: usize,
   width: i32,
 ): void {
+  expConstants();
   for (let i = 0; i < rows; i++) {
     const skip = (<usize>i * stride) << 3;
     const at = state + <usize>i * 24;
     const row = (<usize>i * width) << 3;
-    const top = scoreRow(s + skip, bias == 0 ? 0 : bias + skip, columns, scale, softcap);
+    let top = scaleScores(s + skip, columns, scale);
+    if (softcap != 0 || bias != 0) {
+      top = capAndBias(s + skip, bias == 0 ? 0 : bias + skip, columns, softcap);
+    }
     let m = load<f64>(at);
     if (top > m) {
       if (m != -Infinity) {
