@@ -125,6 +125,16 @@ describe('xattn fuzz', () => {
     expect(stdout).toContain(', 0 attempts to shrink');
   });
 
+  it('calls no candidate flaky for the sign of a NaN, which no engine keeps', () => {
+    const { status, folder } = fuzz(fake('nan-signs'), 'nan-signs', '--runs', '1');
+    expect(status).toBe(1);
+    const { flaky, shrinkSeconds } = JSON.parse(
+      readFileSync(join(findingsIn(folder)[0]!, 'fuzz.json'), 'utf8'),
+    );
+    expect(flaky).toBe(false);
+    expect(shrinkSeconds).toBeGreaterThan(0);
+  });
+
   it('says of right but varying answers that they are not deterministic', () => {
     const { status, stdout } = fuzz(fake('unsteady'), 'unsteady', '--runs', '10');
     expect(status).toBe(0);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { float64 } from './arithmetic/float64.ts';
 import type { Arithmetic } from './arithmetic.ts';
-import type { AttentionCase, OutputName } from './case.ts';
+import type { AttentionCase, Dtype, OutputName } from './case.ts';
 import { type CaseChanges, drawCase } from './draw-case.ts';
 import { expectation } from './expectation.ts';
 import { roundTo } from './format.ts';
@@ -72,6 +72,78 @@ describe('bounds', () => {
       if (process.env.XATTN_SHOW) console.log(`${profile}\n${table.join('\n')}`);
     });
   }
+
+  describe('of scores that may be off by one and more', () => {
+    // A bias near ±300 or ±30000, in f32: stored in bf16 it is off by up to 1 or 64, and so is the score.
+    const CHANGES: CaseChanges = { bias: [4, 9], gradients: false };
+    const biased = (dtype: Dtype, of: (drawn: number, n: number) => number): AttentionCase =>
+      drawCase(5, {
+        ...{ ...CHANGES, dtype },
+        adjust: ({ bias }) => {
+          for (let n = 0; n < (bias?.data.length ?? 0); n++) {
+            bias!.data[n] = roundTo(dtype, of(bias!.data[n] ?? 0, n));
+          }
+        },
+      });
+    const given = (outputs: ReturnType<typeof referenceOutputs>): GivenOutputs =>
+      mapOutputs(outputs, (x) => Math.fround(x));
+    const mapOutputs = (
+      outputs: ReturnType<typeof referenceOutputs>,
+      change: (x: number) => number,
+    ): GivenOutputs =>
+      Object.fromEntries(
+        Object.entries(outputs).map(([name, tensor]) => [
+          name,
+          { dtype: 'F32', tensor: mapTensor(tensor, change) },
+        ]),
+      );
+
+    const BIASES: Readonly<Record<string, (drawn: number, n: number) => number>> = {
+      'near ±100': (drawn) => 100 * drawn,
+      'near ±300': (drawn) => 300 * drawn,
+      'near ±30000': (drawn) => 30_000 * drawn,
+      // All alike in bf16: the output is the mean of V, where it should be the last of them or nearly.
+      'that loses its order': (_, n) => 30_000 + (n % 9),
+    };
+    for (const [name, of] of Object.entries(BIASES)) {
+      it(`allow a bias ${name} to be rounded, judge every element, and see what is wrong`, () => {
+        const c = biased('f32', of);
+        const bias = c.inputs.bias!;
+        const stored = {
+          ...c,
+          inputs: { ...c.inputs, bias: mapTensor(bias, (x) => roundTo('bf16', x)) },
+        };
+        const answer = referenceOutputs(stored);
+        expect(judge(c, given(answer), 'bf16')).toMatchObject({
+          verdict: 'pass',
+          reason: 'within the bounds',
+        });
+        const without = referenceOutputs({
+          ...c,
+          inputs: { ...c.inputs, bias: mapTensor(bias, () => 0) },
+        });
+        const wrong: Record<string, GivenOutputs> = {
+          'no bias': given(without),
+          'an output beyond every value': {
+            ...given(answer),
+            out: { dtype: 'F32', tensor: mapTensor(answer.out!, () => 1000) },
+          },
+          'no number': mapOutputs(answer, () => Number.NaN),
+        };
+        for (const [what, outputs] of Object.entries(wrong)) {
+          expect([what, judge(c, outputs, 'bf16').verdict]).toEqual([what, 'impossible']);
+        }
+      });
+    }
+
+    it('say nothing where the roundings beside are more than the theorems speak of', () => {
+      // Exact in bf16, but an LSE of 10⁶ is off by a tenth in f32, as often as it is written down.
+      const c = biased('bf16', (drawn) => 1e6 * drawn);
+      const { verdict, reason } = judge(c, given(referenceOutputs(c)), 'bf16');
+      expect(verdict).toBe('pass');
+      expect(reason).toContain('have no finite bound, not judged');
+    });
+  });
 
   it('refuse a relative error of 1e-3 and a zero gradient in f32', () => {
     const c = drawCase(3, {});

@@ -7,9 +7,11 @@
  * cannot be derived is +Infinity. `bounds-backward.ts` goes on from the same rows.
  * @module
  */
+
+import { exp } from './arithmetic/float64.ts';
 import type { CaseParameters } from './case.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
-import { type ErrorModel, growth } from './error-model.ts';
+import { type ErrorModel, growth, SLACK } from './error-model.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
 import { kvHead } from './scores.ts';
 import {
@@ -18,6 +20,8 @@ import {
   dividedError,
   finalRounding,
   flush,
+  hullError,
+  leastWeight,
   projectionError,
   quotient,
   rawScoreError,
@@ -25,6 +29,7 @@ import {
   tanhError,
   unroundedError,
   weightError,
+  wideLseError,
 } from './step-errors.ts';
 
 /** Absolute error of recomputed K and V, flat; null when they are inputs. Lemma Recompute. */
@@ -37,13 +42,21 @@ export interface OperandError {
 export interface RowBound {
   /** Log-domain error of the weight exp(s − m), sums, rescalings and merges included. */
   readonly weight: Float64Array;
+  /** The part of it that is the score's. */
+  readonly scoreError: Float64Array;
   /** Absolute error of tanh(raw/c); 0 without softcap. */
   readonly tError: Float64Array;
   /** Error of each component of the output after its final rounding. */
   readonly out: Float64Array;
   sinkWeight: number;
-  /** Relative error of the denominator; from 1 on nothing is bounded. Lemma Denominator. */
+  /** Relative error of the denominator. Lemma Denominator. */
   denominator: number;
+  /** What of it is underflow. */
+  flushes: number;
+  /** What the computed denominator is at least, of the exact one; 0 where nothing is known. */
+  least: number;
+  /** Largest part of a weight's error, and of its product with V, that is not the score's. */
+  rounded: number;
   /** Absolute error of the LSE before it is stored. */
   lseError: number;
 }
@@ -51,10 +64,14 @@ export interface RowBound {
 export function newRowBound(seqKv: number, width: number): RowBound {
   return {
     weight: new Float64Array(seqKv),
+    scoreError: new Float64Array(seqKv),
     tError: new Float64Array(seqKv),
     out: new Float64Array(width),
     sinkWeight: 0,
     denominator: 0,
+    flushes: 0,
+    least: 1,
+    rounded: 0,
     lseError: 0,
   };
 }
@@ -192,31 +209,64 @@ export function rowBound(
     const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
     const sizes = scoreSizes(c, row, k, { carried, spread });
     const { error, tError } = scoreError(c.parameters, model, sizes);
-    to.weight[k] = error;
+    to.scoreError[k] = error;
     to.tError[k] = tError;
     largest = Math.max(largest, error);
   }
   const { ranks } = partition;
   const terms = { summed: model.roundings(n), ranks, lse: row.lse, slack: 1 + largest };
-  let denominator = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
+  to.flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
+  let [denominator, rounded] = [to.flushes, 0];
   for (let k = 0; k < row.count; k++) {
-    const [score, fromLse, error] = [row.score[k] ?? 0, row.fromLse[k] ?? 0, to.weight[k] ?? 0];
+    const [score, fromLse, error] = [row.score[k] ?? 0, row.fromLse[k] ?? 0, to.scoreError[k] ?? 0];
     const weight = weightError(model, terms, { score, fromLse, error });
     to.weight[k] = weight;
+    rounded = Math.max(rounded, weight - error);
     denominator += (row.p[k] ?? 0) * growth(weight);
   }
   if (row.sink !== null) {
     const { score, fromLse, p } = row.sink;
     to.sinkWeight = weightError(model, terms, { score, fromLse, error: sinkError });
+    rounded = Math.max(rounded, to.sinkWeight - sinkError);
     denominator += p * growth(to.sinkWeight);
   }
   to.denominator = denominator;
-  to.lseError = convertedError(model, row.lse, quotient(denominator));
+  to.rounded = rounded + roundedBeside(model);
+  const narrow = denominator < 1;
+  to.least = narrow ? 1 - denominator : leastDenominator(row, to, sinkError);
+  const divided = narrow
+    ? quotient(denominator)
+    : wideLseError(denominator * SLACK, to.flushes, to.least) * SLACK;
+  to.lseError = convertedError(model, row.lse, divided);
 }
 
+/** What is rounded beside a weight in its product with V: P, an input, the product and its sums. */
+const roundedBeside = (model: ErrorModel): number =>
+  model.probabilities + model.input + 5 * model.accumulation;
+
+/** Whether the roundings beside the scores' errors are few enough for Lemmas Denominator and Hull. */
+const provedFor = ({ rounded, flushes }: RowBound): boolean =>
+  rounded * SLACK <= 0.5 && flushes * SLACK < 1;
+
+/** Lemma Denominator, where the weights may be far off: each keeps a share of itself. */
+function leastDenominator(row: RowMagnitudes, to: RowBound, sinkError: number): number {
+  if (!provedFor(to)) return 0;
+  let least = 0;
+  for (let k = 0; k < row.count; k++) {
+    const kept = leastWeight(to.scoreError[k] ?? 0, to.weight[k] ?? 0);
+    least += exp(-(row.fromLse[k] ?? 0)) * kept;
+  }
+  if (row.sink !== null) least += exp(-row.sink.fromLse) * leastWeight(sinkError, to.sinkWeight);
+  return least / (1 + to.flushes) / SLACK;
+}
+
+/** From where on Lemma Hull may say more than Lemma Output: below, 2B/(1 − B) < 1. */
+const HULL_FROM = 1 / 3;
+
 /**
- * Lemma Output: numerator Σ κP|V|·growth and denominator, then one division and the final rounding.
- * Fills `to.out`, the error of each component after the rounding to the output format.
+ * Lemmas Output and Hull: numerator Σ κP|V|·growth over denominator, or the largest of what is averaged;
+ * then the final rounding. Fills `to.out`, the error of each component after the rounding to the output
+ * format.
  */
 export function outErrors(
   c: CertifiedCase,
@@ -230,13 +280,15 @@ export function outErrors(
   const outAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * width;
   const valuesAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * width;
   const { out } = to;
-  if (!(to.denominator < 1)) {
+  const { n, operations } = rowTerms(c, row);
+  const lostAtZero = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
+  const hull = to.denominator > HULL_FROM && provedFor(to) ? newHull(width, lostAtZero) : null;
+  if (!(to.least > 0) && hull === null) {
     out.fill(Number.POSITIVE_INFINITY);
     return;
   }
-  const { n, operations } = rowTerms(c, row);
-  out.fill(2 * n * flush(model, { leaf: model.tiny, size: 0, operations }));
-  const beside = model.probabilities + model.input + 5 * model.accumulation;
+  out.fill(lostAtZero);
+  const beside = roundedBeside(model);
   for (let k = 0; k < row.count; k++) {
     const [kappa, p] = [row.kappa[k] ?? 0, row.p[k] ?? 0];
     const grown = growth((to.weight[k] ?? 0) + beside);
@@ -248,15 +300,44 @@ export function outErrors(
     const vAt = valuesAt + (row.j[k] ?? 0) * width;
     for (let e = 0; e < width; e++) {
       const v = Math.abs(c.v.mid[vAt + e] ?? 0) + (c.v.rad[vAt + e] ?? 0);
-      out[e] = (out[e] ?? 0) + ofV * v + ofError * (operands?.v[vAt + e] ?? 0);
+      const off = operands?.v[vAt + e] ?? 0;
+      out[e] = (out[e] ?? 0) + ofV * v + ofError * off;
+      if (hull !== null) addToHull(hull, e, { kappa, flushed, size: v + off });
     }
   }
   for (let e = 0; e < width; e++) {
     const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
-    const divided = dividedError(out[e] ?? 0, size, to.denominator);
+    let divided = dividedError(out[e] ?? 0, size, to.denominator, to.least);
+    if (hull !== null) {
+      const [top, lost] = [hull.top[e] ?? 0, hull.lost[e] ?? 0];
+      divided = leastOf(divided, SLACK * hullError({ ...to, out: size, top, lost }));
+    }
     const unrounded = unroundedError(model, size, divided);
     out[e] = unrounded + finalRounding(model, size + unrounded);
   }
+}
+
+/** The lesser of two bounds; one that is not a number says nothing. */
+const leastOf = (a: number, b: number): number => (a < b || Number.isNaN(b) ? a : b);
+
+/** By component: the largest of what is averaged, and what underflow may cost. */
+interface Hull {
+  readonly top: Float64Array;
+  readonly lost: Float64Array;
+}
+
+const newHull = (width: number, lost: number): Hull => ({
+  top: new Float64Array(width),
+  lost: new Float64Array(width).fill(lost),
+});
+
+function addToHull(
+  { top, lost }: Hull,
+  e: number,
+  { kappa, flushed, size }: { kappa: number; flushed: number; size: number },
+): void {
+  top[e] = Math.max(top[e] ?? 0, kappa * size);
+  lost[e] = (lost[e] ?? 0) + flushed * size;
 }
 
 /** One rounding of the LSE to the format it is stored in, no coarser than the profile's output. */

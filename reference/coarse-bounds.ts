@@ -88,7 +88,7 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
     2 * terms * flush(model, { leaf: model.tiny, size: 0, operations }) +
     (kappa * grown + terms * flushed) * v +
     (kappa * (1 + grown) + terms * flushed) * vError;
-  const out = unroundedError(model, kappa * v, dividedError(numerator, kappa * v, b));
+  const out = unroundedError(model, kappa * v, dividedError(numerator, kappa * v, b, 1 - b));
   return {
     ...{ score, fromLse, lse, terms, weight, tError },
     lseError: convertedError(model, lse, quotient(b)),

@@ -6,7 +6,7 @@
  * theorems are; spec/theory/step-errors.test.ts evaluates both and compares.
  * @module
  */
-import { tanh } from './arithmetic/float64.ts';
+import { exp, log, tanh } from './arithmetic/float64.ts';
 import { type ErrorModel, sumGrowth } from './error-model.ts';
 
 /** Lemma Recompute: X = Y W over dim_y; Σ|y||w|, Σ(|y| + |w|), |x|. Coq: projection_error */
@@ -113,11 +113,49 @@ export function quotient(b: number): number {
   return b < 1 ? b / (1 - b) : Number.POSITIVE_INFINITY;
 }
 
-/** Lemma Output: numerator over denominator, both off. Coq: divided */
-export function dividedError(numerator: number, out: number, denominator: number): number {
-  return denominator < 1
-    ? (numerator + out * denominator) / (1 - denominator)
-    : Number.POSITIVE_INFINITY;
+/**
+ * Lemma Output: numerator over denominator, both off; `least` is what the computed denominator is at
+ * least, of the exact one. Coq: divided_error
+ */
+export function dividedError(
+  numerator: number,
+  out: number,
+  denominator: number,
+  least: number,
+): number {
+  return least > 0 ? (numerator + out * denominator) / least : Number.POSITIVE_INFINITY;
+}
+
+/** Lemma Denominator: what a weight with this error, its score's among it, keeps at least. Coq: least_weight */
+export function leastWeight(scoreError: number, weight: number): number {
+  return exp(2 * scoreError - 3 * weight);
+}
+
+/** Lemma Log, where the denominator may be off by its own size and more. Coq: wide_lse_error */
+export function wideLseError(denominator: number, flushes: number, least: number): number {
+  if (!(least > 0 && flushes < 1)) return Number.POSITIVE_INFINITY;
+  return Math.max(-log(least), log((1 + denominator) / (1 - flushes)));
+}
+
+/**
+ * Lemma Hull: the output is an average, however far off the weights are. `top` is the largest of what
+ * is averaged, its error included, `rounded` the largest part of an error of a weight and its product
+ * that is not the score's. Coq: hull_error
+ */
+export function hullError({
+  out,
+  top,
+  rounded,
+  flushes,
+  lost,
+}: {
+  out: number;
+  top: number;
+  rounded: number;
+  flushes: number;
+  lost: number;
+}): number {
+  return out + top * (exp(4 * rounded) * (1 + flushes)) + lost;
 }
 
 /** At most two operations after the quotient. Coq: unrounded_error */

@@ -54,12 +54,13 @@ interface Session {
   interesting: number;
 }
 
-function describe({ question, kind, words, reply, flaky, shrinks, law }: Finding): string[] {
+function describe(finding: Finding): string[] {
+  const { question, kind, words, reply, flaky, shrinks, shrinkSeconds, law } = finding;
   const { batch, heads, kv_heads, seq_q, seq_kv, partition } = question.parameters;
   const shape = `batch ${batch}, heads ${heads}/${kv_heads}, ${seq_q} queries, ${seq_kv} keys`;
   const how = flaky
     ? 'flaky: other bits or another verdict when asked again (or it remembers earlier questions); not shrunk'
-    : `${shape}, ${partition.ranks} ranks, ${words.length === 0 ? 'no feature' : words.join(' ')}; ${shrinks} attempts to shrink`;
+    : `${shape}, ${partition.ranks} ranks, ${words.length === 0 ? 'no feature' : words.join(' ')}; ${shrinks} attempts to shrink in ${shrinkSeconds.toFixed(1)} s`;
   const by = law === null ? [] : [`    found by a law on a larger case: ${law}`];
   return [`${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`, `    ${how}`, ...by];
 }
@@ -71,7 +72,7 @@ async function keepFinding(session: Session, finding: Finding): Promise<void> {
   const kept: string[] = [];
   const use = (folder: string) => kept.push(keepCase(question, folder, options.out));
   await asker.ask(question, { use });
-  const { kind, words, flaky, seed, path, shrinks, law } = finding;
+  const { kind, words, flaky, seed, path, shrinks, shrinkSeconds, law } = finding;
   const origin: Origin = {
     kind,
     reason: finding.reply.verdict.reason,
@@ -80,6 +81,7 @@ async function keepFinding(session: Session, finding: Finding): Promise<void> {
     seed,
     path,
     shrinks,
+    shrinkSeconds,
     law,
   };
   for (const folder of kept) writeOrigin(folder, origin);
@@ -121,6 +123,7 @@ async function askCorpus(session: Session): Promise<void> {
       seed: null,
       path: null,
       shrinks: 0,
+      shrinkSeconds: 0,
       law: null,
     });
     say(`still ${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`);

@@ -55,6 +55,7 @@ export interface Origin {
   readonly seed: number | null;
   readonly path: string | null;
   readonly shrinks: number;
+  readonly shrinkSeconds: number;
   /** The law between larger cases by which it was found; null where the judge found it. */
   readonly law: string | null;
 }

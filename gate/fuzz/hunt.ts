@@ -36,6 +36,8 @@ export interface Finding extends Known {
   readonly seed: number | null;
   readonly path: string | null;
   readonly shrinks: number;
+  /** What the shrinking took; 0 where there was none. */
+  readonly shrinkSeconds: number;
   /** The law by which it was found; null where the judge found it. */
   readonly law: string | null;
 }
@@ -83,6 +85,14 @@ export function drawable(supports: ReadonlySet<string>): CaseOptions {
 
 class Failing extends Error {}
 
+interface Prey {
+  readonly kind: string;
+  readonly words: string[];
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  attempts: number;
+}
+
 /** A hunt in progress. */
 interface State {
   readonly counts: HuntCounts;
@@ -90,7 +100,7 @@ interface State {
   readonly nearest: Map<OutputName, number>;
   readonly endMs: number;
   /** What is being shrunk, until when. */
-  prey: { kind: string; words: string[]; untilMs: number; attempts: number } | null;
+  prey: Prey | null;
 }
 
 function noteNearest(
@@ -159,12 +169,19 @@ async function firstSeen(
   if (await isFlaky(asker, question, reply)) {
     state.known.push({ kind: reply.kind, words: [] });
     const found = { kind: reply.kind, words, question, reply, flaky: true };
-    await events.onFinding({ ...found, seed: null, path: null, shrinks: 0, law: null });
+    await events.onFinding({
+      ...found,
+      seed: null,
+      path: null,
+      shrinks: 0,
+      shrinkSeconds: 0,
+      law: null,
+    });
     return;
   }
   const now = performance.now();
   const untilMs = Math.min(now + SHRINK_MS, Math.max(state.endMs, now + OVERTIME_MS));
-  state.prey = { kind: reply.kind, words, untilMs, attempts: 0 };
+  state.prey = { kind: reply.kind, words, sinceMs: now, untilMs, attempts: 0 };
   throw new Failing();
 }
 
@@ -189,6 +206,7 @@ async function batch(
   if (!result.failed || recipe === undefined) return;
   if (!(result.errorInstance instanceof Failing)) throw result.errorInstance;
   const prey = state.prey as State['prey'];
+  const shrinkSeconds = prey === null ? 0 : (performance.now() - prey.sinceMs) / 1000;
   const question = buildCase(recipe);
   const reply = await asker.ask(question);
   const words = tellingWords(question);
@@ -203,6 +221,7 @@ async function batch(
     seed: result.seed,
     path: result.counterexamplePath,
     shrinks: prey?.attempts ?? 0,
+    shrinkSeconds,
     law: null,
   });
 }

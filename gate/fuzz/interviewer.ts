@@ -9,6 +9,8 @@ import path from 'node:path';
 import type { AttentionCase } from '../../reference/case.ts';
 import type { GivenOutputs } from '../../reference/judge.ts';
 import type { ProfileName } from '../../reference/profile.ts';
+import { readSafetensors } from '../../reference/safetensors.ts';
+import { toFlat } from '../../reference/tensor.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { questionFolders } from '../question-folders.ts';
 import { type Asked, answerOrSkip, askOrSkip } from '../run-suite.ts';
@@ -18,7 +20,10 @@ import { kindOf } from './kind.ts';
 export interface Reply extends Asked {
   /** Kind of the failure; null where it did not fail. */
   readonly kind: string | null;
-  /** Of the bytes of every output file; of a passing reply only where they are asked for, else ''. */
+  /**
+   * A digest of every output file's numbers, to the bit, a NaN being a NaN; of a passing reply only where
+   * it is asked for, else ''.
+   */
   readonly bits: string;
 }
 
@@ -41,11 +46,28 @@ export interface Interviewer {
 const PATIENCE = 20;
 const PATIENCE_MS_MIN = 2000;
 
+/**
+ * The numbers of an output file as bytes. No engine keeps the sign or the payload of a NaN, so those
+ * tell nothing of the candidate. A file that is none is told by its own bytes.
+ */
+function numbersOf(bytes: Buffer): (string | Uint8Array)[] {
+  try {
+    const tensors = [...readSafetensors(bytes).tensors].sort(([a], [b]) => (a < b ? -1 : 1));
+    return tensors.flatMap(([name, { dtype, tensor }]) => {
+      const numbers = Float64Array.from(toFlat(tensor), (x) => (Number.isNaN(x) ? Number.NaN : x));
+      return [JSON.stringify([name, dtype, tensor.shape]), new Uint8Array(numbers.buffer)];
+    });
+  } catch {
+    return [bytes];
+  }
+}
+
 function bitsIn(folder: string): string {
   const hash = createHash('sha256');
   for (const name of readdirSync(folder).sort()) {
     if (!/^outputs(\.rank\d+)?\.safetensors$/.test(name)) continue;
-    hash.update(name).update(readFileSync(path.join(folder, name)));
+    hash.update(name);
+    for (const part of numbersOf(readFileSync(path.join(folder, name)))) hash.update(part);
   }
   return hash.digest('hex');
 }

@@ -51,6 +51,7 @@ export interface BrokenLaw {
   readonly seed: number;
   readonly path: string | null;
   readonly shrinks: number;
+  readonly shrinkSeconds: number;
 }
 
 class Broken extends Error {}
@@ -100,16 +101,17 @@ export async function huntLaw(
 ): Promise<BrokenLaw | null> {
   const law = LAWS[turn % LAWS.length];
   if (law === undefined) return null;
-  let prey: { untilMs: number; attempts: number } | null = null;
+  const shrink = { sinceMs: Number.POSITIVE_INFINITY, attempts: 0 };
   const property = fc.asyncProperty(
     recipeArbitrary({ ...options, shape: { ...LARGE, ...options.shape } }),
     async (recipe: CaseRecipe) => {
       const now = performance.now();
-      if (counts.gone || now >= (prey?.untilMs ?? endMs)) return;
-      if (prey !== null) prey.attempts++;
+      const shrinking = Number.isFinite(shrink.sinceMs);
+      if (counts.gone || now >= (shrinking ? shrink.sinceMs + SHRINK_MS : endMs)) return;
+      if (shrinking) shrink.attempts++;
       const reason = await brokenOn(asker, law, buildCase(recipe), counts);
       if (reason === null) return;
-      prey ??= { untilMs: now + SHRINK_MS, attempts: 0 };
+      if (!shrinking) shrink.sinceMs = now;
       throw new Broken(reason);
     },
   );
@@ -117,10 +119,11 @@ export async function huntLaw(
   const recipe = result.counterexample?.[0];
   if (!result.failed || recipe === undefined) return null;
   if (!(result.errorInstance instanceof Broken)) throw result.errorInstance;
+  const shrinkSeconds = (performance.now() - shrink.sinceMs) / 1000;
   const question = buildCase(recipe);
   const refused = await refusedOf(asker, law, question);
-  const shrinks = (prey as { attempts: number } | null)?.attempts ?? 0;
   const { message: reason } = result.errorInstance;
-  const path = result.counterexamplePath;
-  return { law: law.name, reason, question, refused, seed: result.seed, path, shrinks };
+  const { seed: drawnFrom, counterexamplePath: path } = result;
+  const shrinks = { shrinks: shrink.attempts, shrinkSeconds };
+  return { law: law.name, reason, question, refused, seed: drawnFrom, path, ...shrinks };
 }

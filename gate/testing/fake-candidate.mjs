@@ -149,6 +149,17 @@ const FAULTS = {
     write(folder, firstElement(1000 + asked++));
     ok(folder);
   },
+  'nan-signs': (folder) => {
+    const file = write(folder, firstElement(Number.NaN));
+    const bytes = readFileSync(file);
+    const data = 8 + Number(bytes.readBigUInt64LE(0));
+    for (let at = data; at < bytes.length; at += 4) {
+      if (Number.isNaN(bytes.readFloatLE(at))) bytes[at + 3] = asked % 2 === 0 ? 0x7f : 0xff;
+    }
+    asked++;
+    writeFileSync(file, bytes);
+    ok(folder);
+  },
   unsteady: (folder) => {
     const scale = 1 + (asked++ % 2) * 2 ** -22;
     write(folder, (outputs) => ({

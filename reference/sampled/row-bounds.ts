@@ -111,7 +111,7 @@ function outErrors(
     // κP|V| is in `values`; κ is at most `kappa` where only P is.
     const ofV = grown * (row.values[c] ?? 0) + flushed * n * (row.valueMax[c] ?? 0);
     const ofError = near * (kappa * (1 + grown) + flushed * n);
-    const divided = dividedError(base + ofV + ofError, size, denominator);
+    const divided = dividedError(base + ofV + ofError, size, denominator, 1 - denominator);
     const unrounded = unroundedError(model, size, divided);
     return unrounded + finalRounding(model, size + unrounded);
   });

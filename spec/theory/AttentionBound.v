@@ -9,6 +9,9 @@
     - [weight_bound]    what a run can cost key j is at most weight_error
     - [row_bound]       |O - out| <= divided = (numerator + |out| B) / (1 - B), B = denominator < 1,
                         and |L - lse| <= B / (1 - B)
+    - [row_bound_wide]  the same whatever B is, over the least that the denominator can be; the LSE's
+                        error is then a logarithm
+    - [row_hull]        O is an average of what it is made of, however far off the weights are
     - [stored_bound], [lse_stored_bound]   the roundings after that
 
     Conditions, beside those of AttentionModel.v: the part of weight_error that is not the score's is
@@ -39,14 +42,26 @@ Definition weight_error (ue ua n ranks slack lse s score : R) : R :=
 (** step-errors.ts, quotient: 1 / (1 - b) - 1. *)
 Definition quotient (b : R) : R := b / (1 - b).
 
-(** step-errors.ts, dividedError. *)
-Definition divided_error (numerator out denominator : R) : R :=
-  (numerator + out * denominator) / (1 - denominator).
+(** step-errors.ts, dividedError: [least] is what the computed denominator is at least, of the exact one. *)
+Definition divided_error (numerator out denominator least : R) : R :=
+  (numerator + out * denominator) / least.
+
+(** step-errors.ts, leastWeight: what a computed weight is at least, of the exact one. *)
+Definition least_weight (score weight : R) : R := exp (2 * score - 3 * weight).
+
+(** step-errors.ts, wideLseError. *)
+Definition wide_lse_error (denominator flushes least : R) : R :=
+  Rmax (0 - ln least) (ln ((1 + denominator) / (1 - flushes))).
 
 (** step-errors.ts, unroundedError and convertedError. *)
 Definition unrounded_error (ua tiny out divided : R) : R :=
   divided + 3 * ua * (out + divided) + tiny.
 Definition converted_error (ua lse divided : R) : R := divided + 3 * ua * (lse + divided).
+
+(** step-errors.ts, hullError: [top] is the largest coefficient of the sum, its error included; [lost]
+    what underflow costs it; [rounded] the largest part of a budget that is not a score's. *)
+Definition hull_error (out top rounded flushes lost : R) : R :=
+  out + top * (exp (4 * rounded) * (1 + flushes)) + lost.
 
 Lemma quotient_of_sums : forall Z o O N' Eo B' E, 0 < Z -> 0 <= B' -> 0 <= E -> 0 <= Eo -> 0 <= N' ->
   B' + E < 1 -> Rabs (1 - Z) <= Z * B' + E -> Rabs (O - Z * o) <= Z * N' + Eo ->
@@ -94,6 +109,44 @@ Proof.
       rewrite ln_Rinv in * by assumption. lra.
 Qed.
 
+(** The same for any errors, where the denominator is known to keep a share [Lo] of itself. *)
+Lemma quotient_wide : forall Z o O N' Eo B' E Lo, 0 < Z -> 0 <= B' -> 0 <= E < 1 -> 0 <= Eo -> 0 <= N' ->
+  0 < Lo <= 1 -> Z * Lo <= 1 + E -> Rabs (1 - Z) <= Z * B' + E -> Rabs (O - Z * o) <= Z * N' + Eo ->
+  Rabs (O - o) <= divided_error (N' + Eo) (Rabs o) (B' + E) (Lo / (1 + E)) /\
+  Rabs (ln Z) <= wide_lse_error (B' + E) E (Lo / (1 + E)).
+Proof.
+  intros Z o O N' Eo B' E Lo HZ HB HE HEo HN HLo ZLo Z1 O1. unfold divided_error, wide_lse_error.
+  rewrite Rminus_0_l.
+  set (F := (1 + E) / Lo). assert (HF : 1 <= F).
+  { unfold F. apply Rmult_le_reg_r with Lo; [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra. lra. }
+  assert (ZF : Z <= F).
+  { unfold F. apply Rmult_le_reg_r with Lo; [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra. lra. }
+  assert (IF : / (Lo / (1 + E)) = F) by (unfold F; field; lra).
+  assert (L0 : 0 < Lo / (1 + E)) by (apply Rdiv_lt_0_compat; lra).
+  split.
+  - unfold Rdiv at 1. rewrite IF.
+    replace (O - o) with ((O - Z * o) + - ((1 - Z) * o)) by ring.
+    eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp, Rabs_mult.
+    assert (Z * N' <= F * N') by (apply Rmult_le_compat_r; lra).
+    assert (1 * Eo <= F * Eo) by (apply Rmult_le_compat_r; lra).
+    assert (D : Rabs (1 - Z) <= F * (B' + E)).
+    { assert (Z * B' <= F * B') by (apply Rmult_le_compat_r; lra).
+      assert (1 * E <= F * E) by (apply Rmult_le_compat_r; lra). lra. }
+    apply (Rmult_le_compat_r (Rabs o)) in D; [lra | apply Rabs_pos].
+  - apply Rabs_le. pose proof (Rabs_le_inv _ _ Z1) as [Zl Zu]. split.
+    + apply Rle_trans with (- ln ((1 + (B' + E)) / (1 - E))); [apply Ropp_le_contravar, Rmax_r|].
+      rewrite <- ln_Rinv by (apply Rdiv_lt_0_compat; lra).
+      replace (/ ((1 + (B' + E)) / (1 - E))) with ((1 - E) / (1 + (B' + E))) by (field; lra).
+      assert (G : (1 - E) / (1 + (B' + E)) <= Z).
+      { apply Rmult_le_reg_r with (1 + (B' + E)); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra.
+        assert (0 <= Z * E) by (apply Rmult_le_pos; lra). lra. }
+      assert (0 < (1 - E) / (1 + (B' + E))) by (apply Rdiv_lt_0_compat; lra).
+      destruct G as [G | <-]; [left; apply ln_increasing; lra | lra].
+    + apply Rle_trans with (- ln (Lo / (1 + E))); [|apply Rmax_l].
+      rewrite <- ln_Rinv, IF by assumption.
+      destruct ZF as [G | ->]; [left; apply ln_increasing; lra | lra].
+Qed.
+
 Section Bound.
 
 Context {A : Type}.
@@ -119,13 +172,16 @@ Definition weight (j : A) : R := weight_error ue ua n ranks slack lse (s j) (sco
 Definition rounding (j : A) : R := weight_rounding ue ua n ranks slack lse (s j) (score j).
 
 (** bounds.ts, rowBound and outError. *)
-Definition denominator : R :=
-  total (fun j => p j * growth (weight j)) js + 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + ranks)) js.
+Definition flushes : R := 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + ranks)) js.
+Definition denominator : R := total (fun j => p j * growth (weight j)) js + flushes.
+(** What the computed denominator is at least, of the exact one, when the weights may be far off. *)
+Definition least : R := total (fun j => p j * least_weight (score j) (weight j)) js / (1 + flushes).
 Definition numerator : R :=
   total (fun j => p j * (Rabs (k j) * growth (weight j + beside)
     + dk j * (1 + growth (weight j + beside)))) js
   + 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js.
-Definition divided : R := divided_error numerator (Rabs out) denominator.
+Definition divided_by (least : R) : R := divided_error numerator (Rabs out) denominator least.
+Definition divided : R := divided_by (1 - denominator).
 
 Lemma mass_pos : js <> [] -> 0 < mass.
 Proof.
@@ -235,13 +291,60 @@ Proof.
   apply Rmult_le_compat_l; [left; apply exp_pos|]. apply Rmult_le_compat_l; [apply Rabs_pos | lra].
 Qed.
 
-Theorem row_bound : forall r L O, INR r <= ranks ->
+(** A budget of at most 1/2 takes off less than its third power. *)
+Lemma least_factor : forall T, 0 <= T <= 1 / 2 -> exp (- (3 * T)) <= 2 - exp T.
+Proof.
+  intros T [T0 T1]. pose proof (exp_ge_1 T T0) as x1. pose proof (exp_pos T).
+  assert (x2 : exp T * exp T <= 3).
+  { rewrite <- exp_plus. eapply Rle_trans; [apply (exp_le _ 1); lra | apply exp_le_3]. }
+  replace (- (3 * T)) with (- (T + (T + T))) by ring. rewrite exp_Ropp, !exp_plus.
+  set (x := exp T) in *. assert (0 < x * (x * x)) by (repeat apply Rmult_lt_0_compat; lra).
+  apply Rmult_le_reg_r with (x * (x * x)); [assumption|]. rewrite Rinv_l by lra.
+  assert (x4 : x <= 7 / 4) by nra.
+  assert (x5 : 0 <= x * (7 / 4 - x)) by (apply Rmult_le_pos; lra).
+  assert (x6 : 0 <= x * x * (7 / 4 - x)) by (apply Rmult_le_pos; [apply Rle_0_sqr | lra]).
+  assert (x7 : 0 <= 1 + x + x * x - x * x * x) by lra.
+  assert (0 <= (x - 1) * (1 + x + x * x - x * x * x)) by (apply Rmult_le_pos; lra). lra.
+Qed.
+
+Lemma shifted_least : forall (h T W : A -> R) L,
+  (forall j, In j js -> 0 <= h j /\ 0 <= T j <= 1 / 2 /\ T j + score j <= W j) ->
+  approx js (fun j => exp (sc j - L) * 1) h T 0 1 ->
+  exp (lse - L) * total (fun j => p j * least_weight (score j) (W j)) js <= 1 + 2 * total h js.
+Proof.
+  intros h T W L H X. unfold approx in X. rewrite Rplus_0_r in X.
+  apply Rabs_le_inv in X. destruct X as [X _].
+  rewrite <- !total_scale.
+  assert (C : total (fun j => exp (lse - L) * (p j * least_weight (score j) (W j))) js
+    <= total (fun j => exp (sc j - L) * 1 + -1 * ((Rabs (exp (sc j - L) * 1) + h j) * exp (T j)
+        - Rabs (exp (sc j - L) * 1)) + 2 * h j) js).
+  { apply total_le. intros j J. destruct (H j J) as (H1 & H2 & H3). destruct (Hscore j J) as [S1 _].
+    rewrite Rmult_1_r, (Rabs_pos_eq (exp _)) by (left; apply exp_pos).
+    pose proof (exp_half (T j) (proj2 H2)) as T2. pose proof (least_factor (T j) H2) as T3.
+    unfold p, least_weight. rewrite <- Rmult_assoc, <- !exp_plus.
+    apply Rabs_le_inv in S1. pose proof (exp_pos (sc j - L)).
+    assert (exp (lse - L + (s j - lse) + (2 * score j - 3 * W j)) <= exp (sc j - L) * exp (- (3 * T j)))
+      by (rewrite <- exp_plus; apply exp_le; lra).
+    assert (exp (sc j - L) * exp (- (3 * T j)) <= exp (sc j - L) * (2 - exp (T j)))
+      by (apply Rmult_le_compat_l; lra).
+    assert (h j * exp (T j) <= h j * 2) by (apply Rmult_le_compat_l; lra). lra. }
+  eapply Rle_trans; [exact C|]. rewrite !total_plus, !total_scale. lra.
+Qed.
+
+(** What a run is, before it is divided: its sums, Z = exp (lse - L) times the exact ones. *)
+Lemma row_parts : forall r L O, INR r <= ranks ->
   (forall j, In j js -> rounding j + beside <= 1 / 2) ->
   flush eta (3 * eta) 1 (3 * n + ranks) <= 2 -> (forall j, flush eta (3 * ho j) (c j) (3 * n + ranks) <= Rabs (c j) + 1) ->
-  merged ua ue eta top beside sc c ho js r L O -> denominator < 1 ->
-  Rabs (O - out) <= divided /\ Rabs (L - lse) <= quotient denominator.
+  merged ua ue eta top beside sc c ho js r L O ->
+  let Z := exp (lse - L) in
+  exists B' N' Eo,
+    denominator = B' + flushes /\ numerator = N' + Eo /\
+    0 <= B' /\ 0 <= flushes /\ 0 <= Eo /\ 0 <= N' /\
+    Rabs (1 - Z) <= Z * B' + flushes /\ Rabs (O - Z * out) <= Z * N' + Eo /\
+    0 < total (fun j => p j * least_weight (score j) (weight j)) js <= 1 /\
+    Z * total (fun j => p j * least_weight (score j) (weight j)) js <= 1 + flushes.
 Proof.
-  intros r L O Rr Half Fl Fc M D1. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
+  intros r L O Rr Half Fl Fc M Z. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
   fold n in N0.
   destruct (merged_accuracy ua ue eta top beside sc c ho Hua Hue Heta Hbeside Hho (3 * n + ranks) Fl Fc
     js r L O M ltac:(unfold n; lra)) as (Sj & LT & NE & X & Y). fold n in X, Y.
@@ -257,7 +360,7 @@ Proof.
     assert (0 <= reach top sc j) by (unfold reach; pose proof (Rmax_l (Rabs (sc j)) (Rabs top)); lra).
     assert (0 <= INR r * (14 + 2 * reach top sc j)) by (apply Rmult_le_pos; lra).
     apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
-  set (Z := exp (lse - L)). assert (HZ : 0 < Z) by apply exp_pos.
+  assert (HZ : 0 < Z) by apply exp_pos.
   assert (P0 : forall j, 0 < p j) by (intros; apply exp_pos).
   assert (P1 : total (fun j => p j * 1) js = 1).
   { unfold p. rewrite (total_ext _ (fun j => exp (- lse) * exp (s j))).
@@ -266,10 +369,15 @@ Proof.
     - intros j _. unfold Rminus. rewrite exp_plus. ring. }
   assert (S0 : forall j, In j js -> 0 <= score j).
   { intros j J. destruct (Hscore j J). eapply Rle_trans; [apply Rabs_pos | eassumption]. }
+  assert (Least : exp (lse - L) * total (fun j => p j * least_weight (score j) (weight j)) js
+    <= 1 + 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + INR r)) js).
+  { apply (shifted_least _ (merged_budget ua ue top sc n (INR r) L)); [|exact X].
+    intros j J. split; [apply Up; lra|]. specialize (Bud j J). specialize (Half j J).
+    unfold weight, weight_error. fold (rounding j). lra. }
   apply (shifted_total _ _ _ weight) in X.
   2: { intros j J. split; [apply Up; lra|]. specialize (Bud j J). specialize (Half j J).
        unfold weight, weight_error. fold (rounding j). lra. }
-  fold Z in X. rewrite P1, Rmult_1_r in X.
+  fold Z in X. rewrite P1, Rmult_1_r in X. fold Z in Least.
   apply (shifted_total _ _ _ (fun j => weight j + beside)) in Y.
   2: { intros j J. split; [apply Up; specialize (Hho j); lra|]. specialize (Bud j J). specialize (Half j J).
        unfold weight, weight_error. fold (rounding j). lra. }
@@ -319,16 +427,138 @@ Proof.
       rewrite (Rabs_pos_eq (Rabs (k j) + dk j)); [lra|].
       pose proof (Rabs_pos (k j)). pose proof (D0 j J). lra. }
     apply (Rmult_le_compat_l Z) in NN; [|lra]. lra. }
-  destruct (quotient_of_sums Z out O N' Eo B' E HZ) as [Q1 Q2]; try assumption.
-  - unfold B'. apply total_pos. intros j J. apply Rmult_le_pos; [left; apply P0 | apply growth_pos, W0, J].
-  - unfold E. apply Rmult_le_pos; [lra|]. apply total_pos. intros. pose proof (Up (3 * eta) 1 ltac:(lra)). lra.
-  - unfold Eo. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
-    pose proof (Up (3 * ho j) (Rabs (k j) + dk j) ltac:(specialize (Hho j); lra)). lra.
-  - unfold N'. apply total_pos. intros j J. pose proof (P0 j). pose proof (Gr j J). pose proof (D0 j J).
+  assert (HB : 0 <= B').
+  { unfold B'. apply total_pos. intros j J. apply Rmult_le_pos; [left; apply P0 | apply growth_pos, W0, J]. }
+  assert (HE : 0 <= E).
+  { unfold E. apply Rmult_le_pos; [lra|]. apply total_pos. intros. pose proof (Up (3 * eta) 1 ltac:(lra)). lra. }
+  assert (HEo : 0 <= Eo).
+  { unfold Eo. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
+    pose proof (Up (3 * ho j) (Rabs (k j) + dk j) ltac:(specialize (Hho j); lra)). lra. }
+  assert (HN : 0 <= N').
+  { unfold N'. apply total_pos. intros j J. pose proof (P0 j). pose proof (Gr j J). pose proof (D0 j J).
     pose proof (Rabs_pos (k j)). apply Rmult_le_pos; [lra|].
-    apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra.
-  - split; [exact Q1|]. unfold Z in Q2. rewrite ln_exp in Q2.
-    rewrite Rabs_minus_sym. exact Q2.
+    apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
+  set (Lo := total (fun j => p j * least_weight (score j) (weight j)) js) in *.
+  assert (Lo1 : Lo <= 1).
+  { rewrite <- P1. unfold Lo. apply total_le. intros j J. apply Rmult_le_compat_l; [left; apply P0|].
+    unfold least_weight. rewrite <- exp_0. apply exp_le. specialize (Bud j J). specialize (S0 j J).
+    unfold weight, weight_error. fold (rounding j). lra. }
+  assert (Lo0 : 0 < Lo).
+  { unfold Lo. destruct js as [|j l]; [congruence|]. simpl.
+    assert (0 < p j * least_weight (score j) (weight j)) by (apply Rmult_lt_0_compat; [apply P0 | apply exp_pos]).
+    assert (0 <= total (fun i => p i * least_weight (score i) (weight i)) l)
+      by (apply total_pos; intros i _; apply Rmult_le_pos; left; [apply P0 | apply exp_pos]). lra. }
+  exists B', N', Eo. unfold flushes. fold E. repeat split; try assumption; try reflexivity.
+  eapply Rle_trans; [exact Least|]. apply Rplus_le_compat_l. unfold E. apply Rmult_le_compat_l; [lra|].
+  apply total_le. intros. apply Up; lra.
+Qed.
+
+Theorem row_bound : forall r L O, INR r <= ranks ->
+  (forall j, In j js -> rounding j + beside <= 1 / 2) ->
+  flush eta (3 * eta) 1 (3 * n + ranks) <= 2 -> (forall j, flush eta (3 * ho j) (c j) (3 * n + ranks) <= Rabs (c j) + 1) ->
+  merged ua ue eta top beside sc c ho js r L O -> denominator < 1 ->
+  Rabs (O - out) <= divided /\ Rabs (L - lse) <= quotient denominator.
+Proof.
+  intros r L O Rr Half Fl Fc M D1.
+  destruct (row_parts r L O Rr Half Fl Fc M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & _).
+  unfold divided, divided_by, divided_error. rewrite HD, HN in *.
+  destruct (quotient_of_sums _ out O N' Eo B' flushes (exp_pos (lse - L)) B0 E0 Eo0 N0 D1 X Y) as [Q1 Q2].
+  split; [exact Q1|]. rewrite ln_exp in Q2. rewrite Rabs_minus_sym. exact Q2.
+Qed.
+
+Theorem row_bound_wide : forall r L O, INR r <= ranks ->
+  (forall j, In j js -> rounding j + beside <= 1 / 2) ->
+  flush eta (3 * eta) 1 (3 * n + ranks) <= 2 -> (forall j, flush eta (3 * ho j) (c j) (3 * n + ranks) <= Rabs (c j) + 1) ->
+  merged ua ue eta top beside sc c ho js r L O -> flushes < 1 ->
+  Rabs (O - out) <= divided_by least /\ Rabs (L - lse) <= wide_lse_error denominator flushes least.
+Proof.
+  intros r L O Rr Half Fl Fc M F1.
+  destruct (row_parts r L O Rr Half Fl Fc M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & Lo & ZLo).
+  unfold divided_by, least. rewrite HD, HN in *.
+  destruct (quotient_wide _ out O N' Eo B' flushes _ (exp_pos (lse - L)) B0 (conj E0 F1) Eo0 N0 Lo ZLo X Y) as [Q1 Q2].
+  split; [exact Q1|]. rewrite ln_exp in Q2. rewrite Rabs_minus_sym. exact Q2.
+Qed.
+
+Definition lost : R := 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js.
+
+Theorem row_hull : forall r L O v rounded, INR r <= ranks ->
+  (forall j, In j js -> rounding j + beside <= rounded) -> rounded <= 1 / 2 ->
+  (forall j, In j js -> Rabs (k j) + dk j <= v) ->
+  flush eta (3 * eta) 1 (3 * n + ranks) <= 2 -> (forall j, flush eta (3 * ho j) (c j) (3 * n + ranks) <= Rabs (c j) + 1) ->
+  merged ua ue eta top beside sc c ho js r L O ->
+  Rabs (O - out) <= hull_error (Rabs out) v rounded flushes lost.
+Proof.
+  intros r L O v rounded Rr Half Half' V Fl Fc M. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
+  fold n in N0.
+  destruct (merged_accuracy ua ue eta top beside sc c ho Hua Hue Heta Hbeside Hho (3 * n + ranks) Fl Fc
+    js r L O M ltac:(unfold n; lra)) as (Sj & LT & NE & X & Y). fold n in X, Y.
+  assert (Up : forall h a b, 0 <= h -> Rabs a <= b -> 0 <= flush eta h a (3 * n + INR r) <= flush eta h b (3 * n + ranks)).
+  { intros h a b H Hab. unfold flush. pose proof (Rabs_pos a). rewrite (Rabs_pos_eq b) by lra.
+    assert (0 <= 8 * eta * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
+    assert (8 * eta * (Rabs a + 1) <= 8 * eta * (b + 1)) by (apply Rmult_le_compat_l; lra).
+    assert (0 <= (3 * n + INR r) * (8 * eta * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
+    assert ((3 * n + INR r) * (8 * eta * (Rabs a + 1)) <= (3 * n + ranks) * (8 * eta * (b + 1)))
+      by (apply Rmult_le_compat; lra). lra. }
+  assert (Bud : forall j, In j js -> 0 <= merged_budget ua ue top sc n (INR r) L j <= rounding j).
+  { intros j J. split; [|apply weight_bound; [exact J | lra | exact LT]].
+    specialize (Sj j J). unfold merged_budget. pose proof (Rabs_pos (sc j)).
+    assert (0 <= reach top sc j) by (unfold reach; pose proof (Rmax_l (Rabs (sc j)) (Rabs top)); lra).
+    assert (0 <= INR r * (14 + 2 * reach top sc j)) by (apply Rmult_le_pos; lra).
+    apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
+  set (w := total (fun j => exp (sc j - L)) js).
+  assert (W : w <= (1 + flushes) * exp (3 * rounded)).
+  { apply Rmult_le_reg_r with (exp (- (3 * rounded))); [apply exp_pos|].
+    rewrite Rmult_assoc, <- exp_plus, Rplus_opp_r, exp_0, Rmult_1_r.
+    unfold approx in X. rewrite Rplus_0_r in X. apply Rabs_le_inv in X. destruct X as [X _].
+    unfold w. rewrite Rmult_comm, <- total_scale.
+    assert (C : total (fun j => exp (- (3 * rounded)) * exp (sc j - L)) js
+      <= total (fun j => exp (sc j - L) * 1 + -1 * ((Rabs (exp (sc j - L) * 1)
+          + flush eta (3 * eta) 1 (3 * n + INR r)) * exp (merged_budget ua ue top sc n (INR r) L j)
+          - Rabs (exp (sc j - L) * 1)) + 2 * flush eta (3 * eta) 1 (3 * n + ranks)) js).
+    { apply total_le. intros j J. specialize (Bud j J). specialize (Half j J).
+      rewrite Rmult_1_r, (Rabs_pos_eq (exp _)) by (left; apply exp_pos).
+      set (T := merged_budget ua ue top sc n (INR r) L j) in *.
+      pose proof (exp_half T ltac:(lra)) as T2. pose proof (least_factor T ltac:(lra)) as T3.
+      pose proof (Up (3 * eta) 1 1 ltac:(lra) ltac:(rewrite Rabs_R1; lra)) as F.
+      set (f := flush eta (3 * eta) 1 (3 * n + INR r)) in *. pose proof (exp_pos (sc j - L)).
+      assert (exp (- (3 * rounded)) <= 2 - exp T) by (eapply Rle_trans; [apply exp_le | exact T3]; lra).
+      assert (exp (- (3 * rounded)) * exp (sc j - L) <= (2 - exp T) * exp (sc j - L))
+        by (apply Rmult_le_compat_r; lra).
+      assert (f * exp T <= f * 2) by (apply Rmult_le_compat_l; lra). lra. }
+    eapply Rle_trans; [exact C|]. rewrite !total_plus, !total_scale. unfold flushes. lra. }
+  assert (HO : Rabs O <= exp rounded * (v * w) + lost).
+  { unfold approx in Y. rewrite Rplus_0_r in Y. set (S := total (fun j => exp (sc j - L) * c j) js) in *.
+    assert (A1 : Rabs O <= Rabs (O - S) + Rabs S).
+    { pose proof (Rabs_triang (O - S) S) as G. replace (O - S + S) with O in G by ring. exact G. }
+    assert (A2 : Rabs S <= total (fun j => Rabs (exp (sc j - L) * c j)) js) by apply total_abs.
+    unfold w, lost. rewrite <- !total_scale, <- total_plus.
+    eapply Rle_trans; [exact A1|]. eapply Rle_trans; [apply Rplus_le_compat; [exact Y | exact A2]|].
+    rewrite <- total_plus. apply total_le. intros j J. specialize (Bud j J). specialize (Half j J).
+    rewrite Rabs_mult, (Rabs_pos_eq (exp _)) by (left; apply exp_pos).
+    set (T := merged_budget ua ue top sc n (INR r) L j) in *.
+    assert (Cabs : Rabs (c j) <= Rabs (k j) + dk j).
+    { pose proof (Hc j J). pose proof (Rabs_triang (c j - k j) (k j)) as G.
+      replace (c j - k j + k j) with (c j) in G by ring. lra. }
+    pose proof (exp_half (T + beside) ltac:(lra)) as T2. specialize (V j J).
+    pose proof (Up (3 * ho j) (c j) (Rabs (k j) + dk j) ltac:(specialize (Hho j); lra) Cabs) as F.
+    set (f := flush eta (3 * ho j) (c j) (3 * n + INR r)) in *. pose proof (exp_pos (sc j - L)).
+    pose proof (exp_pos (T + beside)).
+    assert (E : exp (T + beside) <= exp rounded) by (apply exp_le; lra).
+    assert (exp (sc j - L) * Rabs (c j) <= v * exp (sc j - L)) by (rewrite Rmult_comm; apply Rmult_le_compat_r; lra).
+    assert (exp (sc j - L) * Rabs (c j) * exp (T + beside) <= v * exp (sc j - L) * exp rounded).
+    { apply Rmult_le_compat; try lra. apply Rmult_le_pos; [lra | apply Rabs_pos]. }
+    assert (f * exp (T + beside) <= f * 2) by (apply Rmult_le_compat_l; lra). lra. }
+  assert (V0 : 0 <= v).
+  { destruct js as [|j l]; [congruence|]. specialize (V j (or_introl eq_refl)). pose proof (Rabs_pos (k j)).
+    pose proof (Hc j (or_introl eq_refl)). pose proof (Rabs_pos (c j - k j)). lra. }
+  assert (exp rounded * (v * w) <= v * (exp (4 * rounded) * (1 + flushes))).
+  { replace (4 * rounded) with (rounded + 3 * rounded) by ring. rewrite exp_plus.
+    replace (exp rounded * (v * w)) with (exp rounded * v * w) by ring.
+    replace (v * (exp rounded * exp (3 * rounded) * (1 + flushes)))
+      with (exp rounded * v * ((1 + flushes) * exp (3 * rounded))) by ring.
+    apply Rmult_le_compat_l; [|exact W]. apply Rmult_le_pos; [left; apply exp_pos | exact V0]. }
+  unfold hull_error. pose proof (Rabs_triang O (- out)) as G. rewrite Rabs_Ropp in G.
+  replace (O + - out) with (O - out) in G by ring. lra.
 Qed.
 
 End Bound.

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { exp, tanh } from '../../reference/arithmetic/float64.ts';
+import { exp, log, tanh } from '../../reference/arithmetic/float64.ts';
 import { growth } from '../../reference/error-model.ts';
 import * as steps from '../../reference/step-errors.ts';
 import { agree, constantsChanged, definition } from './agree.ts';
@@ -24,6 +24,9 @@ const PROVED = {
   flush: ['AttentionAccuracy.v', 'flush'],
   quotient: ['AttentionBound.v', 'quotient'],
   dividedError: ['AttentionBound.v', 'divided_error'],
+  hullError: ['AttentionBound.v', 'hull_error'],
+  leastWeight: ['AttentionBound.v', 'least_weight'],
+  wideLseError: ['AttentionBound.v', 'wide_lse_error'],
   unroundedError: ['AttentionBound.v', 'unrounded_error'],
   convertedError: ['AttentionBound.v', 'converted_error'],
   growth: ['Growth.v', 'growth'],
@@ -38,6 +41,7 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   'AttentionAccuracy.v': ['flush'],
   'AttentionBound.v': [
     ...['weight_rounding', 'weight_error', 'quotient', 'divided_error'],
+    ...['least_weight', 'wide_lse_error', 'hull_error'],
     ...['unrounded_error', 'converted_error'],
   ],
 };
@@ -46,7 +50,14 @@ const sources = Object.fromEntries(
 );
 
 function formulas(texts: Readonly<Record<string, string>>): CoqFormulas {
-  const coq = new CoqFormulas({ Rmax: Math.max, Rmin: Math.min, Rabs: Math.abs, exp, tanh });
+  const coq = new CoqFormulas({
+    Rmax: Math.max,
+    Rmin: Math.min,
+    Rabs: Math.abs,
+    exp,
+    ln: log,
+    tanh,
+  });
   for (const [file, names] of Object.entries(FILES)) coq.define(texts[file] ?? '', names, file);
   return coq;
 }
@@ -111,9 +122,24 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
   quotient: (coq) =>
     agree(['b'], (_, { b }) => [steps.quotient(b / 65), coq.evaluate('quotient', { b: b / 65 })]),
   dividedError: (coq) =>
-    agree(['numerator', 'out', 'b'], (_, { numerator, out, b }) => [
-      steps.dividedError(numerator, out, b / 65),
-      coq.evaluate('divided_error', { numerator, out, denominator: b / 65 }),
+    agree(['numerator', 'out', 'b', 'least'], (_, { numerator, out, b, least }) => [
+      steps.dividedError(numerator, out, b, least),
+      coq.evaluate('divided_error', { numerator, out, denominator: b, least }),
+    ]),
+  hullError: (coq) =>
+    agree(['out', 'top', 'rounded', 'flushes', 'lost'], (_, x) => {
+      const at = { ...x, rounded: x.rounded / 128 };
+      return [steps.hullError(at), coq.evaluate('hull_error', at)];
+    }),
+  leastWeight: (coq) =>
+    agree(['score', 'beyond'], (_, { score, beyond }) => [
+      steps.leastWeight(score / 16, (score + beyond) / 16),
+      coq.evaluate('least_weight', { score: score / 16, weight: (score + beyond) / 16 }),
+    ]),
+  wideLseError: (coq) =>
+    agree(['denominator', 'flushes', 'least'], (_, { denominator, flushes, least }) => [
+      steps.wideLseError(denominator, flushes / 65, least / 65),
+      coq.evaluate('wide_lse_error', { denominator, flushes: flushes / 65, least: least / 65 }),
     ]),
   unroundedError: (coq) =>
     agree(['out', 'divided'], (m, x) => [
