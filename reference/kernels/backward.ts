@@ -44,6 +44,8 @@ export interface RangeWork {
   /** dK [keys, d] and dV [keys, dv] of this range; null = not wanted. */
   readonly dK: Sums | null;
   readonly dV: Sums | null;
+  /** Errors of dK and dV as radii, rounded outward; else as they are, for sums that go on. */
+  readonly final: boolean;
   /** Told dS and its error, tile by tile, row length PAIR_STRIDE; null = not wanted. */
   readonly onScores: ScoreListener | null;
 }
@@ -90,7 +92,8 @@ type Tiles = Record<
   Tile
 >;
 
-function layOut(kernels: KernelModule, problem: KernelProblem, keys: number): Tiles {
+/** Room for ranges of at most so many keys, one after another. */
+export function rangeTiles(kernels: KernelModule, problem: KernelProblem, keys: number): Tiles {
   const { width, valueWidth } = problem;
   const range = Math.ceil(keys / TILE) * TILE;
   const [rowTile, valueTile] = [TILE * width, TILE * valueWidth];
@@ -221,16 +224,23 @@ interface KeyTile {
   readonly largest: number;
 }
 
-/** Reads and packs the keys and values of the range. */
+/** The keys and values of a range, read and packed. */
+interface LoadedRange {
+  readonly tiles: readonly KeyTile[];
+  /** Largest ‖V_j‖. */
+  readonly valueNorm: number;
+}
+
 function loadRange(
   { run }: KernelModule,
   { parameters: p, k, v, width, valueWidth }: KernelProblem,
   t: Tiles,
   { b, g, keys: range }: RangeWork,
-): KeyTile[] {
+): LoadedRange {
   readRows(k, b, g, range, t.k.view, width);
   readRows(v, b, g, range, t.v.view, valueWidth);
-  return tilesOf(range).map((keys, tile) => {
+  const squares = run.rowSquares(t.v.at, t.squares.at, range.length, valueWidth);
+  const tiles = tilesOf(range).map((keys, tile): KeyTile => {
     const start = tile * TILE;
     const [byKey, byValue] = [start * width * 8, start * valueWidth * 8];
     const n = keys.length;
@@ -242,6 +252,7 @@ function loadRange(
     const largest = peak(t.kMaxima.view.subarray(tile * width, (tile + 1) * width));
     return { keys, start, maxima, largest };
   });
+  return { tiles, valueNorm: norm(squares, valueWidth) };
 }
 
 /** Scores, dP and dS of one tile; false where no key of it is seen. */
@@ -340,48 +351,34 @@ function flushQueries(
   }
 }
 
-/** Sums of rows padded to `width`, of which d components count. */
-interface Padded {
-  readonly from: Float64Array;
-  readonly errors: Float64Array;
-  readonly width: number;
-  readonly d: number;
-}
-
-/** Rows times `scale`, their errors times `factor`, the product's own rounding, and what is lost. */
-function copyOut(
-  { from, errors, width, d }: Padded,
-  { value: to, error: toError }: Sums,
-  rows: number,
-  scale: number,
-  factor: number,
-  lost: number,
-): void {
-  for (let n = 0; n < rows; n++) {
-    for (let c = 0; c < d; c++) {
-      const value = scale * (from[n * width + c] ?? 0);
-      to[n * d + c] = value;
-      toError[n * d + c] = factor * (errors[n * width + c] ?? 0) + Math.abs(value) * U + lost;
-    }
-  }
+/** Copies rows of `width` numbers out, d of each. */
+function copyRows(from: Float64Array, to: Float64Array, rows: number, width: number, d: number) {
+  if (d === width) to.set(from.subarray(0, rows * d));
+  else for (let n = 0; n < rows; n++) to.set(from.subarray(n * width, n * width + d), n * d);
 }
 
 /** Copies dK and dV of the range out, times scale. */
 function finishKeys(
+  { run }: KernelModule,
   { parameters: p, width, valueWidth, kappa }: KernelProblem,
   t: Tiles,
-  work: RangeWork,
+  { rows, keys: { length: keys }, dK, dV, final }: RangeWork,
   largest: Largest,
 ): void {
-  const terms = work.rows.length * (p.heads / p.kv_heads) + 4;
+  const terms = rows.length * (p.heads / p.kv_heads) + 4;
   const factor = Math.abs(p.scale);
   const lostK = terms * 8 * TINY * (1 + factor) * (largest.gradient + 2) * (1 + largest.query);
   const lostV = terms * 8 * TINY * (1 + kappa) * (1 + largest.dOut);
-  const keys = work.keys.length;
-  const k = { from: t.dk.view, errors: t.dkError.view, width, d: p.head_dim };
-  const v = { from: t.dv.view, errors: t.dvError.view, width: valueWidth, d: p.head_dim_v };
-  if (work.dK !== null) copyOut(k, work.dK, keys, p.scale, factor, lostK);
-  if (work.dV !== null) copyOut(v, work.dV, keys, 1, 1, lostV);
+  if (dK !== null) {
+    run.finishSums(t.dk.at, t.dkError.at, keys * width, p.scale, factor, lostK, final);
+    copyRows(t.dk.view, dK.value, keys, width, p.head_dim);
+    copyRows(t.dkError.view, dK.error, keys, width, p.head_dim);
+  }
+  if (dV !== null) {
+    run.finishSums(t.dv.at, t.dvError.at, keys * valueWidth, 1, 1, lostV, final);
+    copyRows(t.dv.view, dV.value, keys, valueWidth, p.head_dim_v);
+    copyRows(t.dvError.view, dV.error, keys, valueWidth, p.head_dim_v);
+  }
 }
 
 const peak = (values: Float64Array): number => values.reduce((top, x) => Math.max(top, x), 0);
@@ -392,7 +389,7 @@ function backwardQueries(
   problem: KernelProblem,
   t: Tiles,
   work: RangeWork,
-  range: readonly KeyTile[],
+  { tiles, valueNorm }: LoadedRange,
   h: number,
   rows: readonly number[],
   first: number,
@@ -401,8 +398,6 @@ function backwardQueries(
   const { parameters: p } = problem;
   const at = [work.b, h] as const;
   loadQueries(kernels, problem, t, at, rows);
-  const norms = kernels.run.rowSquares(t.v.at, t.squares.at, work.keys.length, problem.valueWidth);
-  const valueNorm = norm(norms, problem.valueWidth);
   const gradient = rowFacts(kernels, problem, t, work, first, rows.length, valueNorm);
   largest.gradient = Math.max(largest.gradient, gradient);
   largest.query = Math.max(largest.query, peak(t.qMaxima.view));
@@ -410,7 +405,7 @@ function backwardQueries(
   t.dq.view.fill(0);
   t.dqError.view.fill(0);
   const sizes = new Float64Array(rows.length);
-  for (const tile of range) {
+  for (const tile of tiles) {
     const { keys } = tile;
     if (!tileGradients(kernels, problem, t, at, rows, tile, work.onScores !== null)) continue;
     work.onScores?.(at, rows, keys, t.bias.view, t.error.view);
@@ -426,14 +421,15 @@ function backwardQueries(
   flushQueries(problem, t, work, first, sizes, lost);
 }
 
-/** The backward pass of KV head (b, g) over one range of keys and the given rows. */
+/** The backward pass of KV head (b, g) over one range of keys and the given rows, in the tiles of `rangeTiles`. */
 export function backwardRange(
   kernels: KernelModule,
   problem: KernelProblem,
+  t: Tiles,
   work: RangeWork,
 ): void {
   const { parameters: p } = problem;
-  const t = layOut(kernels, problem, work.keys.length);
+  for (const { view } of [t.dk, t.dv, t.dkError, t.dvError]) view.fill(0);
   const range = loadRange(kernels, problem, t, work);
   const largest: Largest = { gradient: 0, query: 0, dOut: 0, key: 0 };
   const group = p.heads / p.kv_heads;
@@ -444,5 +440,5 @@ export function backwardRange(
       first += rows.length;
     }
   }
-  finishKeys(problem, t, work, largest);
+  finishKeys(kernels, problem, t, work, largest);
 }

@@ -40,11 +40,16 @@ export interface CertifyOptions {
 
 const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
 
-function certificate({ value, error }: Sums, shape: readonly number[]): CertifiedOutput {
-  error.forEach((e, n) => {
-    error[n] = finiteRadius(value[n] ?? 0, e);
-  });
-  return { mid: tensorOf(value, shape), radius: tensorOf(error, shape) };
+const output = ({ value, error }: Sums, shape: readonly number[]): CertifiedOutput => ({
+  mid: tensorOf(value, shape),
+  radius: tensorOf(error, shape),
+});
+
+/** Sums whose errors are not rounded outward yet. */
+function certificate(sums: Sums, shape: readonly number[]): CertifiedOutput {
+  const { value, error } = sums;
+  for (let n = 0; n < error.length; n++) error[n] = finiteRadius(value[n] ?? 0, error[n] ?? 0);
+  return output(sums, shape);
 }
 
 /** A case on its way through the kernels: allocates results, and runs tasks. */
@@ -136,7 +141,7 @@ function gradients(
     const forward = rowResults(passRows);
     const deltas = deltasOf(problem, passRows, forward, run.allocate);
     const shared = { rows: passRows, keys: passKeys, results: forward, deltas };
-    run.perform({ kind: 'backward', ...shared, ...outputs }, scores?.listener);
+    run.perform({ kind: 'backward', ...shared, ...outputs, final: !features }, scores?.listener);
     if (whole && wants('d_sink') && problem.sink !== null) {
       certified.d_sink = certificate(sinkGradient(problem, passRows, forward, deltas), [p.heads]);
     }
@@ -159,8 +164,9 @@ function gradients(
   const rowShape = [p.batch, p.heads, (rows ?? allRows).length];
   const keyShape = [p.batch, p.kv_heads, keyCount];
   if (dQ !== null) certified.d_q = certificate(dQ, [...rowShape, p.head_dim]);
-  if (dK !== null && wants('d_k')) certified.d_k = certificate(dK, [...keyShape, p.head_dim]);
-  if (dV !== null && wants('d_v')) certified.d_v = certificate(dV, [...keyShape, p.head_dim_v]);
+  const ofKeys = features ? certificate : output;
+  if (dK !== null && wants('d_k')) certified.d_k = ofKeys(dK, [...keyShape, p.head_dim]);
+  if (dV !== null && wants('d_v')) certified.d_v = ofKeys(dV, [...keyShape, p.head_dim_v]);
   if (scores !== null) certified.d_bias = certificate(scores.sums(), scores.shape);
   return certified;
 }

@@ -60,6 +60,15 @@ export interface KernelFunctions {
     maxima: number,
     width: number,
   ): void;
+  finishSums(
+    values: number,
+    errors: number,
+    count: number,
+    scale: number,
+    factor: number,
+    lost: number,
+    outward: boolean,
+  ): void;
   factorials(at: number): void;
   slice(
     high: number,

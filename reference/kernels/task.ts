@@ -8,7 +8,14 @@
 import type { AttentionCase, CaseParameters, InputName } from '../case.ts';
 import type { FileRange } from '../stored-file.ts';
 import { type RangedStorage, rangedTensor, tensorOf } from '../tensor.ts';
-import { backwardRange, type Deltas, RANGE, type ScoreListener, type Sums } from './backward.ts';
+import {
+  backwardRange,
+  type Deltas,
+  RANGE,
+  rangeTiles,
+  type ScoreListener,
+  type Sums,
+} from './backward.ts';
 import { forwardBlock, ROW_BLOCK, type RowPart, type RowResults } from './forward.ts';
 import type { KernelModule } from './module.ts';
 import { fours, type KernelProblem, type KeyErrors, kernelProblem, TILE } from './problem.ts';
@@ -50,6 +57,8 @@ export interface BackwardTask {
   readonly dQ: Sums | null;
   readonly dK: Sums | null;
   readonly dV: Sums | null;
+  /** Errors of dK and dV as radii, rounded outward; else as they are, for sums that go on. */
+  readonly final: boolean;
 }
 
 export type Task = ForwardTask | BackwardTask;
@@ -141,10 +150,11 @@ function backwardHead(
 ): void {
   const { kv_heads, head_dim: d, head_dim_v: dv } = problem.parameters;
   const { rows, keys, results, deltas, dQ } = task;
+  const tiles = rangeTiles(kernels, problem, Math.min(RANGE, keys.length));
   for (let start = 0; start < keys.length; start += RANGE) {
     const part = keys.slice(start, start + RANGE);
     const first = head * keys.length + start;
-    backwardRange(kernels, problem, {
+    backwardRange(kernels, problem, tiles, {
       b: Math.floor(head / kv_heads),
       g: head % kv_heads,
       rows,
@@ -155,6 +165,7 @@ function backwardHead(
       dQ,
       dK: within(task.dK, first * d, part.length * d),
       dV: within(task.dV, first * dv, part.length * dv),
+      final: task.final,
       onScores,
     });
   }
