@@ -1,11 +1,12 @@
 """Attention in NumPy, float64, head by head with BLAS: what the oracle's kernels are compared with.
 
 Reads one JSON object a line on standard input ({"heads", "seq_q", "seq_kv", "head_dim",
-"direction", "runs"}), writes {"seconds"} with the best of the runs. The thread count is
-OPENBLAS_NUM_THREADS'. In place where NumPy can be, one head's scores at a time, as a good NumPy
+"direction", "runs"}), writes {"seconds", "kernel"}: the best of the runs, and which processor's code
+OpenBLAS runs (null where that cannot be asked). The thread count is OPENBLAS_NUM_THREADS'. In place where NumPy can be, one head's scores at a time, as a good NumPy
 program would be written.
 """
 
+import ctypes
 import json
 import sys
 import time
@@ -48,8 +49,26 @@ def run(heads, seq_q, seq_kv, head_dim, direction):
     return time.perf_counter() - start
 
 
+def kernel():
+    """The name OpenBLAS gives its kernels, of the library that NumPy has loaded."""
+    try:
+        with open("/proc/self/maps") as maps:
+            libraries = {entry.split()[-1] for entry in maps if "openblas" in entry}
+    except OSError:
+        return None
+    for library in libraries:
+        for prefix in ("", "scipy_"):
+            for suffix in ("", "64_"):
+                name = f"{prefix}openblas_get_corename{suffix}"
+                function = getattr(ctypes.CDLL(library), name, None)
+                if function is not None:
+                    function.restype = ctypes.c_char_p
+                    return function().decode()
+    return None
+
+
 for line in sys.stdin:
     case = json.loads(line)
     runs = case.pop("runs")
     seconds = min(run(**case) for _ in range(runs))
-    print(json.dumps({"seconds": seconds}), flush=True)
+    print(json.dumps({"seconds": seconds, "kernel": kernel()}), flush=True)

@@ -3,13 +3,15 @@
  *
  * Operations are counted as 4·heads·Sq·Skv·d forward and 14 forward and backward, for both alike,
  * whatever else is done for the certificate. `numpy_ratio` is our speed over NumPy's on as many
- * threads; null where there is no python3 with NumPy.
+ * threads; null where there is no python3 with NumPy. `numpy_kernel` is the processor that NumPy's
+ * OpenBLAS took its code for, which OPENBLAS_CORETYPE can change.
  *
- *   node dist/gate/bench-oracle.js [--quick] [--only speed|growth|balls]
+ *   node dist/gate/bench-oracle.js [--quick] [--only speed|scaling|growth|balls]
  * @module
  */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { AttentionCase, OutputName } from '../reference/case.ts';
@@ -77,20 +79,40 @@ function benchCase({ heads, seq_q, seq_kv, head_dim }: Shape, direction: Directi
 const operations = ({ heads, seq_q, seq_kv, head_dim }: Shape, direction: Direction): number =>
   (direction === 'both' ? 14 : 4) * heads * seq_q * seq_kv * head_dim;
 
-/** Best of `runs` in NumPy, in seconds; null without NumPy. */
-function numpySeconds(shape: Shape, direction: Direction, threads: number, runs: number) {
+/**
+ * For ours and NumPy's processes: huge pages, which NumPy asks for anyway, and memory that stays with the process
+ * when a run lets go of it. The best run's is then memory that was touched before; what the first touch
+ * costs is the machine's affair (behind some hypervisors 20 µs a page, longer than the arithmetic).
+ */
+const MEMORY = {
+  GLIBC_TUNABLES:
+    'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=68719476736',
+};
+
+interface NumpyRun {
+  readonly seconds: number;
+  readonly kernel: string | null;
+}
+
+/** Best of `runs` in NumPy; null without NumPy. */
+function numpyRun(
+  shape: Shape,
+  direction: Direction,
+  threads: number,
+  runs: number,
+): NumpyRun | null {
   const script = fileURLToPath(new URL('../../gate/bench-numpy.py', import.meta.url));
   const { status, stdout } = spawnSync(process.env.XATTN_PYTHON ?? 'python3', [script], {
     input: `${JSON.stringify({ ...shape, direction, runs })}\n`,
     env: {
       ...process.env,
+      ...MEMORY,
       OPENBLAS_NUM_THREADS: String(threads),
       OMP_NUM_THREADS: String(threads),
     },
     encoding: 'utf8',
   });
-  if (status !== 0) return null;
-  return (JSON.parse(stdout) as { seconds: number }).seconds;
+  return status === 0 ? (JSON.parse(stdout) as NumpyRun) : null;
 }
 
 const elementsOf = (certified: Certified): number =>
@@ -113,7 +135,9 @@ interface Job {
 }
 
 interface Measurement {
+  /** Of the best run, and of the one in the middle. */
   readonly seconds: number;
+  readonly median: number;
   /** Inputs and outputs (midpoints and radii). */
   readonly tensorBytes: number;
   /** Largest resident memory of the process. */
@@ -124,7 +148,8 @@ interface Measurement {
 function measureHere({ shape, direction, system, threads, runs }: Job): Measurement {
   const attentionCase = benchCase(shape, direction);
   const inputs = Object.values(attentionCase.inputs).reduce((n, { data }) => n + data.length, 0);
-  let [seconds, tensorBytes] = [Number.POSITIVE_INFINITY, 0];
+  const seconds: number[] = [];
+  let tensorBytes = 0;
   for (let run = 0; run < runs; run++) {
     globalThis.gc?.();
     const start = performance.now();
@@ -132,52 +157,53 @@ function measureHere({ shape, direction, system, threads, runs }: Job): Measurem
       system === 'float64'
         ? elementsOf(certify(attentionCase, { threads }))
         : doubleElements(certifyDouble(attentionCase));
-    seconds = Math.min(seconds, (performance.now() - start) / 1000);
+    seconds.push((performance.now() - start) / 1000);
     tensorBytes = 8 * (inputs + outputs);
   }
-  return { seconds, tensorBytes, peakBytes: process.resourceUsage().maxRSS * 1024 };
+  seconds.sort((a, b) => a - b);
+  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  const median = seconds[Math.floor(runs / 2)] ?? 0;
+  return { seconds: seconds[0] ?? 0, median, tensorBytes, peakBytes };
 }
 
-/**
- * Measures in a process of its own, so that its memory is that of one case. NumPy asks for huge pages
- * for its arrays; glibc does so for Node's when told to.
- */
-function measure(job: Job): Measurement {
+/** Measures in a process of its own, so that its memory is that of one case. */
+async function measure(job: Job): Promise<Measurement> {
   const file = fileURLToPath(import.meta.url);
-  const { status, stdout, stderr } = spawnSync(
+  const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--expose-gc', file, '--job', JSON.stringify(job)],
-    {
-      env: { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' },
-      encoding: 'utf8',
-    },
+    { env: { ...process.env, ...MEMORY } },
   );
-  if (status !== 0) throw new Error(`the measurement of ${JSON.stringify(job)} failed: ${stderr}`);
   return JSON.parse(stdout) as Measurement;
 }
 
 /** The better of two measurements. */
 const better = (a: Measurement, b: Measurement): Measurement => ({
+  ...b,
   seconds: Math.min(a.seconds, b.seconds),
-  tensorBytes: b.tensorBytes,
   peakBytes: Math.max(a.peakBytes, b.peakBytes),
 });
 
 /** One shape and direction, on one thread and on two, in turns with NumPy: others may load the machine. */
-function compare(shape: Shape, direction: Direction, system: System, rounds: number): void {
+async function compare(
+  shape: Shape,
+  direction: Direction,
+  system: System,
+  rounds: number,
+): Promise<void> {
   // The double-double kernels are for what float64 leaves open: one thread.
   const threads = system === 'float64' ? [1, 2] : [1];
   const ours: (Measurement | undefined)[] = [];
-  const numpy: (number | null)[] = threads.map(() => Number.POSITIVE_INFINITY);
+  const numpy: (NumpyRun | null)[] = [];
   for (let round = 0; round < rounds; round++) {
-    threads.forEach((count, n) => {
-      const now = measure({ shape, direction, system, threads: count, runs: 2 });
+    for (const [n, count] of threads.entries()) {
+      const now = await measure({ shape, direction, system, threads: count, runs: 2 });
       const before = ours[n];
       ours[n] = before === undefined ? now : better(before, now);
-      const seconds = numpySeconds(shape, direction, count, 2);
+      const run = numpyRun(shape, direction, count, 2);
       const best = numpy[n] ?? null;
-      numpy[n] = seconds === null || best === null ? null : Math.min(best, seconds);
-    });
+      if (best === null || (run !== null && run.seconds < best.seconds)) numpy[n] = run;
+    }
   }
   threads.forEach((count, n) => {
     const [mine, theirs] = [ours[n], numpy[n] ?? null];
@@ -186,15 +212,38 @@ function compare(shape: Shape, direction: Direction, system: System, rounds: num
       ...{ bench: 'oracle', ...shape, direction, system, threads: count },
       seconds: mine.seconds,
       gflops: operations(shape, direction) / mine.seconds / 1e9,
-      numpy_ratio: theirs === null ? null : theirs / mine.seconds,
+      numpy_ratio: theirs === null ? null : theirs.seconds / mine.seconds,
+      numpy_kernel: theirs?.kernel ?? null,
       peak_bytes: mine.peakBytes,
       tensor_bytes: mine.tensorBytes,
     });
   });
 }
 
+/**
+ * Two threads against one, beside what the machine can do for two at most: two processes of one thread that
+ * run together and share nothing. In the middle of three runs of each.
+ */
+async function scaling(): Promise<void> {
+  const shape = { heads: 16, seq_q: 1024, seq_kv: 4096, head_dim: 128 };
+  for (const direction of ['forward', 'both'] as const) {
+    const job = { shape, direction, system: 'float64', runs: 3 } as const;
+    const one = await measure({ ...job, threads: 1 });
+    const two = await measure({ ...job, threads: 2 });
+    const together = await Promise.all([1, 2].map(() => measure({ ...job, threads: 1 })));
+    const each = together.reduce((sum, { median }) => sum + median, 0) / 2;
+    line({
+      ...{ bench: 'oracle-scaling', ...shape, direction },
+      seconds_one: one.median,
+      seconds_two: two.median,
+      two_threads: one.median / two.median,
+      two_processes: (2 * one.median) / each,
+    });
+  }
+}
+
 /** Speed against NumPy on the shapes of the claim. */
-function speed(quick: boolean): void {
+async function speed(quick: boolean): Promise<void> {
   const shapes: Shape[] = quick
     ? [{ heads: 2, seq_q: 1024, seq_kv: 4096, head_dim: 128 }]
     : [
@@ -203,21 +252,22 @@ function speed(quick: boolean): void {
       ];
   for (const shape of shapes) {
     for (const direction of ['forward', 'both'] as const) {
-      compare(shape, direction, 'float64', 3);
+      await compare(shape, direction, 'float64', 3);
     }
   }
   const double = { heads: 1, seq_q: 256, seq_kv: 2048, head_dim: 128 };
   for (const direction of ['forward', 'both'] as const) {
-    compare(double, direction, 'double-double', 3);
+    await compare(double, direction, 'double-double', 3);
   }
 }
 
 /** Seconds over two decades of keys. */
-function growthTable(): void {
+async function growthTable(): Promise<void> {
   for (const seq_kv of [1024, 4096, 16384, 65536, 102400]) {
     const shape = { heads: 1, seq_q: 128, seq_kv, head_dim: 128 };
     for (const direction of ['forward', 'both'] as const) {
-      const { seconds } = measure({ shape, direction, system: 'float64', threads: 1, runs: 3 });
+      const job = { shape, direction, system: 'float64', threads: 1, runs: 3 } as const;
+      const { seconds } = await measure(job);
       const gflops = operations(shape, direction) / seconds / 1e9;
       line({ bench: 'oracle-growth', ...shape, direction, seconds, gflops });
     }
@@ -257,7 +307,8 @@ if (job !== undefined) line({ ...measureHere(JSON.parse(job) as Job) });
 else {
   const only = argument('--only');
   const chosen = (name: string): boolean => only === undefined || only === name;
-  if (chosen('speed')) speed(process.argv.includes('--quick'));
-  if (chosen('growth')) growthTable();
+  if (chosen('speed')) await speed(process.argv.includes('--quick'));
+  if (chosen('scaling')) await scaling();
+  if (chosen('growth')) await growthTable();
   if (chosen('balls')) balls();
 }
