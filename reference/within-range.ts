@@ -35,13 +35,14 @@ interface Largest {
   readonly w: number;
 }
 
-function largestOf({ inputs, parameters }: AttentionCase): Largest {
+/** `known`: the largest |K| and |V| of the inputs, where somebody has looked. */
+function largestOf({ inputs, parameters }: AttentionCase, known: KnownSizes | null): Largest {
   const { dim_y: dimY = 0 } = parameters;
   const [y, wK, wV] = [largestInput(inputs.y), largestInput(inputs.w_k), largestInput(inputs.w_v)];
   return {
     q: largestInput(inputs.q),
-    k: Math.max(largestInput(inputs.k), dimY * y * wK * SLACK),
-    v: Math.max(largestInput(inputs.v), dimY * y * wV * SLACK),
+    k: Math.max(known?.k ?? largestInput(inputs.k), dimY * y * wK * SLACK),
+    v: Math.max(known?.v ?? largestInput(inputs.v), dimY * y * wV * SLACK),
     dOut: largestInput(inputs.d_out),
     dLse: largestInput(inputs.d_lse),
     bias: largestInput(inputs.bias),
@@ -49,6 +50,12 @@ function largestOf({ inputs, parameters }: AttentionCase): Largest {
     y,
     w: Math.max(wK, wV),
   };
+}
+
+/** Largest finite |K_jc| and |V_jc|. */
+export interface KnownSizes {
+  readonly k: number;
+  readonly v: number;
 }
 
 interface Question {
@@ -126,12 +133,23 @@ function backwardFits({ c, model, limits, max, kappa }: Question, p: number): bo
 }
 
 /**
- * True only where no element of the case can be lost to overflow by an honest candidate of this
- * model; false where that takes a closer look. `lseError`: the largest error its LSE may have.
+ * The check of a case under any model, with its inputs read once. True only where no element of the case
+ * can be lost to overflow by an honest candidate of the model; false where that takes a closer look.
+ * `lseError`: the largest error its LSE may have.
  */
-export function nothingOverflows(c: AttentionCase, model: ErrorModel, lseError: number): boolean {
+export function overflowCheck(
+  c: AttentionCase,
+  known: KnownSizes | null = null,
+): (model: ErrorModel, lseError: number) => boolean {
   const kappa = Math.max(1, 1 / (1 - c.parameters.dropout_rate)) * SLACK;
-  const about = { c, model, limits: limitsOf(model), max: largestOf(c), kappa };
-  if (!forwardFits(about)) return false;
-  return !wantsGradients(c.parameters) || backwardFits(about, largestWeight(about, lseError));
+  const max = largestOf(c, known);
+  return (model, lseError) => {
+    const about = { c, model, limits: limitsOf(model), max, kappa };
+    if (!forwardFits(about)) return false;
+    return !wantsGradients(c.parameters) || backwardFits(about, largestWeight(about, lseError));
+  };
 }
+
+/** The check under one model. */
+export const nothingOverflows = (c: AttentionCase, model: ErrorModel, lseError: number): boolean =>
+  overflowCheck(c)(model, lseError);

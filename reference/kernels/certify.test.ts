@@ -5,10 +5,11 @@ import { doubleDouble } from '../arithmetic/double-double.ts';
 import { type AttentionCase, OUTPUT_NAMES, type OutputName } from '../case.ts';
 import { drawCase } from '../draw-case.ts';
 import { evaluate } from '../reference.ts';
+import { magnitudeOf } from '../stored-file.ts';
 import { type Tensor, toFlat } from '../tensor.ts';
 import { hostileCase } from '../testing/containment.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
-import { type Certified, certify } from './certify.ts';
+import { type Certified, certify, certifySized } from './certify.ts';
 
 const DIGITS = 80;
 const system = big(DIGITS);
@@ -114,6 +115,17 @@ describe('certify in float64', () => {
     for (const name of ['d_k', 'd_v'] as const) {
       expect([name, toFlat(chosen[name]!.mid)]).toEqual([name, pick(name, keys)]);
     }
+  });
+
+  it('makes of |V| beside V what it makes of |V| alone, and V none the worse', () => {
+    const { certified: beside, valueSizes } = certifySized(large, { rows: [0, 127, 140] });
+    expect(beside).toEqual(certify(large, { rows: [0, 127, 140] }));
+    const { out } = certify(
+      { ...large, inputs: { ...large.inputs, v: magnitudeOf(large.inputs.v!) } },
+      { rows: [0, 127, 140] },
+    );
+    const radii = toFlat(out!.radius);
+    expect([...valueSizes]).toEqual(toFlat(out!.mid).map((x, n) => x + radii[n]!));
   });
 
   it('says nothing where something overflows, and nothing false beside it', () => {

@@ -72,9 +72,10 @@ function onOneThread(problem: KernelProblem): Run['perform'] {
 function forwardOf(
   { problem, threads, allocate, perform }: Run,
   rows: readonly number[],
+  sized = false,
 ): RowResults {
   const { batch, heads, head_dim_v } = problem.parameters;
-  const results = emptyResults(batch * heads * rows.length, head_dim_v, allocate);
+  const results = emptyResults(batch * heads * rows.length, head_dim_v, allocate, sized);
   if (rows.length > 0) perform({ kind: 'forward', rows, threads, results });
   return results;
 }
@@ -171,8 +172,12 @@ function gradients(
   return certified;
 }
 
-/** Every wanted output that the kernels do, with its certificate. */
-export function certify(attentionCase: AttentionCase, options: CertifyOptions = {}): Certified {
+interface Passes {
+  readonly certified: Certified;
+  readonly results: RowResults;
+}
+
+function passes(attentionCase: AttentionCase, options: CertifyOptions, sized: boolean): Passes {
   const { parameters: p, inputs } = attentionCase;
   const recomputed = p.dim_y === undefined ? null : recomputedKeys(kernelModule(), attentionCase);
   const [k, v] = [recomputed?.k ?? inputs.k, recomputed?.v ?? inputs.v];
@@ -183,7 +188,7 @@ export function certify(attentionCase: AttentionCase, options: CertifyOptions = 
     list === undefined ? null : Array.from(list);
   const selection: Selection = { rows: chosen(options.rows), keys: chosen(options.keys) };
   const rows = selection.rows ?? range(p.seq_q);
-  const results = forwardOf(run, rows);
+  const results = forwardOf(run, rows, sized);
   const certified: Certified = {};
   const shape = [p.batch, p.heads, rows.length];
   const { out, outRadius, lse, lseRadius } = results;
@@ -197,5 +202,23 @@ export function certify(attentionCase: AttentionCase, options: CertifyOptions = 
   if (p.wants.includes('lse')) {
     certified.lse = { mid: tensorOf(lse, shape), radius: tensorOf(lseRadius, shape) };
   }
-  return certified;
+  return { certified, results };
+}
+
+/** Every wanted output that the kernels do, with its certificate. */
+export function certify(attentionCase: AttentionCase, options: CertifyOptions = {}): Certified {
+  return passes(attentionCase, options, false).certified;
+}
+
+export interface Sized {
+  readonly certified: Certified;
+  /** Σ_j κP_ij|V_jc| at most, [B, Hq, rows, dv]. */
+  readonly valueSizes: Float64Array;
+}
+
+/** The same, and what the weights make of |V|, for half as much again as the forward pass. */
+export function certifySized(attentionCase: AttentionCase, options: CertifyOptions = {}): Sized {
+  const { certified, results } = passes(attentionCase, options, true);
+  if (results.valueSizes === null) throw new Error('the kernels gave no sizes');
+  return { certified, valueSizes: results.valueSizes };
 }

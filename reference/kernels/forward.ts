@@ -49,12 +49,15 @@ export interface RowResults {
   /** Log-domain error of exp(s − m)/l as recomputed from m and 1/l. */
   readonly probability: Float64Array;
   readonly tanhError: Float64Array;
+  /** Σ_j κP_ij|V_jc| at most, [rows, dv]; null = not wanted. */
+  readonly valueSizes: Float64Array | null;
 }
 
 export function emptyResults(
   rows: number,
   valueDim: number,
   allocate: (length: number) => Float64Array,
+  sized = false,
 ): RowResults {
   return {
     out: allocate(rows * valueDim),
@@ -65,10 +68,11 @@ export function emptyResults(
     inverse: allocate(rows),
     probability: allocate(rows),
     tanhError: allocate(rows),
+    valueSizes: sized ? allocate(rows * valueDim) : null,
   };
 }
 
-type Tiles = Record<
+type Views = Record<
   | 'q'
   | 'k'
   | 'v'
@@ -86,24 +90,36 @@ type Tiles = Record<
   Tile
 >;
 
-function layOut(kernels: KernelModule, { width, valueWidth }: KernelProblem, rows: number): Tiles {
+interface Tiles extends Views {
+  /** Columns summed for each row: those of V and, where they are wanted, those of |V| beside them. */
+  readonly columns: number;
+}
+
+function layOut(
+  kernels: KernelModule,
+  { width, valueWidth }: KernelProblem,
+  rows: number,
+  sized: boolean,
+): Tiles {
   const pairs = TILE * PAIR_STRIDE;
-  return kernels.layOut({
+  const columns = sized ? 2 * valueWidth : valueWidth;
+  const views = kernels.layOut({
     q: TILE * width,
     k: TILE * width,
     v: TILE * valueWidth,
     packedQ: rows * width,
     packedK: TILE * width,
-    packedV: TILE * valueWidth,
+    packedV: TILE * columns,
     s: pairs,
-    out: rows * valueWidth,
-    size: rows * valueWidth,
+    out: rows * columns,
+    size: rows * columns,
     state: rows * 3,
-    maxima: valueWidth,
+    maxima: columns,
     squares: TILE,
     bias: pairs,
     keep: pairs,
   });
+  return { ...views, columns };
 }
 
 /** At most TILE query rows of head `h`, and where their results go. */
@@ -147,6 +163,12 @@ function loadKeys(
   run.packRows(t.k.at, t.packedK.at, n, p.head_dim, width);
   run.packColumns(t.v.at, t.packedV.at, n, valueWidth, valueWidth);
   run.columnMaxima(t.v.at, t.maxima.at, n, valueWidth);
+  if (t.columns > valueWidth) {
+    const values = t.v.view;
+    for (let x = 0; x < n * valueWidth; x++) values[x] = Math.abs(values[x] ?? 0);
+    run.packColumns(t.v.at, t.packedV.at + n * valueWidth * 8, n, valueWidth, valueWidth);
+    t.maxima.view.copyWithin(valueWidth, 0, valueWidth);
+  }
   const key = norm(run.rowSquares(t.k.at, t.squares.at, n, width), width);
   return { keys, key, value: t.maxima.view.reduce((top, x) => Math.max(top, x), 0) };
 }
@@ -154,15 +176,16 @@ function loadKeys(
 /** One tile of keys for one of rows: scores, weights, and the sums brought up to date. */
 function absorb(
   { run }: KernelModule,
-  { parameters: p, pairs, width, valueWidth }: KernelProblem,
+  { parameters: p, pairs, width }: KernelProblem,
   t: Tiles,
   tile: RowTile,
   { keys: { length: n }, key, value }: KeyTile,
   biased: boolean,
 ): void {
   const count = tile.rows.length;
+  const { columns } = t;
   const q = t.packedQ.at + tile.start * width * 8;
-  const out = t.out.at + tile.start * valueWidth * 8;
+  const out = t.out.at + tile.start * columns * 8;
   run.multiply(q, t.packedK.at, t.s.at, count, n, p.head_dim, PAIR_STRIDE, false);
   run.softmaxTile(
     t.s.at,
@@ -175,11 +198,11 @@ function absorb(
     p.softcap,
     t.state.at + tile.start * 24,
     out,
-    t.size.at + tile.start * valueWidth * 8,
+    t.size.at + tile.start * columns * 8,
     t.maxima.at,
-    valueWidth,
+    columns,
   );
-  run.addProduct(t.s.at, false, t.packedV.at, out, count, valueWidth, n, valueWidth);
+  run.addProduct(t.s.at, false, t.packedV.at, out, count, columns, n, columns);
   tile.tiles++;
   tile.keys += n;
   tile.key = Math.max(tile.key, key);
@@ -246,16 +269,23 @@ function finishRow(
   results.inverse[at] = 1 / l;
   results.probability[at] = (weightError(score, 0) + logOfOneMinus(denominator) + 3 * U) * SLACK;
   results.tanhError[at] = score.tanhError;
-  for (let c = 0; c < p.head_dim_v; c++) {
-    const from = row * valueWidth + c;
+  const element = (from: number, valueError: number): [number, number] => {
     const plain = (t.out.view[from] ?? 0) / l;
     const missing = ((t.size.view[from] ?? 0) * numerator + lost) * ((1 + denominator) / l);
-    const valueError = keyErrors === null ? 0 : (keyErrors.value[head * p.head_dim_v + c] ?? 0);
     const radius = missing + Math.abs(plain) * (denominator + U) + valueError + TINY;
     const value = plain * kappa;
-    results.out[at * p.head_dim_v + c] = value;
     const spread = radius * kappa + Math.abs(value) * (kappaError + (kappaError > 0 ? U : 0));
-    results.outRadius[at * p.head_dim_v + c] = finiteRadius(value, spread);
+    return [value, finiteRadius(value, spread)];
+  };
+  for (let c = 0; c < p.head_dim_v; c++) {
+    const valueError = keyErrors === null ? 0 : (keyErrors.value[head * p.head_dim_v + c] ?? 0);
+    const to = at * p.head_dim_v + c;
+    const [value, radius] = element(row * t.columns + c, valueError);
+    results.out[to] = value;
+    results.outRadius[to] = radius;
+    if (results.valueSizes === null) continue;
+    const [size, more] = element(row * t.columns + valueWidth + c, valueError);
+    results.valueSizes[to] = size + more;
   }
 }
 
@@ -301,7 +331,7 @@ export function forwardBlock(
 ): void {
   const { parameters: p, width, sink, keyErrors } = problem;
   const { tiles, count } = tilesOfBlock(parts);
-  const t = layOut(kernels, problem, count);
+  const t = layOut(kernels, problem, count, results.valueSizes !== null);
   const queries = tiles.map((tile) => loadQueries(kernels, problem, t, b, tile));
   for (let first = 0; first < p.seq_kv; first += TILE) {
     const length = Math.min(TILE, p.seq_kv - first);

@@ -5,16 +5,15 @@
  */
 import type { AttentionCase } from '../case.ts';
 import { SLACK } from '../error-model.ts';
-import type { Certified } from '../kernels/certify.ts';
+import type { Certified, Sized } from '../kernels/certify.ts';
 import { largestInput } from '../range-limits.ts';
 import { kvHead } from '../scores.ts';
 import {
   chosenRows,
   type Largest,
-  largestOfHeads,
+  type LargestInputs,
   type Run,
-  required,
-  weightedMagnitudes,
+  weightedKeys,
 } from './weighted.ts';
 
 export interface RowFacts {
@@ -142,21 +141,20 @@ function rowFacts(s: Setting, b: number, h: number, n: number): RowFacts | null 
 
 /**
  * The facts of the rows of every head, [B, Hq, rows]; null for a row that attends to nothing.
- * `certified` holds their out and lse.
+ * `sized` holds their out and lse.
  */
 export function factsOf(
   attentionCase: AttentionCase,
-  certified: Certified,
+  { certified, valueSizes }: Sized,
+  { keys, values }: LargestInputs,
   run: Run,
 ): (RowFacts | null)[] {
   const { parameters: p, inputs } = attentionCase;
   const rows = chosenRows(run).rows ?? Array.from({ length: p.seq_q }, (_, i) => i);
   const setting: Setting = {
     ...{ attentionCase, certified, rows },
-    keys: largestOfHeads(required(attentionCase, 'k')),
-    valueMax: largestOfHeads(required(attentionCase, 'v')),
-    weightedValues: weightedMagnitudes(attentionCase, 'v', run),
-    weightedKeys: p.wants.includes('d_q') ? weightedMagnitudes(attentionCase, 'k', run) : null,
+    ...{ keys, valueMax: values, weightedValues: valueSizes },
+    weightedKeys: p.wants.includes('d_q') ? weightedKeys(attentionCase, run) : null,
     bias: inputs.bias === undefined ? null : largestInput(inputs.bias),
     kappa: inputs.dropout_keep === undefined ? 1 : (1 / (1 - p.dropout_rate)) * SLACK,
   };

@@ -10,16 +10,16 @@ import type { AttentionCase, OutputName, Outputs } from '../case.ts';
 import type { FlatBalls } from '../certified.ts';
 import { type ErrorModel, errorModel, lambdaFor } from '../error-model.ts';
 import { type Bounds, type Expectation, lseBound, sumCount, widened } from '../expectation.ts';
-import { type Certified, certify } from '../kernels/certify.ts';
+import { type Certified, certifySized } from '../kernels/certify.ts';
 import { PROFILES, type ProfileName } from '../profile.ts';
 import { widenBeyond } from '../range.ts';
 import { isSampled, type Sample, sampledOutput } from '../sampling.ts';
 import { filled, indexOf, flatOf as placeOf, tensorOf } from '../tensor.ts';
-import { nothingOverflows } from '../within-range.ts';
+import { overflowCheck } from '../within-range.ts';
 import { ballsOf, keyBounds } from './key-bounds.ts';
 import { queryErrors, type RowErrors, rowErrors } from './row-bounds.ts';
 import { factsOf, type RowFacts } from './row-facts.ts';
-import { chosenRows } from './weighted.ts';
+import { chosenRows, type LargestInputs, largestComponent, largestInputs } from './weighted.ts';
 
 const ROW_OUTPUTS: readonly OutputName[] = ['out', 'lse', 'd_q'];
 const KEY_OUTPUTS: readonly OutputName[] = ['d_k', 'd_v'];
@@ -36,20 +36,26 @@ const wanting = (c: AttentionCase, wants: OutputName[]): AttentionCase => ({
 });
 
 /** The chosen rows: out and lse, whether wanted or not, and dQ where it is. */
-function rowPass(c: AttentionCase, sample: Sample, threads: number): Pass {
+function rowPass(c: AttentionCase, sample: Sample, largest: LargestInputs, threads: number): Pass {
   const wants: OutputName[] = ['out', 'lse'];
   if (c.parameters.wants.includes('d_q')) wants.push('d_q');
   const question = wanting(c, wants);
   const run = { rows: sample.rows, threads };
-  const outputs = certify(question, { ...chosenRows(run), threads });
-  return { outputs, facts: factsOf(question, outputs, run) };
+  const sized = certifySized(question, { ...chosenRows(run), threads });
+  return { outputs: sized.certified, facts: factsOf(question, sized, largest, run) };
 }
 
 /** Every row, for dK and dV at the chosen keys. */
-function keyPass(c: AttentionCase, keys: readonly number[], threads: number): Pass {
+function keyPass(
+  c: AttentionCase,
+  keys: readonly number[],
+  largest: LargestInputs,
+  threads: number,
+): Pass {
   const question = wanting(c, ['out', 'lse', 'd_k', 'd_v']);
-  const outputs = certify(question, { keys, threads });
-  return { outputs, facts: factsOf(question, outputs, { rows: null, threads }) };
+  const sized = certifySized(question, { keys, threads });
+  const facts = factsOf(question, sized, largest, { rows: null, threads });
+  return { outputs: sized.certified, facts };
 }
 
 /** Errors by output and model, flat; an output that is not here has none derived. */
@@ -85,13 +91,15 @@ const largestFinite = (x: Float64Array): number =>
 interface Passes {
   readonly rows: Pass;
   readonly keys: (Pass & { readonly positions: readonly number[] }) | null;
+  /** Lemma Range's quick answer; it reads every input, so it is asked for once. */
+  readonly fits: (model: ErrorModel, lseError: number) => boolean;
 }
 
 /** The bounds of every sampled output under one model. Lemma Range for the case as a whole. */
 function boundsUnder(
   c: AttentionCase,
   model: ErrorModel,
-  { rows, keys }: Passes,
+  { rows, keys, fits: withinRange }: Passes,
   values: Outputs,
 ): Bounds {
   const { errors, lseError } = rowModelErrors(c, model, rows);
@@ -100,7 +108,7 @@ function boundsUnder(
   const all = keys === null ? [] : keys.facts.flatMap((row) => row ?? []);
   const others = all.map((row) => rowErrors(c.parameters, model, row).lseError);
   const lse = Math.max(largestFinite(lseError), largestFinite(Float64Array.from(others)));
-  const fits = nothingOverflows(c, model, lse);
+  const fits = withinRange(model, lse);
   return {
     of: (name, stored) => {
       const output = (KEY_OUTPUTS.includes(name) ? keys : rows)?.outputs[name];
@@ -156,11 +164,14 @@ export function sampledExpectation(
   }
   const names = judgedOutputs(attentionCase, sample);
   const positions = sample.keys ?? Array.from({ length: p.seq_kv }, (_, j) => j);
+  const largest = largestInputs(attentionCase);
+  const [k, v] = [largestComponent(largest.keys), largestComponent(largest.values)];
   const passes: Passes = {
-    rows: rowPass(attentionCase, sample, threads),
+    rows: rowPass(attentionCase, sample, largest, threads),
     keys: names.some((name) => KEY_OUTPUTS.includes(name))
-      ? { ...keyPass(attentionCase, positions, threads), positions }
+      ? { ...keyPass(attentionCase, positions, largest, threads), positions }
       : null,
+    fits: overflowCheck(attentionCase, { k, v }),
   };
   const values: Outputs = {};
   for (const name of names) {

@@ -1,6 +1,6 @@
 /**
- * What the weights of softmax make of magnitudes, for whole rows at once: Σ_j κP_ij|V_jc| and
- * Σ_j P_ij|K_jc|, and the largest components of K and V. From the kernels, rounded up.
+ * What the weights of softmax make of magnitudes, for whole rows at once: Σ_j P_ij|K_jc|, and the
+ * largest components of K and V. Rounded up.
  * @module
  */
 import type { AttentionCase, InputName } from '../case.ts';
@@ -24,31 +24,20 @@ export function required({ inputs }: AttentionCase, name: InputName): Tensor {
 export const chosenRows = ({ rows }: Pick<Run, 'rows'>): { rows?: readonly number[] } =>
   rows === null ? {} : { rows };
 
-/** Σ_j κP_ij|X_jc| at most, [B, Hq, rows, width]: the output of the case whose values are |X|. */
-export function weightedMagnitudes(
-  attentionCase: AttentionCase,
-  name: 'k' | 'v',
-  run: Run,
-): Float64Array {
+/**
+ * Σ_j P_ij|K_jc| at most, [B, Hq, rows, d]: the output of the case whose values are |K|. Nothing is
+ * dropped from it: dS meets K without κ, which its bracket has already.
+ */
+export function weightedKeys(attentionCase: AttentionCase, run: Run): Float64Array {
   const { parameters, inputs } = attentionCase;
-  const width = name === 'v' ? parameters.head_dim_v : parameters.head_dim;
-  const { dropout_keep: keep, ...others } = inputs;
-  // dS meets K without κ, which its bracket has already.
-  const dropout = name === 'v' && keep !== undefined;
+  const { dropout_keep: _, ...others } = inputs;
+  const width = parameters.head_dim;
+  const changes = { head_dim_v: width, dropout_rate: 0, wants: ['out' as const] };
   const { out } = certify(
     {
       ...attentionCase,
-      parameters: {
-        ...parameters,
-        head_dim_v: width,
-        dropout_rate: dropout ? parameters.dropout_rate : 0,
-        wants: ['out'],
-      },
-      inputs: {
-        ...others,
-        ...(dropout ? { dropout_keep: keep } : {}),
-        v: magnitudeOf(required(attentionCase, name)),
-      },
+      parameters: { ...parameters, ...changes },
+      inputs: { ...others, v: magnitudeOf(required(attentionCase, 'k')) },
     },
     { ...chosenRows(run), threads: run.threads },
   );
@@ -72,22 +61,42 @@ export function largestOfHeads(tensor: Tensor): Largest[] {
     norm: 0,
     sum: 0,
   }));
-  let [squares, sum] = [0, 0];
-  forEachRun(tensor, (start, run) => {
+  let [row, c, squares, sum] = [0, 0, 0, 0];
+  let one = all[0];
+  forEachRun(tensor, (_, run) => {
+    if (one === undefined) return;
+    let { columns } = one;
     for (let n = 0; n < run.length; n++) {
-      const flat = start + n;
-      const c = flat % width;
-      if (c === 0) [squares, sum] = [0, 0];
-      const one = all[Math.floor(flat / (seq * width))];
       const size = Math.abs(run[n] ?? 0);
-      if (one === undefined || !(size < Number.POSITIVE_INFINITY)) continue;
-      if (size > (one.columns[c] ?? 0)) one.columns[c] = size;
-      squares += size * size;
-      sum += size;
-      if (c < width - 1) continue;
+      if (size < Number.POSITIVE_INFINITY) {
+        if (size > (columns[c] ?? 0)) columns[c] = size;
+        squares += size * size;
+        sum += size;
+      }
+      if (++c < width) continue;
       one.norm = Math.max(one.norm, Math.sqrt(squares));
       one.sum = Math.max(one.sum, sum);
+      [c, squares, sum] = [0, 0, 0];
+      if (++row % seq > 0) continue;
+      one = all[row / seq];
+      if (one === undefined) return;
+      columns = one.columns;
     }
   });
   return all;
 }
+
+/** The largest of K and of V, which a whole case has in common. */
+export interface LargestInputs {
+  readonly keys: readonly Largest[];
+  readonly values: readonly Largest[];
+}
+
+export const largestInputs = (attentionCase: AttentionCase): LargestInputs => ({
+  keys: largestOfHeads(required(attentionCase, 'k')),
+  values: largestOfHeads(required(attentionCase, 'v')),
+});
+
+/** Largest |X_jc| there is. */
+export const largestComponent = (heads: readonly Largest[]): number =>
+  heads.reduce((most, { columns }) => columns.reduce((x, y) => Math.max(x, y), most), 0);
