@@ -28,6 +28,16 @@ function withElement(
   return given({ ...outputs, [name]: copy });
 }
 
+/** What is expected of a case, with every bound replaced. */
+function boundedBy(c: AttentionCase, bound: number) {
+  const expected = expectation(c, 'f32');
+  const of: typeof expected.worstCase.of = (name, stored) => {
+    const bounds = expected.worstCase.of(name, stored);
+    return bounds && mapTensor(bounds, () => bound);
+  };
+  return { ...expected, worstCase: { of }, probabilistic: null };
+}
+
 const SMALLEST = { heads: 1, seq_q: 1, seq_kv: 1, gradients: false, head_dim_v: 1 } as const;
 
 describe('judge', () => {
@@ -163,6 +173,36 @@ describe('judge', () => {
         'f16',
       ).verdict,
     ).toBe('impossible');
+  });
+
+  it('lets pass what has no bound, NaN included, and says how much of it there is', () => {
+    const { verdict, reason, outputs } = judgeAgainst(
+      boundedBy(c, Number.POSITIVE_INFINITY),
+      withElement(c, 'out', [0, 0, 0, 0], () => Number.NaN),
+    );
+    const elements = Object.values(referenceOutputs(c)).reduce(
+      (sum, { data }) => sum + data.length,
+      0,
+    );
+    expect([verdict, reason]).toEqual([
+      'pass',
+      `within the bounds; ${elements} elements have no finite bound, not judged`,
+    ]);
+    expect(outputs.out!.max_bound_fraction).toBe(0);
+  });
+
+  it('takes no NaN for an overflow, however large the bound', () => {
+    const wide = boundedBy(c, 2 ** 128);
+    const verdictOn = (value: number) =>
+      judgeAgainst(
+        wide,
+        withElement(c, 'out', [0, 0, 0, 0], () => value),
+      ).verdict;
+    expect([Number.NaN, 2 ** 127, -(2 ** 127)].map(verdictOn)).toEqual([
+      'impossible',
+      'pass',
+      'pass',
+    ]);
   });
 
   it('allows a half LSE only to a half profile that hands over a half tensor', () => {
