@@ -17,10 +17,10 @@ import { interviewer } from './fuzz/interviewer.ts';
 import { withTemporaryFolder } from './run-suite.ts';
 
 /** The extents that properties/arbitraries/shape.ts draws when it is told nothing. */
-export const SMALL = 'batch ≤ 2, heads ≤ 6, queries ≤ 6, keys ≤ 10, head dimensions ≤ 6';
+const SMALL = 'batch ≤ 2, heads ≤ 6, queries ≤ 6, keys ≤ 10, head dimensions ≤ 6';
 const CASES = 500;
 
-export interface GateSpeed {
+interface GateSpeed {
   readonly cases: number;
   /** By the clock, and of all of this process's threads together. */
   readonly seconds: number;
@@ -30,7 +30,7 @@ export interface GateSpeed {
 }
 
 /** Judges `CASES` cases drawn from the seed at this profile, after as many others not counted. */
-export async function gateSpeed(profile: ProfileName, seed: number): Promise<GateSpeed> {
+async function gateSpeed(profile: ProfileName, seed: number): Promise<GateSpeed> {
   const candidate = embeddedCandidate({
     transport: 'simulated',
     device: 'reference',
@@ -57,6 +57,26 @@ export async function gateSpeed(profile: ProfileName, seed: number): Promise<Gat
     const judgeSeconds = (performance.now() - judging) / 1000;
     return { cases: cases.length, seconds, cpuSeconds: (user + system) / 1e6, judgeSeconds };
   });
+}
+
+const digits = (x: number): number => Number(x.toPrecision(4));
+
+/** The same as a line to print: cases by the clock and by the processor, and the judge's part. */
+export async function gateSpeedLine(
+  profile: ProfileName,
+  seed: number,
+): Promise<Record<string, string | number>> {
+  const { cases, seconds, cpuSeconds, judgeSeconds } = await gateSpeed(profile, seed);
+  return {
+    bench: 'gate-speed',
+    profile,
+    cases,
+    of: SMALL,
+    cases_per_second: digits(cases / seconds),
+    cases_per_cpu_second: digits(cases / cpuSeconds),
+    ratio: digits(judgeSeconds / seconds),
+    against: 'the judge alone on the same cases',
+  };
 }
 
 /** The reference's own answer, as a candidate would give it. */

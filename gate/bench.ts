@@ -11,7 +11,7 @@ import { judge } from '../reference/judge.ts';
 import { referenceOutputs } from '../reference/reference.ts';
 import { tensorOf } from '../reference/tensor.ts';
 import { type PlainShape, plainBackward, plainForward } from './bench-baseline.ts';
-import { gateSpeed, SMALL } from './bench-gate.ts';
+import { gateSpeedLine } from './bench-gate.ts';
 import { embeddedCandidate } from './candidates/embedded.ts';
 import { runSuite } from './run-suite.ts';
 import { suite } from './suite.ts';
@@ -159,24 +159,8 @@ async function benchJudging(): Promise<void> {
   });
 }
 
-/** Small cases, one after another, as `xattn fuzz` puts them to a candidate that costs little. */
-async function benchGateSpeed(): Promise<void> {
-  for (const profile of ['f32', 'f64'] as const) {
-    const { cases, seconds, cpuSeconds, judgeSeconds } = await gateSpeed(profile, SEED);
-    print({
-      bench: 'gate-speed',
-      profile,
-      cases,
-      of: SMALL,
-      cases_per_second: digits(cases / seconds),
-      cases_per_cpu_second: digits(cases / cpuSeconds),
-      ratio: digits(judgeSeconds / seconds),
-      against: 'the judge alone on the same cases',
-    });
-  }
-}
-
-await benchGateSpeed();
+// Small cases, one after another, as `xattn fuzz` puts them to a candidate that costs little.
+for (const profile of ['f32', 'f64'] as const) print(await gateSpeedLine(profile, SEED));
 for (const gradients of [false, true]) {
   await benchEmbedded(gradients, await benchReference(gradients));
 }

@@ -77,6 +77,11 @@ describe('xattn fuzz --max-seconds 60', () => {
         return seq_q <= 4 && seq_kv <= 4 && heads === 1;
       });
       expect(small.length, stdout).toBeGreaterThan(0);
+      const seconds = findingsIn(folder)
+        .map((kept) => JSON.parse(readFileSync(join(kept, 'fuzz.json'), 'utf8')))
+        .map(({ shrinkSeconds }) => shrinkSeconds as number)
+        .sort((a, b) => a - b);
+      console.log(JSON.stringify({ fault, findings: seconds.length, shrinkSeconds: seconds }));
       for (const kept of small) {
         // toEqual is Object.is on numbers: every bit, −0 included.
         expect(answerAgain(fault, kept)).toEqual(numbersIn(kept));

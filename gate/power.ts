@@ -1,14 +1,17 @@
 /**
  * `npm run power [-- --brief | --quick] [-- NAME...]`: judges every fault of the zoo (or those named) by
  * the suite `core`, prints JSON lines, and, when all were judged, writes the table
- * properties/zoo/README.md. With `--brief` a fault is asked the basic and the feature cases, and then on
+ * properties/zoo/README.md; then how honest candidates fare on random cases, and how fast small cases are
+ * judged. With `--brief` a fault is asked the basic and the feature cases, and then on
  * until its first refusal; with `--quick` until its first refusal only, and no table is written. Exit
  * status 1 when a fault passes that is not listed as one that cannot be seen, or honest work is refused.
  * @module
  */
 import { existsSync, writeFileSync } from 'node:fs';
+import { measurePeace, peaceLine } from '../properties/honest/peace.ts';
 import { loadFault, loadZoo } from '../properties/zoo/zoo.ts';
 import { PROFILE_NAMES } from '../reference/profile.ts';
+import { gateSpeedLine } from './bench-gate.ts';
 import {
   type FaultPower,
   PROFILE_DTYPE,
@@ -34,6 +37,21 @@ function lineOf({ fault, ...power }: FaultPower): object {
     first: finite(power.first),
     strongest: finite(power.strongest),
   };
+}
+
+const SEED = 1;
+const RUNS = 1000;
+
+/** Random honest candidates at every profile, and the gate's speed on one thread. Was anyone refused? */
+async function peaceAndSpeed(): Promise<boolean> {
+  let refused = false;
+  for (const profile of PROFILE_NAMES) {
+    const peace = measurePeace(profile, { runs: RUNS, seed: SEED });
+    process.stdout.write(`${peaceLine(peace)}\n`);
+    refused ||= peace.refused !== null;
+  }
+  for (const profile of ['f32', 'f64'] as const) print(await gateSpeedLine(profile, SEED));
+  return refused;
 }
 
 async function main(words: readonly string[]): Promise<number> {
@@ -71,11 +89,12 @@ async function main(words: readonly string[]): Promise<number> {
     passed_without_reason: unexpected.map(({ fault }) => fault.name),
     honest_refused: refused,
   });
+  const refusedAtRandom = names.length === 0 && (await peaceAndSpeed());
   const page = new URL('../../properties/zoo/README.md', import.meta.url);
   if (names.length === 0 && thoroughness !== 'quick' && existsSync(new URL('.', page))) {
     writeFileSync(page, powerTable(powers, peaces, 'core', thoroughness));
   }
-  return unexpected.length === 0 && refused === 0 ? 0 : 1;
+  return unexpected.length === 0 && refused === 0 && !refusedAtRandom ? 0 : 1;
 }
 
 process.exit(await main(process.argv.slice(2)));
