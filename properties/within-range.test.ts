@@ -11,13 +11,14 @@ import { caseArbitrary } from './arbitraries/attention-case.ts';
 
 const REALS = ['q', 'k', 'v', 'd_out', 'd_lse', 'bias', 'sink', 'y', 'w_k', 'w_v'] as const;
 
-/** Any case, some of its inputs times powers of two that bring it near the limits of its formats. */
+/** Any case, some of its inputs and its scale times powers of two that bring it near the limits of its formats. */
 const cases: fc.Arbitrary<AttentionCase> = fc
   .tuple(
     caseArbitrary(),
     fc.array(fc.tuple(fc.constantFrom(...REALS), fc.double({ min: 0, max: 1 }))),
+    fc.constantFrom(1, 1, 1, 2 ** 8, 2 ** 40, 2 ** 80),
   )
-  .map(([c, factors]) => {
+  .map(([c, factors, scaling]) => {
     const inputs = { ...c.inputs };
     const { dtype } = c.parameters;
     for (const [name, share] of factors) {
@@ -30,7 +31,8 @@ const cases: fc.Arbitrary<AttentionCase> = fc
         Number.isFinite(x) ? Math.max(-limit, Math.min(limit, x * times)) : x,
       );
     }
-    return { ...c, inputs };
+    const parameters = { ...c.parameters, scale: c.parameters.scale * scaling };
+    return { ...c, parameters, inputs };
   });
 
 /** Does the walk over all elements find one that may be lost? */

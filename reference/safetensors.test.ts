@@ -36,6 +36,12 @@ const entry = (dtype: string, shape: unknown, data_offsets: unknown) => ({
 });
 
 describe('safetensors', () => {
+  it('writes no metadata where there is none', () => {
+    const bytes = writeSafetensors([]);
+    expect(new TextDecoder().decode(bytes.subarray(8)).trim()).toBe('{}');
+    expect(readSafetensors(bytes).metadata).toEqual({});
+  });
+
   it('round trips every dtype, bit for bit, with metadata', () => {
     const tensors = STORED_DTYPES.map((dtype) => ({
       name: dtype,
