@@ -7,10 +7,11 @@ import { certify } from '../kernels/certify.ts';
 import { PROFILE_NAMES } from '../profile.ts';
 import { referenceOutputs } from '../reference.ts';
 import { EVERYTHING, type Sample, sampledOutput } from '../sampling.ts';
-import { elementCount, indexOf, type Tensor, tensorOf, toFlat } from '../tensor.ts';
+import { elementCount, indexOf, rangedTensor, type Tensor, tensorOf, toFlat } from '../tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { judgeSample, shareOf, shareSentence } from './judge-sample.ts';
 import { sampledExpectation } from './sampled-expectation.ts';
+import { largestOfHeads } from './weighted.ts';
 
 /** With a single key the largest magnitudes are the key's own: nothing hides what is left out. */
 const SINGLE: [string, CaseChanges][] = [
@@ -78,6 +79,38 @@ describe('the expectation of a sample', () => {
       }
     });
   }
+});
+
+describe('the largest of a head', () => {
+  const shape = [2, 2, 700, 52];
+  const data = Float64Array.from({ length: elementCount(shape) }, (_, n) => (n * n) % 8191);
+  data.set([Number.NaN, -9000, Number.POSITIVE_INFINITY], 700 * 52 - 2); // the last is the next head's
+
+  it('is the largest there is, whatever is not finite', () => {
+    largestOfHeads(tensorOf(data, shape)).forEach((head, g) => {
+      const rows = Array.from({ length: 700 }, (_, j) =>
+        [...data.slice((g * 700 + j) * 52, (g * 700 + j + 1) * 52)].map((x) =>
+          Number.isFinite(x) ? Math.abs(x) : 0,
+        ),
+      );
+      expect([...head.columns]).toEqual(
+        rows[0]!.map((_, c) => Math.max(...rows.map((x) => x[c]!))),
+      );
+      expect(head.norm).toBe(
+        Math.max(...rows.map((x) => Math.sqrt(x.reduce((s, y) => s + y * y, 0)))),
+      );
+      expect(head.sum).toBe(Math.max(...rows.map((x) => x.reduce((s, y) => s + y, 0))));
+    });
+  });
+
+  it('is the same when a row is read in two runs', () => {
+    const read = (start: number, target: Float64Array) =>
+      target.set(data.subarray(start, start + target.length));
+    const storage = { length: data.length, format: null, get: (n: number) => data[n]!, read };
+    expect(65536 % 52).not.toBe(0);
+    const ranged = largestOfHeads(rangedTensor(storage, shape));
+    expect(ranged).toEqual(largestOfHeads(tensorOf(data, shape)));
+  });
 });
 
 describe('a case too large for the definition over balls', () => {

@@ -53,6 +53,36 @@ export interface Largest {
   sum: number;
 }
 
+/** Sums of the row that a run ended in, so far. */
+interface Unfinished {
+  readonly squares: number;
+  readonly sum: number;
+}
+
+/** The elements of one head in `run`, from component `c` on, into `one`. */
+function addRun(one: Largest, run: Float64Array, c: number, begun: Unfinished): Unfinished {
+  const { columns } = one;
+  const width = columns.length;
+  let [at, { squares, sum }, norm, most] = [c, begun, 0, 0];
+  for (let n = 0; n < run.length; n++) {
+    const size = Math.abs(run[n] ?? 0);
+    if (size < Number.POSITIVE_INFINITY) {
+      if (size > (columns[at] ?? 0)) columns[at] = size;
+      squares += size * size;
+      sum += size;
+    }
+    if (++at < width) continue;
+    if (squares > norm) norm = squares;
+    if (sum > most) most = sum;
+    at = 0;
+    squares = 0;
+    sum = 0;
+  }
+  one.norm = Math.max(one.norm, Math.sqrt(norm));
+  one.sum = Math.max(one.sum, most);
+  return { squares, sum };
+}
+
 /** The largest of every KV head, [B·Hkv]. What is not finite belongs to keys that nobody sees. */
 export function largestOfHeads(tensor: Tensor): Largest[] {
   const [batch = 0, heads = 0, seq = 0, width = 0] = tensor.shape;
@@ -61,26 +91,15 @@ export function largestOfHeads(tensor: Tensor): Largest[] {
     norm: 0,
     sum: 0,
   }));
-  let [row, c, squares, sum] = [0, 0, 0, 0];
-  let one = all[0];
-  forEachRun(tensor, (_, run) => {
-    if (one === undefined) return;
-    let { columns } = one;
-    for (let n = 0; n < run.length; n++) {
-      const size = Math.abs(run[n] ?? 0);
-      if (size < Number.POSITIVE_INFINITY) {
-        if (size > (columns[c] ?? 0)) columns[c] = size;
-        squares += size * size;
-        sum += size;
-      }
-      if (++c < width) continue;
-      one.norm = Math.max(one.norm, Math.sqrt(squares));
-      one.sum = Math.max(one.sum, sum);
-      [c, squares, sum] = [0, 0, 0];
-      if (++row % seq > 0) continue;
-      one = all[row / seq];
-      if (one === undefined) return;
-      columns = one.columns;
+  let begun: Unfinished = { squares: 0, sum: 0 };
+  forEachRun(tensor, (start, run) => {
+    for (let n = 0; n < run.length; ) {
+      const [flat, each] = [start + n, seq * width];
+      const end = Math.min(run.length, n + each - (flat % each));
+      const one = all[Math.floor(flat / each)];
+      if (one === undefined) throw new Error('no such KV head');
+      begun = addRun(one, run.subarray(n, end), flat % width, begun);
+      n = end;
     }
   });
   return all;
