@@ -53,7 +53,7 @@ export interface SampleShare {
   /** Query rows and keys, of every head. */
   readonly rows: Part;
   readonly keys: Part;
-  /** Elements of the outputs that the case wants. */
+  /** Elements of the outputs that the case wants; those without a finite bound are not judged. */
   readonly elements: Part;
   /** Wanted outputs of which nothing was judged. */
   readonly not_judged: readonly OutputName[];
@@ -167,11 +167,13 @@ function incomplete(values: Expectation['values'], outputs: GivenOutputs): strin
 }
 
 /** The judged share of an output list and the sentence about it. */
-function summarise(judged: readonly [OutputName, Judged][]): Omit<Verdict, 'outputs'> {
+function summarise(
+  judged: readonly [OutputName, Judged][],
+  unbounded: number,
+): Omit<Verdict, 'outputs'> {
   const failing = judged.filter(([, { verdict }]) => verdict !== 'pass');
   const impossible = failing.find(([, { verdict }]) => verdict === 'impossible');
   const worst = impossible ?? failing[0];
-  const unbounded = judged.reduce((sum, [, one]) => sum + one.unbounded, 0);
   const note = unbounded === 0 ? '' : `; ${unbounded} elements have no finite bound, not judged`;
   if (worst === undefined) return { verdict: 'pass', reason: `within the bounds${note}` };
   const [name, { verdict, report }] = worst;
@@ -191,10 +193,21 @@ function placed({ place }: Expectation, name: OutputName, judged: Judged): Judge
   return { ...judged, report: { ...report, worst_index: place(name, report.worst_index) } };
 }
 
+/** A verdict, and of how many elements it says nothing, for they have no finite bound. */
+export interface CountedVerdict {
+  readonly verdict: Verdict;
+  readonly unbounded: number;
+}
+
 /** Judge outputs against an expectation made before. */
-export function judgeAgainst(expected: Expectation, outputs: GivenOutputs): Verdict {
+export const judgeAgainst = (expected: Expectation, outputs: GivenOutputs): Verdict =>
+  judgeCounted(expected, outputs).verdict;
+
+export function judgeCounted(expected: Expectation, outputs: GivenOutputs): CountedVerdict {
   const gap = incomplete(expected.values, outputs);
-  if (gap !== null) return { verdict: 'broken', reason: gap, outputs: {} };
+  if (gap !== null) {
+    return { verdict: { verdict: 'broken', reason: gap, outputs: {} }, unbounded: 0 };
+  }
   const judged: [OutputName, Judged][] = [];
   for (const [key, values] of Object.entries(expected.values)) {
     const name = key as OutputName;
@@ -209,7 +222,8 @@ export function judgeAgainst(expected: Expectation, outputs: GivenOutputs): Verd
   for (const [name, { report }] of judged) {
     if (report !== null) reports[name] = report;
   }
-  return { ...summarise(judged), outputs: reports };
+  const unbounded = judged.reduce((sum, [, one]) => sum + one.unbounded, 0);
+  return { verdict: { ...summarise(judged, unbounded), outputs: reports }, unbounded };
 }
 
 /** Products of Q K and P V beyond which the definition over balls takes minutes. */

@@ -5,7 +5,7 @@
  */
 import type { AttentionCase } from '../case.ts';
 import { outputShape } from '../case-shapes.ts';
-import { type GivenOutputs, judgeAgainst, type SampleShare, type Verdict } from '../judge.ts';
+import { type GivenOutputs, judgeCounted, type SampleShare, type Verdict } from '../judge.ts';
 import type { ProfileName } from '../profile.ts';
 import { type Sample, sampledOutput } from '../sampling.ts';
 import { elementCount } from '../tensor.ts';
@@ -59,6 +59,8 @@ export function judgeSample(
     throw new RangeError(`a sample expected an element to judge; ${shareSentence(share)}`);
   }
   const expected = sampledExpectation(attentionCase, profile, sample, threads);
-  const verdict = judgeAgainst(expected, outputs);
-  return { ...verdict, reason: `${verdict.reason} (${shareSentence(share)})`, sample: share };
+  const { verdict, unbounded } = judgeCounted(expected, outputs);
+  const { judged, of } = share.elements;
+  const bounded = { ...share, elements: { judged: judged - unbounded, of } };
+  return { ...verdict, reason: `${verdict.reason} (${shareSentence(bounded)})`, sample: bounded };
 }

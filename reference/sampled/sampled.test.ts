@@ -200,6 +200,20 @@ describe('the judge of a sample', () => {
     expect(judgeSample(exact, right, 'f32', sample).verdict).toBe('impossible');
   });
 
+  it('does not count among the judged what has no finite bound', () => {
+    const far = drawCase(8, { ...changes, scale: 3e5, wants: ['out', 'lse'], gradients: false });
+    const {
+      verdict,
+      reason,
+      sample: share,
+    } = judgeSample(far, given(far, sample, referenceOutputs(far)), 'f32', sample);
+    const { judged, of } = shareOf(far, sample).elements;
+    const unbounded = Number(/ (\d+) elements have no finite bound/.exec(reason)?.[1]);
+    expect([verdict, unbounded > 0]).toEqual(['pass', true]);
+    expect(share?.elements).toEqual({ judged: judged - unbounded, of });
+    expect(reason).toContain(shareSentence(share!));
+  });
+
   it('refuses a sample with nothing in it, and a case that recomputes its keys', () => {
     const none = { rows: [], keys: [] };
     expect(() => judgeSample(c, {}, 'f32', none)).toThrow(
