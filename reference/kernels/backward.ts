@@ -99,8 +99,8 @@ export function rangeTiles(kernels: KernelModule, problem: KernelProblem, keys: 
   const [rowTile, valueTile] = [TILE * width, TILE * valueWidth];
   const pairTile = TILE * PAIR_STRIDE;
   return kernels.layOut({
-    k: range * width,
-    v: range * valueWidth,
+    k: rowTile,
+    v: valueTile,
     dk: range * width,
     dv: range * valueWidth,
     dkError: range * width,
@@ -125,7 +125,7 @@ export function rangeTiles(kernels: KernelModule, problem: KernelProblem, keys: 
     byRow: TILE * 2,
     byColumn: TILE * 2,
     slope: TILE,
-    squares: range,
+    squares: TILE,
     qMaxima: width,
     doMaxima: valueWidth,
     kMaxima: (range / TILE) * width,
@@ -237,18 +237,19 @@ function loadRange(
   t: Tiles,
   { b, g, keys: range }: RangeWork,
 ): LoadedRange {
-  readRows(k, b, g, range, t.k.view, width);
-  readRows(v, b, g, range, t.v.view, valueWidth);
-  const squares = run.rowSquares(t.v.at, t.squares.at, range.length, valueWidth);
+  let squares = 0;
   const tiles = tilesOf(range).map((keys, tile): KeyTile => {
     const start = tile * TILE;
     const [byKey, byValue] = [start * width * 8, start * valueWidth * 8];
     const n = keys.length;
     const maxima = t.kMaxima.at + tile * width * 8;
-    run.packRows(t.k.at + byKey, t.kRows.at + byKey, n, p.head_dim, width);
-    run.packColumns(t.k.at + byKey, t.kColumns.at + byKey, n, width, width);
-    run.packRows(t.v.at + byValue, t.vRows.at + byValue, n, p.head_dim_v, valueWidth);
-    run.columnMaxima(t.k.at + byKey, maxima, n, width);
+    readRows(k, b, g, keys, t.k.view, width);
+    readRows(v, b, g, keys, t.v.view, valueWidth);
+    run.packRows(t.k.at, t.kRows.at + byKey, n, p.head_dim, width);
+    run.packColumns(t.k.at, t.kColumns.at + byKey, n, width, width);
+    run.packRows(t.v.at, t.vRows.at + byValue, n, p.head_dim_v, valueWidth);
+    run.columnMaxima(t.k.at, maxima, n, width);
+    squares = Math.max(squares, run.rowSquares(t.v.at, t.squares.at, n, valueWidth));
     const largest = peak(t.kMaxima.view.subarray(tile * width, (tile + 1) * width));
     return { keys, start, maxima, largest };
   });
