@@ -3,8 +3,9 @@
  *
  * Sums, products and quotients are those of Joldes, Muller and Popescu (ACM TOMS 44:2, 2017), made
  * of TwoSum (Knuth), Fast2Sum and TwoProd (Dekker, with Veltkamp's splitting: no FMA). `exp`, `log`
- * and `tanh` are series with the bounds derived beside them. `DOUBLE_DOUBLE_ERROR` holds every
- * bound, stated relative to the computed result; spec/bounds.md §7 derives them. Beyond 2^996 the
+ * and `tanh` are series with the bounds derived beside them; those of exp and log are proved in
+ * spec/theory/DoubleKernels.v. `DOUBLE_DOUBLE_ERROR` holds every bound, stated relative to the
+ * computed result; spec/bounds.md §7 derives them. Beyond 2^996 the
  * splitting overflows: a word becomes NaN or infinite, which no caller may take for a number.
  * @module
  */

@@ -9,16 +9,16 @@
  * @module
  */
 /** The groups of a pattern that must occur exactly once in the source. */
-function extract(source: string, what: string, pattern: RegExp): string[] {
+export function extract(source: string, what: string, pattern: RegExp): string[] {
   const found = [...source.matchAll(new RegExp(pattern, 'gm'))];
   const [match] = found;
   if (match === undefined || found.length > 1) {
-    throw new Error(`kernel-constants: ${what}: ${found.length} matches in float64.ts, not 1`);
+    throw new Error(`kernel-constants: ${what}: ${found.length} matches in the source, not 1`);
   }
   return match.slice(1).map((group) => group ?? '');
 }
 
-function number(what: string, text: string | undefined): number {
+export function number(what: string, text: string | undefined): number {
   const value = Number(text);
   if (text === undefined || text === '' || !Number.isFinite(value)) {
     throw new Error(`kernel-constants: ${what} is no finite number: ${text}`);
@@ -27,7 +27,7 @@ function number(what: string, text: string | undefined): number {
 }
 
 /** A double as odd·2^exponent, exactly. */
-function dyadic(value: number): { odd: bigint; exponent: number } {
+export function dyadic(value: number): { odd: bigint; exponent: number } {
   const view = new DataView(new ArrayBuffer(8));
   view.setFloat64(0, Math.abs(value));
   const bits = view.getBigUint64(0);
@@ -63,7 +63,7 @@ function list(name: string, values: readonly number[]): string {
 }
 
 /** The text of a function, from its signature to the closing brace in the first column. */
-function body(source: string, name: string): string {
+export function body(source: string, name: string): string {
   const [text = ''] = extract(
     source,
     name,
@@ -111,7 +111,7 @@ function logCoefficients(source: string): number[] {
   return values;
 }
 
-function threshold(source: string, what: string, pattern: RegExp): number {
+export function threshold(source: string, what: string, pattern: RegExp): number {
   const [text = ''] = extract(source, what, pattern);
   return number(what, text);
 }
