@@ -1,3 +1,7 @@
+/**
+ * The long run of the double-double functions: exp and log on 10⁶ points against decimals.
+ * @module
+ */
 import { expect, it } from 'vitest';
 import { doubleFunctionShares } from '../testing/double-functions.ts';
 
