@@ -84,6 +84,7 @@ type Views = Record<
   | 'size'
   | 'state'
   | 'maxima'
+  | 'valueErrors'
   | 'squares'
   | 'bias'
   | 'keep',
@@ -115,6 +116,7 @@ function layOut(
     size: rows * columns,
     state: rows * 3,
     maxima: columns,
+    valueErrors: columns,
     squares: TILE,
     bias: pairs,
     keep: pairs,
@@ -236,15 +238,15 @@ function absorbKeys(
 
 /** One row's outputs and radii from its state and sums. */
 function finishRow(
+  { run }: KernelModule,
   problem: KernelProblem,
   t: Tiles,
   row: number,
-  head: number,
   score: ScoreBound,
   seen: RowTile,
   to: { readonly results: RowResults; readonly at: number },
 ): void {
-  const { parameters: p, keyErrors, kappa, kappaError, valueWidth } = problem;
+  const { keyErrors, kappa, kappaError } = problem;
   const { results, at } = to;
   const state = t.state.view;
   const [m, l, moves] = [state[row * 3] ?? 0, state[row * 3 + 1] ?? 0, state[row * 3 + 2] ?? 0];
@@ -269,23 +271,38 @@ function finishRow(
   results.inverse[at] = 1 / l;
   results.probability[at] = (weightError(score, 0) + logOfOneMinus(denominator) + 3 * U) * SLACK;
   results.tanhError[at] = score.tanhError;
-  const element = (from: number, valueError: number): [number, number] => {
-    const plain = (t.out.view[from] ?? 0) / l;
-    const missing = ((t.size.view[from] ?? 0) * numerator + lost) * ((1 + denominator) / l);
-    const radius = missing + Math.abs(plain) * (denominator + U) + valueError + TINY;
-    const value = plain * kappa;
-    const spread = radius * kappa + Math.abs(value) * (kappaError + (kappaError > 0 ? U : 0));
-    return [value, finiteRadius(value, spread)];
-  };
-  for (let c = 0; c < p.head_dim_v; c++) {
-    const valueError = keyErrors === null ? 0 : (keyErrors.value[head * p.head_dim_v + c] ?? 0);
-    const to = at * p.head_dim_v + c;
-    const [value, radius] = element(row * t.columns + c, valueError);
-    results.out[to] = value;
-    results.outRadius[to] = radius;
-    if (results.valueSizes === null) continue;
-    const [size, more] = element(row * t.columns + valueWidth + c, valueError);
-    results.valueSizes[to] = size + more;
+  const skip = row * t.columns;
+  run.finishOutput(
+    t.out.at + skip * 8,
+    t.size.at + skip * 8,
+    keyErrors === null ? 0 : t.valueErrors.at,
+    t.columns,
+    l,
+    (1 + denominator) / l,
+    numerator,
+    lost,
+    denominator + U,
+    kappa,
+    kappaError + (kappaError > 0 ? U : 0),
+  );
+  copyOutput(problem, t, skip, results, at);
+}
+
+/** Copies a finished row out; the sizes of its values are upper ends. */
+function copyOutput(
+  { parameters: p, valueWidth }: KernelProblem,
+  t: Tiles,
+  skip: number,
+  results: RowResults,
+  at: number,
+): void {
+  const [d, to] = [p.head_dim_v, at * p.head_dim_v];
+  results.out.set(t.out.view.subarray(skip, skip + d), to);
+  results.outRadius.set(t.size.view.subarray(skip, skip + d), to);
+  if (results.valueSizes === null) return;
+  for (let c = 0; c < d; c++) {
+    const from = skip + valueWidth + c;
+    results.valueSizes[to + c] = (t.out.view[from] ?? 0) + (t.size.view[from] ?? 0);
   }
 }
 
@@ -329,7 +346,7 @@ export function forwardBlock(
   parts: readonly RowPart[],
   results: RowResults,
 ): void {
-  const { parameters: p, width, sink, keyErrors } = problem;
+  const { parameters: p, width, valueWidth, sink, keyErrors } = problem;
   const { tiles, count } = tilesOfBlock(parts);
   const t = layOut(kernels, problem, count, results.valueSizes !== null);
   const queries = tiles.map((tile) => loadQueries(kernels, problem, t, b, tile));
@@ -340,6 +357,10 @@ export function forwardBlock(
   }
   const head = b * p.kv_heads + g;
   const keyError = keyErrors === null ? 0 : (keyErrors.keyNorm[head] ?? 0);
+  if (keyErrors !== null) {
+    const errors = keyErrors.value.subarray(head * p.head_dim_v, (head + 1) * p.head_dim_v);
+    for (let c = 0; c < t.columns; c += valueWidth) t.valueErrors.view.set(errors, c);
+  }
   const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
   tiles.forEach((seen, n) => {
     const ceiling = sink === null ? 0 : Math.abs(sink[seen.h] ?? 0);
@@ -352,7 +373,7 @@ export function forwardBlock(
         seen.bias,
         ceiling,
       );
-      finishRow(problem, t, seen.start + r, head, score, seen, { results, at: seen.at + r });
+      finishRow(kernels, problem, t, seen.start + r, score, seen, { results, at: seen.at + r });
     });
   });
 }

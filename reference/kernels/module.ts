@@ -69,6 +69,19 @@ export interface KernelFunctions {
     lost: number,
     outward: boolean,
   ): void;
+  finishOutput(
+    values: number,
+    sizes: number,
+    errors: number,
+    count: number,
+    l: number,
+    slope: number,
+    numerator: number,
+    lost: number,
+    relative: number,
+    kappa: number,
+    kappaError: number,
+  ): void;
   factorials(at: number): void;
   slice(
     high: number,

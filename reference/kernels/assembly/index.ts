@@ -6,7 +6,7 @@
 export { factorials } from './double-double';
 export { doubleGradient, doubleSoftmax } from './double-tile';
 export { expEights, expMany, logMany, tanhMany } from './elementary';
-export { finishSums } from './finish';
+export { finishOutput, finishSums } from './finish';
 export { addOuter, gradientTile } from './gradient';
 export { addProduct, columnMaxima, multiply, packColumns, packRows, rowSquares } from './product';
 export { multiplySlices, slice } from './slices';
