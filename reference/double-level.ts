@@ -18,6 +18,8 @@ const LARGE = 2 ** 28;
 
 const BY_ROW: readonly OutputName[] = ['out', 'lse', 'd_q'];
 const BY_KEY: readonly OutputName[] = ['d_k', 'd_v'];
+/** Sums over the whole case. */
+const WHOLE: readonly OutputName[] = ['d_bias', 'd_sink'];
 
 /** The third coordinates of the open elements of some outputs, rising. */
 function positions(
@@ -42,24 +44,35 @@ function together(
   open: OpenElements,
   shapes: (output: OutputName) => readonly number[],
 ): Enclosing {
-  const wants = [...BY_ROW, ...BY_KEY].filter((name) => (open.get(name)?.length ?? 0) > 0);
-  if (wants.length === 0) return () => UNKNOWN;
+  const isOpen = (name: OutputName): boolean => (open.get(name)?.length ?? 0) > 0;
+  const [wants, sums] = [[...BY_ROW, ...BY_KEY].filter(isOpen), WHOLE.filter(isOpen)];
+  if (wants.length + sums.length === 0) return () => UNKNOWN;
   const [rows, keys] = [positions(open, BY_ROW, shapes), positions(open, BY_KEY, shapes)];
-  const parameters = { ...attentionCase.parameters, wants };
-  const certified = certifyDouble({ ...attentionCase, parameters }, { rows, keys });
+  const wanting = (names: readonly OutputName[]): AttentionCase => ({
+    ...attentionCase,
+    parameters: { ...attentionCase.parameters, wants: [...names] },
+  });
+  const certified = {
+    ...(wants.length > 0 ? certifyDouble(wanting(wants), { rows, keys }) : {}),
+    ...(sums.length > 0 ? certifyDouble(wanting(sums)) : {}),
+  };
   const places = (list: readonly number[]) => new Map(list.map((at, n) => [at, n]));
   const [rowPlaces, keyPlaces] = [places(rows), places(keys)];
-  return (output, flat, format) => {
-    const found = certified[output];
-    if (found === undefined) return UNKNOWN;
+  /** Where an element of chosen rows or keys is. */
+  const placeAmong = (output: OutputName, flat: number): number | null => {
     const shape = shapes(output);
     const [b = 0, h = 0, i = 0, c = 0] = indexOf(shape, flat);
     const byRow = BY_ROW.includes(output);
     const place = (byRow ? rowPlaces : keyPlaces).get(i);
-    if (place === undefined) return UNKNOWN;
+    if (place === undefined) return null;
     const count = byRow ? rows.length : keys.length;
-    const width = elementCount(shape.slice(3));
-    const at = ((b * (shape[1] ?? 0) + h) * count + place) * width + c;
+    return ((b * (shape[1] ?? 0) + h) * count + place) * elementCount(shape.slice(3)) + c;
+  };
+  return (output, flat, format) => {
+    const found = certified[output];
+    if (found === undefined) return UNKNOWN;
+    const at = WHOLE.includes(output) ? flat : placeAmong(output, flat);
+    if (at === null) return UNKNOWN;
     const [hi = Number.NaN, lo = Number.NaN] = [found.high[at], found.low[at]];
     const rad = found.radius[at] ?? Number.POSITIVE_INFINITY;
     if (hi === Number.NEGATIVE_INFINITY && rad === 0) return emptyRow(format);

@@ -19,6 +19,14 @@ import type { KernelModule, Tile } from './module.ts';
 import { eights, type KernelProblem, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
 import { growth, norm, SLACK } from './radius.ts';
 
+/** Told dS of a tile of pairs of (b, h): high, low and error, tiles of row length PAIR_STRIDE. */
+export type DoubleScoreListener = (
+  at: readonly [number, number],
+  rows: readonly number[],
+  keys: readonly number[],
+  planes: readonly [Float64Array, Float64Array, Float64Array],
+) => void;
+
 /** Keys whose slices and sums are in the kernels' memory at a time. */
 export const DOUBLE_RANGE = 4 * TILE;
 
@@ -39,9 +47,10 @@ export interface DoubleWork {
   readonly dK: DoubleSums | null;
   readonly dV: DoubleSums | null;
   readonly offset: number;
+  readonly onScores: DoubleScoreListener | null;
 }
 
-function layOut(kernels: KernelModule, problem: KernelProblem, keys: number) {
+function layOut(kernels: KernelModule, problem: KernelProblem, keys: number, scored: boolean) {
   const { width, valueWidth, parameters: p } = problem;
   const range = Math.ceil(keys / TILE);
   const pairs = TILE * PAIR_STRIDE;
@@ -78,6 +87,9 @@ function layOut(kernels: KernelModule, problem: KernelProblem, keys: number) {
     byRow: TILE * 2,
     byColumn: TILE * 2,
     slope: 8,
+    scoreHigh: scored ? pairs : 0,
+    scoreLow: scored ? pairs : 0,
+    scoreError: scored ? pairs : 0,
     squares: TILE,
     qMaxima: width,
     doMaxima: valueWidth,
@@ -264,7 +276,10 @@ function absorb(
     t.byRow.at,
     t.byColumn.at,
     t.slope.at,
+    work.onScores === null ? 0 : t.scoreHigh.at,
+    t.scoreLow.at - t.scoreHigh.at,
   );
+  work.onScores?.(at, rows, tile.keys, [t.scoreHigh.view, t.scoreLow.view, t.scoreError.view]);
   const slices = (from: Pair, steps: readonly [number, number], lanes: number, depth: number) => {
     const sliced = cut(kernels, from, steps, lanes, depth, t.pairSlices.at);
     met.failed ||= sliced.failed;
@@ -336,7 +351,7 @@ export function doubleBackward(
 ): number {
   const { parameters: p, width, valueWidth } = problem;
   const { b, g, rows, keys, dQ, dK, dV, offset } = work;
-  const t = layOut(kernels, problem, keys.length);
+  const t = layOut(kernels, problem, keys.length, work.onScores !== null);
   writeConstants(kernels, problem, t.constants);
   const met: Met = { value: 0, key: 0, query: 0, dOut: 0, gradient: 0, failed: false };
   const range = loadRange(kernels, problem, t, work, met);

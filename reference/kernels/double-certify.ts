@@ -1,12 +1,11 @@
 /**
- * certifyDouble: out, LSE, dQ, dK and dV of a case in double-double by the fast kernels, with radii.
+ * certifyDouble: the outputs of a case in double-double by the fast kernels, with radii.
  *
  * The level of the ladder between the float64 kernels and the definition over balls. What it leaves
- * out (recomputed keys, dBias, dSink) and what its slices cannot hold is left to that. Derivation:
- * spec/bounds.md §9.
+ * out (recomputed keys) and what its slices cannot hold is left to that. Derivation: spec/bounds.md
+ * §9.
  * @module
  */
-import { addNumber, doubleDouble } from '../arithmetic/double-double.ts';
 import type { AttentionCase, OutputName } from '../case.ts';
 import { DOUBLE_RANGE, doubleBackward, finishSums } from './double-backward.ts';
 import {
@@ -15,13 +14,16 @@ import {
   doubleForward,
   newDoubleRows,
   newDoubleSums,
-  put,
 } from './double-forward.ts';
-import { LOST, STEP } from './double-radius.ts';
+import {
+  type DoubleScoreSums,
+  doubleBiasGradient,
+  doubleDeltas,
+  doubleSinkGradient,
+} from './double-row-sums.ts';
 import { emptyResults, forwardRows, ROW_BLOCK } from './forward.ts';
 import { kernelModule } from './module.ts';
 import { type KernelProblem, kernelProblem, TILE } from './problem.ts';
-import { SLACK } from './radius.ts';
 
 /** Outputs by name, flat; rows and keys are those chosen. */
 export type CertifiedDouble = Partial<Record<OutputName, DoubleSums>>;
@@ -62,38 +64,6 @@ function forward(problem: KernelProblem, rows: readonly number[]): DoubleRows {
   return results;
 }
 
-/** dLSE − D of the rows. spec (12) */
-function deltasOf(
-  { parameters: p, dOut, dLse }: KernelProblem,
-  rows: readonly number[],
-  { out }: DoubleRows,
-): DoubleSums {
-  const { mul, add, neg, zero, fromNumber } = doubleDouble;
-  const deltas = newDoubleSums(p.batch * p.heads * rows.length);
-  const dv = p.head_dim_v;
-  const row = new Float64Array(dv);
-  for (let at = 0; at < deltas.high.length; at++) {
-    const head = Math.floor(at / rows.length);
-    const [b, h, i] = [Math.floor(head / p.heads), head % p.heads, rows[at % rows.length] ?? 0];
-    dOut?.row(b, h, i, row, 0);
-    let [sum, size, spread] = [zero, 0, 0];
-    for (let c = 0; c < dv; c++) {
-      const from = at * dv + c;
-      const term = mul(fromNumber(row[c] ?? 0), {
-        hi: out.high[from] ?? 0,
-        lo: out.low[from] ?? 0,
-      });
-      sum = add(sum, term);
-      size += Math.abs(term.hi);
-      spread += Math.abs(row[c] ?? 0) * (out.radius[from] ?? 0);
-    }
-    const delta = addNumber(neg(sum), dLse === null ? 0 : dLse.get(b, h, i));
-    const error = (spread + (dv + 4) * STEP * size + 4 * STEP * Math.abs(delta.hi)) * SLACK;
-    put(deltas, at, delta, error + (dv + 2) * LOST);
-  }
-  return deltas;
-}
-
 /** One backward pass over rows and keys. */
 function backward(
   problem: KernelProblem,
@@ -101,9 +71,12 @@ function backward(
   keys: readonly number[],
   results: DoubleRows,
   wanted: { readonly q: boolean; readonly k: boolean; readonly v: boolean },
+  scores: DoubleScoreSums | null = null,
 ): CertifiedDouble {
   const { parameters: p } = problem;
-  const deltas = deltasOf(problem, rows, results);
+  const deltas = doubleDeltas(problem, rows, results);
+  const onScores = scores?.listener ?? null;
+  let most = 0;
   const sums = (wants: boolean, length: number) => (wants ? newDoubleSums(length) : null);
   const dQ = sums(wanted.q, p.batch * p.heads * rows.length * p.head_dim);
   const dK = sums(wanted.k, p.batch * p.kv_heads * keys.length * p.head_dim);
@@ -115,9 +88,10 @@ function backward(
     eachPart(keys, DOUBLE_RANGE, (part, start) => {
       const offset = head * keys.length + start;
       const keyCount = keys.length;
-      const work = { ...at, rows, results, deltas, keys: part, keyCount, dQ, dK, dV, offset };
-      const here = doubleBackward(kernelModule(), problem, work);
+      const shared = { rows, results, deltas, keys: part, keyCount, offset, onScores };
+      const here = doubleBackward(kernelModule(), problem, { ...at, ...shared, dQ, dK, dV });
       lost += here;
+      most = Math.max(most, here);
       const [d, dv] = [p.head_dim, p.head_dim_v];
       if (dK !== null) finishSums(dK, offset * d, part.length * d, p.scale, here);
       if (dV !== null) finishSums(dV, offset * dv, part.length * dv, null, here);
@@ -129,10 +103,13 @@ function backward(
     ...(dQ === null ? {} : { d_q: dQ }),
     ...(dK === null ? {} : { d_k: dK }),
     ...(dV === null ? {} : { d_v: dV }),
+    ...(scores === null ? {} : { d_bias: scores.sums(most) }),
   };
 }
 
-/** The wanted outputs among out, lse, d_q, d_k and d_v; none of a case with recomputed keys. */
+/**
+ * The wanted outputs, dBias and dSink of whole cases only; none of a case with recomputed keys.
+ */
 export function certifyDouble(
   attentionCase: AttentionCase,
   options: DoubleOptions = {},
@@ -152,9 +129,16 @@ export function certifyDouble(
   if (wants('out')) certified.out = results.out;
   if (wants('lse')) certified.lse = results.lse;
   const whole = rows.length === p.seq_q && keys.length === p.seq_kv;
-  if (whole && (wanted.q || wanted.k || wanted.v)) {
+  const scores = whole && wants('d_bias') ? doubleBiasGradient(attentionCase) : null;
+  const sink = whole && wants('d_sink');
+  if (whole && (wanted.q || wanted.k || wanted.v || scores !== null || sink)) {
     const ready = results.m.length > 0 ? results : forward(problem, rows);
-    return { ...certified, ...backward(problem, rows, keys, ready, wanted) };
+    if (sink) {
+      const deltas = doubleDeltas(problem, rows, ready);
+      certified.d_sink = doubleSinkGradient(problem, rows, ready, deltas);
+    }
+    if (!(wanted.q || wanted.k || wanted.v || scores !== null)) return certified;
+    return { ...certified, ...backward(problem, rows, keys, ready, wanted, scores) };
   }
   if (wanted.q) {
     const only = { q: true, k: false, v: false };

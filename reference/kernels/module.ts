@@ -134,6 +134,8 @@ export interface KernelFunctions {
     byRow: number,
     byColumn: number,
     slope: number,
+    scores: number,
+    plane: number,
   ): void;
   gradientTile(
     s: number,

@@ -124,6 +124,8 @@ function gradientPair(
   facts: usize,
   constants: usize,
   slope: usize,
+  scores: usize,
+  plane: usize,
 ): v128 {
   weighPair(sh, sl, bias, load<f64>(facts), constants, slope);
   const ih = v128.load64_splat(facts, 8);
@@ -147,6 +149,10 @@ function gradientPair(
   const bl = addLow(gh, gl, eh, el);
   const rh = mulHigh(ph, pl, bh, bl); // spec (13)
   const rl = mulLow(ph, pl, bh, bl);
+  if (scores != 0) {
+    v128.store(scores, rh);
+    v128.store(scores + plane, rl);
+  }
   if (load<f64>(constants, 8) != 0) {
     const fh = v128.load(slope);
     const fl = v128.load(slope, 16);
@@ -163,7 +169,8 @@ function gradientPair(
  * (sh, sl) raw products become κP, (dh, dl) dO·V become dRaw, tiles [rows, columns] of row length
  * `stride`. `facts` [rows, 8] as above. `byRow` [rows, 2] receives the sums of the error of dRaw and of
  * |dS|, `byColumn` [2, columns] those of the error of dRaw and of the error of κP. `slope` is room for
- * six doubles.
+ * six doubles. `scores`, unless 0, receives dS and its error in tiles like sh's, `plane` bytes apart:
+ * high, low, error.
  */
 export function doubleGradient(
   sh: usize,
@@ -180,6 +187,8 @@ export function doubleGradient(
   byRow: usize,
   byColumn: usize,
   slope: usize,
+  scores: usize,
+  plane: usize,
 ): void {
   const width = <usize>columns << 3;
   for (let n: usize = 0; n < width << 1; n += 16) v128.store(byColumn + n, f64x2.splat(0));
@@ -194,9 +203,23 @@ export function doubleGradient(
       const at = skip + n;
       const b = bias == 0 ? 0 : bias + at;
       const k = keep == 0 ? 0 : keep + at;
-      const size = gradientPair(sh + at, sl + at, dh + at, dl + at, b, k, facts, constants, slope);
+      const to = scores == 0 ? 0 : scores + at;
+      const size = gradientPair(
+        sh + at,
+        sl + at,
+        dh + at,
+        dl + at,
+        b,
+        k,
+        facts,
+        constants,
+        slope,
+        to,
+        plane,
+      );
       const p = v128.load(slope, 32);
       const error = f64x2.add(f64x2.mul(size, relative), f64x2.mul(p, absolute));
+      if (to != 0) v128.store(to + (plane << 1), error);
       errors = f64x2.add(errors, error);
       sizes = f64x2.add(sizes, size);
       const first = byColumn + n;
