@@ -80,6 +80,12 @@ function forwardOf(
   return results;
 }
 
+const isThreaded = (threads: number): boolean => threads > 1 && threadsAvailable();
+
+/** Makes the arrays of a run: over shared memory where threads write them. */
+const arrays = (threads: number): Run['allocate'] =>
+  isThreaded(threads) ? sharedArray : (length) => new Float64Array(length);
+
 function runOf(
   attentionCase: AttentionCase,
   k: Tensor,
@@ -90,9 +96,9 @@ function runOf(
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`"threads" expected a positive integer, got ${threads}`);
   }
-  if (threads === 1 || !threadsAvailable()) {
+  const allocate = arrays(threads);
+  if (!isThreaded(threads)) {
     const problem = kernelProblem(attentionCase, k, v, errors);
-    const allocate = (length: number) => new Float64Array(length);
     return { problem, threads: 1, allocate, perform: onOneThread(problem) };
   }
   const { flat, openRange } = sharedCase(attentionCase, k, v, errors);
@@ -102,7 +108,7 @@ function runOf(
     if (listener !== null) alone(task, listener);
     else runThreaded(flat, problem, task, threads);
   };
-  return { problem, threads, allocate: sharedArray, perform };
+  return { problem, threads, allocate, perform };
 }
 
 /** Rows and keys chosen; absent = all. */
@@ -179,11 +185,14 @@ interface Passes {
 
 function passes(attentionCase: AttentionCase, options: CertifyOptions, sized: boolean): Passes {
   const { parameters: p, inputs } = attentionCase;
-  const recomputed = p.dim_y === undefined ? null : recomputedKeys(kernelModule(), attentionCase);
+  const threads = options.threads ?? 1;
+  const allocate = arrays(threads);
+  const recomputed =
+    p.dim_y === undefined ? null : recomputedKeys(kernelModule(), attentionCase, allocate);
   const [k, v] = [recomputed?.k ?? inputs.k, recomputed?.v ?? inputs.v];
   if (k === undefined || v === undefined)
     throw new RangeError('"k", "v" expected tensors, got none');
-  const run = runOf(attentionCase, k, v, recomputed?.errors ?? null, options.threads ?? 1);
+  const run = runOf(attentionCase, k, v, recomputed?.errors ?? null, threads);
   const chosen = (list: ArrayLike<number> | undefined): number[] | null =>
     list === undefined ? null : Array.from(list);
   const selection: Selection = { rows: chosen(options.rows), keys: chosen(options.keys) };

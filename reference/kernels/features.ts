@@ -3,11 +3,11 @@
  * @module
  */
 import type { AttentionCase, InputName } from '../case.ts';
-import { type Tensor, tensorOf, toFlat } from '../tensor.ts';
+import { elementCount, isRanged, type Tensor, tensorOf, toFlat } from '../tensor.ts';
 import type { Sums } from './backward.ts';
 import { type Matrix, product, transposed } from './matrix.ts';
 import type { KernelModule } from './module.ts';
-import type { KeyErrors } from './problem.ts';
+import { type KeyErrors, TILE } from './problem.ts';
 import { norm } from './radius.ts';
 
 function matrixOf({ inputs }: AttentionCase, name: InputName, columns: number): Matrix {
@@ -17,59 +17,95 @@ function matrixOf({ inputs }: AttentionCase, name: InputName, columns: number): 
   return { rows: value.length / columns, columns, value, error: null };
 }
 
-/** [B·N, heads·width] to [B, heads, N, width], or back. */
-function regroup(
+/** [B, heads, N, width] to [B·N, heads·width]. */
+function byKey(
   from: Float64Array,
   [batch, heads, n, width]: readonly [number, number, number, number],
-  back: boolean,
 ): Float64Array {
   const to = new Float64Array(from.length);
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       for (let j = 0; j < n; j++) {
-        const byHead = ((b * heads + h) * n + j) * width;
-        const byKey = ((b * n + j) * heads + h) * width;
-        const [source, target] = back ? [byHead, byKey] : [byKey, byHead];
-        to.set(from.subarray(source, source + width), target);
+        const source = ((b * heads + h) * n + j) * width;
+        to.set(from.subarray(source, source + width), ((b * n + j) * heads + h) * width);
       }
     }
   }
   return to;
 }
 
-/** Largest error of each component and largest norm of a head's errors. */
-function headErrors(error: Float64Array, heads: number, n: number, width: number) {
-  const byComponent = new Float64Array(heads * width);
-  const norms = new Float64Array(heads);
-  for (let head = 0; head < heads; head++) {
-    for (let j = 0; j < n; j++) {
-      let squares = 0;
-      for (let c = 0; c < width; c++) {
-        const x = error[(head * n + j) * width + c] ?? 0;
-        squares += x * x;
-        byComponent[head * width + c] = Math.max(byComponent[head * width + c] ?? 0, x);
-      }
-      norms[head] = Math.max(norms[head] ?? 0, norm(squares, width));
+/** Keys that are recomputed at a time. */
+const PART = 16 * TILE;
+
+/** The features of some keys of a batch entry, [count, dim_y]. */
+function featureRows(y: Tensor, b: number, first: number, count: number): Matrix {
+  const { data, shape, offset } = y;
+  const [, n = 0, columns = 0] = shape;
+  const value = new Float64Array(count * columns);
+  if (isRanged(data) && offset === 0 && data.length === elementCount(shape)) {
+    data.read((b * n + first) * columns, value);
+  } else {
+    for (let at = 0; at < value.length; at++) {
+      value[at] = y.get(b, first + Math.floor(at / columns), at % columns);
     }
   }
-  return { byComponent, norms };
+  return { rows: count, columns, value, error: null };
 }
 
-/** K and V as computed, with bounds of their errors. */
+/** K or V [B, Hkv, Skv, width], and its errors over the keys of a head. */
+interface Projected {
+  readonly value: Float64Array;
+  /** Largest of each component, [B·Hkv, width]; largest norm, [B·Hkv]. */
+  readonly byComponent: Float64Array;
+  readonly norms: Float64Array;
+}
+
+/** Rows of Y W, [keys, Hkv·width], to their places in K or V, from key `first` of batch entry `b` on. */
+function place(
+  { value, byComponent, norms }: Projected,
+  rows: Sums,
+  [b, first]: readonly [number, number],
+  [heads, n, width]: readonly [number, number, number],
+): void {
+  for (let from = 0; from < rows.value.length; from += width) {
+    const at = from / width;
+    const [head, key] = [b * heads + (at % heads), first + Math.floor(at / heads)];
+    value.set(rows.value.subarray(from, from + width), (head * n + key) * width);
+    let squares = 0;
+    for (let c = 0; c < width; c++) {
+      const x = rows.error[from + c] ?? 0;
+      squares += x * x;
+      byComponent[head * width + c] = Math.max(byComponent[head * width + c] ?? 0, x);
+    }
+    norms[head] = Math.max(norms[head] ?? 0, norm(squares, width));
+  }
+}
+
+/**
+ * K and V as computed, with bounds of their errors. PART keys at a time: beside K and V themselves, only
+ * as much is held as those need.
+ */
 export function recomputedKeys(
   kernels: KernelModule,
   attentionCase: AttentionCase,
+  allocate: (length: number) => Float64Array,
 ): { k: Tensor; v: Tensor; errors: KeyErrors } {
   const { batch, kv_heads: heads, seq_kv: n, ...p } = attentionCase.parameters;
-  const { dim_y = 0, head_dim: d, head_dim_v: dv } = p;
-  const y = matrixOf(attentionCase, 'y', dim_y);
+  const { head_dim: d, head_dim_v: dv } = p;
+  const { y } = attentionCase.inputs;
+  if (y === undefined) throw new RangeError('"y" expected a tensor, got none');
   const project = (name: 'w_k' | 'w_v', width: number) => {
-    const { value, error } = product(kernels, y, matrixOf(attentionCase, name, heads * width));
-    const shape = [batch, heads, n, width] as const;
-    return {
-      tensor: tensorOf<number>(regroup(value, shape, false), shape),
-      ...headErrors(regroup(error, shape, false), batch * heads, n, width),
-    };
+    const w = matrixOf(attentionCase, name, heads * width);
+    const byComponent = new Float64Array(batch * heads * width);
+    const norms = new Float64Array(batch * heads);
+    const to = { value: allocate(batch * heads * n * width), byComponent, norms };
+    for (let b = 0; b < batch; b++) {
+      for (let first = 0; first < n; first += PART) {
+        const rows = product(kernels, featureRows(y, b, first, Math.min(PART, n - first)), w);
+        place(to, rows, [b, first], [heads, n, width]);
+      }
+    }
+    return { ...to, tensor: tensorOf<number>(to.value, [batch, heads, n, width]) };
   };
   const [k, v] = [project('w_k', d), project('w_v', dv)];
   return {
@@ -94,8 +130,8 @@ export function featureGradients(
     const gradient: Matrix = {
       rows: batch * n,
       columns: heads * width,
-      value: regroup(value, shape, true),
-      error: regroup(error, shape, true),
+      value: byKey(value, shape),
+      error: byKey(error, shape),
     };
     const w = transposed(matrixOf(attentionCase, name, heads * width));
     return { dY: product(kernels, gradient, w), dW: product(kernels, y, gradient) };
