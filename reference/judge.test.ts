@@ -154,10 +154,13 @@ describe('judge', () => {
   });
 
   it('takes an overflow to infinity where the format ends, and only there', () => {
-    const adjust = (inputs: AttentionCase['inputs']) => {
-      inputs.v = mapTensor(inputs.v!, () => 65504);
+    const adjust = (inputs: AttentionCase['inputs'], value: number) => {
+      inputs.v = mapTensor(inputs.v!, () => value);
     };
-    const huge = drawCase(8, { dtype: 'f16', adjust, gradients: false });
+    const huge = drawCase(8, {
+      ...{ dtype: 'f16', gradients: false },
+      adjust: (inputs) => adjust(inputs, 65504),
+    });
     const outputs = referenceOutputs(huge);
     const infinite = { ...outputs, out: mapTensor(outputs.out!, () => Infinity) };
     expect(judge(huge, given(infinite), 'f16').verdict).toBe('pass');
@@ -166,6 +169,16 @@ describe('judge', () => {
         .verdict,
     ).toBe('impossible');
     expect(judge(huge, given(infinite), 'f32').verdict).toBe('impossible');
+    const low = drawCase(8, {
+      ...{ dtype: 'f16', gradients: false },
+      adjust: (inputs) => adjust(inputs, -65504),
+    });
+    const answers = [-Infinity, Infinity].map((value) => ({
+      ...referenceOutputs(low),
+      out: mapTensor(referenceOutputs(low).out!, () => value),
+    }));
+    const verdicts = answers.map((answer) => judge(low, given(answer), 'f16').verdict);
+    expect(verdicts).toEqual(['pass', 'impossible']);
     expect(
       judge(
         huge,
