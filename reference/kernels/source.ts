@@ -25,12 +25,21 @@ function clean(target: Float64Array, from: number, to: number): void {
   }
 }
 
-/** Is everything finite? Asked once for a whole tensor, so that its rows need not be looked through. */
-function allFinite(data: Float64Array): boolean {
+/** Are rows of `width` numbers, `step` apart, all finite? */
+function allFinite(
+  data: Float64Array,
+  start: number,
+  rows: number,
+  step: number,
+  width: number,
+): boolean {
   let sum = 0;
-  for (let n = 0; n < data.length; n++) {
-    const x = data[n] ?? 0;
-    sum += x - x; // 0, or NaN
+  for (let i = 0; i < rows; i++) {
+    const from = start + i * step;
+    for (let n = from; n < from + width; n++) {
+      const x = data[n] ?? 0;
+      sum += x - x; // 0, or NaN
+    }
   }
   return sum === 0;
 }
@@ -48,19 +57,27 @@ export function rowReader(tensor: Tensor): RowReader {
     };
     return { width, row, block: null };
   }
-  const finite = data instanceof Float64Array && allFinite(data);
-  const copy = (from: number, target: Float64Array): void => {
+  // Asked once for a head, by the thread that reads it, so that its rows need not be looked through.
+  const known = new Map<number, boolean>();
+  const finite = (b: number, h: number): boolean => {
+    if (isRanged(data)) return false;
+    const head = start(b, h, 0);
+    const answer = known.get(head) ?? allFinite(data, head, shape[2] ?? 0, s2, width);
+    known.set(head, answer);
+    return answer;
+  };
+  const copy = (b: number, h: number, index: number, target: Float64Array): void => {
+    const from = start(b, h, index);
     if (isRanged(data)) data.read(from, target);
     else target.set(data.subarray(from, from + target.length));
-    if (!finite) clean(target, 0, target.length);
+    if (!finite(b, h)) clean(target, 0, target.length);
   };
   return {
     width,
-    row: (b, h, index, target, at) => copy(start(b, h, index), target.subarray(at, at + width)),
+    row: (b, h, index, target, at) => copy(b, h, index, target.subarray(at, at + width)),
     block:
       s2 === width
-        ? (b, h, first, count, target) =>
-            copy(start(b, h, first), target.subarray(0, count * width))
+        ? (b, h, first, count, target) => copy(b, h, first, target.subarray(0, count * width))
         : null,
   };
 }
