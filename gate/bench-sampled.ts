@@ -2,11 +2,13 @@
  * `npm run bench:oracle`, the part on samples: JSON lines about some query rows of a case with very
  * many keys, read from its file in ranges.
  *
- * The case is bf16, 16 heads on `kv_heads` KV heads (two unless told otherwise: sixteen make a file of
- * 8 GB for a million keys). Its values are 2²⁰ + 7 drawn ones over and over. `peak_bytes` is the resident
- * memory of the process; the file's pages belong to the system.
+ * The cases are bf16, 16 heads on `kv_heads` KV heads: two and four unless told otherwise, for sixteen make
+ * a file of 8 GB for a million keys. Of each, 64 rows of every head are answered for and judged, then 4,
+ * where reading the file is most of it. Values are 2²⁰ + 7 drawn ones over and over. `peak_bytes` is the
+ * resident memory of the process so far; the file's pages belong to the system.
  *
- *   node dist/gate/bench-sampled.js [--seq-kv N] [--kv-heads N] [--rows N] [--keys N] [--format F] [--case DIR]
+ *   node dist/gate/bench-sampled.js [--seq-kv N] [--kv-heads N,N] [--rows N,N] [--keys N] [--format F]
+ *     [--wants NAMES] [--case DIR]
  * @module
  */
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
@@ -27,8 +29,8 @@ import { threadsFor } from './threads.ts';
 const { values: given } = parseArgs({
   options: {
     'seq-kv': { type: 'string', default: '1000000' },
-    'kv-heads': { type: 'string', default: '2' },
-    rows: { type: 'string', default: '64' },
+    'kv-heads': { type: 'string', default: '2,4' },
+    rows: { type: 'string', default: '64,4' },
     keys: { type: 'string' },
     format: { type: 'string', default: 'bf16' },
     wants: { type: 'string', default: 'out,lse' },
@@ -38,11 +40,13 @@ const { values: given } = parseArgs({
 
 const line = (value: Record<string, unknown>): void => console.log(JSON.stringify(value));
 
-function parameters(): CaseParameters {
+const numbers = (list: string): number[] => list.split(',').map(Number);
+
+function parameters(kvHeads: number): CaseParameters {
   const [seq_q, seq_kv] = [256, Number(given['seq-kv'])];
   return {
     ...{ schema: 1, id: 'bench/sampled', dtype: 'bf16', batch: 1, heads: 16 },
-    ...{ kv_heads: Number(given['kv-heads']), seq_q, seq_kv, head_dim: 128, head_dim_v: 128 },
+    ...{ kv_heads: kvHeads, seq_q, seq_kv, head_dim: 128, head_dim_v: 128 },
     ...{ scale: Math.fround(1 / Math.sqrt(128)), softcap: 0, causal: 'none', window: null },
     ...{ media: null, dropout_rate: 0, wants: given.wants.split(',') as OutputName[] },
     partition: { ranks: 1, q: [seq_q], kv: [seq_kv] },
@@ -60,8 +64,8 @@ function pool(): Uint16Array {
 }
 
 /** Writes the case without ever holding it. */
-function writeCaseFile(folder: string): void {
-  const p = parameters();
+function writeCaseFile(folder: string, kvHeads: number): void {
+  const p = parameters(kvHeads);
   mkdirSync(folder, { recursive: true });
   const rows = [1, p.heads, p.seq_q, p.head_dim];
   const keys = [1, p.kv_heads, p.seq_kv, p.head_dim];
@@ -105,9 +109,14 @@ function outputsOf({ values }: OracleAnswer): GivenOutputs {
 }
 
 /** Time of the correctly rounded answer, and of judging it. */
-function measure(question: AttentionCase, format: FormatName, shared: Record<string, unknown>) {
+function measure(
+  question: AttentionCase,
+  rows: number,
+  format: FormatName,
+  shared: Record<string, unknown>,
+): void {
   const threads = threadsFor(question);
-  const choice = { rows: Number(given.rows), keys: Number(given.keys ?? 0), seed: 1 };
+  const choice = { rows, keys: Number(given.keys ?? 0), seed: 1 };
   const [begin, cpu] = [performance.now(), process.cpuUsage()];
   const answer = oracle(question, { format, threads, ...choice });
   line({
@@ -129,18 +138,29 @@ function measure(question: AttentionCase, format: FormatName, shared: Record<str
 
 const format = FORMATS.find((name) => name === given.format);
 if (format === undefined) throw new RangeError(`"--format" expected ${FORMATS.join(', ')}`);
-const root = given.case ?? mkdtempSync(path.join(tmpdir(), 'xattn-sampled-'));
-try {
-  if (given.case === undefined) writeCaseFile(root);
+
+function measureFolder(folder: string, format: FormatName): void {
   const begin = performance.now();
-  const { attentionCase, close } = openCase(root);
+  const { attentionCase, close } = openCase(folder);
   const { heads, kv_heads, seq_q, seq_kv, head_dim, wants } = attentionCase.parameters;
-  measure(attentionCase, format, {
+  const shared = {
     ...{ heads, kv_heads, seq_q, seq_kv, head_dim, wants },
-    file_bytes: statSync(path.join(root, 'inputs.safetensors')).size,
+    file_bytes: statSync(path.join(folder, 'inputs.safetensors')).size,
     open_seconds: seconds(begin),
-  });
+  };
+  for (const rows of numbers(given.rows)) measure(attentionCase, rows, format, shared);
   close();
-} finally {
-  if (given.case === undefined) rmSync(root, { recursive: true });
+}
+
+if (given.case !== undefined) measureFolder(given.case, format);
+else {
+  for (const kvHeads of numbers(given['kv-heads'])) {
+    const root = mkdtempSync(path.join(tmpdir(), 'xattn-sampled-'));
+    try {
+      writeCaseFile(root, kvHeads);
+      measureFolder(root, format);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  }
 }

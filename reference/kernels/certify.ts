@@ -3,7 +3,7 @@
  *
  * The exact real value of every element lies within `radius` of `mid`; a radius of Infinity says
  * nothing. Derivation: spec/bounds.md, "The kernels' radii". The memory used is that
- * of the outputs and of a few tiles.
+ * of the outputs and of a few tiles; and of K and V in float64 where they are recomputed from features.
  * @module
  */
 import { type AttentionCase, type OutputName, wantsGradients } from '../case.ts';
