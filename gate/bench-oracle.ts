@@ -85,8 +85,13 @@ const operations = ({ heads, seq_q, seq_kv, head_dim }: Shape, direction: Direct
  * costs is the machine's affair (behind some hypervisors 20 µs a page, longer than the arithmetic).
  */
 const MEMORY = {
-  GLIBC_TUNABLES:
-    'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=68719476736',
+  GLIBC_TUNABLES: [
+    'glibc.malloc.hugetlb=1',
+    'glibc.malloc.mmap_max=0',
+    'glibc.malloc.trim_threshold=68719476736',
+    // Else each of Node's own threads keeps huge pages for itself.
+    'glibc.malloc.arena_max=1',
+  ].join(':'),
 };
 
 interface NumpyRun {

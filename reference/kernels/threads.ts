@@ -105,7 +105,8 @@ function workerAt(index: number, { threads, files }: Node): Worker {
   if (!files.existsSync(file)) {
     throw new Error(`worker threads expected ${file.pathname}: run "npm run build" first`);
   }
-  const worker = new threads.Worker(file);
+  // Its tiles are not on its heap: what is would grow to many times what is in use.
+  const worker = new threads.Worker(file, { resourceLimits: { maxYoungGenerationSizeMb: 2 } });
   worker.unref();
   worker.on('exit', () => {
     if (workers[index] === worker) delete workers[index];
