@@ -18,8 +18,8 @@ const LARGE = 2 ** 28;
 
 const BY_ROW: readonly OutputName[] = ['out', 'lse', 'd_q'];
 const BY_KEY: readonly OutputName[] = ['d_k', 'd_v'];
-/** Sums over the whole case. */
-const WHOLE: readonly OutputName[] = ['d_bias', 'd_sink'];
+/** Asked for as a whole. */
+const WHOLE: readonly OutputName[] = ['d_bias', 'd_sink', 'd_y', 'd_w_k', 'd_w_v'];
 
 /** The third coordinates of the open elements of some outputs, rising. */
 function positions(

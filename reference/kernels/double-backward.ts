@@ -5,6 +5,7 @@
  * @module
  */
 import { type DoubleDouble, doubleDouble } from '../arithmetic/double-double.ts';
+import type { DoubleProblem } from './double-features.ts';
 import {
   CONSTANTS,
   type DoubleRows,
@@ -16,7 +17,7 @@ import {
 import { ADDITION, LOST, SLICED, STEP, slicedProduct } from './double-radius.ts';
 import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './double-slices.ts';
 import type { KernelModule, Tile } from './module.ts';
-import { eights, type KernelProblem, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
+import { eights, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
 import { growth, norm, SLACK } from './radius.ts';
 
 /** Told dS of a tile of pairs of (b, h): high, low and error, tiles of row length PAIR_STRIDE. */
@@ -50,13 +51,16 @@ export interface DoubleWork {
   readonly onScores: DoubleScoreListener | null;
 }
 
-function layOut(kernels: KernelModule, problem: KernelProblem, keys: number, scored: boolean) {
+function layOut(kernels: KernelModule, problem: DoubleProblem, keys: number, scored: boolean) {
   const { width, valueWidth, parameters: p } = problem;
   const range = Math.ceil(keys / TILE);
   const pairs = TILE * PAIR_STRIDE;
   return kernels.layOut({
     k: TILE * width,
     v: TILE * valueWidth,
+    kLow: problem.low === null ? 0 : TILE * width,
+    vLow: problem.low === null ? 0 : TILE * valueWidth,
+    kErrors: width,
     q: TILE * width,
     do: TILE * valueWidth,
     kRows: range * slicedSize(TILE, p.head_dim),
@@ -130,27 +134,37 @@ const peak = (values: Float64Array, least: number): number =>
 
 function loadRange(
   kernels: KernelModule,
-  problem: KernelProblem,
+  problem: DoubleProblem,
   t: Tiles,
   { b, g, keys: range }: DoubleWork,
   met: Met,
 ): KeyTile[] {
   const { run } = kernels;
-  const { width, valueWidth, parameters: p } = problem;
+  const { width, valueWidth, parameters: p, low, keyErrors } = problem;
+  const head = b * p.kv_heads + g;
+  const valueError = keyErrors?.valueNorm[head] ?? 0;
+  const components = keyErrors?.key.subarray(head * p.head_dim, (head + 1) * p.head_dim);
+  if (components !== undefined) t.kErrors.view.set(components);
   return tilesOf(range).map((keys, n) => {
     readRows(problem.k, b, g, keys, t.k.view, width);
     readRows(problem.v, b, g, keys, t.v.view, valueWidth);
+    if (low !== null) {
+      readRows(low.k, b, g, keys, t.kLow.view, width);
+      readRows(low.v, b, g, keys, t.vLow.view, valueWidth);
+    }
+    const k = low === null ? given(t.k) : pair(t.k, t.kLow);
+    const v = low === null ? given(t.v) : pair(t.v, t.vLow);
     const place = (tile: Tile, size: number): number => tile.at + n * size * 8;
     const rows = place(t.kRows, slicedSize(TILE, p.head_dim));
     const values = place(t.vRows, slicedSize(TILE, p.head_dim_v));
     const columns = place(t.kColumns, slicedSize(width, TILE));
-    const kRows = cut(kernels, given(t.k), [width, 1], keys.length, p.head_dim, rows);
-    const vRows = cut(kernels, given(t.v), [valueWidth, 1], keys.length, p.head_dim_v, values);
-    const kColumns = cut(kernels, given(t.k), [1, width], width, keys.length, columns);
+    const kRows = cut(kernels, k, [width, 1], keys.length, p.head_dim, rows);
+    const vRows = cut(kernels, v, [valueWidth, 1], keys.length, p.head_dim_v, values);
+    const kColumns = cut(kernels, k, [1, width], width, keys.length, columns);
     const maxima = place(t.kMaxima, width);
     run.columnMaxima(t.k.at, maxima, keys.length, width);
     const squares = run.rowSquares(t.v.at, t.squares.at, keys.length, valueWidth);
-    met.value = Math.max(met.value, norm(squares, valueWidth));
+    met.value = Math.max(met.value, (norm(squares, valueWidth) + valueError) * SLACK);
     met.key = peak(t.kMaxima.view, met.key);
     met.failed ||= kRows.failed || vRows.failed || kColumns.failed;
     return { keys, start: n * TILE, kRows, vRows, kColumns, maxima };
@@ -160,15 +174,16 @@ function loadRange(
 /** What the tile needs to know of each row; lemma Gradient. `exact`: the products dO·V are lossless. */
 function rowFacts(
   { run }: KernelModule,
-  problem: KernelProblem,
+  problem: DoubleProblem,
   t: Tiles,
-  { results, deltas, rows, keyCount }: DoubleWork,
+  { b, g, results, deltas, rows, keyCount }: DoubleWork,
   first: number,
   count: number,
   exact: boolean,
   met: Met,
 ): void {
-  const { parameters: p, valueWidth } = problem;
+  const { parameters: p, valueWidth, keyErrors } = problem;
+  const valueError = keyErrors?.valueNorm[b * p.kv_heads + g] ?? 0;
   const kappa = kappaOf(problem).hi * SLACK;
   const group = p.heads / p.kv_heads;
   const tiles = Math.max(Math.ceil(rows.length / TILE) * group, Math.ceil(keyCount / TILE)) + 4;
@@ -182,14 +197,15 @@ function rowFacts(
       t.facts.view.fill(0, r * 8, r * 8 + 8); // spec (9): 1/l = 0 makes P = 0
       continue;
     }
-    const size = kappa * norm(t.squares.view[r] ?? 0, valueWidth) * met.value * SLACK;
+    const dOut = kappa * norm(t.squares.view[r] ?? 0, valueWidth) * SLACK;
+    const size = dOut * met.value * SLACK;
     const log = results.inverse.radius[at] ?? Number.POSITIVE_INFINITY;
     const tanhError = results.tanhError[at] ?? 0;
     const slope = p.softcap === 0 ? 0 : tanhError * (2 + tanhError) + 4 * STEP;
     const probability = growth(log);
     const relative = (probability + slope + 8 * STEP + sums) * SLACK;
     const sliced = exact ? 0 : slicedProduct(p.head_dim_v);
-    const own = size * (sliced + 4 * STEP) + (1 + size) * LOST;
+    const own = size * (sliced + 4 * STEP) + (1 + size) * LOST + dOut * valueError;
     const rest = (deltas.radius[at] ?? 0) + 4 * STEP * Math.abs(delta.hi);
     const absolute = (own + rest) * (1 + probability) * SLACK;
     const weight = (growth(log + 4 * STEP) + sums) * SLACK;
@@ -210,7 +226,7 @@ interface Queries {
 
 function loadQueries(
   kernels: KernelModule,
-  problem: KernelProblem,
+  problem: DoubleProblem,
   t: Tiles,
   at: readonly [number, number],
   rows: readonly number[],
@@ -237,10 +253,17 @@ function loadQueries(
   return queries;
 }
 
+/** What recomputed keys are off by, times the row's sums of |dS| and of its error. */
+function addKeyErrors({ run }: KernelModule, t: Tiles, rows: number, width: number): void {
+  for (const sums of [t.byRow.at, t.byRow.at + 8]) {
+    run.addOuter(t.dqError.at, sums, 2, t.kErrors.at, rows, width);
+  }
+}
+
 /** dS of one tile, and its shares of dQ, dK and dV. */
 function absorb(
   kernels: KernelModule,
-  problem: KernelProblem,
+  problem: DoubleProblem,
   t: Tiles,
   work: DoubleWork,
   at: readonly [number, number],
@@ -290,6 +313,7 @@ function absorb(
     const to = pair(t.dqHigh, t.dqLow);
     addSliced(kernels, rowsOfDp, tile.kColumns, [q.count, width, width], t.exact, to);
     run.addOuter(t.dqError.at, t.byRow.at, 2, tile.maxima, q.count, width);
+    if (problem.keyErrors !== null) addKeyErrors(kernels, t, q.count, width);
   }
   if (work.dK !== null) {
     const columnsOfDp = slices(dp, [1, PAIR_STRIDE], n, q.count);
@@ -346,7 +370,7 @@ export function finishSums(
 /** The backward pass of KV head (b, g) over one range of keys and the given rows. Returns what may be lost. */
 export function doubleBackward(
   kernels: KernelModule,
-  problem: KernelProblem,
+  problem: DoubleProblem,
   work: DoubleWork,
 ): number {
   const { parameters: p, width, valueWidth } = problem;

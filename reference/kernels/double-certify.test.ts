@@ -3,7 +3,7 @@ import { drawCase } from '../draw-case.ts';
 import { hostileCase } from '../testing/containment.ts';
 import { doubleContainment } from '../testing/double-containment.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
-import { certifyDouble } from './double-certify.ts';
+import { certifyDouble, RECOMPUTED_MOST } from './double-certify.ts';
 
 describe('certifyDouble', () => {
   for (const [name, changes] of FEATURE_CASES) {
@@ -13,7 +13,8 @@ describe('certifyDouble', () => {
         const { missed, finite, all, widest } = doubleContainment(c);
         expect(missed).toEqual([]);
         expect(finite).toBe(all);
-        expect(all > 0).toBe(c.parameters.dim_y === undefined);
+        const done = Object.keys(certifyDouble(c));
+        expect(done.sort()).toEqual([...c.parameters.wants].sort());
         expect(widest).toBeLessThan(1e-14);
       }
     });
@@ -54,6 +55,48 @@ describe('certifyDouble', () => {
     const { missed, finite, all } = doubleContainment(wide);
     expect(missed).toEqual([]);
     expect(finite).toBe(all);
+  });
+
+  it('encloses the truth where features fill more than one tile or sum', () => {
+    for (const changes of [
+      { seq_kv: 521, dim_y: 2, head_dim: 2 },
+      { seq_kv: 5, dim_y: 131, head_dim: 3 },
+      { seq_kv: 4, dim_y: 3, head_dim: 70, kv_heads: 2 },
+    ]) {
+      const c = drawCase(9, { heads: 2, kv_heads: 1, head_dim_v: 3, seq_q: 2, ...changes });
+      const { missed, finite, all, worst } = doubleContainment(c);
+      expect(missed.slice(0, 5)).toEqual([]);
+      expect(finite).toBe(all);
+      expect(worst).toBeGreaterThan(1e-6);
+    }
+  });
+
+  it('carries the error of dK where it is all there is', () => {
+    // Equal features make equal values, so that dP − D is nothing but what was lost.
+    const c = drawCase(10, {
+      ...{ heads: 2, kv_heads: 1, head_dim: 3, head_dim_v: 3, seq_q: 4, seq_kv: 6, dim_y: 3 },
+      adjust: ({ y }) => {
+        for (let j = 0; j < 6; j++) {
+          for (let l = 0; l < 3; l++) y?.set(0, j, l, y.get(0, 0, l));
+        }
+      },
+    });
+    const { missed, finite, all } = doubleContainment(c);
+    expect(missed).toEqual([]);
+    expect(finite).toBe(all);
+  });
+
+  it('leaves out what would have to recompute too much', () => {
+    const c = drawCase(11, {
+      heads: 1,
+      seq_q: 1,
+      seq_kv: 2 ** 21,
+      head_dim: 2,
+      head_dim_v: 1,
+      dim_y: 1,
+    });
+    expect(RECOMPUTED_MOST).toBeLessThan(3 * 2 ** 21);
+    expect(certifyDouble(c)).toEqual({});
   });
 
   it('gives chosen rows and keys the same numbers as all of them', () => {

@@ -1,13 +1,13 @@
 /**
  * certifyDouble: the outputs of a case in double-double by the fast kernels, with radii.
  *
- * The level of the ladder between the float64 kernels and the definition over balls. What it leaves
- * out (recomputed keys) and what its slices cannot hold is left to that. Derivation: spec/bounds.md
- * §9.
+ * The level of the ladder between the float64 kernels and the definition over balls. What its slices
+ * cannot hold, and very large recomputed K and V, is left to that. Derivation: spec/bounds.md §9.
  * @module
  */
 import type { AttentionCase, OutputName } from '../case.ts';
 import { DOUBLE_RANGE, doubleBackward, finishSums } from './double-backward.ts';
+import { type DoubleProblem, doubleFeatureGradients, doubleProblem } from './double-features.ts';
 import {
   type DoubleRows,
   type DoubleSums,
@@ -23,7 +23,7 @@ import {
 } from './double-row-sums.ts';
 import { emptyResults, forwardRows, ROW_BLOCK } from './forward.ts';
 import { kernelModule } from './module.ts';
-import { type KernelProblem, kernelProblem, TILE } from './problem.ts';
+import { TILE } from './problem.ts';
 
 /** Outputs by name, flat; rows and keys are those chosen. */
 export type CertifiedDouble = Partial<Record<OutputName, DoubleSums>>;
@@ -33,6 +33,9 @@ export interface DoubleOptions {
   readonly rows?: readonly number[] | undefined;
   readonly keys?: readonly number[] | undefined;
 }
+
+/** Numbers in recomputed K and V, all of which are held at once: cases with more are left out. */
+export const RECOMPUTED_MOST = 2 ** 22;
 
 const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
 
@@ -45,7 +48,7 @@ function eachPart(
   for (let n = 0; n < list.length; n += size) visit(list.slice(n, n + size), n);
 }
 
-function forward(problem: KernelProblem, rows: readonly number[]): DoubleRows {
+function forward(problem: DoubleProblem, rows: readonly number[]): DoubleRows {
   const { batch, heads, head_dim_v } = problem.parameters;
   const count = batch * heads * rows.length;
   const float64 = emptyResults(count, head_dim_v, (length) => new Float64Array(length));
@@ -66,7 +69,7 @@ function forward(problem: KernelProblem, rows: readonly number[]): DoubleRows {
 
 /** One backward pass over rows and keys. */
 function backward(
-  problem: KernelProblem,
+  problem: DoubleProblem,
   rows: readonly number[],
   keys: readonly number[],
   results: DoubleRows,
@@ -107,16 +110,46 @@ function backward(
   };
 }
 
+/** The wanted gradients of a whole case. */
+function wholeGradients(
+  attentionCase: AttentionCase,
+  problem: DoubleProblem,
+  results: DoubleRows,
+): CertifiedDouble {
+  const { parameters: p } = attentionCase;
+  const wants = (name: OutputName): boolean => p.wants.includes(name);
+  const [rows, keys] = [range(p.seq_q), range(p.seq_kv)];
+  const features = wants('d_y') || wants('d_w_k') || wants('d_w_v');
+  const wanted = { q: wants('d_q'), k: wants('d_k') || features, v: wants('d_v') || features };
+  const scores = wants('d_bias') ? doubleBiasGradient(attentionCase) : null;
+  const found: CertifiedDouble = {};
+  if (wants('d_sink')) {
+    const deltas = doubleDeltas(problem, rows, results);
+    found.d_sink = doubleSinkGradient(problem, rows, results, deltas);
+  }
+  if (wanted.q || wanted.k || wanted.v || scores !== null) {
+    Object.assign(found, backward(problem, rows, keys, results, wanted, scores));
+  }
+  if (features && found.d_k !== undefined && found.d_v !== undefined) {
+    const { d_k, d_v } = found;
+    Object.assign(found, doubleFeatureGradients(kernelModule(), attentionCase, d_k, d_v));
+  }
+  const named = Object.entries(found).filter(([name]) => wants(name as OutputName));
+  return Object.fromEntries(named);
+}
+
 /**
- * The wanted outputs, dBias and dSink of whole cases only; none of a case with recomputed keys.
+ * The wanted outputs; dBias, dSink, dY and dW of whole cases only, none where more than RECOMPUTED_MOST
+ * numbers would be recomputed.
  */
 export function certifyDouble(
   attentionCase: AttentionCase,
   options: DoubleOptions = {},
 ): CertifiedDouble {
-  const { parameters: p, inputs } = attentionCase;
-  if (p.dim_y !== undefined || inputs.k === undefined || inputs.v === undefined) return {};
-  const problem = kernelProblem(attentionCase, inputs.k, inputs.v, null);
+  const { parameters: p } = attentionCase;
+  const numbers = p.batch * p.kv_heads * p.seq_kv * (p.head_dim + p.head_dim_v);
+  if (p.dim_y !== undefined && numbers > RECOMPUTED_MOST) return {};
+  const problem = doubleProblem(kernelModule(), attentionCase);
   const wants = (name: OutputName): boolean => p.wants.includes(name);
   const [allRows, allKeys] = [range(p.seq_q), range(p.seq_kv)];
   const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];
@@ -129,16 +162,9 @@ export function certifyDouble(
   if (wants('out')) certified.out = results.out;
   if (wants('lse')) certified.lse = results.lse;
   const whole = rows.length === p.seq_q && keys.length === p.seq_kv;
-  const scores = whole && wants('d_bias') ? doubleBiasGradient(attentionCase) : null;
-  const sink = whole && wants('d_sink');
-  if (whole && (wanted.q || wanted.k || wanted.v || scores !== null || sink)) {
+  if (whole && p.wants.some((name) => name.startsWith('d_'))) {
     const ready = results.m.length > 0 ? results : forward(problem, rows);
-    if (sink) {
-      const deltas = doubleDeltas(problem, rows, ready);
-      certified.d_sink = doubleSinkGradient(problem, rows, ready, deltas);
-    }
-    if (!(wanted.q || wanted.k || wanted.v || scores !== null)) return certified;
-    return { ...certified, ...backward(problem, rows, keys, ready, wanted, scores) };
+    return { ...certified, ...wholeGradients(attentionCase, problem, ready) };
   }
   if (wanted.q) {
     const only = { q: true, k: false, v: false };

@@ -6,6 +6,7 @@
  */
 import { addNumber, type DoubleDouble, doubleDouble } from '../arithmetic/double-double.ts';
 import { kvHead } from '../scores.ts';
+import type { DoubleProblem } from './double-features.ts';
 import {
   ADDITION,
   doubleDenominatorError,
@@ -87,12 +88,14 @@ export function writeConstants({ run }: KernelModule, problem: KernelProblem, ti
   run.factorials(tile.at + 64);
 }
 
-function layOut(kernels: KernelModule, { width, valueWidth, parameters: p }: KernelProblem) {
+function layOut(kernels: KernelModule, { width, valueWidth, parameters: p, low }: DoubleProblem) {
   const pairs = TILE * PAIR_STRIDE;
   return kernels.layOut({
     q: TILE * width,
     k: TILE * width,
     v: TILE * valueWidth,
+    kLow: low === null ? 0 : TILE * width,
+    vLow: low === null ? 0 : TILE * valueWidth,
     qSlices: slicedSize(TILE, p.head_dim),
     kSlices: slicedSize(TILE, p.head_dim),
     vSlices: slicedSize(valueWidth, TILE),
@@ -129,7 +132,7 @@ interface Seen {
 /** One tile of keys. */
 function absorb(
   kernels: KernelModule,
-  problem: KernelProblem,
+  problem: DoubleProblem,
   t: Tiles,
   at: readonly [number, number],
   rows: readonly number[],
@@ -150,9 +153,14 @@ function absorb(
   const g = kvHead(p, at[1]);
   readRows(problem.k, at[0], g, keys, t.k.view, width);
   readRows(problem.v, at[0], g, keys, t.v.view, valueWidth);
-  const exactNumbers = (high: Tile) => ({ high: high.at, low: 0 });
-  const k = cut(kernels, exactNumbers(t.k), [width, 1], n, p.head_dim, t.kSlices.at);
-  const v = cut(kernels, exactNumbers(t.v), [1, valueWidth], valueWidth, n, t.vSlices.at);
+  const { low } = problem;
+  if (low !== null) {
+    readRows(low.k, at[0], g, keys, t.kLow.view, width);
+    readRows(low.v, at[0], g, keys, t.vLow.view, valueWidth);
+  }
+  const words = (high: Tile, rest: Tile) => ({ high: high.at, low: low === null ? 0 : rest.at });
+  const k = cut(kernels, words(t.k, t.kLow), [width, 1], n, p.head_dim, t.kSlices.at);
+  const v = cut(kernels, words(t.v, t.vLow), [1, valueWidth], valueWidth, n, t.vSlices.at);
   t.sHigh.view.fill(0);
   t.sLow.view.fill(0);
   const scores = pair(t.sHigh, t.sLow);
@@ -183,8 +191,9 @@ function absorb(
 
 /** One row's outputs and radii from its sums. */
 function finishRow(
-  problem: KernelProblem,
+  problem: DoubleProblem,
   t: Tiles,
+  head: number,
   row: number,
   query: number,
   ceiling: number,
@@ -192,7 +201,7 @@ function finishRow(
   results: DoubleRows,
   at: number,
 ): void {
-  const { parameters: p, valueWidth, kappaError } = problem;
+  const { parameters: p, valueWidth, kappaError, keyErrors } = problem;
   const { div, mul, log, one } = doubleDouble;
   const m = results.m[at] ?? 0;
   if (m === Number.NEGATIVE_INFINITY) {
@@ -201,7 +210,15 @@ function finishRow(
   }
   const sliced = seen.lossless ? 0 : slicedProduct(p.head_dim);
   const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
-  const score = doubleScoreBound(setting, sliced, query, seen.key, seen.bias, ceiling);
+  const score = doubleScoreBound(
+    setting,
+    sliced,
+    query,
+    seen.key,
+    keyErrors?.keyNorm[head] ?? 0,
+    seen.bias,
+    ceiling,
+  );
   const weight = seen.failed ? Number.POSITIVE_INFINITY : doubleWeightError(score);
   const denominator = doubleDenominatorError(weight, seen.keys);
   const l = { hi: t.state.view[row * 4 + 1] ?? 0, lo: t.state.view[row * 4 + 2] ?? 0 };
@@ -224,7 +241,8 @@ function finishRow(
     const sum = { hi: t.outHigh.view[from] ?? 0, lo: t.outLow.view[from] ?? 0 };
     const plain = mul(sum, inverse);
     const missing = ((t.size.view[from] ?? 0) * numerator + lost) * ((1 + denominator) / l.hi);
-    const radius = missing + Math.abs(plain.hi) * (denominator + 4 * STEP) + LOST;
+    const off = keyErrors?.value[head * p.head_dim_v + c] ?? 0;
+    const radius = missing + Math.abs(plain.hi) * (denominator + 4 * STEP) + LOST + off;
     const value = kappa === null ? plain : mul(plain, kappa);
     const factor = kappa === null ? 1 : kappa.hi * SLACK;
     const place = at * p.head_dim_v + c;
@@ -235,7 +253,7 @@ function finishRow(
 /** Forward of at most TILE rows of (b, h) over all keys, into results[at…]. */
 export function doubleForward(
   kernels: KernelModule,
-  problem: KernelProblem,
+  problem: DoubleProblem,
   [b, h]: readonly [number, number],
   rows: readonly number[],
   results: DoubleRows,
@@ -270,6 +288,6 @@ export function doubleForward(
   const ceiling = sink === null ? 0 : Math.abs(logit);
   rows.forEach((_, r) => {
     const size = norm(t.squares.view[r] ?? 0, width);
-    finishRow(problem, t, r, size, ceiling, seen, results, at + r);
+    finishRow(problem, t, b * p.kv_heads + kvHead(p, h), r, size, ceiling, seen, results, at + r);
   });
 }

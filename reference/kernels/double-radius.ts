@@ -20,22 +20,26 @@ const OVERFLOW = 1e200;
 /** A sliced product of n terms loses at most this of n·max|x|·max|y|, unless lossless; lemma Slices. */
 export const slicedProduct = (terms: number): number => terms * 2 ** -84;
 
-/** How far scores may be off whose products lose `sliced`·‖q‖‖k‖; |q·k| ≤ ‖q‖‖k‖ bounds sizes and errors. */
+/**
+ * How far scores may be off whose products lose `sliced`·‖q‖‖k‖ and whose keys `keyError`; |q·k| ≤ ‖q‖‖k‖
+ * bounds sizes and errors.
+ */
 export function doubleScoreBound(
   { scale, softcap }: ScoreSetting,
   sliced: number,
   query: number,
   key: number,
+  keyError: number,
   bias: number,
   sink: number,
 ): ScoreBound {
   const factor = Math.abs(scale);
-  const size = factor * query * key * SLACK;
+  const size = factor * query * (key + keyError) * SLACK * SLACK;
   if (!(query * key < OVERFLOW && size < OVERFLOW && bias + sink < OVERFLOW && factor < OVERFLOW)) {
     return { error: Number.POSITIVE_INFINITY, tanhError: 0, largest: Number.POSITIVE_INFINITY };
   }
   const lost = (1 + factor) * (1 + query) * (1 + key) * LOST;
-  const raw = (size * (sliced + 4 * STEP) + lost) * SLACK;
+  const raw = (size * (sliced + 4 * STEP) + factor * query * keyError * SLACK + lost) * SLACK;
   if (softcap === 0) {
     const largest = Math.max(size * SLACK + bias, sink) * SLACK + lost;
     return { error: (raw + 2 * largest * STEP) * SLACK, tanhError: 0, largest };

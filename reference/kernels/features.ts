@@ -10,7 +10,7 @@ import type { KernelModule } from './module.ts';
 import { type KeyErrors, TILE } from './problem.ts';
 import { norm } from './radius.ts';
 
-function matrixOf({ inputs }: AttentionCase, name: InputName, columns: number): Matrix {
+export function matrixOf({ inputs }: AttentionCase, name: InputName, columns: number): Matrix {
   const tensor = inputs[name];
   if (tensor === undefined) throw new RangeError(`"${name}" expected a tensor, got none`);
   const value = Float64Array.from(toFlat(tensor));
@@ -18,7 +18,7 @@ function matrixOf({ inputs }: AttentionCase, name: InputName, columns: number): 
 }
 
 /** [B, heads, N, width] to [B·N, heads·width]. */
-function byKey(
+export function byKey(
   from: Float64Array,
   [batch, heads, n, width]: readonly [number, number, number, number],
 ): Float64Array {

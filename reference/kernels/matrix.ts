@@ -42,7 +42,7 @@ function eachTile(
 }
 
 /** A B, of plain arrays: [m, k]·[k, n]. */
-function plainProduct(
+export function plainProduct(
   kernels: KernelModule,
   a: Float64Array,
   b: Float64Array,
