@@ -21,7 +21,10 @@ const HONEST = ['f16', 'f32'].map((name) => `properties/honest/honest.test.ts#at
 export const TARGETS: readonly Target[] = [
   {
     source: 'reference/attention.ts',
-    tests: ['reference/operand-errors.test.ts', ...ALGEBRA, 'reference/judge.test.ts'],
+    tests: [
+      ...['reference/operand-errors.test.ts', 'reference/sampling.test.ts'],
+      ...[...ALGEBRA, 'reference/judge.test.ts'],
+    ],
   },
   { source: 'reference/gradients.ts', tests: [...ALGEBRA, 'reference/sampling.test.ts'] },
   { source: 'reference/merge.ts', tests: ALGEBRA },
