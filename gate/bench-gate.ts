@@ -14,6 +14,7 @@ import type { ProfileName } from '../reference/profile.ts';
 import { referenceOutputs } from '../reference/reference.ts';
 import { embeddedCandidate } from './candidates/embedded.ts';
 import { interviewer } from './fuzz/interviewer.ts';
+import { kindOf } from './fuzz/kind.ts';
 import { withTemporaryFolder } from './run-suite.ts';
 
 /** The extents that properties/arbitraries/shape.ts draws when it is told nothing. */
@@ -45,7 +46,7 @@ async function gateSpeed(profile: ProfileName, seed: number): Promise<GateSpeed>
     const [begin, cpu] = [performance.now(), process.cpuUsage()];
     for (const question of cases) {
       const { verdict } = await asker.ask(question);
-      if (verdict.verdict !== 'pass') throw new Error(`${verdict.verdict}: ${verdict.reason}`);
+      if (kindOf(verdict) !== null) throw new Error(`${verdict.verdict}: ${verdict.reason}`);
     }
     const seconds = (performance.now() - begin) / 1000;
     const { user, system } = process.cpuUsage(cpu);

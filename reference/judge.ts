@@ -169,13 +169,18 @@ function incomplete(values: Expectation['values'], outputs: GivenOutputs): strin
 /** The judged share of an output list and the sentence about it. */
 function summarise(
   judged: readonly [OutputName, Judged][],
-  unbounded: number,
+  { elements, unbounded }: { elements: number; unbounded: number },
 ): Omit<Verdict, 'outputs'> {
   const failing = judged.filter(([, { verdict }]) => verdict !== 'pass');
   const impossible = failing.find(([, { verdict }]) => verdict === 'impossible');
   const worst = impossible ?? failing[0];
   const note = unbounded === 0 ? '' : `; ${unbounded} elements have no finite bound, not judged`;
-  if (worst === undefined) return { verdict: 'pass', reason: `within the bounds${note}` };
+  if (worst === undefined) {
+    // A pass would say that something was looked at.
+    return elements > 0 && unbounded === elements
+      ? { verdict: 'skip', reason: 'no element has a finite bound at this profile' }
+      : { verdict: 'pass', reason: `within the bounds${note}` };
+  }
   const [name, { verdict, report }] = worst;
   const at = report === null ? '' : `[${report.worst_index.join(', ')}]`;
   const share = report === null ? Number.POSITIVE_INFINITY : report.max_bound_fraction;
@@ -223,7 +228,10 @@ export function judgeCounted(expected: Expectation, outputs: GivenOutputs): Coun
     if (report !== null) reports[name] = report;
   }
   const unbounded = judged.reduce((sum, [, one]) => sum + one.unbounded, 0);
-  return { verdict: { ...summarise(judged, unbounded), outputs: reports }, unbounded };
+  const sizes = judged.map(([name]) => elementCount(expected.values[name]?.shape ?? []));
+  const elements = sizes.reduce((sum, size) => sum + size, 0);
+  const summary = summarise(judged, { elements, unbounded });
+  return { verdict: { ...summary, outputs: reports }, unbounded };
 }
 
 /** Products of Q K and P V beyond which the definition over balls takes minutes. */

@@ -105,7 +105,7 @@ function ask(
   const deviation = Math.max(0, ...fractions);
   one.cases++;
   one.largest = Math.max(one.largest, deviation);
-  if (verdict.verdict !== 'pass') {
+  if (verdict.verdict !== 'pass' && verdict.verdict !== 'skip') {
     const kill = { id, deviation: verdict.verdict === 'broken' ? Infinity : deviation };
     one.killedBy++;
     one.first ??= kill;

@@ -201,7 +201,16 @@ describe('the judge of a sample', () => {
   });
 
   it('does not count among the judged what has no finite bound', () => {
-    const far = drawCase(8, { ...changes, scale: 3e5, wants: ['out', 'lse'], gradients: false });
+    // Scores of some heads are beyond what any bound speaks of.
+    const farIn = (heads: number): AttentionCase =>
+      drawCase(8, {
+        ...{ ...changes, wants: ['out', 'lse'], gradients: false },
+        adjust: ({ q }, p) => {
+          const end = (q!.data.length * heads) / p.heads;
+          for (let n = 0; n < end; n++) q!.data[n] = (q!.data[n] ?? 0) * 2 ** 20;
+        },
+      });
+    const far = farIn(1);
     const {
       verdict,
       reason,
@@ -212,6 +221,9 @@ describe('the judge of a sample', () => {
     expect([verdict, unbounded > 0]).toEqual(['pass', true]);
     expect(share?.elements).toEqual({ judged: judged - unbounded, of });
     expect(reason).toContain(shareSentence(share!));
+    const nothing = farIn(2);
+    const answer = given(nothing, sample, referenceOutputs(nothing));
+    expect(judgeSample(nothing, answer, 'f32', sample).verdict).toBe('skip');
   });
 
   it('refuses a sample with nothing in it, and a case that recomputes its keys', () => {
