@@ -9,12 +9,11 @@
 import fc from 'fast-check';
 import { caseArbitrary } from '../properties/arbitraries/attention-case.ts';
 import type { AttentionCase } from '../reference/case.ts';
-import { type GivenOutputs, judge } from '../reference/judge.ts';
+import { type GivenOutputs, isFailure, judge } from '../reference/judge.ts';
 import type { ProfileName } from '../reference/profile.ts';
 import { referenceOutputs } from '../reference/reference.ts';
 import { embeddedCandidate } from './candidates/embedded.ts';
 import { interviewer } from './fuzz/interviewer.ts';
-import { kindOf } from './fuzz/kind.ts';
 import { withTemporaryFolder } from './run-suite.ts';
 
 /** The extents that properties/arbitraries/shape.ts draws when it is told nothing. */
@@ -46,7 +45,7 @@ async function gateSpeed(profile: ProfileName, seed: number): Promise<GateSpeed>
     const [begin, cpu] = [performance.now(), process.cpuUsage()];
     for (const question of cases) {
       const { verdict } = await asker.ask(question);
-      if (kindOf(verdict) !== null) throw new Error(`${verdict.verdict}: ${verdict.reason}`);
+      if (isFailure(verdict.verdict)) throw new Error(`${verdict.verdict}: ${verdict.reason}`);
     }
     const seconds = (performance.now() - begin) / 1000;
     const { user, system } = process.cpuUsage(cpu);
@@ -60,7 +59,8 @@ async function gateSpeed(profile: ProfileName, seed: number): Promise<GateSpeed>
   });
 }
 
-const digits = (x: number): number => Number(x.toPrecision(4));
+/** A measurement as it is printed. */
+export const digits = (x: number): number => Number(x.toPrecision(4));
 
 /** The same as a line to print: cases by the clock and by the processor, and the judge's part. */
 export async function gateSpeedLine(

@@ -11,7 +11,7 @@ import { judge } from '../reference/judge.ts';
 import { referenceOutputs } from '../reference/reference.ts';
 import { tensorOf } from '../reference/tensor.ts';
 import { type PlainShape, plainBackward, plainForward } from './bench-baseline.ts';
-import { gateSpeedLine } from './bench-gate.ts';
+import { digits, gateSpeedLine } from './bench-gate.ts';
 import { embeddedCandidate } from './candidates/embedded.ts';
 import { runSuite } from './run-suite.ts';
 import { suite } from './suite.ts';
@@ -81,8 +81,6 @@ async function secondsOf(run: () => unknown): Promise<number> {
   } while (performance.now() < end);
   return best;
 }
-
-const digits = (value: number): number => Number(value.toPrecision(4));
 
 function print(line: Record<string, string | number>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);

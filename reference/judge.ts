@@ -22,6 +22,10 @@ export type GivenOutputs = Partial<
 export const VERDICT_NAMES = ['pass', 'improbable', 'impossible', 'broken', 'skip'] as const;
 export type VerdictName = (typeof VERDICT_NAMES)[number];
 
+/** Whether a verdict speaks against the candidate. A skip says nothing. */
+export const isFailure = (verdict: VerdictName): boolean =>
+  verdict !== 'pass' && verdict !== 'skip';
+
 /** The worst element of one output. */
 export interface OutputReport {
   /** Largest distance to the exact value in ULPs of the profile's output format; Infinity for NaN. */

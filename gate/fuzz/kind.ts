@@ -8,7 +8,7 @@
  */
 import type { AttentionCase, OutputName } from '../../reference/case.ts';
 import { featureWords } from '../../reference/features.ts';
-import type { OutputReport, Verdict } from '../../reference/judge.ts';
+import { isFailure, type OutputReport, type Verdict } from '../../reference/judge.ts';
 
 /** Each output after those that it is computed from. */
 const UPSTREAM_FIRST: readonly OutputName[] = [
@@ -32,7 +32,7 @@ function symptom({ expected, got }: OutputReport): string {
 
 /** The kind of a failing verdict; null for one that does not fail. */
 export function kindOf({ verdict, reason, outputs }: Verdict): string | null {
-  if (verdict === 'pass' || verdict === 'skip') return null;
+  if (!isFailure(verdict)) return null;
   if (verdict === 'broken') return `broken: ${reason.replace(/[\d.]+|"[^"]*"|\/\S+/g, '#')}`;
   for (const name of UPSTREAM_FIRST) {
     const report = outputs[name];

@@ -10,7 +10,7 @@ import { eagerPrecision } from '../../properties/zoo/host/precision.ts';
 import { honestHost, hostOf } from '../../properties/zoo/host.ts';
 import type { AttentionCase, Dtype, Outputs } from '../../reference/case.ts';
 import { type Expectation, expectation } from '../../reference/expectation.ts';
-import { type GivenOutputs, judgeAgainst } from '../../reference/judge.ts';
+import { type GivenOutputs, isFailure, judgeAgainst } from '../../reference/judge.ts';
 import { PROFILES, type ProfileName } from '../../reference/profile.ts';
 import type { SuiteCase } from '../suite.ts';
 import { RULES, type Rule, refusedBy } from './rules.ts';
@@ -105,7 +105,7 @@ function ask(
   const deviation = Math.max(0, ...fractions);
   one.cases++;
   one.largest = Math.max(one.largest, deviation);
-  if (verdict.verdict !== 'pass' && verdict.verdict !== 'skip') {
+  if (isFailure(verdict.verdict)) {
     const kill = { id, deviation: verdict.verdict === 'broken' ? Infinity : deviation };
     one.killedBy++;
     one.first ??= kill;

@@ -7,7 +7,7 @@
  */
 import fc from 'fast-check';
 import { expectation } from '../../reference/expectation.ts';
-import { judgeAgainst } from '../../reference/judge.ts';
+import { isFailure, judgeAgainst } from '../../reference/judge.ts';
 import type { ProfileName } from '../../reference/profile.ts';
 import { forEachIndex } from '../../reference/tensor.ts';
 import { buildCase, type CaseOptions } from '../arbitraries/attention-case.ts';
@@ -70,7 +70,7 @@ export function measurePeace(
       const expected = expectation(attentionCase, profile);
       largest = Math.max(largest, addShares(expected, outputs, counts));
       const { verdict, reason } = judgeAgainst(expected, outputs);
-      if (verdict !== 'pass' && verdict !== 'skip') throw new Error(`${verdict}: ${reason}`);
+      if (isFailure(verdict)) throw new Error(`${verdict}: ${reason}`);
     }),
     { numRuns: runs, seed },
   );
