@@ -4,7 +4,7 @@
  */
 
 /** Of the sources, the compiler and its options. */
-export const SOURCE_SHA256 = 'f1cce08641d5de12b50ab0135a85ac8996594cfe83ca870109bc72f2084e606f';
+export const SOURCE_SHA256 = 'a887a9b99f04c32ea2bc2118b1a5f7fb5a145ca5f69fdc8096f8780b7086c614';
 
 /** The WebAssembly module, in base64. */
 export const WASM_BASE64 =

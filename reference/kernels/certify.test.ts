@@ -2,7 +2,7 @@ import type { BigNumber } from 'mathjs';
 import { describe, expect, it } from 'vitest';
 import { big } from '../arithmetic/big.ts';
 import { doubleDouble } from '../arithmetic/double-double.ts';
-import { type AttentionCase, OUTPUT_NAMES, type OutputName } from '../case.ts';
+import { type AttentionCase, type InputName, OUTPUT_NAMES, type OutputName } from '../case.ts';
 import { drawCase } from '../draw-case.ts';
 import { evaluate } from '../reference.ts';
 import { magnitudeOf } from '../stored-file.ts';
@@ -10,6 +10,11 @@ import { type Tensor, toFlat } from '../tensor.ts';
 import { hostileCase } from '../testing/containment.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { type Certified, certify, certifySized } from './certify.ts';
+import { certifyDouble } from './double-certify.ts';
+import { GROUP } from './forward.ts';
+import { kernelModule } from './module.ts';
+import { TILE } from './problem.ts';
+import { U } from './radius.ts';
 
 const DIGITS = 80;
 const system = big(DIGITS);
@@ -126,6 +131,59 @@ describe('certify in float64', () => {
     );
     const radii = toFlat(out!.radius);
     expect([...valueSizes]).toEqual(toFlat(out!.mid).map((x, n) => x + radii[n]!));
+  });
+
+  // Maxima that rise within groups of tiles and between them, a row whose keys end in the first group, and
+  // one that begins to see in the last.
+  const long = 2 * GROUP * TILE + 300;
+  const starts = [0, 0, long - 10, 0];
+  const ends = [long, GROUP * TILE - 5, long, GROUP * TILE];
+  const grouped = (sink: boolean) => ({
+    ...{ batch: 1, heads: 2, kv_heads: 1, seq_q: 4, seq_kv: long, head_dim: 4, head_dim_v: 3 },
+    ...{ gradients: false, sink, scale: 1, mask: [1, 1, 4, long], bias: [1, 1, 1, long] },
+    adjust: ({ mask, bias }: Partial<Record<InputName, Tensor>>) => {
+      for (let j = 0; j < long; j++) {
+        bias?.set(0, 0, 0, j, j % 1000 === 7 ? Math.fround(j / 400) : 0);
+        for (const i of [0, 1, 2, 3]) mask?.set(0, 0, i, j, +(j >= starts[i]! && j < ends[i]!));
+      }
+    },
+  });
+
+  it.each([true, false])('encloses the truth over groups of tiles, sink %s', (sink) => {
+    const c = drawCase(9, grouped(sink));
+    const { out, lse } = certify(c);
+    const double = certifyDouble(c);
+    for (const [name, { mid, radius }] of [
+      ['out', out!],
+      ['lse', lse!],
+    ] as const) {
+      const { high, low, radius: rest } = double[name]!;
+      const radii = toFlat(radius);
+      toFlat(mid).forEach((x, n) => {
+        expect(rest[n]!).toBeLessThan(radii[n]! * 2 ** -30);
+        expect(Math.abs(x - high[n]! - low[n]!)).toBeLessThanOrEqual(radii[n]! * (1 - 2 ** -30));
+      });
+    }
+  });
+
+  it('sums very many tiles in groups: the radius does not grow with their number', () => {
+    const widest = (seq_kv: number): number => {
+      const shape = { batch: 1, heads: 1, seq_q: 1, seq_kv, head_dim: 1, head_dim_v: 1 };
+      const c = drawCase(1, { ...shape, gradients: false, scale: 0 });
+      for (let j = 0; j < seq_kv; j++) c.inputs.v?.set(0, 0, j, 0, 1);
+      return certify(c).out!.radius.get(0, 0, 0, 0)!;
+    };
+    const [one, many] = [widest(GROUP * TILE), widest(4 * GROUP * TILE)];
+    // What grows is the sum of the weights: one rounding a tile, not two.
+    expect(many - one).toBeLessThan(3 * GROUP * U * 1.1 + 8 * U);
+  });
+
+  it('leaves a sum alone where no maximum has moved: e^0 is 1', () => {
+    const kernels = kernelModule();
+    const { x } = kernels.layOut({ x: 2 });
+    x.view.set([0, Number.NEGATIVE_INFINITY]);
+    kernels.run.expMany(x.at, x.at, 2);
+    expect([...x.view]).toEqual([1, 0]);
   });
 
   it('says nothing where something overflows, and nothing false beside it', () => {

@@ -36,6 +36,9 @@ import {
 /** Query rows that share the reading and packing of each tile of keys. */
 export const ROW_BLOCK = 4 * TILE;
 
+/** Tiles of keys whose products are summed by themselves before they join the whole: fewer roundings for each. */
+export const GROUP = 64;
+
 /** What the backward pass needs of each row, [rows]; and the outputs. */
 export interface RowResults {
   /** [rows, dv] */
@@ -87,22 +90,28 @@ type Views = Record<
   | 'valueErrors'
   | 'squares'
   | 'bias'
-  | 'keep',
+  | 'keep'
+  | 'wholeOut'
+  | 'wholeSize'
+  | 'factors',
   Tile
 >;
 
 interface Tiles extends Views {
   /** Columns summed for each row: those of V and, where they are wanted, those of |V| beside them. */
   readonly columns: number;
+  /** Groups of tiles of keys; 0 where all are one, and need no sums of their own. */
+  readonly groups: number;
 }
 
 function layOut(
   kernels: KernelModule,
-  { width, valueWidth }: KernelProblem,
+  { width, valueWidth, parameters: p }: KernelProblem,
   rows: number,
   sized: boolean,
 ): Tiles {
   const pairs = TILE * PAIR_STRIDE;
+  const groups = p.seq_kv > GROUP * TILE ? Math.ceil(p.seq_kv / (GROUP * TILE)) : 0;
   const columns = sized ? 2 * valueWidth : valueWidth;
   const views = kernels.layOut({
     q: TILE * width,
@@ -120,8 +129,11 @@ function layOut(
     squares: TILE,
     bias: pairs,
     keep: pairs,
+    wholeOut: groups > 0 ? rows * columns : 0,
+    wholeSize: groups > 0 ? rows * columns : 0,
+    factors: groups > 0 ? rows : 0,
   });
-  return { ...views, columns };
+  return { ...views, columns, groups };
 }
 
 /** At most TILE query rows of head `h`, and where their results go. */
@@ -236,6 +248,51 @@ function absorbKeys(
   }
 }
 
+/** whole = whole·factor + part, and nothing is left of the part. */
+function join(whole: Float64Array, part: Float64Array, factors: Float64Array, width: number): void {
+  for (let n = 0; n < whole.length; n++) {
+    const factor = factors[Math.floor(n / width)] ?? 0;
+    whole[n] = (whole[n] ?? 0) * factor + (part[n] ?? 0);
+  }
+  part.fill(0);
+}
+
+/** Adds the sums of a group of tiles to the whole, brought from `maxima` to those of now; spec (20). */
+function closeGroup({ run }: KernelModule, t: Tiles, maxima: Float64Array): void {
+  const factors = t.factors.view;
+  for (let r = 0; r < factors.length; r++) {
+    const [before, now] = [maxima[r] ?? 0, t.state.view[r * 3] ?? 0];
+    factors[r] = before === now ? 0 : before - now;
+    maxima[r] = now;
+  }
+  run.expMany(t.factors.at, t.factors.at, factors.length);
+  join(t.wholeOut.view, t.out.view, factors, t.columns);
+  join(t.wholeSize.view, t.size.view, factors, t.columns);
+}
+
+/** Every tile of keys, a group of them at a time; leaves the whole sums in `out` and `size`. */
+function absorbAll(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  t: Tiles,
+  at: readonly [number, number],
+  tiles: readonly RowTile[],
+): void {
+  const { seq_kv } = problem.parameters;
+  const maxima = t.factors.view.map((_, r) => t.state.view[r * 3] ?? 0);
+  for (let first = 0; first < seq_kv; first += TILE) {
+    const end = Math.min(first + TILE, seq_kv);
+    const keys = Array.from({ length: end - first }, (_, n) => first + n);
+    absorbKeys(kernels, problem, t, at, tiles, keys);
+    if (t.groups > 0 && (end === seq_kv || end % (GROUP * TILE) === 0)) {
+      closeGroup(kernels, t, maxima);
+    }
+  }
+  if (t.groups === 0) return;
+  t.out.view.set(t.wholeOut.view);
+  t.size.view.set(t.wholeSize.view);
+}
+
 /** One row's outputs and radii from its state and sums. */
 function finishRow(
   { run }: KernelModule,
@@ -259,7 +316,8 @@ function finishRow(
   const weight = weightError(score, moves);
   const floor = weightFloor(moves);
   const denominator = denominatorError(weight, seen.tiles, TILE, 2 * seen.keys * floor);
-  const numerator = growth(weight + (dotDepth(TILE) + seen.tiles + 1) * U * SLACK);
+  const sums = t.groups > 0 ? Math.min(seen.tiles, GROUP) + t.groups : seen.tiles;
+  const numerator = growth(weight + (dotDepth(TILE) + sums + 1) * U * SLACK);
   const lost = (seen.keys + 4) * (floor + 2 * TINY) * (1 + seen.value) * SLACK;
   const logL = log(l);
   const lse = m + logL;
@@ -350,11 +408,7 @@ export function forwardBlock(
   const { tiles, count } = tilesOfBlock(parts);
   const t = layOut(kernels, problem, count, results.valueSizes !== null);
   const queries = tiles.map((tile) => loadQueries(kernels, problem, t, b, tile));
-  for (let first = 0; first < p.seq_kv; first += TILE) {
-    const length = Math.min(TILE, p.seq_kv - first);
-    const keys = Array.from({ length }, (_, n) => first + n);
-    absorbKeys(kernels, problem, t, [b, g], tiles, keys);
-  }
+  absorbAll(kernels, problem, t, [b, g], tiles);
   const head = b * p.kv_heads + g;
   const keyError = keyErrors === null ? 0 : (keyErrors.keyNorm[head] ?? 0);
   if (keyErrors !== null) {

@@ -270,7 +270,7 @@ export function tanh(x: f64): f64 {
   return copysign<f64>(1, x) * (1 - 2 / (exp1(2 * magnitude) + 1));
 }
 
-/** exp of `count` doubles, an even number; for tests. */
+/** exp of `count` doubles, an even number. */
 export function expMany(from: usize, to: usize, count: i32): void {
   for (let n: usize = 0; n < <usize>count * 8; n += 16) v128.store(to + n, exp(v128.load(from + n)));
 }
