@@ -144,10 +144,9 @@ interface Largest {
 /** Roundings that a term of dQ, dK or dV may see in its sum, beyond its own. */
 function sumDepth({ parameters: p }: KernelProblem, rows: number, keyCount: number): number {
   const group = p.heads / p.kv_heads;
-  const tiles = Math.max(
-    Math.ceil(rows / TILE) * group,
-    Math.ceil(keyCount / TILE) + Math.ceil(keyCount / RANGE),
-  );
+  // A range's share of dQ is summed by itself.
+  const ofRange = Math.ceil(Math.min(keyCount, RANGE) / TILE);
+  const tiles = Math.max(Math.ceil(rows / TILE) * group, ofRange + Math.ceil(keyCount / RANGE));
   return dotDepth(TILE) + tiles + 2;
 }
 
