@@ -82,19 +82,24 @@ async function inChromium(): Promise<Bits> {
     ...['--disable-background-networking', '--disable-component-update', '--disable-quic'],
     ...['--disable-dev-shm-usage', `--user-data-dir=${profile}`],
   ];
-  const browser = spawn('chromium', [...flags, `http://127.0.0.1:${port}/`], { stdio: 'ignore' });
+  const browser = spawn('chromium', [...flags, `http://127.0.0.1:${port}/`], {
+    stdio: 'ignore',
+    detached: true, // a group of its own, so that its helpers end with it
+  });
   browser.on('error', fail);
   browser.on('exit', (code) => fail(new Error(`chromium ended with ${code} before it answered`)));
   try {
     return await bits;
   } finally {
     browser.removeAllListeners('exit');
-    const gone = new Promise((resolve) => browser.on('exit', resolve));
-    browser.kill('SIGKILL');
-    await gone;
+    if (browser.pid !== undefined && browser.exitCode === null && browser.signalCode === null) {
+      const gone = new Promise((resolve) => browser.on('exit', resolve));
+      process.kill(-browser.pid, 'SIGKILL');
+      await gone;
+    }
     server.closeAllConnections();
     server.close();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
   }
 }
 
