@@ -4,120 +4,94 @@
  * @module
  */
 import { doubleDoubleBall } from './arithmetic/balls.ts';
-import type { AttentionCase, OutputName } from './case.ts';
+import type { AttentionCase, CaseParameters, OutputName } from './case.ts';
 import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
 import type { FormatName } from './format.ts';
 import { certifyDouble } from './kernels/double-certify.ts';
+import type { DoubleSums } from './kernels/double-forward.ts';
+import { type HeadRows, headRows } from './kernels/head-rows.ts';
 import type { Level } from './levels.ts';
-import { oneHead } from './one-head.ts';
 import type { OpenElements } from './open-elements.ts';
-import { elementCount, indexOf, flatOf as placeOf } from './tensor.ts';
+import { elementCount, indexOf } from './tensor.ts';
 
-/** Products of Q K and P V from which head by head is worth it. */
-const LARGE = 2 ** 28;
+/** The shape of each output. */
+type Shapes = (output: OutputName) => readonly number[];
 
 const BY_ROW: readonly OutputName[] = ['out', 'lse', 'd_q'];
 const BY_KEY: readonly OutputName[] = ['d_k', 'd_v'];
 /** Asked for as a whole. */
 const WHOLE: readonly OutputName[] = ['d_bias', 'd_sink', 'd_y', 'd_w_k', 'd_w_v'];
 
-/** The third coordinates of the open elements of some outputs, rising. */
-function positions(
-  open: OpenElements,
-  names: readonly OutputName[],
-  shapes: (output: OutputName) => readonly number[],
-): number[] {
+/** Keys of open elements, rising, the same for every head. */
+function openKeys(open: OpenElements, shapes: Shapes): number[] {
   const found = new Set<number>();
-  for (const name of names) {
-    const shape = shapes(name);
-    for (const flat of open.get(name) ?? []) found.add(indexOf(shape, flat)[2] ?? 0);
+  for (const name of BY_KEY) {
+    for (const flat of open.get(name) ?? []) found.add(indexOf(shapes(name), flat)[2] ?? 0);
   }
   return [...found].sort((a, b) => a - b);
 }
 
-/** Encloses an open element by its flat position. */
-type Enclosing = (output: OutputName, flat: number, format: FormatName) => Enclosure;
+/** Rows of open elements, of each head its own. */
+function openRows({ batch, heads }: CaseParameters, open: OpenElements, shapes: Shapes): HeadRows {
+  const found = Array.from({ length: batch * heads }, () => new Set<number>());
+  for (const name of BY_ROW) {
+    for (const flat of open.get(name) ?? []) {
+      const [b = 0, h = 0, i = 0] = indexOf(shapes(name), flat);
+      found[b * heads + h]?.add(i);
+    }
+  }
+  return headRows(found.map((rows) => [...rows].sort((a, b) => a - b)));
+}
 
-/** All open elements at once, their rows and keys in every head. */
-function together(
-  attentionCase: AttentionCase,
-  open: OpenElements,
-  shapes: (output: OutputName) => readonly number[],
-): Enclosing {
-  const isOpen = (name: OutputName): boolean => (open.get(name)?.length ?? 0) > 0;
-  const [wants, sums] = [[...BY_ROW, ...BY_KEY].filter(isOpen), WHOLE.filter(isOpen)];
-  if (wants.length + sums.length === 0) return () => UNKNOWN;
-  const [rows, keys] = [positions(open, BY_ROW, shapes), positions(open, BY_KEY, shapes)];
-  const wanting = (names: readonly OutputName[]): AttentionCase => ({
-    ...attentionCase,
-    parameters: { ...attentionCase.parameters, wants: [...names] },
-  });
-  const certified = {
-    ...(wants.length > 0 ? certifyDouble(wanting(wants), { rows, keys }) : {}),
-    ...(sums.length > 0 ? certifyDouble(wanting(sums)) : {}),
-  };
-  const places = (list: readonly number[]) => new Map(list.map((at, n) => [at, n]));
-  const [rowPlaces, keyPlaces] = [places(rows), places(keys)];
-  /** Where an element of chosen rows or keys is. */
-  const placeAmong = (output: OutputName, flat: number): number | null => {
+const places = (list: readonly number[], first = 0): Map<number, number> =>
+  new Map(list.map((at, n) => [at, first + n]));
+
+/** Where an element is in the results of chosen rows and keys, by output and flat position. */
+function placesOf(rows: HeadRows, keys: readonly number[], shapes: Shapes) {
+  const keyPlaces = places(keys);
+  const rowPlaces = rows.rows.map((list, head) => places(list, rows.starts[head]));
+  return (output: OutputName, flat: number): number | null => {
+    if (WHOLE.includes(output)) return flat;
     const shape = shapes(output);
     const [b = 0, h = 0, i = 0, c = 0] = indexOf(shape, flat);
-    const byRow = BY_ROW.includes(output);
-    const place = (byRow ? rowPlaces : keyPlaces).get(i);
+    const head = b * (shape[1] ?? 0) + h;
+    const ofRow = BY_ROW.includes(output);
+    const place = (ofRow ? rowPlaces[head] : keyPlaces)?.get(i);
     if (place === undefined) return null;
-    const count = byRow ? rows.length : keys.length;
-    return ((b * (shape[1] ?? 0) + h) * count + place) * elementCount(shape.slice(3)) + c;
-  };
-  return (output, flat, format) => {
-    const found = certified[output];
-    if (found === undefined) return UNKNOWN;
-    const at = WHOLE.includes(output) ? flat : placeAmong(output, flat);
-    if (at === null) return UNKNOWN;
-    const [hi = Number.NaN, lo = Number.NaN] = [found.high[at], found.low[at]];
-    const rad = found.radius[at] ?? Number.POSITIVE_INFINITY;
-    if (hi === Number.NEGATIVE_INFINITY && rad === 0) return emptyRow(format);
-    const ends = doubleDoubleBall.ends({ mid: { hi, lo }, rad });
-    return ends === null ? UNKNOWN : enclose(format, ends.low, ends.high);
+    const width = elementCount(shape.slice(3));
+    return (ofRow ? place : head * keys.length + place) * width + c;
   };
 }
 
-/** Large cases of which few rows are open: those rows alone, head by head. */
-function byHead(
-  attentionCase: AttentionCase,
-  open: OpenElements,
-  shapes: (output: OutputName) => readonly number[],
-): Enclosing | null {
-  const { batch, heads, seq_q, seq_kv, head_dim, head_dim_v, dim_y } = attentionCase.parameters;
-  const products = batch * heads * seq_q * seq_kv * (head_dim + head_dim_v);
-  if (products < LARGE || dim_y !== undefined) return null;
-  if ([...open.keys()].some((name) => !BY_ROW.includes(name))) return null;
-  const ofHead = new Map<string, Enclosing>();
-  const parts = new Map<string, OpenElements>();
-  for (const [name, flats] of open) {
-    for (const flat of flats) {
-      const [b = 0, h = 0, ...rest] = indexOf(shapes(name), flat);
-      const part: OpenElements = parts.get(`${b} ${h}`) ?? new Map();
-      const inHead = placeOf([1, 1, ...shapes(name).slice(2)], [0, 0, ...rest]);
-      part.set(name, [...(part.get(name) ?? []), inHead]);
-      parts.set(`${b} ${h}`, part);
-    }
-  }
-  const alone = (name: OutputName) => [1, 1, ...shapes(name).slice(2)];
-  for (const [head, part] of parts) {
-    const [b = 0, h = 0] = head.split(' ').map(Number);
-    ofHead.set(head, together(oneHead(attentionCase, b, h), part, alone));
-  }
-  return (output, flat, format) => {
-    const [b = 0, h = 0, ...rest] = indexOf(shapes(output), flat);
-    const one = ofHead.get(`${b} ${h}`);
-    return one?.(output, placeOf(alone(output), [0, 0, ...rest]), format) ?? UNKNOWN;
-  };
+/** The numbers of an output as an enclosure of one of them. */
+function enclosureAt({ high, low, radius }: DoubleSums, at: number, format: FormatName): Enclosure {
+  const [hi = Number.NaN, lo = Number.NaN] = [high[at], low[at]];
+  const rad = radius[at] ?? Number.POSITIVE_INFINITY;
+  if (hi === Number.NEGATIVE_INFINITY && rad === 0) return emptyRow(format);
+  const ends = doubleDoubleBall.ends({ mid: { hi, lo }, rad });
+  return ends === null ? UNKNOWN : enclose(format, ends.low, ends.high);
 }
 
 export const DOUBLE_LEVEL: Level = {
   name: doubleDoubleBall.arithmetic.name,
-  enclose: (attentionCase, open, shapes, format) => {
-    const by = byHead(attentionCase, open, shapes) ?? together(attentionCase, open, shapes);
-    return (output, flat) => by(output, flat, format);
+  enclose: (attentionCase, open, shapes, format, threads = 1) => {
+    const isOpen = (name: OutputName): boolean => (open.get(name)?.length ?? 0) > 0;
+    const [wants, sums] = [[...BY_ROW, ...BY_KEY].filter(isOpen), WHOLE.filter(isOpen)];
+    const { parameters } = attentionCase;
+    const rows = openRows(parameters, open, shapes);
+    const keys = openKeys(open, shapes);
+    const wanting = (names: readonly OutputName[]): AttentionCase => ({
+      ...attentionCase,
+      parameters: { ...parameters, wants: [...names] },
+    });
+    const certified = {
+      ...(wants.length > 0 ? certifyDouble(wanting(wants), { rows, keys, threads }) : {}),
+      ...(sums.length > 0 ? certifyDouble(wanting(sums), { threads }) : {}),
+    };
+    const place = placesOf(rows, keys, shapes);
+    return (output, flat) => {
+      const [found, at] = [certified[output], place(output, flat)];
+      return found === undefined || at === null ? UNKNOWN : enclosureAt(found, at, format);
+    };
   },
 };

@@ -23,6 +23,8 @@ export interface Level {
     open: OpenElements,
     shapes: (output: OutputName) => readonly number[],
     format: FormatName,
+    /** Threads that may work at once; default 1. No bit depends on it. */
+    threads?: number,
   ) => (output: OutputName, flat: number) => Enclosure;
 }
 

@@ -164,7 +164,7 @@ export function oracle(
     );
     if (openCount(now) === 0) continue;
     const whole = inWhole(attentionCase, sample, now);
-    const at = level.enclose(attentionCase, whole, shapes, format);
+    const at = level.enclose(attentionCase, whole, shapes, format, threads);
     const places = new Map(
       [...now.keys()].map((name) => [name, sampledOutput(attentionCase, sample, name).wholeFlat]),
     );

@@ -18,7 +18,7 @@ import { finiteRadius } from './radius.ts';
 import { biasGradient, deltasOf, sinkGradient } from './row-sums.ts';
 import { sharedArray, sharedCase } from './shared.ts';
 import { type BackwardTask, problemOf, runUnit, type Task, unitCount } from './task.ts';
-import { runThreaded, threadsAvailable } from './threads.ts';
+import { isThreaded, runThreaded } from './threads.ts';
 
 /** An output with its certificate; all of one shape. */
 export interface CertifiedOutput {
@@ -80,8 +80,6 @@ function forwardOf(
   return results;
 }
 
-const isThreaded = (threads: number): boolean => threads > 1 && threadsAvailable();
-
 /** Makes the arrays of a run: over shared memory where threads write them. */
 const arrays = (threads: number): Run['allocate'] =>
   isThreaded(threads) ? sharedArray : (length) => new Float64Array(length);
@@ -93,9 +91,6 @@ function runOf(
   errors: KeyErrors | null,
   threads: number,
 ): Run {
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new RangeError(`"threads" expected a positive integer, got ${threads}`);
-  }
   const allocate = arrays(threads);
   if (!isThreaded(threads)) {
     const problem = kernelProblem(attentionCase, k, v, errors);

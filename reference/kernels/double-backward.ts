@@ -16,6 +16,7 @@ import {
 } from './double-forward.ts';
 import { ADDITION, LOST, SLICED, STEP, slicedProduct } from './double-radius.ts';
 import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './double-slices.ts';
+import type { HeadRows } from './head-rows.ts';
 import type { KernelModule, Tile } from './module.ts';
 import { eights, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
 import { growth, norm, SLACK } from './radius.ts';
@@ -34,15 +35,15 @@ export const DOUBLE_RANGE = 4 * TILE;
 export interface DoubleWork {
   readonly b: number;
   readonly g: number;
-  /** Query positions, the same for each head; `results` and `deltas` are [B, Hq, rows]. */
-  readonly rows: readonly number[];
+  /** Query positions; `results` and `deltas` are [rows]. */
+  readonly rows: HeadRows;
   readonly results: DoubleRows;
   /** dLSE − D */
   readonly deltas: DoubleSums;
   /** At most DOUBLE_RANGE key positions, of `keyCount` in all. */
   readonly keys: readonly number[];
   readonly keyCount: number;
-  /** Sums of dRaw·K so far, without the factor scale, [B, Hq, rows, d]; null = not wanted. */
+  /** Sums of dRaw·K so far, without the factor scale, [rows, d]; null = not wanted. */
   readonly dQ: DoubleSums | null;
   /** dK and dV of the keys of this range, from `offset` keys on in [B, Hkv, keyCount, ·]. */
   readonly dK: DoubleSums | null;
@@ -171,22 +172,25 @@ function loadRange(
   });
 }
 
-/** What the tile needs to know of each row; lemma Gradient. `exact`: the products dO·V are lossless. */
+/**
+ * What the tile needs to know of each row; lemma Gradient. `rowTiles`: those of the KV head's
+ * rows; `exact`: the products dO·V are lossless.
+ */
 function rowFacts(
   { run }: KernelModule,
   problem: DoubleProblem,
   t: Tiles,
-  { b, g, results, deltas, rows, keyCount }: DoubleWork,
+  { b, g, results, deltas, keyCount }: DoubleWork,
   first: number,
   count: number,
+  rowTiles: number,
   exact: boolean,
   met: Met,
 ): void {
   const { parameters: p, valueWidth, keyErrors } = problem;
   const valueError = keyErrors?.valueNorm[b * p.kv_heads + g] ?? 0;
   const kappa = kappaOf(problem).hi * SLACK;
-  const group = p.heads / p.kv_heads;
-  const tiles = Math.max(Math.ceil(rows.length / TILE) * group, Math.ceil(keyCount / TILE)) + 4;
+  const tiles = Math.max(rowTiles, Math.ceil(keyCount / TILE)) + 4;
   const sums = SLICED + tiles * 4 * ADDITION;
   run.rowSquares(t.do.at, t.squares.at, count, valueWidth);
   for (let r = 0; r < count; r++) {
@@ -380,12 +384,16 @@ export function doubleBackward(
   const met: Met = { value: 0, key: 0, query: 0, dOut: 0, gradient: 0, failed: false };
   const range = loadRange(kernels, problem, t, work, met);
   const group = p.heads / p.kv_heads;
-  for (let h = g * group; h < (g + 1) * group; h++) {
-    let first = (b * p.heads + h) * rows.length;
-    for (const part of tilesOf(rows)) {
+  const heads = Array.from({ length: group }, (_, n) => b * p.heads + g * group + n);
+  const lists = heads.map((head) => tilesOf(rows.rows[head] ?? []));
+  const rowTiles = lists.flat().length;
+  heads.forEach((head, at) => {
+    const h = g * group + at;
+    let first = rows.starts[head] ?? 0;
+    for (const part of lists[at] ?? []) {
       const q = loadQueries(kernels, problem, t, [b, h], part, met);
       const exact = range.every(({ vRows }) => lossless(q.doRows, vRows));
-      rowFacts(kernels, problem, t, work, first, part.length, exact, met);
+      rowFacts(kernels, problem, t, work, first, part.length, rowTiles, exact, met);
       const sums = [t.dqHigh, t.dqLow, t.dqError];
       const shape = [part.length, width, p.head_dim] as const;
       if (dQ !== null) copyRows(sums, dQ, shape, first, false);
@@ -393,7 +401,7 @@ export function doubleBackward(
       if (dQ !== null) copyRows(sums, dQ, shape, first, true);
       first += part.length;
     }
-  }
+  });
   const n = keys.length;
   if (dK !== null) {
     copyRows([t.dkHigh, t.dkLow, t.dkError], dK, [n, width, p.head_dim], offset, true);
@@ -402,7 +410,8 @@ export function doubleBackward(
     copyRows([t.dvHigh, t.dvLow, t.dvError], dV, [n, valueWidth, p.head_dim_v], offset, true);
   }
   if (met.failed) return Number.POSITIVE_INFINITY;
-  const terms = Math.max(rows.length * group, work.keyCount) + 8;
+  const rowCount = lists.flat(2).length;
+  const terms = Math.max(rowCount, work.keyCount) + 8;
   const factor = (1 + Math.abs(p.scale)) * (1 + kappaOf(problem).hi);
   const sizes = (1 + met.key) * (1 + met.query) * (1 + met.dOut) * (1 + met.value);
   return terms * factor * (1 + met.gradient) * sizes * LOST * SLACK;

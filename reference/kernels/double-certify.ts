@@ -6,12 +6,17 @@
  * @module
  */
 import type { AttentionCase, OutputName } from '../case.ts';
-import { DOUBLE_RANGE, doubleBackward, finishSums } from './double-backward.ts';
-import { type DoubleProblem, doubleFeatureGradients, doubleProblem } from './double-features.ts';
+import type { DoubleScoreListener } from './double-backward.ts';
 import {
+  type DoubleKeys,
+  type DoubleProblem,
+  doubleFeatureGradients,
+  doubleKeys,
+} from './double-features.ts';
+import {
+  type Allocate,
   type DoubleRows,
   type DoubleSums,
-  doubleForward,
   newDoubleRows,
   newDoubleSums,
 } from './double-forward.ts';
@@ -21,114 +26,122 @@ import {
   doubleDeltas,
   doubleSinkGradient,
 } from './double-row-sums.ts';
-import { emptyResults, forwardRows, ROW_BLOCK } from './forward.ts';
+import { type DoubleTask, doubleProblemOf, doubleUnitCount, runDoubleUnit } from './double-task.ts';
+import { everyRow, type HeadRows } from './head-rows.ts';
 import { kernelModule } from './module.ts';
-import { TILE } from './problem.ts';
+import { kernelProblem } from './problem.ts';
+import { flatten, sharedArray, sharedCase } from './shared.ts';
+import { rowReader } from './source.ts';
+import { isThreaded, runUnits } from './threads.ts';
 
 /** Outputs by name, flat; rows and keys are those chosen. */
 export type CertifiedDouble = Partial<Record<OutputName, DoubleSums>>;
 
 export interface DoubleOptions {
+  /** Absent = every row. */
+  readonly rows?: HeadRows | undefined;
   /** Rising positions, the same for every head; absent = all. */
-  readonly rows?: readonly number[] | undefined;
   readonly keys?: readonly number[] | undefined;
+  /** Threads that work at once, this one included; default 1. Bits do not depend on it. */
+  readonly threads?: number | undefined;
 }
 
 /** Numbers in recomputed K and V, all of which are held at once: cases with more are left out. */
 export const RECOMPUTED_MOST = 2 ** 22;
 
-const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
-
-/** Each part of `list`, `size` at a time, and where it starts. */
-function eachPart(
-  list: readonly number[],
-  size: number,
-  visit: (part: readonly number[], start: number) => void,
-): void {
-  for (let n = 0; n < list.length; n += size) visit(list.slice(n, n + size), n);
+/** A case on its way through the kernels: allocates results, and runs tasks. */
+interface Run {
+  readonly problem: DoubleProblem;
+  readonly threads: number;
+  readonly allocate: Allocate;
+  /** `listener` is told dS; such a task runs on this thread alone. */
+  readonly perform: (task: DoubleTask, listener?: DoubleScoreListener | null) => void;
 }
 
-function forward(problem: DoubleProblem, rows: readonly number[]): DoubleRows {
-  const { batch, heads, head_dim_v } = problem.parameters;
-  const count = batch * heads * rows.length;
-  const float64 = emptyResults(count, head_dim_v, (length) => new Float64Array(length));
-  const kernels = kernelModule();
-  const eachHead = (size: number, visit: typeof forwardRows | typeof doubleForward, to: never) => {
-    for (let head = 0; head < batch * heads; head++) {
-      const at = [Math.floor(head / heads), head % heads] as const;
-      eachPart(rows, size, (part, start) =>
-        visit(kernels, problem, at, part, to, head * rows.length + start),
-      );
-    }
+function onOneThread(problem: DoubleProblem): Run['perform'] {
+  return (task, listener = null) => {
+    const units = doubleUnitCount(problem, task);
+    for (let n = 0; n < units; n++) runDoubleUnit(kernelModule(), problem, task, n, listener);
   };
-  eachHead(ROW_BLOCK, forwardRows, float64 as never);
-  const results = newDoubleRows(float64.m, head_dim_v);
-  eachHead(TILE, doubleForward, results as never);
+}
+
+function runOf(
+  attentionCase: AttentionCase,
+  { k, v, errors, low }: DoubleKeys,
+  threads: number,
+): Run {
+  if (!isThreaded(threads)) {
+    const words = low === null ? null : { k: rowReader(low.k), v: rowReader(low.v) };
+    const problem = { ...kernelProblem(attentionCase, k, v, errors), low: words };
+    const allocate: Allocate = (length) => new Float64Array(length);
+    return { problem, threads: 1, allocate, perform: onOneThread(problem) };
+  }
+  const { flat, openRange } = sharedCase(attentionCase, k, v, errors);
+  const words = low === null ? null : { k: flatten(low.k), v: flatten(low.v) };
+  const double = { flat, low: words };
+  const problem = doubleProblemOf(double, openRange);
+  const alone = onOneThread(problem);
+  const perform: Run['perform'] = (doubleTask, listener = null) => {
+    if (listener !== null) return alone(doubleTask, listener);
+    const unit = (n: number): void => runDoubleUnit(kernelModule(), problem, doubleTask, n);
+    runUnits({ double, doubleTask }, doubleUnitCount(problem, doubleTask), threads, unit);
+  };
+  return { problem, threads, allocate: sharedArray, perform };
+}
+
+function forward({ problem, threads, allocate, perform }: Run, rows: HeadRows): DoubleRows {
+  const results = newDoubleRows(rows.count, problem.parameters.head_dim_v, allocate);
+  perform({ kind: 'forward', rows, threads, results });
   return results;
 }
 
 /** One backward pass over rows and keys. */
 function backward(
-  problem: DoubleProblem,
-  rows: readonly number[],
+  { problem, allocate, perform }: Run,
+  rows: HeadRows,
   keys: readonly number[],
   results: DoubleRows,
   wanted: { readonly q: boolean; readonly k: boolean; readonly v: boolean },
   scores: DoubleScoreSums | null = null,
 ): CertifiedDouble {
   const { parameters: p } = problem;
-  const deltas = doubleDeltas(problem, rows, results);
-  const onScores = scores?.listener ?? null;
-  let most = 0;
-  const sums = (wants: boolean, length: number) => (wants ? newDoubleSums(length) : null);
-  const dQ = sums(wanted.q, p.batch * p.heads * rows.length * p.head_dim);
+  const deltas = doubleDeltas(problem, rows, results, allocate);
+  const sums = (wants: boolean, length: number) => (wants ? newDoubleSums(length, allocate) : null);
+  const dQ = sums(wanted.q, rows.count * p.head_dim);
   const dK = sums(wanted.k, p.batch * p.kv_heads * keys.length * p.head_dim);
   const dV = sums(wanted.v, p.batch * p.kv_heads * keys.length * p.head_dim_v);
-  const group = p.heads / p.kv_heads;
-  for (let head = 0; head < p.batch * p.kv_heads; head++) {
-    let lost = 0;
-    const at = { b: Math.floor(head / p.kv_heads), g: head % p.kv_heads };
-    eachPart(keys, DOUBLE_RANGE, (part, start) => {
-      const offset = head * keys.length + start;
-      const keyCount = keys.length;
-      const shared = { rows, results, deltas, keys: part, keyCount, offset, onScores };
-      const here = doubleBackward(kernelModule(), problem, { ...at, ...shared, dQ, dK, dV });
-      lost += here;
-      most = Math.max(most, here);
-      const [d, dv] = [p.head_dim, p.head_dim_v];
-      if (dK !== null) finishSums(dK, offset * d, part.length * d, p.scale, here);
-      if (dV !== null) finishSums(dV, offset * dv, part.length * dv, null, here);
-    });
-    const perHead = rows.length * p.head_dim;
-    if (dQ !== null) finishSums(dQ, head * group * perHead, group * perHead, p.scale, lost);
-  }
+  const lost = allocate(p.batch * p.kv_heads);
+  const shared = { rows, keys, results, deltas };
+  perform({ kind: 'backward', ...shared, dQ, dK, dV, lost }, scores?.listener);
   return {
     ...(dQ === null ? {} : { d_q: dQ }),
     ...(dK === null ? {} : { d_k: dK }),
     ...(dV === null ? {} : { d_v: dV }),
-    ...(scores === null ? {} : { d_bias: scores.sums(most) }),
+    ...(scores === null ? {} : { d_bias: scores.sums(Math.max(0, ...lost)) }),
   };
 }
+
+const everyKey = (count: number): number[] => Array.from({ length: count }, (_, j) => j);
 
 /** The wanted gradients of a whole case. */
 function wholeGradients(
   attentionCase: AttentionCase,
-  problem: DoubleProblem,
+  run: Run,
+  rows: HeadRows,
   results: DoubleRows,
 ): CertifiedDouble {
   const { parameters: p } = attentionCase;
   const wants = (name: OutputName): boolean => p.wants.includes(name);
-  const [rows, keys] = [range(p.seq_q), range(p.seq_kv)];
   const features = wants('d_y') || wants('d_w_k') || wants('d_w_v');
   const wanted = { q: wants('d_q'), k: wants('d_k') || features, v: wants('d_v') || features };
   const scores = wants('d_bias') ? doubleBiasGradient(attentionCase) : null;
   const found: CertifiedDouble = {};
   if (wants('d_sink')) {
-    const deltas = doubleDeltas(problem, rows, results);
-    found.d_sink = doubleSinkGradient(problem, rows, results, deltas);
+    const deltas = doubleDeltas(run.problem, rows, results);
+    found.d_sink = doubleSinkGradient(run.problem, rows, results, deltas);
   }
   if (wanted.q || wanted.k || wanted.v || scores !== null) {
-    Object.assign(found, backward(problem, rows, keys, results, wanted, scores));
+    Object.assign(found, backward(run, rows, everyKey(p.seq_kv), results, wanted, scores));
   }
   if (features && found.d_k !== undefined && found.d_v !== undefined) {
     const { d_k, d_v } = found;
@@ -149,31 +162,28 @@ export function certifyDouble(
   const { parameters: p } = attentionCase;
   const numbers = p.batch * p.kv_heads * p.seq_kv * (p.head_dim + p.head_dim_v);
   if (p.dim_y !== undefined && numbers > RECOMPUTED_MOST) return {};
-  const problem = doubleProblem(kernelModule(), attentionCase);
+  const run = runOf(attentionCase, doubleKeys(kernelModule(), attentionCase), options.threads ?? 1);
   const wants = (name: OutputName): boolean => p.wants.includes(name);
-  const [allRows, allKeys] = [range(p.seq_q), range(p.seq_kv)];
+  const [allRows, allKeys] = [everyRow(p), everyKey(p.seq_kv)];
   const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];
   const certified: CertifiedDouble = {};
   const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v') };
-  const results =
-    wants('out') || wants('lse') || wanted.q
-      ? forward(problem, rows)
-      : newDoubleRows(new Float64Array(), 1);
-  if (wants('out')) certified.out = results.out;
-  if (wants('lse')) certified.lse = results.lse;
-  const whole = rows.length === p.seq_q && keys.length === p.seq_kv;
+  const results = wants('out') || wants('lse') || wanted.q ? forward(run, rows) : null;
+  if (wants('out') && results !== null) certified.out = results.out;
+  if (wants('lse') && results !== null) certified.lse = results.lse;
+  const every = rows.count === allRows.count;
+  const whole = every && keys.length === p.seq_kv;
   if (whole && p.wants.some((name) => name.startsWith('d_'))) {
-    const ready = results.m.length > 0 ? results : forward(problem, rows);
-    return { ...certified, ...wholeGradients(attentionCase, problem, ready) };
+    const ready = results ?? forward(run, allRows);
+    return { ...certified, ...wholeGradients(attentionCase, run, allRows, ready) };
   }
-  if (wanted.q) {
+  if (wanted.q && results !== null) {
     const only = { q: true, k: false, v: false };
-    Object.assign(certified, backward(problem, rows, allKeys, results, only));
+    Object.assign(certified, backward(run, rows, allKeys, results, only));
   }
   if (wanted.k || wanted.v) {
-    const every =
-      rows.length === p.seq_q && results.m.length > 0 ? results : forward(problem, allRows);
-    Object.assign(certified, backward(problem, allRows, keys, every, { ...wanted, q: false }));
+    const ready = every && results !== null ? results : forward(run, allRows);
+    Object.assign(certified, backward(run, allRows, keys, ready, { ...wanted, q: false }));
   }
   return certified;
 }

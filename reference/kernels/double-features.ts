@@ -7,15 +7,15 @@
  */
 import { doubleDouble } from '../arithmetic/double-double.ts';
 import type { AttentionCase, InputName } from '../case.ts';
-import { tensorOf } from '../tensor.ts';
+import { type Tensor, tensorOf } from '../tensor.ts';
 import { type DoubleSums, newDoubleSums, put } from './double-forward.ts';
 import { type DoubleMatrix, doubleProduct, doubleTransposed } from './double-matrix.ts';
 import { STEP } from './double-radius.ts';
 import { byKey, matrixOf } from './features.ts';
 import type { KernelModule } from './module.ts';
-import { type KernelProblem, type KeyErrors, kernelProblem } from './problem.ts';
+import type { KernelProblem, KeyErrors } from './problem.ts';
 import { norm, SLACK } from './radius.ts';
-import { type RowReader, rowReader } from './source.ts';
+import type { RowReader } from './source.ts';
 
 /** A case whose K and V may have low words, those recomputed from features. */
 export interface DoubleProblem extends KernelProblem {
@@ -68,14 +68,22 @@ function headErrors(error: Float64Array, heads: number, n: number, width: number
   return { byComponent, norms };
 }
 
-/** The case over its own K and V, or over those recomputed in double-double. */
-export function doubleProblem(kernels: KernelModule, attentionCase: AttentionCase): DoubleProblem {
+/** K and V with what they are off by, and their low words; both null where they are given. */
+export interface DoubleKeys {
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly errors: KeyErrors | null;
+  readonly low: { readonly k: Tensor; readonly v: Tensor } | null;
+}
+
+/** The case's own K and V, or those recomputed in double-double. */
+export function doubleKeys(kernels: KernelModule, attentionCase: AttentionCase): DoubleKeys {
   const { parameters: p, inputs } = attentionCase;
   const { dim_y, batch, kv_heads: heads, seq_kv: n } = p;
   if (dim_y === undefined) {
     const { k, v } = inputs;
     if (k === undefined || v === undefined) throw new RangeError('"k", "v" expected tensors');
-    return { ...kernelProblem(attentionCase, k, v, null), low: null };
+    return { k, v, errors: null, low: null };
   }
   const y = exactMatrix(attentionCase, 'y', dim_y);
   const project = (name: 'w_k' | 'w_v', width: number) => {
@@ -86,7 +94,7 @@ export function doubleProblem(kernels: KernelModule, attentionCase: AttentionCas
     const tensor = (values: Float64Array | null) =>
       tensorOf<number>(byHead(values ?? none, shape), shape);
     const errors = headErrors(byHead(error ?? none, shape), batch * heads, n, width);
-    return { high: tensor(high), low: rowReader(tensor(low)), errors };
+    return { high: tensor(high), low: tensor(low), errors };
   };
   const [k, v] = [project('w_k', p.head_dim), project('w_v', p.head_dim_v)];
   const errors: KeyErrors = {
@@ -95,8 +103,7 @@ export function doubleProblem(kernels: KernelModule, attentionCase: AttentionCas
     key: k.errors.byComponent,
     value: v.errors.byComponent,
   };
-  const problem = kernelProblem(attentionCase, k.high, v.high, errors);
-  return { ...problem, low: { k: k.low, v: v.low } };
+  return { k: k.high, v: v.high, errors, low: { k: k.low, v: v.low } };
 }
 
 /** dY, dW_K and dW_V from dK and dV. spec (25), (26) */

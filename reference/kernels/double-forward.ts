@@ -1,11 +1,10 @@
 /**
- * The forward pass of one tile of query rows in double-double, about the maxima of the float64 pass.
+ * The forward pass of a block of query rows in double-double, about the maxima of the float64 pass.
  *
  * spec (6)-(9), tile by tile of keys. Radii as in spec/bounds.md §9.
  * @module
  */
 import { addNumber, type DoubleDouble, doubleDouble } from '../arithmetic/double-double.ts';
-import { kvHead } from '../scores.ts';
 import type { DoubleProblem } from './double-features.ts';
 import {
   ADDITION,
@@ -17,9 +16,18 @@ import {
   STEP,
   slicedProduct,
 } from './double-radius.ts';
-import { addSliced, cut, lossless, type Sliced, slicedSize } from './double-slices.ts';
+import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './double-slices.ts';
+import type { RowPart } from './forward.ts';
 import type { KernelModule, Tile } from './module.ts';
-import { eights, type KernelProblem, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
+import {
+  eights,
+  fours,
+  type KernelProblem,
+  PAIR_STRIDE,
+  readRows,
+  TILE,
+  tilesOf,
+} from './problem.ts';
 import { finiteRadius, growth, logOfOneMinus, norm, SLACK } from './radius.ts';
 
 /** Numbers high + low, each within its radius of the real number meant. */
@@ -29,10 +37,15 @@ export interface DoubleSums {
   readonly radius: Float64Array;
 }
 
-export const newDoubleSums = (length: number): DoubleSums => ({
-  high: new Float64Array(length),
-  low: new Float64Array(length),
-  radius: new Float64Array(length),
+/** Makes an array of zeros: over shared memory where threads write it. */
+export type Allocate = (length: number) => Float64Array;
+
+const onHeap: Allocate = (length) => new Float64Array(length);
+
+export const newDoubleSums = (length: number, allocate = onHeap): DoubleSums => ({
+  high: allocate(length),
+  low: allocate(length),
+  radius: allocate(length),
 });
 
 export function put(
@@ -46,9 +59,9 @@ export function put(
   radius[at] = finiteRadius(x.hi + x.lo, r);
 }
 
-/** Outputs of rows, [B, Hq, rows], and what the backward pass needs of them. */
+/** Outputs of rows, [rows], and what the backward pass needs of them. */
 export interface DoubleRows {
-  /** [B, Hq, rows, dv] */
+  /** [rows, dv] */
   readonly out: DoubleSums;
   readonly lse: DoubleSums;
   /** The number subtracted from each row's scores; −∞ for an empty row. */
@@ -58,16 +71,22 @@ export interface DoubleRows {
   readonly tanhError: Float64Array;
 }
 
-/** Results of rows whose maxima the float64 pass found. */
-export const newDoubleRows = (m: Float64Array, valueDim: number): DoubleRows => ({
-  out: newDoubleSums(m.length * valueDim),
-  lse: newDoubleSums(m.length),
-  m,
-  inverse: newDoubleSums(m.length),
-  tanhError: new Float64Array(m.length),
+export const newDoubleRows = (
+  rows: number,
+  valueDim: number,
+  allocate: Allocate = onHeap,
+): DoubleRows => ({
+  out: newDoubleSums(rows * valueDim, allocate),
+  lse: newDoubleSums(rows, allocate),
+  m: allocate(rows),
+  inverse: newDoubleSums(rows, allocate),
+  tanhError: allocate(rows),
 });
 
-const pair = (high: Tile, low: Tile) => ({ high: high.at, low: low.at });
+const pair = (high: Tile, low: Tile, skip = 0): Pair => ({
+  high: high.at + skip * 8,
+  low: low.at + skip * 8,
+});
 
 /** κ of a kept pair, 1 without dropout. */
 export function kappaOf({ kappaError, parameters }: KernelProblem): DoubleDouble {
@@ -88,7 +107,11 @@ export function writeConstants({ run }: KernelModule, problem: KernelProblem, ti
   run.factorials(tile.at + 64);
 }
 
-function layOut(kernels: KernelModule, { width, valueWidth, parameters: p, low }: DoubleProblem) {
+function layOut(
+  kernels: KernelModule,
+  { width, valueWidth, parameters: p, low }: DoubleProblem,
+  rows: number,
+) {
   const pairs = TILE * PAIR_STRIDE;
   return kernels.layOut({
     q: TILE * width,
@@ -96,17 +119,17 @@ function layOut(kernels: KernelModule, { width, valueWidth, parameters: p, low }
     v: TILE * valueWidth,
     kLow: low === null ? 0 : TILE * width,
     vLow: low === null ? 0 : TILE * valueWidth,
-    qSlices: slicedSize(TILE, p.head_dim),
+    qSlices: slicedSize(rows, p.head_dim),
     kSlices: slicedSize(TILE, p.head_dim),
     vSlices: slicedSize(valueWidth, TILE),
     wSlices: slicedSize(TILE, TILE),
     sHigh: pairs,
     sLow: pairs,
     exact: Math.max(pairs, TILE * valueWidth),
-    outHigh: TILE * valueWidth,
-    outLow: TILE * valueWidth,
-    size: TILE * valueWidth,
-    state: TILE * 4,
+    outHigh: rows * valueWidth,
+    outLow: rows * valueWidth,
+    size: rows * valueWidth,
+    state: rows * 4,
     maxima: valueWidth,
     squares: TILE,
     bias: pairs,
@@ -117,10 +140,16 @@ function layOut(kernels: KernelModule, { width, valueWidth, parameters: p, low }
 
 type Tiles = ReturnType<typeof layOut>;
 
-/** What was seen of the keys. */
-interface Seen {
+/** A part of a block, and what it has seen: bounds over all its tiles of keys not wholly masked. */
+interface RowTile extends RowPart {
+  /** Place of the first row in the block, a multiple of four. */
+  readonly start: number;
+  readonly query: Sliced;
+  /** ‖q‖ of each row. */
+  readonly norms: readonly number[];
   tiles: number;
   keys: number;
+  /** Largest ‖K_j‖, largest |bias|, largest |V_jc|. */
   key: number;
   bias: number;
   value: number;
@@ -129,64 +158,104 @@ interface Seen {
   lossless: boolean;
 }
 
-/** One tile of keys. */
-function absorb(
+/** A tile of keys and values in the kernels' memory, cut. */
+interface KeyTile {
+  readonly k: Sliced;
+  readonly v: Sliced;
+  /** Largest ‖K_j‖ and |V_jc|. */
+  readonly key: number;
+  readonly value: number;
+}
+
+function loadKeys(
   kernels: KernelModule,
   problem: DoubleProblem,
   t: Tiles,
-  at: readonly [number, number],
-  rows: readonly number[],
-  query: Sliced,
+  [b, g]: readonly [number, number],
   keys: readonly number[],
-  seen: Seen,
-): void {
+): KeyTile {
   const { run } = kernels;
-  const { parameters: p, pairs, width, valueWidth } = problem;
+  const { parameters: p, width, valueWidth, low } = problem;
   const n = keys.length;
-  const biased = !pairs.plain || eights(n) !== n;
-  if (biased) {
-    const largest = pairs.scores(t.bias.view, at, rows, keys, PAIR_STRIDE);
-    if (largest < 0) return;
-    seen.bias = Math.max(seen.bias, largest);
-  }
-  if (pairs.dropout) pairs.kept(t.keep.view, at, rows, keys, PAIR_STRIDE);
-  const g = kvHead(p, at[1]);
-  readRows(problem.k, at[0], g, keys, t.k.view, width);
-  readRows(problem.v, at[0], g, keys, t.v.view, valueWidth);
-  const { low } = problem;
+  readRows(problem.k, b, g, keys, t.k.view, width);
+  readRows(problem.v, b, g, keys, t.v.view, valueWidth);
   if (low !== null) {
-    readRows(low.k, at[0], g, keys, t.kLow.view, width);
-    readRows(low.v, at[0], g, keys, t.vLow.view, valueWidth);
+    readRows(low.k, b, g, keys, t.kLow.view, width);
+    readRows(low.v, b, g, keys, t.vLow.view, valueWidth);
   }
   const words = (high: Tile, rest: Tile) => ({ high: high.at, low: low === null ? 0 : rest.at });
   const k = cut(kernels, words(t.k, t.kLow), [width, 1], n, p.head_dim, t.kSlices.at);
   const v = cut(kernels, words(t.v, t.vLow), [1, valueWidth], valueWidth, n, t.vSlices.at);
-  t.sHigh.view.fill(0);
-  t.sLow.view.fill(0);
+  run.columnMaxima(t.v.at, t.maxima.at, n, valueWidth);
+  const key = norm(run.rowSquares(t.k.at, t.squares.at, n, width), width);
+  return { k, v, key, value: t.maxima.view.reduce((top, x) => Math.max(top, x), 0) };
+}
+
+/** One tile of `n` keys for one of rows. */
+function absorb(
+  kernels: KernelModule,
+  { pairs, valueWidth }: DoubleProblem,
+  t: Tiles,
+  tile: RowTile,
+  { k, v, key, value }: KeyTile,
+  n: number,
+  biased: boolean,
+): void {
+  const { run } = kernels;
+  const { start, query, rows } = tile;
+  const count = rows.length;
   const scores = pair(t.sHigh, t.sLow);
-  addSliced(kernels, query, k, [rows.length, n, PAIR_STRIDE], t.exact, scores);
+  for (const { view } of [t.sHigh, t.sLow]) view.fill(0, 0, fours(count) * PAIR_STRIDE);
+  addSliced(kernels, query, k, [count, n, PAIR_STRIDE], t.exact, scores);
+  const state = t.state.at + start * 32;
   run.doubleSoftmax(
     t.sHigh.at,
     t.sLow.at,
     biased ? t.bias.at : 0,
     pairs.dropout ? t.keep.at : 0,
-    rows.length,
+    count,
     eights(n),
     PAIR_STRIDE,
-    t.state.at,
+    state,
     t.constants.at,
   );
-  const w = cut(kernels, scores, [PAIR_STRIDE, 1], rows.length, n, t.wSlices.at);
-  const out = pair(t.outHigh, t.outLow);
-  addSliced(kernels, w, v, [rows.length, valueWidth, valueWidth], t.exact, out);
-  run.columnMaxima(t.v.at, t.maxima.at, n, valueWidth);
-  run.addOuter(t.size.at, t.state.at + 24, 4, t.maxima.at, rows.length, valueWidth);
-  seen.tiles++;
-  seen.keys += n;
-  seen.key = Math.max(seen.key, norm(run.rowSquares(t.k.at, t.squares.at, n, width), width));
-  seen.value = t.maxima.view.reduce((top, x) => Math.max(top, x), seen.value);
-  seen.lossless &&= lossless(query, k);
-  seen.failed ||= k.failed || v.failed || w.failed;
+  const w = cut(kernels, scores, [PAIR_STRIDE, 1], count, n, t.wSlices.at);
+  const out = pair(t.outHigh, t.outLow, start * valueWidth);
+  addSliced(kernels, w, v, [count, valueWidth, valueWidth], t.exact, out);
+  const size = t.size.at + start * valueWidth * 8;
+  run.addOuter(size, state + 24, 4, t.maxima.at, count, valueWidth);
+  tile.tiles++;
+  tile.keys += n;
+  tile.key = Math.max(tile.key, key);
+  tile.value = Math.max(tile.value, value);
+  tile.lossless &&= lossless(query, k);
+  tile.failed ||= k.failed || v.failed || w.failed;
+}
+
+/** One tile of keys for every tile of rows that sees one of them. */
+function absorbKeys(
+  kernels: KernelModule,
+  problem: DoubleProblem,
+  t: Tiles,
+  [b, g]: readonly [number, number],
+  tiles: readonly RowTile[],
+  keys: readonly number[],
+): void {
+  const { pairs } = problem;
+  const n = keys.length;
+  const biased = !pairs.plain || eights(n) !== n;
+  let loaded: KeyTile | null = null;
+  for (const tile of tiles) {
+    const at = [b, tile.h] as const;
+    if (biased) {
+      const largest = pairs.scores(t.bias.view, at, tile.rows, keys, PAIR_STRIDE);
+      if (largest < 0) continue;
+      tile.bias = Math.max(tile.bias, largest);
+    }
+    if (pairs.dropout) pairs.kept(t.keep.view, at, tile.rows, keys, PAIR_STRIDE);
+    loaded ??= loadKeys(kernels, problem, t, [b, g], keys);
+    absorb(kernels, problem, t, tile, loaded, n, biased);
+  }
 }
 
 /** One row's outputs and radii from its sums. */
@@ -194,13 +263,12 @@ function finishRow(
   problem: DoubleProblem,
   t: Tiles,
   head: number,
-  row: number,
-  query: number,
+  seen: RowTile,
+  r: number,
   ceiling: number,
-  seen: Seen,
   results: DoubleRows,
-  at: number,
 ): void {
+  const [row, at] = [seen.start + r, seen.at + r];
   const { parameters: p, valueWidth, kappaError, keyErrors } = problem;
   const { div, mul, log, one } = doubleDouble;
   const m = results.m[at] ?? 0;
@@ -213,7 +281,7 @@ function finishRow(
   const score = doubleScoreBound(
     setting,
     sliced,
-    query,
+    seen.norms[r] ?? 0,
     seen.key,
     keyErrors?.keyNorm[head] ?? 0,
     seen.bias,
@@ -250,44 +318,65 @@ function finishRow(
   }
 }
 
-/** Forward of at most TILE rows of (b, h) over all keys, into results[at…]. */
+/** Cuts the queries of a part, and sets out its rows' states. */
+function loadQueries(
+  kernels: KernelModule,
+  { parameters: p, q, width, sink }: DoubleProblem,
+  t: Tiles,
+  b: number,
+  part: RowPart,
+  start: number,
+  results: DoubleRows,
+): RowTile {
+  const { exp, sub, fromNumber } = doubleDouble;
+  const { h, rows } = part;
+  readRows(q, b, h, rows, t.q.view, width);
+  const slices = t.qSlices.at + slicedSize(start, p.head_dim) * 8;
+  const given = { high: t.q.at, low: 0 };
+  const query = cut(kernels, given, [width, 1], rows.length, p.head_dim, slices);
+  kernels.run.rowSquares(t.q.at, t.squares.at, rows.length, width);
+  const norms = rows.map((_, r) => norm(t.squares.view[r] ?? 0, width));
+  rows.forEach((_, r) => {
+    const m = results.m[part.at + r] ?? 0;
+    const own =
+      sink === null ? { hi: 0, lo: 0 } : exp(sub(fromNumber(sink[h] ?? 0), fromNumber(m)));
+    // An empty row computes something about 0, which finishRow leaves aside.
+    t.state.view.set([Number.isFinite(m) ? m : 0, own.hi, own.lo], (start + r) * 4);
+  });
+  const nothing = { tiles: 0, keys: 0, key: 0, bias: 0, value: 0, lossless: true };
+  return { ...part, start, query, norms, ...nothing, failed: query.failed };
+}
+
+/**
+ * Forward of some rows of the heads that share KV head (b, g), over all keys, about the maxima in
+ * `results`: each tile of keys is read and cut once for all of them. No bit of a row depends on the other
+ * parts.
+ */
 export function doubleForward(
   kernels: KernelModule,
   problem: DoubleProblem,
-  [b, h]: readonly [number, number],
-  rows: readonly number[],
+  [b, g]: readonly [number, number],
+  parts: readonly RowPart[],
   results: DoubleRows,
-  at: number,
 ): void {
-  const { parameters: p, width, sink } = problem;
-  const { exp, sub, fromNumber } = doubleDouble;
-  const t = layOut(kernels, problem);
+  const { parameters: p, sink } = problem;
+  const starts: number[] = [];
+  let count = 0;
+  for (const { rows } of parts) {
+    starts.push(count);
+    count += fours(rows.length);
+  }
+  const t = layOut(kernels, problem, count);
   writeConstants(kernels, problem, t.constants);
-  readRows(problem.q, b, h, rows, t.q.view, width);
-  const q = { high: t.q.at, low: 0 };
-  const query = cut(kernels, q, [width, 1], rows.length, p.head_dim, t.qSlices.at);
-  const logit = sink?.[h] ?? 0;
-  rows.forEach((_, r) => {
-    const m = results.m[at + r] ?? 0;
-    const own = sink === null ? { hi: 0, lo: 0 } : exp(sub(fromNumber(logit), fromNumber(m)));
-    // An empty row computes something about 0, which finishRow leaves aside.
-    t.state.view.set([Number.isFinite(m) ? m : 0, own.hi, own.lo], r * 4);
-  });
-  const seen: Seen = {
-    tiles: 0,
-    keys: 0,
-    key: 0,
-    bias: 0,
-    value: 0,
-    failed: query.failed,
-    lossless: true,
-  };
+  const tiles = parts.map((part, n) =>
+    loadQueries(kernels, problem, t, b, part, starts[n] ?? 0, results),
+  );
   const all = Array.from({ length: p.seq_kv }, (_, j) => j);
-  for (const keys of tilesOf(all)) absorb(kernels, problem, t, [b, h], rows, query, keys, seen);
-  kernels.run.rowSquares(t.q.at, t.squares.at, rows.length, width);
-  const ceiling = sink === null ? 0 : Math.abs(logit);
-  rows.forEach((_, r) => {
-    const size = norm(t.squares.view[r] ?? 0, width);
-    finishRow(problem, t, b * p.kv_heads + kvHead(p, h), r, size, ceiling, seen, results, at + r);
-  });
+  for (const keys of tilesOf(all)) absorbKeys(kernels, problem, t, [b, g], tiles, keys);
+  for (const tile of tiles) {
+    const ceiling = sink === null ? 0 : Math.abs(sink[tile.h] ?? 0);
+    tile.rows.forEach((_, r) => {
+      finishRow(problem, t, b * p.kv_heads + g, tile, r, ceiling, results);
+    });
+  }
 }

@@ -8,8 +8,15 @@ import { addNumber, type DoubleDouble, doubleDouble } from '../arithmetic/double
 import type { AttentionCase } from '../case.ts';
 import { broadcastStrides, elementCount, tensorOf } from '../tensor.ts';
 import type { DoubleScoreListener } from './double-backward.ts';
-import { type DoubleRows, type DoubleSums, newDoubleSums, put } from './double-forward.ts';
+import {
+  type Allocate,
+  type DoubleRows,
+  type DoubleSums,
+  newDoubleSums,
+  put,
+} from './double-forward.ts';
 import { ADDITION, LOST, STEP } from './double-radius.ts';
+import { eachRow, type HeadRows } from './head-rows.ts';
 import { type KernelProblem, PAIR_STRIDE } from './problem.ts';
 import { growth, SLACK } from './radius.ts';
 
@@ -20,18 +27,18 @@ const at = ({ high, low }: DoubleSums, n: number): DoubleDouble => ({
   lo: low[n] ?? 0,
 });
 
-/** dLSE − D of the rows, [B, Hq, rows]. spec (12) */
+/** dLSE − D of the rows. spec (12) */
 export function doubleDeltas(
   { parameters: p, dOut, dLse }: KernelProblem,
-  rows: readonly number[],
+  rows: HeadRows,
   { out }: DoubleRows,
+  allocate?: Allocate,
 ): DoubleSums {
-  const deltas = newDoubleSums(p.batch * p.heads * rows.length);
+  const deltas = newDoubleSums(rows.count, allocate);
   const dv = p.head_dim_v;
   const row = new Float64Array(dv);
-  for (let n = 0; n < deltas.high.length; n++) {
-    const head = Math.floor(n / rows.length);
-    const [b, h, i] = [Math.floor(head / p.heads), head % p.heads, rows[n % rows.length] ?? 0];
+  eachRow(rows, (n, head, i) => {
+    const [b, h] = [Math.floor(head / p.heads), head % p.heads];
     dOut?.row(b, h, i, row, 0);
     let [sum, size, spread] = [zero, 0, 0];
     for (let c = 0; c < dv; c++) {
@@ -43,21 +50,21 @@ export function doubleDeltas(
     const delta = addNumber(neg(sum), dLse === null ? 0 : dLse.get(b, h, i));
     const error = (spread + (dv + 4) * STEP * size + 4 * STEP * Math.abs(delta.hi)) * SLACK;
     put(deltas, n, delta, error + (dv + 2) * LOST);
-  }
+  });
   return deltas;
 }
 
 /** dSink_h = Σ P_sink (dLSE − D), over all rows of the head. spec (18) */
 export function doubleSinkGradient(
   { parameters: p, sink }: KernelProblem,
-  rows: readonly number[],
+  rows: HeadRows,
   { m, inverse }: DoubleRows,
   deltas: DoubleSums,
 ): DoubleSums {
   const sums = newDoubleSums(p.heads);
-  const count = p.batch * rows.length;
-  for (let n = 0; n < m.length; n++) {
-    const h = Math.floor(n / rows.length) % p.heads;
+  const count = p.batch * p.seq_q;
+  eachRow(rows, (n, head) => {
+    const h = head % p.heads;
     const weight = exp(sub(fromNumber(sink?.[h] ?? 0), fromNumber(m[n] ?? 0)));
     const probability = mul(weight, at(inverse, n));
     const delta = at(deltas, n);
@@ -71,7 +78,7 @@ export function doubleSinkGradient(
     const lost = (4 * Math.abs(delta.hi) + 8) * LOST;
     const radius = (sums.radius[h] ?? 0) + own * SLACK + lost;
     put(sums, h, add(at(sums, h), term), radius);
-  }
+  });
   return sums;
 }
 

@@ -8,6 +8,12 @@
  * @module
  */
 import type { Worker } from 'node:worker_threads';
+import {
+  type DoubleTask,
+  doubleProblemOf,
+  type FlatDoubleCase,
+  runDoubleUnit,
+} from './double-task.ts';
 import { kernelModule } from './module.ts';
 import type { KernelProblem } from './problem.ts';
 import { type FlatCase, type OpenRange, problemOf, runUnit, type Task, unitCount } from './task.ts';
@@ -17,10 +23,14 @@ export const NEXT = 0;
 export const DONE = 1;
 export const FAILED = 2;
 
+/** A task and its case, in float64 or in double-double. */
+export type ThreadWork =
+  | { readonly flat: FlatCase; readonly task: Task }
+  | { readonly double: FlatDoubleCase; readonly doubleTask: DoubleTask };
+
 /** What a thread is told. */
 export interface ThreadMessage {
-  readonly flat: FlatCase;
-  readonly task: Task;
+  readonly work: ThreadWork;
   readonly units: number;
   readonly counters: Int32Array<SharedArrayBuffer>;
 }
@@ -75,22 +85,37 @@ export function lendThread(port: ThreadPort): void {
   lent.push(port);
 }
 
+/** What runs a unit of the work on this thread. */
+function unitOf(work: ThreadWork, openRange: OpenRange): (n: number) => void {
+  if ('double' in work) {
+    const problem = doubleProblemOf(work.double, openRange);
+    return (n) => runDoubleUnit(kernelModule(), problem, work.doubleTask, n);
+  }
+  const problem = problemOf(work.flat, openRange);
+  return (n) => runUnit(kernelModule(), problem, work.task, n);
+}
+
 /** Takes part in a task; what a thread does with a message. How many units it has taken. */
-export function serve(
-  { flat, task, units, counters }: ThreadMessage,
-  openRange: OpenRange,
-): number {
+export function serve({ work, units, counters }: ThreadMessage, openRange: OpenRange): number {
   // Built for the first unit only: a task that was over before this thread came may have closed its files.
-  let problem: KernelProblem | undefined;
+  let unit: ((n: number) => void) | undefined;
   return workOff(counters, units, (n) => {
-    problem ??= problemOf(flat, openRange);
-    runUnit(kernelModule(), problem, task, n);
+    unit ??= unitOf(work, openRange);
+    unit(n);
   });
 }
 
 /** Can a task run on more than one thread here? */
-export function threadsAvailable(): boolean {
+function threadsAvailable(): boolean {
   return lent.length > 0 || node() !== null;
+}
+
+/** Will work that asks for so many threads run on more than one? Throws RangeError for no such number. */
+export function isThreaded(threads: number): boolean {
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new RangeError(`"threads" expected a positive integer, got ${threads}`);
+  }
+  return threads > 1 && threadsAvailable();
 }
 
 const workers: Worker[] = [];
@@ -115,6 +140,29 @@ function workerAt(index: number, { threads, files }: Node): Worker {
   return worker;
 }
 
+/** Runs the units of a task on `threads` threads, this one, which has its `unit`, included. */
+export function runUnits(
+  work: ThreadWork,
+  units: number,
+  threads: number,
+  unit: (n: number) => void,
+): void {
+  const counters = new Int32Array(new SharedArrayBuffer(12));
+  const available = node();
+  const message: ThreadMessage = { work, units, counters };
+  for (let n = 0; n < Math.min(threads, units) - 1; n++) {
+    if (lent.length > 0) lent[n]?.postMessage(message);
+    else if (available !== null) workerAt(n, available).postMessage(message);
+  }
+  workOff(counters, units, unit);
+  for (;;) {
+    if (Atomics.load(counters, FAILED) !== 0) throw new Error('a thread of the kernels failed');
+    const done = Atomics.load(counters, DONE);
+    if (done >= units) return;
+    Atomics.wait(counters, DONE, done);
+  }
+}
+
 /** Runs a task on `threads` threads, this one included. Its arrays must be over shared memory. */
 export function runThreaded(
   flat: FlatCase,
@@ -122,19 +170,6 @@ export function runThreaded(
   task: Task,
   threads: number,
 ): void {
-  const units = unitCount(problem, task);
-  const counters = new Int32Array(new SharedArrayBuffer(12));
-  const available = node();
-  const message: ThreadMessage = { flat, task, units, counters };
-  for (let n = 0; n < Math.min(threads, units) - 1; n++) {
-    if (lent.length > 0) lent[n]?.postMessage(message);
-    else if (available !== null) workerAt(n, available).postMessage(message);
-  }
-  workOff(counters, units, (n) => runUnit(kernelModule(), problem, task, n));
-  for (;;) {
-    if (Atomics.load(counters, FAILED) !== 0) throw new Error('a thread of the kernels failed');
-    const done = Atomics.load(counters, DONE);
-    if (done >= units) return;
-    Atomics.wait(counters, DONE, done);
-  }
+  const unit = (n: number): void => runUnit(kernelModule(), problem, task, n);
+  runUnits({ flat, task }, unitCount(problem, task), threads, unit);
 }

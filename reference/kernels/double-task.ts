@@ -1,0 +1,187 @@
+/**
+ * Tasks in double-double: as task.ts has them, over the same flat cases with K's and V's low words.
+ *
+ * A unit writes where no other does and computes the same bits wherever and whenever it runs.
+ * @module
+ */
+import { DOUBLE_RANGE, type DoubleWork, doubleBackward, finishSums } from './double-backward.ts';
+import type { DoubleProblem } from './double-features.ts';
+import { type DoubleRows, doubleForward } from './double-forward.ts';
+import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
+import type { HeadRows } from './head-rows.ts';
+import type { KernelModule } from './module.ts';
+import { fours, type KernelProblem, TILE, tilesOf } from './problem.ts';
+import { rowReader } from './source.ts';
+import { type FlatCase, type FlatTensor, type OpenRange, problemOf, tensorIn } from './task.ts';
+
+/** A case with K and V as they are given or were recomputed, that can be sent to another thread. */
+export interface FlatDoubleCase {
+  readonly flat: FlatCase;
+  readonly low: { readonly k: FlatTensor; readonly v: FlatTensor } | null;
+}
+
+export interface DoubleForwardTask {
+  readonly kind: 'forward';
+  readonly rows: HeadRows;
+  /** Threads to find work for; no bit depends on it. */
+  readonly threads: number;
+  /** [rows] */
+  readonly results: DoubleRows;
+}
+
+export interface DoubleBackwardTask
+  extends Pick<DoubleWork, 'rows' | 'results' | 'deltas' | 'dQ' | 'dK' | 'dV'> {
+  readonly kind: 'backward';
+  readonly keys: readonly number[];
+  /** The most that a pair of a KV head may lose near zero, [B·Hkv]. */
+  readonly lost: Float64Array;
+}
+
+export type DoubleTask = DoubleForwardTask | DoubleBackwardTask;
+
+/** The case as the kernels see it, from flat arrays. */
+export function doubleProblemOf(
+  { flat, low }: FlatDoubleCase,
+  openRange: OpenRange,
+): DoubleProblem {
+  const reader = (tensor: FlatTensor) => rowReader(tensorIn(tensor, openRange));
+  const words = low === null ? null : { k: reader(low.k), v: reader(low.v) };
+  return { ...problemOf(flat, openRange), low: words };
+}
+
+/** The rows of the heads that share KV head `head`, TILE at a time. */
+function partsOf({ parameters: p }: KernelProblem, rows: HeadRows, head: number): RowPart[] {
+  const group = p.heads / p.kv_heads;
+  const [b, g] = [Math.floor(head / p.kv_heads), head % p.kv_heads];
+  return Array.from({ length: group }, (_, n) => g * group + n).flatMap((h) => {
+    const at = rows.starts[b * p.heads + h] ?? 0;
+    return tilesOf(rows.rows[b * p.heads + h] ?? []).map((part, n) => ({
+      h,
+      rows: part,
+      at: at + n * TILE,
+    }));
+  });
+}
+
+/** A unit of a forward pass: parts that share their tiles of keys. */
+interface ForwardUnit {
+  readonly head: number;
+  readonly parts: readonly RowPart[];
+}
+
+/**
+ * As few units as have room for their rows, for each reads and cuts all keys; but more where threads
+ * would stand idle else.
+ */
+function forwardUnits(problem: KernelProblem, task: DoubleForwardTask): ForwardUnit[] {
+  const { batch, kv_heads } = problem.parameters;
+  const heads = Array.from({ length: batch * kv_heads }, (_, head) => ({
+    head,
+    parts: partsOf(problem, task.rows, head),
+  })).filter(({ parts }) => parts.length > 0);
+  const units = (more: number): ForwardUnit[] =>
+    heads.flatMap(({ head, parts }) => {
+      const largest = Math.max(...parts.map(({ rows }) => fours(rows.length)));
+      const fewest = Math.ceil(parts.length / Math.floor(ROW_BLOCK / largest));
+      const count = Math.min(parts.length, fewest + more);
+      return Array.from({ length: count }, (_, n) => {
+        const [from, to] = [n, n + 1].map((at) => Math.floor((at * parts.length) / count));
+        return { head, parts: parts.slice(from, to) };
+      });
+    });
+  let divided = units(0);
+  for (
+    let more = 1;
+    divided.length % task.threads > 0 && divided.length < 4 * task.threads;
+    more++
+  ) {
+    const finer = units(more);
+    if (finer.length === divided.length) break;
+    divided = finer;
+  }
+  return divided;
+}
+
+export function doubleUnitCount(problem: KernelProblem, task: DoubleTask): number {
+  const { batch, kv_heads } = problem.parameters;
+  return task.kind === 'backward' ? batch * kv_heads : forwardUnits(problem, task).length;
+}
+
+/** The rows' maxima as the float64 kernels find them. */
+function findMaxima(
+  kernels: KernelModule,
+  problem: DoubleProblem,
+  at: readonly [number, number],
+  parts: readonly RowPart[],
+  { m }: DoubleRows,
+): void {
+  let count = 0;
+  const places = parts.map((part) => {
+    count += part.rows.length;
+    return { ...part, at: count - part.rows.length };
+  });
+  const { head_dim_v } = problem.parameters;
+  const found = emptyResults(count, head_dim_v, (length) => new Float64Array(length));
+  forwardBlock(kernels, problem, at, places, found);
+  parts.forEach((part, n) => {
+    const first = places[n]?.at ?? 0;
+    m.set(found.m.subarray(first, first + part.rows.length), part.at);
+  });
+}
+
+function forwardUnit(
+  kernels: KernelModule,
+  problem: DoubleProblem,
+  task: DoubleForwardTask,
+  n: number,
+): void {
+  const { kv_heads } = problem.parameters;
+  const unit = forwardUnits(problem, task)[n];
+  if (unit === undefined) return;
+  const at = [Math.floor(unit.head / kv_heads), unit.head % kv_heads] as const;
+  findMaxima(kernels, problem, at, unit.parts, task.results);
+  doubleForward(kernels, problem, at, unit.parts, task.results);
+}
+
+/** The backward pass of one KV head, DOUBLE_RANGE keys at a time. */
+function backwardHead(
+  kernels: KernelModule,
+  problem: DoubleProblem,
+  { keys, lost, ...work }: DoubleBackwardTask,
+  head: number,
+  onScores: DoubleWork['onScores'],
+): void {
+  const { parameters: p } = problem;
+  const { rows, dQ, dK, dV } = work;
+  const at = { b: Math.floor(head / p.kv_heads), g: head % p.kv_heads };
+  let sum = 0;
+  for (let start = 0; start < keys.length; start += DOUBLE_RANGE) {
+    const part = keys.slice(start, start + DOUBLE_RANGE);
+    const offset = head * keys.length + start;
+    const range = { keys: part, keyCount: keys.length, offset, onScores };
+    const here = doubleBackward(kernels, problem, { ...at, ...work, ...range });
+    sum += here;
+    lost[head] = Math.max(lost[head] ?? 0, here);
+    const [d, dv] = [p.head_dim, p.head_dim_v];
+    if (dK !== null) finishSums(dK, offset * d, part.length * d, p.scale, here);
+    if (dV !== null) finishSums(dV, offset * dv, part.length * dv, null, here);
+  }
+  if (dQ === null) return;
+  const group = p.heads / p.kv_heads;
+  for (let n = head * group; n < (head + 1) * group; n++) {
+    const [first, count] = [rows.starts[n] ?? 0, rows.rows[n]?.length ?? 0];
+    finishSums(dQ, first * p.head_dim, count * p.head_dim, p.scale, sum);
+  }
+}
+
+/** Runs unit `n` of a task. `onScores` is told dS, tile by tile, of a backward task. */
+export function runDoubleUnit(
+  kernels: KernelModule,
+  problem: DoubleProblem,
+  task: DoubleTask,
+  n: number,
+  onScores: DoubleWork['onScores'] = null,
+): void {
+  if (task.kind === 'backward') backwardHead(kernels, problem, task, n, onScores);
+  else forwardUnit(kernels, problem, task, n);
+}
