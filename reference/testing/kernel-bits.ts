@@ -38,10 +38,10 @@ export function kernelBits(threads: number): string[] {
   );
 }
 
-/** The same by the double-double kernels, of one case in so many. */
-export function doubleBits(): string[] {
+/** The same by the double-double kernels, of all cases but the last. */
+export function doubleBits(threads: number): string[] {
   return BITS_CASES.slice(0, -1).flatMap(([name, c]) =>
-    Object.entries(certifyDouble(c)).map(
+    Object.entries(certifyDouble(c, { threads })).map(
       ([output, { high, low, radius }]) =>
         `${name} ${output} ${digest(high)} ${digest(low)} ${digest(radius)}`,
     ),

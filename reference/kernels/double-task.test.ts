@@ -1,0 +1,121 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { AttentionCase, OutputName } from '../case.ts';
+import { DOUBLE_LEVEL } from '../double-level.ts';
+import { drawCase } from '../draw-case.ts';
+import { oracle } from '../oracle.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
+import { type CertifiedDouble, certifyDouble } from './double-certify.ts';
+import { type HeadRows, headRows } from './head-rows.ts';
+
+const PLANES = ['high', 'low', 'radius'] as const;
+
+/** Every plane of every output; zeros of either sign are told apart. */
+const bits = (certified: CertifiedDouble) =>
+  Object.entries(certified).map(([name, sums]) => [
+    name,
+    ...PLANES.map((plane) => Array.from(sums[plane], (x) => (Object.is(x, -0) ? '-0' : x))),
+  ]);
+
+/** Rows of each head its own; of one head none. */
+function someRows({ parameters: p }: AttentionCase): HeadRows {
+  const heads = Array.from({ length: p.batch * p.heads }, (_, n) => n);
+  return headRows(
+    heads.map((n) =>
+      Array.from({ length: p.seq_q }, (_, i) => i).filter(
+        (i) => n % 5 !== 3 && (i * 7 + n * 3) % (n + 2) === 0,
+      ),
+    ),
+  );
+}
+
+const FEATURES = {
+  ...{ heads: 6, kv_heads: 2, batch: 1, head_dim: 5, head_dim_v: 3, softcap: 3, sink: true },
+  ...{ causal: 'bottom-right', dropout_rate: 0.25, bias: [1, 6, 1, 300] },
+} as const;
+const tall = drawCase(5, { ...FEATURES, seq_q: 150, seq_kv: 300 });
+
+/** The rows of one head, in double-double alone. */
+function oneHeadsRows(rows: HeadRows, head: number): HeadRows {
+  return headRows(rows.rows.map((list, n) => (n === head ? list : [])));
+}
+
+describe('tasks in double-double', () => {
+  for (const [name, changes] of FEATURE_CASES) {
+    it(`have the same bits on any number of threads: ${name}`, () => {
+      const c = drawCase(9, changes);
+      const rows = someRows(c);
+      const [all, some] = [certifyDouble(c), certifyDouble(c, { rows })];
+      for (const threads of [2, 3]) {
+        expect(bits(certifyDouble(c, { threads }))).toEqual(bits(all));
+        expect(bits(certifyDouble(c, { rows, threads }))).toEqual(bits(some));
+      }
+    });
+  }
+
+  it('have the same bits on any number of threads over many tiles of rows and keys', () => {
+    const rows = someRows(tall);
+    const [all, some] = [certifyDouble(tall), certifyDouble(tall, { rows })];
+    for (const threads of [2, 5]) {
+      expect(bits(certifyDouble(tall, { threads }))).toEqual(bits(all));
+      expect(bits(certifyDouble(tall, { rows, threads }))).toEqual(bits(some));
+    }
+  });
+
+  it('give each row of each head the numbers of the whole run, and no other row', () => {
+    const rows = someRows(tall);
+    const [whole, some] = [certifyDouble(tall), certifyDouble(tall, { rows })];
+    const { seq_q } = tall.parameters;
+    for (const name of ['out', 'lse', 'd_q'] as const) {
+      const width = whole[name]!.high.length / (6 * seq_q);
+      for (const plane of ['high', 'low'] as const) {
+        const expected = rows.rows.flatMap((list, head) =>
+          list.flatMap((i) => {
+            const at = (head * seq_q + i) * width;
+            return [...whole[name]![plane].subarray(at, at + width)];
+          }),
+        );
+        expect([name, plane, [...some[name]![plane]]]).toEqual([name, plane, expected]);
+      }
+    }
+    expect(rows.count).toBeLessThan(3 * seq_q);
+  });
+
+  it('give each head the bits that it has alone, radii too', () => {
+    const forward = { ...FEATURES, wants: ['out', 'lse'] as OutputName[] };
+    for (const shape of [
+      { seq_q: 150, seq_kv: 300 },
+      { seq_q: 9, seq_kv: 300, softcap: 0 },
+    ]) {
+      const c = drawCase(8, { ...forward, ...shape });
+      const rows = someRows(c);
+      const together = certifyDouble(c, { rows });
+      for (let head = 0; head < 6; head++) {
+        const alone = certifyDouble(c, { rows: oneHeadsRows(rows, head) });
+        const [start, count] = [rows.starts[head]!, rows.rows[head]!.length];
+        for (const [name, width] of [
+          ['out', 3],
+          ['lse', 1],
+        ] as const) {
+          for (const plane of PLANES) {
+            const part = together[name]![plane].slice(start * width, (start + count) * width);
+            expect([name, head, alone[name]![plane]]).toEqual([name, head, part]);
+          }
+        }
+      }
+    }
+  });
+
+  it('get the threads that the oracle is given', () => {
+    const enclose = vi.spyOn(DOUBLE_LEVEL, 'enclose');
+    const c = drawCase(6, { ...FEATURES, seq_q: 9, seq_kv: 70, bias: [1, 6, 1, 70] });
+    const [one, two] = [1, 2].map((threads) => oracle(c, { format: 'f64', threads }));
+    expect(enclose.mock.calls.map((call) => call[4])).toEqual([1, 2]);
+    enclose.mockRestore();
+    expect(one!.decidedBy['double-double']).toBeGreaterThan(100);
+    for (const name of ['out', 'lse', 'd_q', 'd_k', 'd_v'] as const) {
+      for (const part of ['values', 'lo', 'hi'] as const) {
+        expect([name, two![part][name]?.data]).toEqual([name, one![part][name]?.data]);
+      }
+    }
+  });
+});
