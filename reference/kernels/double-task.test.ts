@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { AttentionCase, OutputName } from '../case.ts';
 import { DOUBLE_LEVEL } from '../double-level.ts';
-import { drawCase } from '../draw-case.ts';
+import { type CaseChanges, drawCase } from '../draw-case.ts';
 import { oracle } from '../oracle.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { type CertifiedDouble, certifyDouble } from './double-certify.ts';
@@ -28,10 +28,10 @@ function someRows({ parameters: p }: AttentionCase): HeadRows {
   );
 }
 
-const FEATURES = {
+const FEATURES: CaseChanges = {
   ...{ heads: 6, kv_heads: 2, batch: 1, head_dim: 5, head_dim_v: 3, softcap: 3, sink: true },
   ...{ causal: 'bottom-right', dropout_rate: 0.25, bias: [1, 6, 1, 300] },
-} as const;
+};
 const tall = drawCase(5, { ...FEATURES, seq_q: 150, seq_kv: 300 });
 
 /** The rows of one head, in double-double alone. */
