@@ -144,6 +144,17 @@ export function block<T>(
   return tensor.lo(...low).hi(...high);
 }
 
+/** The same numbers from `start` on (in the storage) along other axes. Never a copy. */
+export function viewOf<T>(
+  { data, offset }: Tensor<T>,
+  shape: readonly number[],
+  stride: readonly number[],
+  start = 0,
+): Tensor<T> {
+  const view = ndarray(data as unknown as number[], [...shape], [...stride], offset + start);
+  return view as unknown as Tensor<T>;
+}
+
 /** Visit every index of `shape` in row-major order. The array passed is reused. */
 export function forEachIndex(shape: readonly number[], visit: (index: number[]) => void): void {
   if (elementCount(shape) === 0) return;

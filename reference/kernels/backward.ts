@@ -25,6 +25,12 @@ export const newSums = (
   allocate: (length: number) => Float64Array = (n) => new Float64Array(n),
 ): Sums => ({ value: allocate(length), error: allocate(length) });
 
+/** A run of them. Never a copy. */
+export const sumsWithin = ({ value, error }: Sums, start: number, length: number): Sums => ({
+  value: value.subarray(start, start + length),
+  error: error.subarray(start, start + length),
+});
+
 /** dLSE − D of each row, and its error. */
 export type Deltas = Sums;
 

@@ -3,17 +3,18 @@
  *
  * The exact real value of every element lies within `radius` of `mid`; a radius of Infinity says
  * nothing. Derivation: spec/bounds.md, "The kernels' radii". The memory used is that
- * of the outputs and of a few tiles; and of K and V in float64 where they are recomputed from features.
+ * of the outputs and of a few tiles, or parts of the keys.
  * @module
  */
 import { type AttentionCase, type OutputName, wantsGradients } from '../case.ts';
 import { outputShape } from '../case-shapes.ts';
 import { type Tensor, tensorOf } from '../tensor.ts';
 import { newSums, type ScoreListener, type Sums } from './backward.ts';
-import { featureGradients, recomputedKeys } from './features.ts';
+import { throughFeatures } from './feature-gradients.ts';
+import { keyReaders, newKeyErrors } from './features.ts';
 import { emptyResults, type RowResults } from './forward.ts';
 import { kernelModule } from './module.ts';
-import { type KernelProblem, type KeyErrors, kernelProblem } from './problem.ts';
+import { type KernelProblem, kernelProblem } from './problem.ts';
 import { finiteRadius } from './radius.ts';
 import { biasGradient, deltasOf, sinkGradient } from './row-sums.ts';
 import { sharedArray, sharedCase } from './shared.ts';
@@ -84,19 +85,15 @@ function forwardOf(
 const arrays = (threads: number): Run['allocate'] =>
   isThreaded(threads) ? sharedArray : (length) => new Float64Array(length);
 
-function runOf(
-  attentionCase: AttentionCase,
-  k: Tensor,
-  v: Tensor,
-  errors: KeyErrors | null,
-  threads: number,
-): Run {
+function newRun(attentionCase: AttentionCase, threads: number): Run {
   const allocate = arrays(threads);
+  const recomputed = attentionCase.parameters.dim_y !== undefined;
+  const errors = recomputed ? newKeyErrors(attentionCase, allocate) : null;
   if (!isThreaded(threads)) {
-    const problem = kernelProblem(attentionCase, k, v, errors);
+    const problem = kernelProblem(attentionCase, keyReaders(attentionCase), errors);
     return { problem, threads: 1, allocate, perform: onOneThread(problem) };
   }
-  const { flat, openRange } = sharedCase(attentionCase, k, v, errors);
+  const { flat, openRange } = sharedCase(attentionCase, errors);
   const problem = problemOf(flat, openRange);
   const alone = onOneThread(problem);
   const perform: Run['perform'] = (task, listener = null) => {
@@ -104,6 +101,14 @@ function runOf(
     else runThreaded(flat, problem, task, threads);
   };
   return { problem, threads, allocate, perform };
+}
+
+/** A run whose problem knows how far its K and V may be off. */
+function runOf(attentionCase: AttentionCase, threads: number): Run {
+  const run = newRun(attentionCase, threads);
+  const { keyErrors } = run.problem;
+  if (keyErrors !== null) run.perform({ kind: 'key errors', keyErrors });
+  return run;
 }
 
 /** Rows and keys chosen; absent = all. */
@@ -130,8 +135,8 @@ function gradients(
   const whole = rows === null && keys === null;
   const features = whole && (wants('d_y') || wants('d_w_k') || wants('d_w_v'));
   const dQ = wants('d_q') ? sums((rows ?? allRows).length, p.head_dim, p.heads) : null;
-  const dK = wants('d_k') || features ? sums(keyCount, p.head_dim, p.kv_heads) : null;
-  const dV = wants('d_v') || features ? sums(keyCount, p.head_dim_v, p.kv_heads) : null;
+  const dK = wants('d_k') ? sums(keyCount, p.head_dim, p.kv_heads) : null;
+  const dV = wants('d_v') ? sums(keyCount, p.head_dim_v, p.kv_heads) : null;
   const scores = whole && wants('d_bias') ? biasGradient(attentionCase) : null;
   const rowResults = (chosen: readonly number[]): RowResults =>
     chosen === allRows && rows !== null ? forwardOf(run, allRows) : results;
@@ -142,8 +147,18 @@ function gradients(
   ): void => {
     const forward = rowResults(passRows);
     const deltas = deltasOf(problem, passRows, forward, run.allocate);
-    const shared = { rows: passRows, keys: passKeys, results: forward, deltas };
-    run.perform({ kind: 'backward', ...shared, ...outputs, final: !features }, scores?.listener);
+    const keyCount = passKeys.length;
+    const shared = { rows: passRows, keys: passKeys, keyCount, results: forward, deltas };
+    const perform = (task: Task) =>
+      run.perform(task, task.kind === 'backward' ? scores?.listener : null);
+    const task: BackwardTask = { kind: 'backward', ...shared, ...outputs, final: !features };
+    if (features) {
+      const found = throughFeatures(p, { ...run, perform }, task);
+      for (const name of ['d_y', 'd_w_k', 'd_w_v'] as const) {
+        const sums = found[name];
+        if (sums !== null) certified[name] = certificate(sums, outputShape(attentionCase, name));
+      }
+    } else perform(task);
     if (whole && wants('d_sink') && problem.sink !== null) {
       certified.d_sink = certificate(sinkGradient(problem, passRows, forward, deltas), [p.heads]);
     }
@@ -152,16 +167,6 @@ function gradients(
   else {
     if (dQ !== null) pass(rows ?? allRows, allKeys, { dQ, dK: null, dV: null });
     if (dK !== null || dV !== null) pass(allRows, keys ?? allKeys, { dQ: null, dK, dV });
-  }
-  if (features && dK !== null && dV !== null) {
-    const { dY, dWK, dWV } = featureGradients(kernelModule(), attentionCase, dK, dV);
-    for (const [name, value] of [
-      ['d_y', dY],
-      ['d_w_k', dWK],
-      ['d_w_v', dWV],
-    ] as const) {
-      if (wants(name)) certified[name] = certificate(value, outputShape(attentionCase, name));
-    }
   }
   const rowShape = [p.batch, p.heads, (rows ?? allRows).length];
   const keyShape = [p.batch, p.kv_heads, keyCount];
@@ -179,15 +184,9 @@ interface Passes {
 }
 
 function passes(attentionCase: AttentionCase, options: CertifyOptions, sized: boolean): Passes {
-  const { parameters: p, inputs } = attentionCase;
+  const { parameters: p } = attentionCase;
   const threads = options.threads ?? 1;
-  const allocate = arrays(threads);
-  const recomputed =
-    p.dim_y === undefined ? null : recomputedKeys(kernelModule(), attentionCase, allocate);
-  const [k, v] = [recomputed?.k ?? inputs.k, recomputed?.v ?? inputs.v];
-  if (k === undefined || v === undefined)
-    throw new RangeError('"k", "v" expected tensors, got none');
-  const run = runOf(attentionCase, k, v, recomputed?.errors ?? null, threads);
+  const run = runOf(attentionCase, threads);
   const chosen = (list: ArrayLike<number> | undefined): number[] | null =>
     list === undefined ? null : Array.from(list);
   const selection: Selection = { rows: chosen(options.rows), keys: chosen(options.keys) };

@@ -8,10 +8,10 @@
 import type { AttentionCase, OutputName } from '../case.ts';
 import type { DoubleScoreListener } from './double-backward.ts';
 import {
-  type DoubleKeys,
   type DoubleProblem,
   doubleFeatureGradients,
   doubleKeys,
+  keyWords,
 } from './double-features.ts';
 import {
   type Allocate,
@@ -27,6 +27,7 @@ import {
   doubleSinkGradient,
 } from './double-row-sums.ts';
 import { type DoubleTask, doubleProblemOf, doubleUnitCount, runDoubleUnit } from './double-task.ts';
+import { keyReaders } from './features.ts';
 import { everyRow, type HeadRows } from './head-rows.ts';
 import { kernelModule } from './module.ts';
 import { kernelProblem } from './problem.ts';
@@ -65,20 +66,18 @@ function onOneThread(problem: DoubleProblem): Run['perform'] {
   };
 }
 
-function runOf(
-  attentionCase: AttentionCase,
-  { k, v, errors, low }: DoubleKeys,
-  threads: number,
-): Run {
+function runOf(attentionCase: AttentionCase, threads: number): Run {
+  const keys = doubleKeys(kernelModule(), attentionCase);
+  const errors = keys?.errors ?? null;
   if (!isThreaded(threads)) {
-    const words = low === null ? null : { k: rowReader(low.k), v: rowReader(low.v) };
-    const problem = { ...kernelProblem(attentionCase, k, v, errors), low: words };
+    const own = kernelProblem(attentionCase, keyReaders(attentionCase), errors);
+    const problem =
+      keys === null ? { ...own, low: null } : { ...own, ...keyWords(keys, rowReader) };
     const allocate: Allocate = (length) => new Float64Array(length);
     return { problem, threads: 1, allocate, perform: onOneThread(problem) };
   }
-  const { flat, openRange } = sharedCase(attentionCase, k, v, errors);
-  const words = low === null ? null : { k: flatten(low.k), v: flatten(low.v) };
-  const double = { flat, low: words };
+  const { flat, openRange } = sharedCase(attentionCase, errors);
+  const double = { flat, keys: keys === null ? null : keyWords(keys, flatten) };
   const problem = doubleProblemOf(double, openRange);
   const alone = onOneThread(problem);
   const perform: Run['perform'] = (doubleTask, listener = null) => {
@@ -162,7 +161,7 @@ export function certifyDouble(
   const { parameters: p } = attentionCase;
   const numbers = p.batch * p.kv_heads * p.seq_kv * (p.head_dim + p.head_dim_v);
   if (p.dim_y !== undefined && numbers > RECOMPUTED_MOST) return {};
-  const run = runOf(attentionCase, doubleKeys(kernelModule(), attentionCase), options.threads ?? 1);
+  const run = runOf(attentionCase, options.threads ?? 1);
   const wants = (name: OutputName): boolean => p.wants.includes(name);
   const [allRows, allKeys] = [everyRow(p), everyKey(p.seq_kv)];
   const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];

@@ -68,23 +68,27 @@ function headErrors(error: Float64Array, heads: number, n: number, width: number
   return { byComponent, norms };
 }
 
-/** K and V with what they are off by, and their low words; both null where they are given. */
-export interface DoubleKeys {
-  readonly k: Tensor;
-  readonly v: Tensor;
-  readonly errors: KeyErrors | null;
-  readonly low: { readonly k: Tensor; readonly v: Tensor } | null;
+/** K and V recomputed in double-double, as two words each. */
+export interface DoubleKeys<T> {
+  readonly k: T;
+  readonly v: T;
+  readonly low: { readonly k: T; readonly v: T };
 }
 
-/** The case's own K and V, or those recomputed in double-double. */
-export function doubleKeys(kernels: KernelModule, attentionCase: AttentionCase): DoubleKeys {
-  const { parameters: p, inputs } = attentionCase;
-  const { dim_y, batch, kv_heads: heads, seq_kv: n } = p;
-  if (dim_y === undefined) {
-    const { k, v } = inputs;
-    if (k === undefined || v === undefined) throw new RangeError('"k", "v" expected tensors');
-    return { k, v, errors: null, low: null };
-  }
+/** Each word made something else. */
+export const keyWords = <T, U>({ k, v, low }: DoubleKeys<T>, f: (word: T) => U): DoubleKeys<U> => ({
+  k: f(k),
+  v: f(v),
+  low: { k: f(low.k), v: f(low.v) },
+});
+
+/** K and V recomputed in double-double; null where they are given. */
+export function doubleKeys(
+  kernels: KernelModule,
+  attentionCase: AttentionCase,
+): (DoubleKeys<Tensor> & { readonly errors: KeyErrors }) | null {
+  const { dim_y, batch, kv_heads: heads, seq_kv: n, ...p } = attentionCase.parameters;
+  if (dim_y === undefined) return null;
   const y = exactMatrix(attentionCase, 'y', dim_y);
   const project = (name: 'w_k' | 'w_v', width: number) => {
     const shape = [batch, heads, n, width] as const;

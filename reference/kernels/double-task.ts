@@ -5,7 +5,7 @@
  * @module
  */
 import { DOUBLE_RANGE, type DoubleWork, doubleBackward, finishSums } from './double-backward.ts';
-import type { DoubleProblem } from './double-features.ts';
+import { type DoubleKeys, type DoubleProblem, keyWords } from './double-features.ts';
 import { type DoubleRows, doubleForward } from './double-forward.ts';
 import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
 import type { HeadRows } from './head-rows.ts';
@@ -17,7 +17,7 @@ import { type FlatCase, type FlatTensor, type OpenRange, problemOf, tensorIn } f
 /** A case with K and V as they are given or were recomputed, that can be sent to another thread. */
 export interface FlatDoubleCase {
   readonly flat: FlatCase;
-  readonly low: { readonly k: FlatTensor; readonly v: FlatTensor } | null;
+  readonly keys: DoubleKeys<FlatTensor> | null;
 }
 
 export interface DoubleForwardTask {
@@ -41,12 +41,12 @@ export type DoubleTask = DoubleForwardTask | DoubleBackwardTask;
 
 /** The case as the kernels see it, from flat arrays. */
 export function doubleProblemOf(
-  { flat, low }: FlatDoubleCase,
+  { flat, keys }: FlatDoubleCase,
   openRange: OpenRange,
 ): DoubleProblem {
   const reader = (tensor: FlatTensor) => rowReader(tensorIn(tensor, openRange));
-  const words = low === null ? null : { k: reader(low.k), v: reader(low.v) };
-  return { ...problemOf(flat, openRange), low: words };
+  const words = keys === null ? { low: null } : keyWords(keys, reader);
+  return { ...problemOf(flat, openRange), ...words };
 }
 
 /** The rows of the heads that share KV head `head`, TILE at a time. */

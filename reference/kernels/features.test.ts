@@ -1,45 +1,192 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { drawCase } from '../draw-case.ts';
-import { forEachIndex, rangedTensor, type Tensor, toFlat } from '../tensor.ts';
-import { recomputedKeys } from './features.ts';
+import { type CaseChanges, drawCase } from '../draw-case.ts';
+import { rangedTensor, toFlat } from '../tensor.ts';
+import { type Certified, certify } from './certify.ts';
+import { certifyDouble } from './double-certify.ts';
+import { byKey, findKeyErrors, keyReaders, matrixOf, newKeyErrors } from './features.ts';
+import { emptyResults, forwardBlock, GROUP, ROW_BLOCK, type RowPart } from './forward.ts';
+import { forwardByParts } from './forward-parts.ts';
+import { product, transposed } from './matrix.ts';
 import { kernelModule } from './module.ts';
+import { kernelProblem, readRows, TILE } from './problem.ts';
+import type { RowReader } from './source.ts';
+
+/** Of the bits of an array. */
+const digest = (data: ArrayLike<number>): string =>
+  createHash('sha256')
+    .update(new Uint8Array(Float64Array.from(data).buffer))
+    .digest('hex');
 
 const plain = (length: number) => new Float64Array(length);
 
-describe('recomputed keys', () => {
-  // More keys than are recomputed at a time, and neither a multiple of anything.
-  const c = drawCase(3, {
-    ...{ dim_y: 3, batch: 2, heads: 2, kv_heads: 2, seq_q: 1, seq_kv: 2101, gradients: false },
-    ...{ head_dim: 5, head_dim_v: 3 },
-  });
-  const { k, v, errors } = recomputedKeys(kernelModule(), c, plain);
+/** The case as the kernels see it, its errors found. */
+function problemOf(c: ReturnType<typeof drawCase>) {
+  const { batch, kv_heads } = c.parameters;
+  const errors = newKeyErrors(c, plain);
+  for (let head = 0; head < batch * kv_heads; head++) {
+    for (const name of ['w_k', 'w_v'] as const) findKeyErrors(c, errors, name, head);
+  }
+  return kernelProblem(c, keyReaders(c), errors);
+}
 
-  it('are the rows of Y W of each head, within their errors, however many', () => {
-    const { y, w_k, w_v } = c.inputs;
-    const check = (tensor: Tensor, w: Tensor, error: Float64Array, norms: Float64Array) => {
-      const [, heads = 0, , width = 0] = tensor.shape;
-      forEachIndex(tensor.shape, ([b = 0, h = 0, j = 0, e = 0]) => {
-        const terms = [0, 1, 2].map((n) => y!.get(b, j, n) * w.get(n, h * width + e));
-        const off = Math.abs(tensor.get(b, h, j, e) - (terms[0]! + terms[1]! + terms[2]!));
-        const bound = error[(b * heads + h) * width + e]!;
-        // The sum here is itself off by as much.
-        if (off > 2 * bound || bound > 1e-12) throw new Error(`${[b, h, j, e]}: ${off} ${bound}`);
-        if (bound > norms[b * heads + h]!) throw new Error(`${[b, h]}: ${bound}`);
-      });
-    };
-    check(k, w_k!, errors.key, errors.keyNorm);
-    check(v, w_v!, errors.value, errors.valueNorm);
-  });
-
-  it('have the same bits when the features are read in ranges', () => {
-    const data = Float64Array.from(toFlat(c.inputs.y!));
+/** The same case, its features in storage that is read in ranges. */
+function inRanges(c: ReturnType<typeof drawCase>) {
+  const inputs = { ...c.inputs };
+  for (const name of ['y', 'w_k', 'w_v'] as const) {
+    const data = Float64Array.from(toFlat(c.inputs[name]!));
     const read = (start: number, target: Float64Array) =>
       target.set(data.subarray(start, start + target.length));
     const storage = { length: data.length, format: null, get: (n: number) => data[n]!, read };
-    const y = rangedTensor(storage, c.inputs.y!.shape);
-    const ranged = recomputedKeys(kernelModule(), { ...c, inputs: { ...c.inputs, y } }, plain);
-    expect(ranged.k.data).toEqual(k.data);
-    expect(ranged.v.data).toEqual(v.data);
-    expect(ranged.errors).toEqual(errors);
+    inputs[name] = rangedTensor(storage, c.inputs[name]!.shape);
+  }
+  return { ...c, inputs };
+}
+
+describe('recomputed keys', () => {
+  const shape = { dim_y: 3, batch: 2, heads: 4, kv_heads: 2, gradients: false };
+  // Neither a multiple of anything; more keys than errors are found of at a time.
+  const c = drawCase(3, { ...shape, seq_q: 1, seq_kv: 701, head_dim: 5, head_dim_v: 3 });
+  const { parameters: p } = c;
+  const { k, v, keyErrors } = problemOf(c);
+  const everyKey = Array.from({ length: p.seq_kv }, (_, j) => j);
+
+  const rowsOf = (reader: RowReader, b: number, g: number, keys: readonly number[]) => {
+    const rows = new Float64Array(keys.length * reader.width);
+    readRows(reader, b, g, keys, rows, reader.width);
+    return rows;
+  };
+
+  it('are the rows of Y W of each head, within their errors, and those are small', () => {
+    const { y, w_k, w_v } = c.inputs;
+    for (let head = 0; head < 4; head++) {
+      const [b, g] = [Math.floor(head / 2), head % 2];
+      for (const [reader, w, errors, norms] of [
+        [k, w_k!, keyErrors!.key, keyErrors!.keyNorm],
+        [v, w_v!, keyErrors!.value, keyErrors!.valueNorm],
+      ] as const) {
+        rowsOf(reader, b, g, everyKey).forEach((x, n) => {
+          const [j, e] = [Math.floor(n / reader.width), n % reader.width];
+          const terms = [0, 1, 2].map((t) => y!.get(b, j, t) * w.get(t, g * reader.width + e));
+          const off = Math.abs(x - (terms[0]! + terms[1]! + terms[2]!));
+          const bound = errors[head * reader.width + e]!;
+          // The sum here is itself off by as much.
+          if (off > 2 * bound || bound > 1e-12) throw new Error(`${[head, j, e]}: ${off} ${bound}`);
+          if (bound > norms[head]!) throw new Error(`${head}: ${bound}`);
+        });
+      }
+    }
+  });
+
+  it('are the same whichever are read together, and where rows are longer', () => {
+    const whole = rowsOf(k, 1, 1, everyKey);
+    const few = [0, 3, 127, 128, 700];
+    expect([...rowsOf(k, 1, 1, few)]).toEqual(
+      few.flatMap((j) => [...whole.subarray(j * 5, j * 5 + 5)]),
+    );
+    const row = new Float64Array(7);
+    k.row(1, 1, 128, row, 1);
+    expect([...row]).toEqual([0, ...whole.subarray(640, 645), 0]);
+    const wide = new Float64Array(16);
+    readRows(k, 1, 1, [128, 3], wide, 8);
+    expect([...wide.subarray(0, 5)]).toEqual([...whole.subarray(640, 645)]);
+    expect([...wide.subarray(8, 13)]).toEqual([...whole.subarray(15, 20)]);
+  });
+
+  it('have the same bits when the features are read in ranges', () => {
+    const ranged = problemOf(inRanges(c));
+    expect(rowsOf(ranged.k, 1, 0, everyKey)).toEqual(rowsOf(k, 1, 0, everyKey));
+    expect(rowsOf(ranged.v, 0, 1, everyKey)).toEqual(rowsOf(v, 0, 1, everyKey));
+    expect(ranged.keyErrors).toEqual(keyErrors);
+  });
+});
+
+describe('the forward pass over recomputed keys', () => {
+  // Three parts of the keys, the last of them short; maxima that rise from part to part.
+  const long = 2 * GROUP * TILE + 300;
+  const changes: CaseChanges = {
+    ...{ dim_y: 3, batch: 1, heads: 6, kv_heads: 1, seq_q: 130, seq_kv: long, scale: 1 },
+    ...{ head_dim: 6, head_dim_v: 3, gradients: false, causal: 'bottom-right' },
+    ...{ bias: [1, 1, 1, long], window: [9000, long] },
+    adjust: ({ bias }) => {
+      for (let j = 0; j < long; j++)
+        bias?.set(0, 0, 0, j, j % 1000 === 7 ? Math.fround(j / 400) : 0);
+    },
+  };
+
+  it.each([
+    [false, false],
+    [true, true],
+  ])('has the bits of each block by itself: sink %s, sizes %s', (sink, sized) => {
+    const c = drawCase(6, { ...changes, sink });
+    const problem = problemOf(c);
+    const tiles = Array.from({ length: 6 }, (_, h): RowPart[] => [
+      { h, rows: Array.from({ length: TILE }, (_, i) => i), at: h * 130 },
+      { h, rows: [128, 129], at: h * 130 + TILE },
+    ]).flat();
+    const blocks = [tiles.slice(0, 3), tiles.slice(3, 7), tiles.slice(7)];
+    expect(blocks.every((b) => b.flatMap(({ rows }) => rows).length < 2 * ROW_BLOCK)).toBe(true);
+    const [together, alone] = [0, 1].map(() => emptyResults(6 * 130, 3, plain, sized));
+    forwardByParts(kernelModule(), problem, [0, 0], blocks, together!);
+    for (const block of blocks) forwardBlock(kernelModule(), problem, [0, 0], block, alone!);
+    expect(together).toEqual(alone);
+    expect(together!.out.some((x) => x !== 0)).toBe(true);
+    expect(together!.outRadius.every((r) => r < 1)).toBe(true);
+  });
+});
+
+describe('the backward pass over recomputed keys', () => {
+  // Two parts of the keys and two slabs of features, the last of each short.
+  const shape = { batch: 2, heads: 2, kv_heads: 2, seq_q: 3, head_dim: 128, head_dim_v: 128 };
+  const c = drawCase(8, { ...shape, dim_y: 515, seq_kv: 1100, scale: 0.002 });
+  const certified = certify(c);
+  const bytes = (given: Certified) =>
+    Object.entries(given).map(([name, { mid, radius }]) => [
+      name,
+      ...[mid, radius].map(({ data }) => digest(data as Float64Array)),
+    ]);
+
+  it('encloses what double-double finds, part by part, and is not far wider', () => {
+    const double = certifyDouble(c);
+    for (const [name, { mid, radius }] of Object.entries(certified)) {
+      const { high, low, radius: rest } = double[name as keyof typeof double]!;
+      const radii = radius.data as Float64Array;
+      let worst = 0;
+      (mid.data as Float64Array).forEach((x, n) => {
+        if (!(rest[n]! < radii[n]! * 2 ** -20)) throw new Error(`${name}[${n}]: ${rest[n]}`);
+        worst = Math.max(worst, Math.abs(x - high[n]! - low[n]!) / radii[n]!);
+      });
+      expect([name, worst < 1 - 2 ** -20, worst > 1e-6]).toEqual([name, true, true]);
+    }
+  });
+
+  it('gives dQ, dK and dV the bits that they have where nothing goes on', () => {
+    const wants = ['d_q', 'd_k', 'd_v'] as const;
+    const alone = certify({ ...c, parameters: { ...c.parameters, wants: [...wants] } });
+    for (const name of wants) {
+      expect(digest(certified[name]!.mid.data)).toBe(digest(alone[name]!.mid.data));
+      expect(digest(certified[name]!.radius.data)).toBe(digest(alone[name]!.radius.data));
+    }
+  });
+
+  it('counts for dW the roundings of all parts', () => {
+    const { batch, kv_heads, seq_kv, head_dim } = c.parameters;
+    const { mid, radius } = certified.d_k!;
+    const form = [batch, kv_heads, seq_kv, head_dim] as const;
+    const gradient = {
+      ...{ rows: batch * seq_kv, columns: kv_heads * head_dim },
+      value: byKey(mid.data as Float64Array, form),
+      error: byKey(radius.data as Float64Array, form),
+    };
+    const whole = product(kernelModule(), transposed(matrixOf(c, 'y', 515)), gradient);
+    const radii = certified.d_w_k!.radius.data;
+    // Only the order in which errors are added is another.
+    const off = whole.error.map((error, n) => Math.abs(radii[n]! / error - 1));
+    expect(Math.max(...off.subarray(0, 1e5))).toBeLessThan(1e-6);
+  });
+
+  it('gives the same bits on two threads, and when the features are read in ranges', () => {
+    expect(bytes(certify(c, { threads: 2 }))).toEqual(bytes(certified));
+    expect(bytes(certify(inRanges(c)))).toEqual(bytes(certified));
   });
 });

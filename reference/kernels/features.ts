@@ -1,19 +1,31 @@
 /**
- * Recomputation with errors: K and V from the features, and the gradients through them. spec (24)-(26)
+ * Recomputation with errors: K and V from the features, tile by tile as they are read. spec (24)
  * @module
  */
 import type { AttentionCase, InputName } from '../case.ts';
-import { elementCount, isRanged, type Tensor, tensorOf, toFlat } from '../tensor.ts';
-import type { Sums } from './backward.ts';
-import { type Matrix, product, transposed } from './matrix.ts';
-import type { KernelModule } from './module.ts';
-import { type KeyErrors, TILE } from './problem.ts';
+import { type Tensor, toFlat, viewOf } from '../tensor.ts';
+import { DEPTH, type Matrix, plainProduct, productErrors } from './matrix.ts';
+import { featureModule } from './module.ts';
+import { type KernelProblem, type KeyErrors, readRows } from './problem.ts';
 import { norm } from './radius.ts';
+import { type Room, reusedRoom } from './room.ts';
+import { clean, type Gather, type RowReader, rowReader } from './source.ts';
 
-export function matrixOf({ inputs }: AttentionCase, name: InputName, columns: number): Matrix {
+/** What is asked of a case here. */
+type Question = Pick<AttentionCase, 'parameters' | 'inputs'>;
+
+export function inputOf({ inputs }: Pick<AttentionCase, 'inputs'>, name: InputName): Tensor {
   const tensor = inputs[name];
   if (tensor === undefined) throw new RangeError(`"${name}" expected a tensor, got none`);
-  const value = Float64Array.from(toFlat(tensor));
+  return tensor;
+}
+
+export function matrixOf(
+  attentionCase: Pick<AttentionCase, 'inputs'>,
+  name: InputName,
+  columns: number,
+): Matrix {
+  const value = Float64Array.from(toFlat(inputOf(attentionCase, name)));
   return { rows: value.length / columns, columns, value, error: null };
 }
 
@@ -34,112 +46,112 @@ export function byKey(
   return to;
 }
 
-/** Keys that are recomputed at a time. */
-const PART = 16 * TILE;
-
-/** The features of some keys of a batch entry, [count, dim_y]. */
-function featureRows(y: Tensor, b: number, first: number, count: number): Matrix {
-  const { data, shape, offset } = y;
-  const [, n = 0, columns = 0] = shape;
-  const value = new Float64Array(count * columns);
-  if (isRanged(data) && offset === 0 && data.length === elementCount(shape)) {
-    data.read((b * n + first) * columns, value);
-  } else {
-    for (let at = 0; at < value.length; at++) {
-      value[at] = y.get(b, first + Math.floor(at / columns), at % columns);
-    }
-  }
-  return { rows: count, columns, value, error: null };
+/** `count` columns of Y [B, Skv, dim_y] from `first` on, by key. */
+export function featureReader(y: Tensor, first: number, count: number): RowReader {
+  const [batch = 0, n = 0] = y.shape;
+  const [s0 = 0, s1 = 0, s2 = 0] = y.stride;
+  return rowReader(viewOf(y, [batch, 1, n, count], [s0, 0, s1, s2], first * s2), 'row');
 }
 
-/** K or V [B, Hkv, Skv, width], and its errors over the keys of a head. */
-interface Projected {
-  readonly value: Float64Array;
-  /** Largest of each component, [B·Hkv, width]; largest norm, [B·Hkv]. */
-  readonly byComponent: Float64Array;
-  readonly norms: Float64Array;
+/** A part of W [dim_y, Hkv·width]. */
+export function weights(
+  w: Tensor,
+  [row, rows]: readonly [number, number],
+  [column, columns]: readonly [number, number],
+  room: Room,
+): Matrix {
+  const [s0 = 0, s1 = 0] = w.stride;
+  const view = viewOf(w, [1, 1, rows, columns], [0, 0, s0, s1], row * s0 + column * s1);
+  const value = room('weights', rows * columns);
+  const all = Array.from({ length: rows }, (_, e) => e);
+  readRows(rowReader(view, 'row'), 0, 0, all, value, columns);
+  return { rows, columns, value, error: null };
 }
 
-/** Rows of Y W, [keys, Hkv·width], to their places in K or V, from key `first` of batch entry `b` on. */
-function place(
-  { value, byComponent, norms }: Projected,
-  rows: Sums,
-  [b, first]: readonly [number, number],
-  [heads, n, width]: readonly [number, number, number],
-): void {
-  for (let from = 0; from < rows.value.length; from += width) {
-    const at = from / width;
-    const [head, key] = [b * heads + (at % heads), first + Math.floor(at / heads)];
-    value.set(rows.value.subarray(from, from + width), (head * n + key) * width);
-    let squares = 0;
-    for (let c = 0; c < width; c++) {
-      const x = rows.error[from + c] ?? 0;
-      squares += x * x;
-      byComponent[head * width + c] = Math.max(byComponent[head * width + c] ?? 0, x);
-    }
-    norms[head] = Math.max(norms[head] ?? 0, norm(squares, width));
-  }
+/** The weights of one head: its columns of W. */
+function headWeights(w: Tensor, g: number, width: number, room: Room): Matrix {
+  return weights(w, [0, w.shape[0] ?? 0], [g * width, width], room);
 }
 
-/**
- * K and V as computed, with bounds of their errors. PART keys at a time: beside K and V themselves, only
- * as much is held as those need.
- */
-export function recomputedKeys(
-  kernels: KernelModule,
-  attentionCase: AttentionCase,
-  allocate: (length: number) => Float64Array,
-): { k: Tensor; v: Tensor; errors: KeyErrors } {
-  const { batch, kv_heads: heads, seq_kv: n, ...p } = attentionCase.parameters;
-  const { head_dim: d, head_dim_v: dv } = p;
-  const { y } = attentionCase.inputs;
-  if (y === undefined) throw new RangeError('"y" expected a tensor, got none');
-  const project = (name: 'w_k' | 'w_v', width: number) => {
-    const w = matrixOf(attentionCase, name, heads * width);
-    const byComponent = new Float64Array(batch * heads * width);
-    const norms = new Float64Array(batch * heads);
-    const to = { value: allocate(batch * heads * n * width), byComponent, norms };
-    for (let b = 0; b < batch; b++) {
-      for (let first = 0; first < n; first += PART) {
-        const rows = product(kernels, featureRows(y, b, first, Math.min(PART, n - first)), w);
-        place(to, rows, [b, first], [heads, n, width]);
-      }
+/** K or V of a case as they are read: rows of Y W, computed anew each time. */
+function recomputedReader(y: Tensor, w: Tensor, width: number): RowReader {
+  const [, , dim = 0] = y.shape;
+  const features = featureReader(y, 0, dim);
+  const room = reusedRoom();
+  // One head's at a time: they are read head by head.
+  let head: Matrix | null = null;
+  let of = -1;
+  const gather: Gather = (b, g, indices, target, step) => {
+    const count = indices.length;
+    if (head === null || of !== g) head = headWeights(w, g, width, room);
+    of = g;
+    const rows = room('rows', count * dim);
+    readRows(features, b, 0, indices, rows, dim);
+    const value = plainProduct(featureModule(), rows, head.value, [count, width, dim], room);
+    clean(value, 0, value.length);
+    for (let r = 0; r < count; r++) {
+      target.set(value.subarray(r * width, (r + 1) * width), r * step);
     }
-    return { ...to, tensor: tensorOf<number>(to.value, [batch, heads, n, width]) };
   };
-  const [k, v] = [project('w_k', d), project('w_v', dv)];
+  const row: RowReader['row'] = (b, g, index, target, at) =>
+    gather(b, g, [index], target.subarray(at, at + width), width);
+  return { width, row, block: null, gather };
+}
+
+/** K and V of the case by their rows: its own, or recomputed as they are read. */
+export function keyReaders(attentionCase: Question): Pick<KernelProblem, 'k' | 'v'> {
+  const { head_dim, head_dim_v, dim_y } = attentionCase.parameters;
+  const input = (name: InputName) => inputOf(attentionCase, name);
+  if (dim_y === undefined) return { k: rowReader(input('k')), v: rowReader(input('v')) };
+  const y = input('y');
   return {
-    k: k.tensor,
-    v: v.tensor,
-    errors: { keyNorm: k.norms, valueNorm: v.norms, key: k.byComponent, value: v.byComponent },
+    k: recomputedReader(y, input('w_k'), head_dim),
+    v: recomputedReader(y, input('w_v'), head_dim_v),
   };
 }
 
-/** dY, dW_K and dW_V from dK and dV. spec (25), (26) */
-export function featureGradients(
-  kernels: KernelModule,
-  attentionCase: AttentionCase,
-  dK: Sums,
-  dV: Sums,
-): { dY: Sums; dWK: Sums; dWV: Sums } {
-  const { batch, kv_heads: heads, seq_kv: n, ...p } = attentionCase.parameters;
-  const { dim_y = 0, head_dim: d, head_dim_v: dv } = p;
-  const y = transposed(matrixOf(attentionCase, 'y', dim_y));
-  const through = (name: 'w_k' | 'w_v', width: number, { value, error }: Sums) => {
-    const shape = [batch, heads, n, width] as const;
-    const gradient: Matrix = {
-      rows: batch * n,
-      columns: heads * width,
-      value: byKey(value, shape),
-      error: byKey(error, shape),
-    };
-    const w = transposed(matrixOf(attentionCase, name, heads * width));
-    return { dY: product(kernels, gradient, w), dW: product(kernels, y, gradient) };
+export function newKeyErrors(
+  { parameters: p }: Question,
+  allocate: (length: number) => Float64Array,
+): KeyErrors {
+  const heads = p.batch * p.kv_heads;
+  return {
+    keyNorm: allocate(heads),
+    valueNorm: allocate(heads),
+    key: allocate(heads * p.head_dim),
+    value: allocate(heads * p.head_dim_v),
   };
-  const [k, v] = [through('w_k', d, dK), through('w_v', dv, dV)];
-  const value = k.dY.value.map((x, at) => x + (v.dY.value[at] ?? 0));
-  const error = k.dY.error.map(
-    (x, at) => x + (v.dY.error[at] ?? 0) + Math.abs(value[at] ?? 0) * 2 ** -53,
-  );
-  return { dY: { value, error }, dWK: k.dW, dWV: v.dW };
+}
+
+/** Bounds of the errors of K (or V) as recomputed, over all keys of a head, which is `head` of [B·Hkv]. */
+export function findKeyErrors(
+  attentionCase: Question,
+  errors: KeyErrors,
+  name: 'w_k' | 'w_v',
+  head: number,
+): void {
+  const { kv_heads, seq_kv, dim_y = 0, head_dim, head_dim_v } = attentionCase.parameters;
+  const width = name === 'w_k' ? head_dim : head_dim_v;
+  const [byComponent, norms] =
+    name === 'w_k' ? [errors.key, errors.keyNorm] : [errors.value, errors.valueNorm];
+  const room = reusedRoom();
+  const w = headWeights(inputOf(attentionCase, name), head % kv_heads, width, room);
+  const features = featureReader(inputOf(attentionCase, 'y'), 0, dim_y);
+  for (let first = 0; first < seq_kv; first += DEPTH) {
+    const rows = Math.min(DEPTH, seq_kv - first);
+    const keys = Array.from({ length: rows }, (_, n) => first + n);
+    const value = room('rows', rows * dim_y);
+    readRows(features, Math.floor(head / kv_heads), 0, keys, value, dim_y);
+    const y: Matrix = { rows, columns: dim_y, value, error: null };
+    const found = productErrors(featureModule(), y, w, room);
+    for (let from = 0; from < found.length; from += width) {
+      let squares = 0;
+      for (let c = 0; c < width; c++) {
+        const x = found[from + c] ?? 0;
+        squares += x * x;
+        byComponent[head * width + c] = Math.max(byComponent[head * width + c] ?? 0, x);
+      }
+      norms[head] = Math.max(norms[head] ?? 0, norm(squares, width));
+    }
+  }
 }

@@ -97,7 +97,7 @@ type Views = Record<
   Tile
 >;
 
-interface Tiles extends Views {
+export interface Tiles extends Views {
   /** Columns summed for each row: those of V and, where they are wanted, those of |V| beside them. */
   readonly columns: number;
   /** Groups of tiles of keys; 0 where all are one, and need no sums of their own. */
@@ -144,7 +144,7 @@ export interface RowPart {
 }
 
 /** A part of a block, and what it has seen: bounds over all its tiles of keys not wholly masked. */
-interface RowTile extends RowPart {
+export interface RowTile extends RowPart {
   /** Place of the first row in the block, a multiple of four. */
   readonly start: number;
   tiles: number;
@@ -270,27 +270,23 @@ function closeGroup({ run }: KernelModule, t: Tiles, maxima: Float64Array): void
   join(t.wholeSize.view, t.size.view, factors, t.columns);
 }
 
-/** Every tile of keys, a group of them at a time; leaves the whole sums in `out` and `size`. */
-function absorbAll(
+/** The tiles of keys from `first`, a group's beginning, to `end`, a group's end or the last key's. */
+export function absorbAll(
   kernels: KernelModule,
   problem: KernelProblem,
-  t: Tiles,
+  { t, tiles }: OpenBlock,
   at: readonly [number, number],
-  tiles: readonly RowTile[],
+  [first, end]: readonly [number, number],
 ): void {
-  const { seq_kv } = problem.parameters;
   const maxima = t.factors.view.map((_, r) => t.state.view[r * 3] ?? 0);
-  for (let first = 0; first < seq_kv; first += TILE) {
-    const end = Math.min(first + TILE, seq_kv);
-    const keys = Array.from({ length: end - first }, (_, n) => first + n);
+  for (let start = first; start < end; start += TILE) {
+    const next = Math.min(start + TILE, end);
+    const keys = Array.from({ length: next - start }, (_, n) => start + n);
     absorbKeys(kernels, problem, t, at, tiles, keys);
-    if (t.groups > 0 && (end === seq_kv || end % (GROUP * TILE) === 0)) {
+    if (t.groups > 0 && (next === end || next % (GROUP * TILE) === 0)) {
       closeGroup(kernels, t, maxima);
     }
   }
-  if (t.groups === 0) return;
-  t.out.view.set(t.wholeOut.view);
-  t.size.view.set(t.wholeSize.view);
 }
 
 /** One row's outputs and radii from its state and sums. */
@@ -364,8 +360,15 @@ function copyOutput(
   }
 }
 
-/** The parts laid out in a block, each from a multiple of four on, and the rows that takes. */
-function tilesOfBlock(parts: readonly RowPart[]): { tiles: RowTile[]; count: number } {
+/** Rows that go through the keys together. */
+export interface Block {
+  readonly tiles: readonly RowTile[];
+  /** Places for rows. */
+  readonly count: number;
+}
+
+/** The parts laid out in a block, each from a multiple of four on. */
+export function blockOf(parts: readonly RowPart[]): Block {
   let count = 0;
   const tiles = parts.map((part): RowTile => {
     const start = count;
@@ -393,22 +396,39 @@ function loadQueries(
   return t.squares.view.slice(0, rows.length);
 }
 
-/**
- * Certified forward of some rows of the heads that share KV head (b, g), over all keys: each tile of
- * keys is read and packed once for all of them. No bit of a row depends on the other parts.
- */
-export function forwardBlock(
+/** A block in the kernels' memory. */
+export interface OpenBlock extends Block {
+  readonly t: Tiles;
+  /** Squares of the queries' norms, tile by tile. */
+  readonly queries: readonly Float64Array[];
+}
+
+/** Lays out a block and loads its queries; its rows have seen nothing but their sink. */
+export function openBlock(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  b: number,
+  block: Block,
+  sized: boolean,
+): OpenBlock {
+  const t = layOut(kernels, problem, block.count, sized);
+  const queries = block.tiles.map((tile) => loadQueries(kernels, problem, t, b, tile));
+  return { ...block, t, queries };
+}
+
+/** The outputs of a block that has seen all keys. */
+export function finishBlock(
   kernels: KernelModule,
   problem: KernelProblem,
   [b, g]: readonly [number, number],
-  parts: readonly RowPart[],
+  { t, tiles, queries }: OpenBlock,
   results: RowResults,
 ): void {
   const { parameters: p, width, valueWidth, sink, keyErrors } = problem;
-  const { tiles, count } = tilesOfBlock(parts);
-  const t = layOut(kernels, problem, count, results.valueSizes !== null);
-  const queries = tiles.map((tile) => loadQueries(kernels, problem, t, b, tile));
-  absorbAll(kernels, problem, t, [b, g], tiles);
+  if (t.groups > 0) {
+    t.out.view.set(t.wholeOut.view);
+    t.size.view.set(t.wholeSize.view);
+  }
   const head = b * p.kv_heads + g;
   const keyError = keyErrors === null ? 0 : (keyErrors.keyNorm[head] ?? 0);
   if (keyErrors !== null) {
@@ -430,6 +450,23 @@ export function forwardBlock(
       finishRow(kernels, problem, t, seen.start + r, score, seen, { results, at: seen.at + r });
     });
   });
+}
+
+/**
+ * Certified forward of some rows of the heads that share KV head (b, g), over all keys: each tile of
+ * keys is read and packed once for all of them. No bit of a row depends on the other parts.
+ */
+export function forwardBlock(
+  kernels: KernelModule,
+  problem: KernelProblem,
+  at: readonly [number, number],
+  parts: readonly RowPart[],
+  results: RowResults,
+): void {
+  const sized = results.valueSizes !== null;
+  const block = openBlock(kernels, problem, at[0], blockOf(parts), sized);
+  absorbAll(kernels, problem, block, at, [0, problem.parameters.seq_kv]);
+  finishBlock(kernels, problem, at, block, results);
 }
 
 /** Certified forward of at most ROW_BLOCK rows of (b, h) over all keys, into results[at…]. */

@@ -6,6 +6,7 @@ import type { Sums } from './backward.ts';
 import type { KernelModule } from './module.ts';
 import { TILE } from './problem.ts';
 import { dotDepth, SLACK, TINY, U } from './radius.ts';
+import { fresh, type Room } from './room.ts';
 
 /** A row-major matrix; `error` bounds how far each element is from the matrix meant, null = exact. */
 export interface Matrix {
@@ -16,9 +17,7 @@ export interface Matrix {
 }
 
 /** Terms of a dot product that are in the kernels' memory at a time. */
-const DEPTH = 512;
-
-const tilesAlong = (extent: number, step: number): number => Math.ceil(extent / step);
+export const DEPTH = 512;
 
 /** Calls `visit` with the top left corner and size of every tile. */
 function eachTile(
@@ -41,14 +40,15 @@ function eachTile(
   }
 }
 
-/** A B, of plain arrays: [m, k]·[k, n]. */
-export function plainProduct(
+/** into += A B, of plain arrays: [m, k]·[k, n]. No bit of a row depends on the others. */
+export function addPlainProduct(
   kernels: KernelModule,
+  into: Float64Array,
   a: Float64Array,
   b: Float64Array,
   extents: readonly [number, number, number],
-): Float64Array {
-  const [m, n, k] = extents;
+): void {
+  const [, n, k] = extents;
   const t = kernels.layOut({
     a: TILE * DEPTH,
     b: DEPTH * TILE,
@@ -56,7 +56,6 @@ export function plainProduct(
     packedB: DEPTH * TILE,
     c: TILE * TILE,
   });
-  const product = new Float64Array(m * n);
   eachTile(extents, ([i = 0, j = 0, l = 0], [rows = 0, columns = 0, depth = 0]) => {
     for (let r = 0; r < rows; r++) {
       const from = (i + r) * k + l;
@@ -72,38 +71,122 @@ export function plainProduct(
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < columns; c++) {
         const to = (i + r) * n + j + c;
-        product[to] = (product[to] ?? 0) + (t.c.view[r * TILE + c] ?? 0);
+        into[to] = (into[to] ?? 0) + (t.c.view[r * TILE + c] ?? 0);
       }
     }
   });
-  return product;
+}
+
+/** A B, of plain arrays. */
+export function plainProduct(
+  kernels: KernelModule,
+  a: Float64Array,
+  b: Float64Array,
+  extents: readonly [number, number, number],
+  room = fresh,
+): Float64Array {
+  const into = room('product', extents[0] * extents[1]);
+  addPlainProduct(kernels, into, a, b, extents);
+  return into;
 }
 
 /** |x|·factor, plus its error where there is one. */
-function magnitude({ value, error }: Matrix, factor: number): Float64Array {
-  return value.map((x, n) => Math.abs(x) * factor + (error?.[n] ?? 0));
+function magnitude({ value, error }: Matrix, factor: number, to: Float64Array): Float64Array {
+  for (let n = 0; n < value.length; n++)
+    to[n] = Math.abs(value[n] ?? 0) * factor + (error?.[n] ?? 0);
+  return to;
 }
 
-/** A B with errors: `Δ(AB) ≤ (ΔA + δu|A|)(|B| + ΔB) + |A|ΔB`, and what underflow loses. */
-export function product(kernels: KernelModule, a: Matrix, b: Matrix): Sums {
+/** A product whose terms come a part at a time. */
+export interface PartialProduct {
+  readonly sums: Sums;
+  /** Terms of each element, and the DEPTHs that they are summed in. */
+  readonly terms: number;
+  readonly chunks: number;
+}
+
+export const partialProduct = (
+  elements: number,
+  terms: number,
+  chunks = Math.ceil(terms / DEPTH),
+  room = fresh,
+): PartialProduct => ({
+  sums: { value: room('sum', elements), error: room('sum error', elements) },
+  terms,
+  chunks,
+});
+
+/** `Δ(AB) ≤ (ΔA + δu|A|)(|B| + ΔB) + |A|ΔB` of some terms, added. */
+function addErrors(
+  kernels: KernelModule,
+  error: Float64Array,
+  chunks: number,
+  a: Matrix,
+  b: Matrix,
+  room: Room,
+): void {
   const extents = [a.rows, b.columns, a.columns] as const;
-  const value = plainProduct(kernels, a.value, b.value, extents);
-  const depth = (dotDepth(DEPTH) + tilesAlong(a.columns, DEPTH) + 1) * U * SLACK;
-  const error = plainProduct(kernels, magnitude(a, depth), magnitude(b, 1), extents);
-  if (b.error !== null) {
-    const second = plainProduct(kernels, magnitude({ ...a, error: null }, 1), b.error, extents);
-    second.forEach((x, n) => {
-      error[n] = (error[n] ?? 0) + x;
-    });
-  }
-  const lost = (a.columns + 2) * 4 * TINY;
-  return { value, error: error.map((x) => x * SLACK + lost) };
+  const depth = (dotDepth(DEPTH) + chunks + 1) * U * SLACK;
+  const sizes = room('sizes', a.value.length);
+  const sizesB = magnitude(b, 1, room('other sizes', b.value.length));
+  addPlainProduct(kernels, error, magnitude(a, depth, sizes), sizesB, extents);
+  if (b.error === null) return;
+  magnitude({ ...a, error: null }, 1, sizes);
+  addPlainProduct(kernels, error, sizes, b.error, extents);
+}
+
+/** Adds A B: some of the terms. */
+export function addTerms(
+  kernels: KernelModule,
+  { sums, chunks }: PartialProduct,
+  a: Matrix,
+  b: Matrix,
+  room = fresh,
+): void {
+  const extents = [a.rows, b.columns, a.columns] as const;
+  addPlainProduct(kernels, sums.value, a.value, b.value, extents);
+  addErrors(kernels, sums.error, chunks, a, b, room);
+}
+
+/** Rounds the errors of a product of so many terms outward, with what underflow loses. */
+function outward(error: Float64Array, terms: number): void {
+  const lost = (terms + 2) * 4 * TINY;
+  for (let n = 0; n < error.length; n++) error[n] = (error[n] ?? 0) * SLACK + lost;
+}
+
+/** The whole product, once all terms are in; ends it. */
+export function wholeProduct({ sums, terms }: PartialProduct): Sums {
+  outward(sums.error, terms);
+  return sums;
+}
+
+/** A B with errors. */
+export function product(kernels: KernelModule, a: Matrix, b: Matrix): Sums {
+  const whole = partialProduct(a.rows * b.columns, a.columns);
+  addTerms(kernels, whole, a, b);
+  return wholeProduct(whole);
+}
+
+/** The errors alone of A B. */
+export function productErrors(
+  kernels: KernelModule,
+  a: Matrix,
+  b: Matrix,
+  room = fresh,
+): Float64Array {
+  const error = room('errors', a.rows * b.columns);
+  addErrors(kernels, error, Math.ceil(a.columns / DEPTH), a, b, room);
+  outward(error, a.columns);
+  return error;
 }
 
 /** The transposed matrix, copied. */
-export function transposed({ rows, columns, value, error }: Matrix): Matrix {
-  const turn = (from: Float64Array): Float64Array => {
-    const to = new Float64Array(from.length);
+export function transposed(
+  { rows, columns, value, error }: Matrix,
+  room = fresh,
+  name = 'turned',
+): Matrix {
+  const turn = (from: Float64Array, to: Float64Array): Float64Array => {
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c] ?? 0;
     }
@@ -112,7 +195,7 @@ export function transposed({ rows, columns, value, error }: Matrix): Matrix {
   return {
     rows: columns,
     columns: rows,
-    value: turn(value),
-    error: error === null ? null : turn(error),
+    value: turn(value, room(name, value.length)),
+    error: error === null ? null : turn(error, room(`${name} error`, value.length)),
   };
 }

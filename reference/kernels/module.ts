@@ -1,7 +1,7 @@
 /**
  * The WebAssembly module of the kernels, and tiles of its memory.
  *
- * One instance per thread. Code that needs tiles lays them out anew each time: what another user
+ * One instance per thread, and one for the features. Code that needs tiles lays them out anew each time: what another user
  * left in the memory is gone, and so nobody may hold a tile across a call to somebody else.
  * @module
  */
@@ -221,9 +221,16 @@ function instantiate(): KernelModule {
 }
 
 let instance: KernelModule | null = null;
+let another: KernelModule | null = null;
 
 /** This thread's instance. */
 export function kernelModule(): KernelModule {
   instance ??= instantiate();
   return instance;
+}
+
+/** One with a memory of its own, for what is computed while `kernelModule` holds tiles: features.ts. */
+export function featureModule(): KernelModule {
+  another ??= instantiate();
+  return another;
 }

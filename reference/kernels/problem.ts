@@ -2,9 +2,10 @@
  * A case as the kernels see it: readers of its rows, its pairs, and the numbers that do not change.
  * @module
  */
-import type { AttentionCase, CaseParameters } from '../case.ts';
+import type { AttentionCase, CaseInputs, CaseParameters } from '../case.ts';
 import type { Tensor } from '../tensor.ts';
 import { U } from './radius.ts';
+import { type Room, reusedRoom } from './room.ts';
 import { type Pairs, pairsOf, type RowReader, rowReader } from './source.ts';
 
 /** Queries and keys of a tile: both multiples of four, and of the chunk of a product. */
@@ -28,6 +29,7 @@ export interface KeyErrors {
 
 export interface KernelProblem {
   readonly parameters: CaseParameters;
+  readonly inputs: CaseInputs;
   readonly pairs: Pairs;
   readonly q: RowReader;
   readonly k: RowReader;
@@ -37,6 +39,8 @@ export interface KernelProblem {
   readonly dLse: Tensor | null;
   readonly sink: Float64Array | null;
   readonly keyErrors: KeyErrors | null;
+  /** For what is under way on this thread. */
+  readonly room: Room;
   /** κ of a kept pair, computed as 1/(1 − rate), off by at most 3u of it; 1 without dropout. */
   readonly kappa: number;
   readonly kappaError: number;
@@ -54,8 +58,7 @@ export const eights = (n: number): number => Math.ceil(n / 8) * 8;
 /** The case over its own K and V, or over those recomputed. */
 export function kernelProblem(
   attentionCase: AttentionCase,
-  keys: Tensor,
-  values: Tensor,
+  { k, v }: Pick<KernelProblem, 'k' | 'v'>,
   keyErrors: KeyErrors | null,
 ): KernelProblem {
   const { parameters, inputs } = attentionCase;
@@ -64,10 +67,11 @@ export function kernelProblem(
   const dropout = dropout_keep !== undefined;
   return {
     parameters,
+    inputs,
     pairs: pairsOf(attentionCase),
     q: rowReader(q),
-    k: rowReader(keys),
-    v: rowReader(values),
+    k,
+    v,
     dOut: d_out === undefined ? null : rowReader(d_out),
     dLse: d_lse ?? null,
     sink:
@@ -75,6 +79,7 @@ export function kernelProblem(
         ? null
         : Float64Array.from({ length: parameters.heads }, (_, h) => sink.get(h)),
     keyErrors,
+    room: reusedRoom(),
     kappa: dropout ? 1 / (1 - parameters.dropout_rate) : 1,
     kappaError: dropout ? 3 * U : 0,
     width: fours(parameters.head_dim),
@@ -99,6 +104,10 @@ export function readRows(
   target: Float64Array,
   width: number,
 ): void {
+  if (reader.gather !== null) {
+    reader.gather(b, h, indices, target, width);
+    return;
+  }
   const count = indices.length;
   const first = indices[0] ?? 0;
   const adjacent = (indices[count - 1] ?? 0) - first === count - 1;

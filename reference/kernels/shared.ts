@@ -43,24 +43,21 @@ export function flatten(tensor: Tensor): FlatTensor {
   return { data: copy, shape };
 }
 
-/** The case, with the K and V to use, over shared memory and open files. */
+/** The case over shared memory and open files. */
 export function sharedCase(
   { parameters, inputs }: AttentionCase,
-  k: Tensor,
-  v: Tensor,
   keyErrors: KeyErrors | null,
 ): { flat: FlatCase; openRange: OpenRange } {
   const flat: Partial<Record<InputName, FlatTensor>> = {};
-  for (const [name, tensor] of Object.entries(inputs)) {
-    if (name !== 'k' && name !== 'v') flat[name as InputName] = flatten(tensor);
-  }
+  for (const [name, tensor] of Object.entries(inputs)) flat[name as InputName] = flatten(tensor);
   // This thread reads through the storage that it has already.
   const openRange: OpenRange = (range) => {
-    const known = [...Object.values(inputs), k, v].map(({ data }): unknown => data).filter(inFile);
+    const known = Object.values(inputs)
+      .map(({ data }): unknown => data)
+      .filter(inFile);
     const storage = known.find((one) => one.range === range);
     if (storage === undefined) throw new Error(`"${range.name}" expected an open file`);
     return storage;
   };
-  const shared = { parameters, inputs: flat, k: flatten(k), v: flatten(v), keyErrors };
-  return { flat: shared, openRange };
+  return { flat: { parameters, inputs: flat, keyErrors }, openRange };
 }

@@ -16,9 +16,20 @@ export interface RowReader {
   readonly block:
     | ((b: number, h: number, first: number, count: number, target: Float64Array) => void)
     | null;
+  /** Any rows, each `step` numbers after the other in target; null where row and block do as well. */
+  readonly gather: Gather | null;
 }
 
-function clean(target: Float64Array, from: number, to: number): void {
+export type Gather = (
+  b: number,
+  h: number,
+  indices: ArrayLike<number>,
+  target: Float64Array,
+  step: number,
+) => void;
+
+/** Elements that are not finite become 0. */
+export function clean(target: Float64Array, from: number, to: number): void {
   for (let n = from; n < to; n++) {
     const x = target[n] ?? 0;
     if (x - x !== 0) target[n] = 0;
@@ -47,8 +58,11 @@ function allFinite(
   return even + odd === 0;
 }
 
-/** Reads rows of the last axis. Elements that are not finite belong to keys that nobody sees. */
-export function rowReader(tensor: Tensor): RowReader {
+/**
+ * Reads rows of the last axis. Elements that are not finite belong to keys that nobody sees. They are
+ * looked for in a whole head at once, where much of it will be read more than once, or in each row read.
+ */
+export function rowReader(tensor: Tensor, looking: 'head' | 'row' = 'head'): RowReader {
   const { data, shape, stride, offset } = tensor;
   const width = shape[3] ?? 0;
   const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = stride;
@@ -58,12 +72,12 @@ export function rowReader(tensor: Tensor): RowReader {
       for (let c = 0; c < width; c++) target[at + c] = tensor.get(b, h, index, c);
       clean(target, at, at + width);
     };
-    return { width, row, block: null };
+    return { width, row, block: null, gather: null };
   }
   // Asked once for a head, by the thread that reads it, so that its rows need not be looked through.
   const known = new Map<number, boolean>();
   const finite = (b: number, h: number): boolean => {
-    if (isRanged(data)) return false;
+    if (isRanged(data) || looking === 'row') return false;
     const head = start(b, h, 0);
     const answer = known.get(head) ?? allFinite(data, head, shape[2] ?? 0, s2, width);
     known.set(head, answer);
@@ -82,6 +96,7 @@ export function rowReader(tensor: Tensor): RowReader {
       s2 === width
         ? (b, h, first, count, target) => copy(b, h, first, target.subarray(0, count * width))
         : null,
+    gather: null,
   };
 }
 

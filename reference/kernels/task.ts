@@ -15,8 +15,12 @@ import {
   rangeTiles,
   type ScoreListener,
   type Sums,
+  sumsWithin,
 } from './backward.ts';
+import { addFeatures, type FeaturesTask, featureUnits } from './feature-gradients.ts';
+import { findKeyErrors, keyReaders } from './features.ts';
 import { forwardBlock, ROW_BLOCK, type RowPart, type RowResults } from './forward.ts';
+import { forwardByParts } from './forward-parts.ts';
 import type { KernelModule } from './module.ts';
 import { fours, type KernelProblem, type KeyErrors, kernelProblem, TILE } from './problem.ts';
 
@@ -33,9 +37,14 @@ export type OpenRange = (range: FileRange) => RangedStorage;
 export interface FlatCase {
   readonly parameters: CaseParameters;
   readonly inputs: Partial<Record<InputName, FlatTensor>>;
-  readonly k: FlatTensor;
-  readonly v: FlatTensor;
+  /** Of K and V recomputed, once the task that finds them is done; null = both are given. */
   readonly keyErrors: KeyErrors | null;
+}
+
+/** Finds how far K and V as recomputed may be off. */
+export interface KeyErrorsTask {
+  readonly kind: 'key errors';
+  readonly keyErrors: KeyErrors;
 }
 
 export interface ForwardTask {
@@ -51,6 +60,8 @@ export interface BackwardTask {
   readonly kind: 'backward';
   readonly rows: readonly number[];
   readonly keys: readonly number[];
+  /** Of how many keys these are some. */
+  readonly keyCount: number;
   readonly results: RowResults;
   readonly deltas: Deltas;
   /** [B, Hq, rows, d], [B, Hkv, keys, d], [B, Hkv, keys, dv]; null = not wanted. */
@@ -61,7 +72,7 @@ export interface BackwardTask {
   readonly final: boolean;
 }
 
-export type Task = ForwardTask | BackwardTask;
+export type Task = KeyErrorsTask | ForwardTask | BackwardTask | FeaturesTask;
 
 /** The tensor again, over its array or its file. */
 export const tensorIn = ({ data, shape }: FlatTensor, openRange: OpenRange): Tensor =>
@@ -71,7 +82,7 @@ export const tensorIn = ({ data, shape }: FlatTensor, openRange: OpenRange): Ten
 
 /** The case as the kernels see it, from flat arrays. */
 export function problemOf(
-  { parameters, inputs, k, v, keyErrors }: FlatCase,
+  { parameters, inputs, keyErrors }: FlatCase,
   openRange: OpenRange,
 ): KernelProblem {
   const open = (tensor: FlatTensor) => tensorIn(tensor, openRange);
@@ -79,7 +90,7 @@ export function problemOf(
     Object.entries(inputs).map(([name, tensor]) => [name, open(tensor)]),
   );
   const attentionCase: AttentionCase = { parameters, inputs: tensors, judging: 'structured' };
-  return kernelProblem(attentionCase, open(k), open(v), keyErrors);
+  return kernelProblem(attentionCase, keyReaders(attentionCase), keyErrors);
 }
 
 /** How the rows of the heads that share a KV head are divided: into tiles of one head, and those into units. */
@@ -89,25 +100,36 @@ interface Division {
   readonly tiles: number;
   /** Units of a KV head. */
   readonly units: number;
+  /** Tiles of a block. */
+  readonly room: number;
 }
 
 /**
- * As few units as have room for their rows, for each reads all keys; but more where threads would stand
- * idle else.
+ * As few units as have room for their rows, for each reads all keys, and fewer still where each recomputes
+ * them; but more where threads would stand idle else.
  */
-function division({ parameters: p }: KernelProblem, { rows, threads }: ForwardTask): Division {
+function division(
+  { parameters: p, keyErrors }: KernelProblem,
+  { rows, threads }: ForwardTask,
+): Division {
   const each = Math.ceil(rows.length / TILE);
   const tiles = each * (p.heads / p.kv_heads);
   const heads = p.batch * p.kv_heads;
   const room = Math.floor(ROW_BLOCK / fours(Math.min(TILE, rows.length)));
+  if (keyErrors !== null) {
+    const units = Math.min(tiles, Math.ceil(threads / heads));
+    return { each, tiles, units, room };
+  }
   let units = Math.ceil(tiles / room);
   while (units < tiles && (heads * units) % threads > 0 && heads * units < 4 * threads) units++;
-  return { each, tiles, units };
+  return { each, tiles, units, room };
 }
 
-/** Units of a task: blocks of the query rows of each KV head's heads, or KV heads. */
+/** Units of a task: blocks of the query rows of each KV head's heads, or KV heads, or their K and V, or slabs of Y. */
 export function unitCount(problem: KernelProblem, task: Task): number {
   const { batch, kv_heads } = problem.parameters;
+  if (task.kind === 'key errors') return 2 * batch * kv_heads;
+  if (task.kind === 'features') return featureUnits(problem.parameters);
   if (task.kind === 'backward') return batch * kv_heads;
   return batch * kv_heads * division(problem, task).units;
 }
@@ -121,7 +143,7 @@ function forwardUnit(
 ): void {
   const { heads, kv_heads } = problem.parameters;
   const { rows, results } = task;
-  const { each, tiles, units } = division(problem, task);
+  const { each, tiles, units, room } = division(problem, task);
   const [head, unit] = [Math.floor(n / units), n % units];
   const [b, g] = [Math.floor(head / kv_heads), head % kv_heads];
   const [first, end] = [unit, unit + 1].map((at) => Math.floor((at * tiles) / units));
@@ -132,16 +154,14 @@ function forwardUnit(
     const at = (b * heads + h) * rows.length + start;
     parts.push({ h, rows: rows.slice(start, start + TILE), at });
   }
-  forwardBlock(kernels, problem, [b, g], parts, results);
+  const blocks: RowPart[][] = [];
+  for (let n = 0; n < parts.length; n += room) blocks.push(parts.slice(n, n + room));
+  if (problem.keyErrors !== null) forwardByParts(kernels, problem, [b, g], blocks, results);
+  else for (const block of blocks) forwardBlock(kernels, problem, [b, g], block, results);
 }
 
-function within(sums: Sums | null, start: number, length: number): Sums | null {
-  if (sums === null) return null;
-  return {
-    value: sums.value.subarray(start, start + length),
-    error: sums.error.subarray(start, start + length),
-  };
-}
+const within = (sums: Sums | null, start: number, length: number): Sums | null =>
+  sums === null ? null : sumsWithin(sums, start, length);
 
 /** The backward pass of one KV head, RANGE keys at a time. */
 function backwardHead(
@@ -152,7 +172,7 @@ function backwardHead(
   onScores: ScoreListener | null,
 ): void {
   const { kv_heads, head_dim: d, head_dim_v: dv } = problem.parameters;
-  const { rows, keys, results, deltas, dQ } = task;
+  const { rows, keys, keyCount, results, deltas, dQ } = task;
   const tiles = rangeTiles(kernels, problem, Math.min(RANGE, keys.length));
   for (let start = 0; start < keys.length; start += RANGE) {
     const part = keys.slice(start, start + RANGE);
@@ -164,7 +184,7 @@ function backwardHead(
       results,
       deltas,
       keys: part,
-      keyCount: keys.length,
+      keyCount,
       dQ,
       dK: within(task.dK, first * d, part.length * d),
       dV: within(task.dV, first * dv, part.length * dv),
@@ -182,7 +202,17 @@ export function runUnit(
   n: number,
   onScores: ScoreListener | null = null,
 ): void {
-  if (task.kind === 'backward') {
-    backwardHead(kernels, problem, task, n, onScores);
-  } else forwardUnit(kernels, problem, task, n);
+  switch (task.kind) {
+    case 'key errors':
+      findKeyErrors(problem, task.keyErrors, n % 2 === 0 ? 'w_k' : 'w_v', Math.floor(n / 2));
+      break;
+    case 'forward':
+      forwardUnit(kernels, problem, task, n);
+      break;
+    case 'backward':
+      backwardHead(kernels, problem, task, n, onScores);
+      break;
+    case 'features':
+      addFeatures(problem, task, n);
+  }
 }
