@@ -91,7 +91,7 @@ function layOut(kernels: KernelModule, problem: DoubleProblem, keys: number, sco
     facts: TILE * 8,
     byRow: TILE * 2,
     byColumn: TILE * 2,
-    slope: 8,
+    slope: TILE * 2,
     scoreHigh: scored ? pairs : 0,
     scoreLow: scored ? pairs : 0,
     scoreError: scored ? pairs : 0,

@@ -94,8 +94,8 @@ export function kappaOf({ kappaError, parameters }: KernelProblem): DoubleDouble
   return kappaError === 0 ? one : div(one, sub(one, fromNumber(parameters.dropout_rate)));
 }
 
-/** Doubles of the constants that the tiles' functions read. */
-export const CONSTANTS = 36;
+/** Doubles of the constants that the tiles' functions read, and of the room that a row's exponentials take. */
+export const CONSTANTS = 36 + 6 * TILE;
 
 /** Lays out scale, softcap, κ and the coefficients of exp; assembly/double-tile.ts. */
 export function writeConstants({ run }: KernelModule, problem: KernelProblem, tile: Tile): void {

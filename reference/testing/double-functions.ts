@@ -11,7 +11,9 @@ import {
   DOUBLE_DOUBLE_ERROR as ERROR,
   twoSum,
 } from '../arithmetic/double-double.ts';
+import { CONSTANTS } from '../kernels/double-forward.ts';
 import { kernelModule } from '../kernels/module.ts';
+import { TILE } from '../kernels/problem.ts';
 
 const decimals = big(45);
 const exactly = ({ hi, lo }: DoubleDouble) => decimals.fromNumber(hi).plus(decimals.fromNumber(lo));
@@ -47,12 +49,12 @@ function logPoint(uniform: () => number, n: number): DoubleDouble {
   return twoSum(hi ?? 1, (hi ?? 1) * (uniform() - 0.5) * 2 ** -53);
 }
 
-const BATCH = 256;
+const BATCH = TILE;
 
 /** exp of the kernels: the weights of a row of scores about the maximum 0, at most BATCH of them. */
 function kernelExp(points: readonly DoubleDouble[]): DoubleDouble[] {
   const kernels = kernelModule();
-  const t = kernels.layOut({ high: BATCH, low: BATCH, state: 4, constants: 36 });
+  const t = kernels.layOut({ high: BATCH, low: BATCH, state: 4, constants: CONSTANTS });
   points.forEach(({ hi, lo }, n) => {
     t.high.view[n] = hi;
     t.low.view[n] = lo;

@@ -255,43 +255,62 @@ function tail(r: v128): v128 {
   return f64x2.mul(sum, r);
 }
 
-export function expPair(high: usize, low: usize, table: usize): void {
-  const xh = v128.load(high);
-  const xl = v128.load(low);
-  const k = round(f64x2.mul(f64x2.max(xh, f64x2.splat(-746)), f64x2.splat(LOG2_E)));
-  const k1 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_FIRST)));
-  const k2 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_SECOND)));
-  const k3 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_THIRD)));
-  const ah = addNumberHigh(xh, xl, k1);
-  const al = addNumberLow(xh, xl, k1);
-  const bh = addNumberHigh(ah, al, k2);
-  const bl = addNumberLow(ah, al, k2);
-  const rh = addNumberHigh(bh, bl, k3);
-  const rl = addNumberLow(bh, bl, k3);
-  const c = v128.load64_splat(table);
-  const t = f64x2.add(v128.load64_splat(table, 8), tail(rh));
-  let sh = f64x2.add(c, t);
-  let sl = fastError(c, t, sh);
-  const end = table + (TERMS << 4);
-  for (let at = table + 16; at < end; at += 16) {
-    const ph = mulHigh(sh, sl, rh, rl);
-    const pl = mulLow(sh, sl, rh, rl);
+export function expRow(high: usize, low: usize, bytes: usize, table: usize): void {
+  const first = v128.load64_splat(table);
+  const firstLow = v128.load64_splat(table, 8);
+  for (let n: usize = 0, room = table + ROOM_AT; n < bytes; n += 16, room += ROOM) {
+    const xh = v128.load(high + n);
+    const xl = v128.load(low + n);
+    const k = round(f64x2.mul(f64x2.max(xh, f64x2.splat(-746)), f64x2.splat(LOG2_E)));
+    const k1 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_FIRST)));
+    const k2 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_SECOND)));
+    const k3 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_THIRD)));
+    const ah = addNumberHigh(xh, xl, k1);
+    const al = addNumberLow(xh, xl, k1);
+    const bh = addNumberHigh(ah, al, k2);
+    const bl = addNumberLow(ah, al, k2);
+    const rh = addNumberHigh(bh, bl, k3);
+    const t = f64x2.add(firstLow, tail(rh));
+    const sh = f64x2.add(first, t);
+    v128.store(room, k);
+    v128.store(room, rh, 16);
+    v128.store(room, addNumberLow(bh, bl, k3), 32);
+    v128.store(room, sh, 48);
+    v128.store(room, fastError(first, t, sh), 64);
+  }
+  for (let at = table + 16; at < table + ROOM_AT; at += 16) {
     const ch = v128.load64_splat(at);
     const cl = v128.load64_splat(at, 8);
-    sh = addHigh(ph, pl, ch, cl);
-    sl = addLow(ph, pl, ch, cl);
+    for (let n: usize = 0, room = table + ROOM_AT; n < bytes; n += 16, room += ROOM) {
+      const rh = v128.load(room, 16);
+      const rl = v128.load(room, 32);
+      const sh = v128.load(room, 48);
+      const sl = v128.load(room, 64);
+      const ph = mulHigh(sh, sl, rh, rl);
+      const pl = mulLow(sh, sl, rh, rl);
+      v128.store(room, addHigh(ph, pl, ch, cl), 48);
+      v128.store(room, addLow(ph, pl, ch, cl), 64);
+    }
   }
-  const eh = mulHigh(sh, sl, rh, rl);
-  const el = mulLow(sh, sl, rh, rl);
   const one = f64x2.splat(1);
-  const yh = addNumberHigh(eh, el, one);
-  const yl = addNumberLow(eh, el, one);
-  const half = f64x2.floor(f64x2.mul(k, f64x2.splat(0.5)));
-  const p = powerOfTwo(half);
-  const q = powerOfTwo(f64x2.sub(k, half));
-  const gone = f64x2.lt(xh, f64x2.splat(-745.14));
-  const value = v128.andnot(f64x2.mul(f64x2.mul(yh, p), q), gone);
-  v128.store(high, v128.bitselect(f64x2.splat(Infinity), value, f64x2.gt(xh, f64x2.splat(700))));
-  v128.store(low, v128.andnot(f64x2.mul(f64x2.mul(yl, p), q), gone));
+  for (let n: usize = 0, room = table + ROOM_AT; n < bytes; n += 16, room += ROOM) {
+    const xh = v128.load(high + n);
+    const k = v128.load(room);
+    const rh = v128.load(room, 16);
+    const rl = v128.load(room, 32);
+    const sh = v128.load(room, 48);
+    const sl = v128.load(room, 64);
+    const eh = mulHigh(sh, sl, rh, rl);
+    const el = mulLow(sh, sl, rh, rl);
+    const yh = addNumberHigh(eh, el, one);
+    const yl = addNumberLow(eh, el, one);
+    const half = f64x2.floor(f64x2.mul(k, f64x2.splat(0.5)));
+    const p = powerOfTwo(half);
+    const q = powerOfTwo(f64x2.sub(k, half));
+    const gone = f64x2.lt(xh, f64x2.splat(-745.14));
+    const value = v128.andnot(f64x2.mul(f64x2.mul(yh, p), q), gone);
+    v128.store(high + n, v128.bitselect(f64x2.splat(Infinity), value, f64x2.gt(xh, f64x2.splat(700))));
+    v128.store(low + n, v128.andnot(f64x2.mul(f64x2.mul(yl, p), q), gone));
+  }
 }
 *)

@@ -99,7 +99,7 @@ const ASSEMBLY = [
   'mulHigh',
   'mulLow',
   'tail',
-  'expPair',
+  'expRow',
 ];
 
 const HEADER = `(** * DoubleConstants: the numbers of the double-double exp and log, exactly

@@ -122,10 +122,16 @@ function tail(r: v128): v128 {
   return f64x2.mul(sum, r);
 }
 
-/** Two lanes each of the inverse factorials 1/14! … 1/1!, in memory: laid out by `factorials`. */
+/** The inverse factorials 1/14! … 1/1!, in memory: laid out by `factorials`. */
 const TERMS: usize = 14;
+/**
+ * Behind them is room for what the steps of a row leave to each other, ROOM bytes for each two lanes: k, r
+ * and the sum so far, and what tanh keeps.
+ */
+const ROOM: usize = 96;
+const ROOM_AT: usize = TERMS << 4;
 
-/** Writes the coefficients of `expPair` to `at`, 28 doubles. */
+/** Writes the coefficients of `expRow` to `at`, 28 doubles. */
 export function factorials(at: usize): void {
   store<f64>(at, 1.1470745597729725e-11, 0);
   store<f64>(at, 2.065551275283075e-28, 8);
@@ -158,69 +164,73 @@ export function factorials(at: usize): void {
 }
 
 /**
- * e^x of the pair at `high` and `low`, in place; `table` holds the factorials. The steps and the
- * bound of double-double.ts; zero below −745.14, infinite above 700.
+ * e^x of the pairs of a row of `bytes` bytes at `high` and `low`, in place; `table` holds the factorials and the
+ * room. The steps and the bound of double-double.ts; zero below −745.14, infinite above 700. Each step is taken
+ * for the whole row before the next, for the steps of one pair wait for each other.
  */
-@inline
-export function expPair(high: usize, low: usize, table: usize): void {
-  const xh = v128.load(high);
-  const xl = v128.load(low);
-  const k = round(f64x2.mul(f64x2.max(xh, f64x2.splat(-746)), f64x2.splat(LOG2_E)));
-  const k1 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_FIRST)));
-  const k2 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_SECOND)));
-  const k3 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_THIRD)));
-  const ah = addNumberHigh(xh, xl, k1);
-  const al = addNumberLow(xh, xl, k1);
-  const bh = addNumberHigh(ah, al, k2);
-  const bl = addNumberLow(ah, al, k2);
-  const rh = addNumberHigh(bh, bl, k3);
-  const rl = addNumberLow(bh, bl, k3);
-  const c = v128.load64_splat(table);
-  const t = f64x2.add(v128.load64_splat(table, 8), tail(rh));
-  let sh = f64x2.add(c, t);
-  let sl = fastError(c, t, sh);
-  const end = table + (TERMS << 4);
-  for (let at = table + 16; at < end; at += 16) {
-    const ph = mulHigh(sh, sl, rh, rl);
-    const pl = mulLow(sh, sl, rh, rl);
+export function expRow(high: usize, low: usize, bytes: usize, table: usize): void {
+  const first = v128.load64_splat(table);
+  const firstLow = v128.load64_splat(table, 8);
+  for (let n: usize = 0, room = table + ROOM_AT; n < bytes; n += 16, room += ROOM) {
+    const xh = v128.load(high + n);
+    const xl = v128.load(low + n);
+    const k = round(f64x2.mul(f64x2.max(xh, f64x2.splat(-746)), f64x2.splat(LOG2_E)));
+    const k1 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_FIRST)));
+    const k2 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_SECOND)));
+    const k3 = f64x2.neg(f64x2.mul(k, f64x2.splat(LN2_THIRD)));
+    const ah = addNumberHigh(xh, xl, k1);
+    const al = addNumberLow(xh, xl, k1);
+    const bh = addNumberHigh(ah, al, k2);
+    const bl = addNumberLow(ah, al, k2);
+    const rh = addNumberHigh(bh, bl, k3);
+    const t = f64x2.add(firstLow, tail(rh));
+    const sh = f64x2.add(first, t);
+    v128.store(room, k);
+    v128.store(room, rh, 16);
+    v128.store(room, addNumberLow(bh, bl, k3), 32);
+    v128.store(room, sh, 48);
+    v128.store(room, fastError(first, t, sh), 64);
+  }
+  for (let at = table + 16; at < table + ROOM_AT; at += 16) {
     const ch = v128.load64_splat(at);
     const cl = v128.load64_splat(at, 8);
-    sh = addHigh(ph, pl, ch, cl);
-    sl = addLow(ph, pl, ch, cl);
+    for (let n: usize = 0, room = table + ROOM_AT; n < bytes; n += 16, room += ROOM) {
+      const rh = v128.load(room, 16);
+      const rl = v128.load(room, 32);
+      const sh = v128.load(room, 48);
+      const sl = v128.load(room, 64);
+      const ph = mulHigh(sh, sl, rh, rl);
+      const pl = mulLow(sh, sl, rh, rl);
+      v128.store(room, addHigh(ph, pl, ch, cl), 48);
+      v128.store(room, addLow(ph, pl, ch, cl), 64);
+    }
   }
-  const eh = mulHigh(sh, sl, rh, rl);
-  const el = mulLow(sh, sl, rh, rl);
   const one = f64x2.splat(1);
-  const yh = addNumberHigh(eh, el, one);
-  const yl = addNumberLow(eh, el, one);
-  const half = f64x2.floor(f64x2.mul(k, f64x2.splat(0.5)));
-  const p = powerOfTwo(half);
-  const q = powerOfTwo(f64x2.sub(k, half));
-  const gone = f64x2.lt(xh, f64x2.splat(-745.14));
-  const value = v128.andnot(f64x2.mul(f64x2.mul(yh, p), q), gone);
-  v128.store(high, v128.bitselect(f64x2.splat(Infinity), value, f64x2.gt(xh, f64x2.splat(700))));
-  v128.store(low, v128.andnot(f64x2.mul(f64x2.mul(yl, p), q), gone));
+  for (let n: usize = 0, room = table + ROOM_AT; n < bytes; n += 16, room += ROOM) {
+    const xh = v128.load(high + n);
+    const k = v128.load(room);
+    const rh = v128.load(room, 16);
+    const rl = v128.load(room, 32);
+    const sh = v128.load(room, 48);
+    const sl = v128.load(room, 64);
+    const eh = mulHigh(sh, sl, rh, rl);
+    const el = mulLow(sh, sl, rh, rl);
+    const yh = addNumberHigh(eh, el, one);
+    const yl = addNumberLow(eh, el, one);
+    const half = f64x2.floor(f64x2.mul(k, f64x2.splat(0.5)));
+    const p = powerOfTwo(half);
+    const q = powerOfTwo(f64x2.sub(k, half));
+    const gone = f64x2.lt(xh, f64x2.splat(-745.14));
+    const value = v128.andnot(f64x2.mul(f64x2.mul(yh, p), q), gone);
+    v128.store(high + n, v128.bitselect(f64x2.splat(Infinity), value, f64x2.gt(xh, f64x2.splat(700))));
+    v128.store(low + n, v128.andnot(f64x2.mul(f64x2.mul(yl, p), q), gone));
+  }
 }
 
-/** tanh of the pair, in place: 1 − 2/(e^{2|x|} + 1), whose absolute error is below 2⁻⁹⁷. */
+/** 2/b of a pair: DWDivDW2. Its high part goes to `high`, its low one to `low`. */
 @inline
-export function tanhPair(high: usize, low: usize, table: usize): void {
-  const xh = v128.load(high);
-  const xl = v128.load(low);
-  const negative = f64x2.lt(xh, f64x2.splat(0));
+function twoOver(bh: v128, bl: v128, high: usize, low: usize): void {
   const two = f64x2.splat(2);
-  const twice = f64x2.mul(two, f64x2.abs(xh));
-  const large = f64x2.gt(twice, f64x2.splat(80));
-  const twiceLow = f64x2.mul(two, v128.bitselect(f64x2.neg(xl), xl, negative));
-  v128.store(high, v128.bitselect(f64x2.splat(80), twice, large));
-  v128.store(low, v128.andnot(twiceLow, large));
-  expPair(high, low, table);
-  const one = f64x2.splat(1);
-  const eh = v128.load(high);
-  const el = v128.load(low);
-  const bh = addNumberHigh(eh, el, one);
-  const bl = addNumberLow(eh, el, one);
-  // DWDivDW2 of 2 by b.
   const th = f64x2.div(two, bh);
   const p = f64x2.mul(bh, th);
   const pe = productError(bh, th, p);
@@ -231,9 +241,38 @@ export function tanhPair(high: usize, low: usize, table: usize): void {
   const backLow = fastError(s, v, backHigh);
   const tl = f64x2.div(f64x2.sub(f64x2.sub(two, backHigh), backLow), bh);
   const qh = f64x2.add(th, tl);
-  const ql = fastError(th, tl, qh);
-  const yh = addNumberHigh(f64x2.neg(qh), f64x2.neg(ql), one);
-  const yl = addNumberLow(f64x2.neg(qh), f64x2.neg(ql), one);
-  v128.store(high, v128.bitselect(f64x2.neg(yh), yh, negative));
-  v128.store(low, v128.bitselect(f64x2.neg(yl), yl, negative));
+  v128.store(high, qh);
+  v128.store(low, fastError(th, tl, qh));
+}
+
+/** tanh of the pairs of a row, in place: 1 − 2/(e^{2|x|} + 1), whose absolute error is below 2⁻⁹⁷. */
+export function tanhRow(high: usize, low: usize, bytes: usize, table: usize): void {
+  const two = f64x2.splat(2);
+  for (let n: usize = 0, room = table + ROOM_AT; n < bytes; n += 16, room += ROOM) {
+    const xh = v128.load(high + n);
+    const xl = v128.load(low + n);
+    const negative = f64x2.lt(xh, f64x2.splat(0));
+    const twice = f64x2.mul(two, f64x2.abs(xh));
+    const large = f64x2.gt(twice, f64x2.splat(80));
+    const twiceLow = f64x2.mul(two, v128.bitselect(f64x2.neg(xl), xl, negative));
+    v128.store(high + n, v128.bitselect(f64x2.splat(80), twice, large));
+    v128.store(low + n, v128.andnot(twiceLow, large));
+    v128.store(room, negative, 80);
+  }
+  expRow(high, low, bytes, table);
+  const one = f64x2.splat(1);
+  for (let n: usize = 0, room = table + ROOM_AT; n < bytes; n += 16, room += ROOM) {
+    const h = high + n;
+    const l = low + n;
+    const eh = v128.load(h);
+    const el = v128.load(l);
+    twoOver(addNumberHigh(eh, el, one), addNumberLow(eh, el, one), h, l);
+    const qh = f64x2.neg(v128.load(h));
+    const ql = f64x2.neg(v128.load(l));
+    const yh = addNumberHigh(qh, ql, one);
+    const yl = addNumberLow(qh, ql, one);
+    const negative = v128.load(room, 80);
+    v128.store(h, v128.bitselect(f64x2.neg(yh), yh, negative));
+    v128.store(l, v128.bitselect(f64x2.neg(yl), yl, negative));
+  }
 }

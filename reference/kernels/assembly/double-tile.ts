@@ -8,62 +8,90 @@ import {
   addLow,
   addNumberHigh,
   addNumberLow,
-  expPair,
+  expRow,
   fastError,
   mulHigh,
   mulLow,
-  tanhPair,
+  tanhRow,
 } from './double-double';
 
 /**
  * Doubles of `constants`: scale, softcap, 1/softcap (2), κ (2), and from the eighth on the table of
- * expPair. Doubles of a row's `facts`: m, 1/l (2), dLSE − D (2), the relative error of dS, its absolute
+ * expRow and its room. Doubles of a row's `facts`: m, 1/l (2), dLSE − D (2), the relative error of dS, its absolute
  * error over P, the relative error of κP.
  */
 const TABLE: usize = 64;
 const FACTS: usize = 64;
 
-/** exp(s − m) in place of raw, two lanes: scale → softcap → + bias; `slope` gets 1 − tanh². */
-@inline
-function weighPair(h: usize, l: usize, bias: usize, m: f64, constants: usize, slope: usize): void {
+/** exp(s − m) in place of a row of raw products: scale → softcap → + bias; `slope` gets 1 − tanh². */
+function weighRow(
+  high: usize,
+  low: usize,
+  bias: usize,
+  bytes: usize,
+  m: f64,
+  constants: usize,
+  slope: usize,
+): void {
+  const zero = f64x2.splat(0);
+  const scale = v128.load64_splat(constants);
+  for (let n: usize = 0; n < bytes; n += 16) {
+    const h = v128.load(high + n);
+    const l = v128.load(low + n);
+    v128.store(high + n, mulHigh(h, l, scale, zero));
+    v128.store(low + n, mulLow(h, l, scale, zero));
+  }
+  if (load<f64>(constants, 8) != 0) capRow(high, low, bytes, constants, slope);
+  const shift = f64x2.splat(-m);
+  const hiding = f64x2.splat(-Infinity);
+  for (let n: usize = 0; n < bytes; n += 16) {
+    let h = v128.load(high + n);
+    let l = v128.load(low + n);
+    if (bias != 0) {
+      let b = v128.load(bias + n);
+      b = v128.andnot(b, f64x2.eq(b, hiding));
+      const sum = addNumberHigh(h, l, b);
+      l = addNumberLow(h, l, b);
+      h = sum;
+    }
+    v128.store(high + n, addNumberHigh(h, l, shift));
+    v128.store(low + n, addNumberLow(h, l, shift));
+  }
+  expRow(high, low, bytes, constants + TABLE);
+  if (bias == 0) return;
+  for (let n: usize = 0; n < bytes; n += 16) {
+    const hidden = f64x2.eq(v128.load(bias + n), hiding);
+    v128.store(high + n, v128.andnot(v128.load(high + n), hidden));
+    v128.store(low + n, v128.andnot(v128.load(low + n), hidden));
+  }
+}
+
+/** c·tanh(x/c) in place of x; spec (3). */
+function capRow(high: usize, low: usize, bytes: usize, constants: usize, slope: usize): void {
   const zero = f64x2.splat(0);
   const one = f64x2.splat(1);
-  const scale = v128.load64_splat(constants);
-  let xh = mulHigh(v128.load(h), v128.load(l), scale, zero);
-  let xl = mulLow(v128.load(h), v128.load(l), scale, zero);
-  if (load<f64>(constants, 8) != 0) {
-    const cap = v128.load64_splat(constants, 8);
-    const ih = v128.load64_splat(constants, 16);
-    const il = v128.load64_splat(constants, 24);
-    v128.store(h, mulHigh(xh, xl, ih, il));
-    v128.store(l, mulLow(xh, xl, ih, il));
-    tanhPair(h, l, constants + TABLE);
-    const th = v128.load(h);
-    const tl = v128.load(l);
+  const cap = v128.load64_splat(constants, 8);
+  const ih = v128.load64_splat(constants, 16);
+  const il = v128.load64_splat(constants, 24);
+  for (let n: usize = 0; n < bytes; n += 16) {
+    const h = v128.load(high + n);
+    const l = v128.load(low + n);
+    v128.store(high + n, mulHigh(h, l, ih, il));
+    v128.store(low + n, mulLow(h, l, ih, il));
+  }
+  tanhRow(high, low, bytes, constants + TABLE);
+  for (let n: usize = 0; n < bytes; n += 16) {
+    const th = v128.load(high + n);
+    const tl = v128.load(low + n);
     if (slope != 0) {
-      const sh = mulHigh(th, tl, th, tl);
-      const sl = mulLow(th, tl, th, tl);
-      v128.store(slope, addNumberHigh(f64x2.neg(sh), f64x2.neg(sl), one));
-      v128.store(slope, addNumberLow(f64x2.neg(sh), f64x2.neg(sl), one), 16);
+      const sh = f64x2.neg(mulHigh(th, tl, th, tl));
+      const sl = f64x2.neg(mulLow(th, tl, th, tl));
+      v128.store(slope + n, addNumberHigh(sh, sl, one));
+      v128.store(slope + bytes + n, addNumberLow(sh, sl, one));
     }
-    xh = mulHigh(th, tl, cap, zero);
-    xl = mulLow(th, tl, cap, zero);
+    v128.store(high + n, mulHigh(th, tl, cap, zero));
+    v128.store(low + n, mulLow(th, tl, cap, zero));
   }
-  let hidden = f64x2.splat(0);
-  if (bias != 0) {
-    let b = v128.load(bias);
-    hidden = f64x2.eq(b, f64x2.splat(-Infinity));
-    b = v128.andnot(b, hidden);
-    const sh = addNumberHigh(xh, xl, b);
-    xl = addNumberLow(xh, xl, b);
-    xh = sh;
-  }
-  const shift = f64x2.splat(-m);
-  v128.store(h, addNumberHigh(xh, xl, shift));
-  v128.store(l, addNumberLow(xh, xl, shift));
-  expPair(h, l, constants + TABLE);
-  v128.store(h, v128.andnot(v128.load(h), hidden));
-  v128.store(l, v128.andnot(v128.load(l), hidden));
 }
 
 /**
@@ -88,8 +116,9 @@ export function doubleSoftmax(
     const m = load<f64>(state);
     let sh = zero;
     let sl = zero;
+    const b = bias == 0 ? 0 : bias + skip;
+    weighRow(high + skip, low + skip, b, <usize>columns << 3, m, constants, 0);
     for (let n = skip; n < skip + (<usize>columns << 3); n += 16) {
-      weighPair(high + n, low + n, bias == 0 ? 0 : bias + n, m, constants, 0);
       const wh = v128.load(high + n);
       const wl = v128.load(low + n);
       const th = addHigh(sh, sl, wh, wl);
@@ -112,27 +141,25 @@ export function doubleSoftmax(
   }
 }
 
-/** One pair of lanes of `doubleGradient`, whose P is left behind the slope. Returns |dS| of both. */
+/** Two lanes of `doubleGradient`; P is left where the slope was. Returns |dS| of both. */
 @inline
 function gradientPair(
   sh: usize,
   sl: usize,
   dh: usize,
   dl: usize,
-  bias: usize,
   keep: usize,
   facts: usize,
   constants: usize,
   slope: usize,
+  slopeLow: usize,
   scores: usize,
   plane: usize,
 ): v128 {
-  weighPair(sh, sl, bias, load<f64>(facts), constants, slope);
   const ih = v128.load64_splat(facts, 8);
   const il = v128.load64_splat(facts, 16);
   const ph = mulHigh(v128.load(sh), v128.load(sl), ih, il);
   const pl = mulLow(v128.load(sh), v128.load(sl), ih, il);
-  v128.store(slope, ph, 32);
   let kh = v128.load64_splat(constants, 32);
   let kl = v128.load64_splat(constants, 40);
   if (keep != 0) {
@@ -155,13 +182,14 @@ function gradientPair(
   }
   if (load<f64>(constants, 8) != 0) {
     const fh = v128.load(slope);
-    const fl = v128.load(slope, 16);
+    const fl = v128.load(slopeLow);
     v128.store(dh, mulHigh(rh, rl, fh, fl)); // spec (14)
     v128.store(dl, mulLow(rh, rl, fh, fl));
   } else {
     v128.store(dh, rh);
     v128.store(dl, rl);
   }
+  v128.store(slope, ph);
   return f64x2.abs(rh);
 }
 
@@ -169,7 +197,7 @@ function gradientPair(
  * (sh, sl) raw products become κP, (dh, dl) dO·V become dRaw, tiles [rows, columns] of row length
  * `stride`. `facts` [rows, 8] as above. `byRow` [rows, 2] receives the sums of the error of dRaw and of
  * |dS|, `byColumn` [2, columns] those of the error of dRaw and of the error of κP. `slope` is room for
- * six doubles. `scores`, unless 0, receives dS and its error in tiles like sh's, `plane` bytes apart:
+ * [2, columns]. `scores`, unless 0, receives dS and its error in tiles like sh's, `plane` bytes apart:
  * high, low, error.
  */
 export function doubleGradient(
@@ -199,9 +227,10 @@ export function doubleGradient(
     const weightError = v128.load64_splat(facts, 56);
     let errors = f64x2.splat(0);
     let sizes = f64x2.splat(0);
+    const b = bias == 0 ? 0 : bias + skip;
+    weighRow(sh + skip, sl + skip, b, width, load<f64>(facts), constants, slope);
     for (let n: usize = 0; n < width; n += 16) {
       const at = skip + n;
-      const b = bias == 0 ? 0 : bias + at;
       const k = keep == 0 ? 0 : keep + at;
       const to = scores == 0 ? 0 : scores + at;
       const size = gradientPair(
@@ -209,15 +238,15 @@ export function doubleGradient(
         sl + at,
         dh + at,
         dl + at,
-        b,
         k,
         facts,
         constants,
-        slope,
+        slope + n,
+        slope + width + n,
         to,
         plane,
       );
-      const p = v128.load(slope, 32);
+      const p = v128.load(slope + n);
       const error = f64x2.add(f64x2.mul(size, relative), f64x2.mul(p, absolute));
       if (to != 0) v128.store(to + (plane << 1), error);
       errors = f64x2.add(errors, error);
