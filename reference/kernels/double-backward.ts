@@ -76,7 +76,6 @@ function layOut(kernels: KernelModule, problem: DoubleProblem, keys: number, sco
     sLow: pairs,
     dpHigh: pairs,
     dpLow: pairs,
-    exact: Math.max(pairs, TILE * width, TILE * valueWidth),
     dqHigh: TILE * width,
     dqLow: TILE * width,
     dqError: TILE * width,
@@ -286,8 +285,8 @@ function absorb(
   for (const cleared of [t.sHigh, t.sLow, t.dpHigh, t.dpLow]) cleared.view.fill(0);
   const [s, dp] = [pair(t.sHigh, t.sLow), pair(t.dpHigh, t.dpLow)];
   const extent = [q.count, n, PAIR_STRIDE] as const;
-  addSliced(kernels, q.qRows, tile.kRows, extent, t.exact, s);
-  addSliced(kernels, q.doRows, tile.vRows, extent, t.exact, dp);
+  addSliced(kernels, q.qRows, tile.kRows, extent, s);
+  addSliced(kernels, q.doRows, tile.vRows, extent, dp);
   run.doubleGradient(
     s.high,
     s.low,
@@ -315,21 +314,21 @@ function absorb(
   if (work.dQ !== null) {
     const rowsOfDp = slices(dp, [PAIR_STRIDE, 1], q.count, n);
     const to = pair(t.dqHigh, t.dqLow);
-    addSliced(kernels, rowsOfDp, tile.kColumns, [q.count, width, width], t.exact, to);
+    addSliced(kernels, rowsOfDp, tile.kColumns, [q.count, width, width], to);
     run.addOuter(t.dqError.at, t.byRow.at, 2, tile.maxima, q.count, width);
     if (problem.keyErrors !== null) addKeyErrors(kernels, t, q.count, width);
   }
   if (work.dK !== null) {
     const columnsOfDp = slices(dp, [1, PAIR_STRIDE], n, q.count);
     const to = pair(t.dkHigh, t.dkLow, tile.start * width);
-    addSliced(kernels, columnsOfDp, q.qColumns, [n, width, width], t.exact, to);
+    addSliced(kernels, columnsOfDp, q.qColumns, [n, width, width], to);
     const error = t.dkError.at + tile.start * width * 8;
     run.addOuter(error, t.byColumn.at, 1, t.qMaxima.at, n, width);
   }
   if (work.dV !== null) {
     const columnsOfP = slices(s, [1, PAIR_STRIDE], n, q.count);
     const to = pair(t.dvHigh, t.dvLow, tile.start * valueWidth);
-    addSliced(kernels, columnsOfP, q.doColumns, [n, valueWidth, valueWidth], t.exact, to);
+    addSliced(kernels, columnsOfP, q.doColumns, [n, valueWidth, valueWidth], to);
     const error = t.dvError.at + tile.start * valueWidth * 8;
     run.addOuter(error, t.byColumn.at + columns * 8, 1, t.doMaxima.at, n, valueWidth);
   }

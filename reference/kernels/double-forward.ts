@@ -125,7 +125,6 @@ function layOut(
     wSlices: slicedSize(TILE, TILE),
     sHigh: pairs,
     sLow: pairs,
-    exact: Math.max(pairs, TILE * valueWidth),
     outHigh: rows * valueWidth,
     outLow: rows * valueWidth,
     size: rows * valueWidth,
@@ -206,7 +205,7 @@ function absorb(
   const count = rows.length;
   const scores = pair(t.sHigh, t.sLow);
   for (const { view } of [t.sHigh, t.sLow]) view.fill(0, 0, fours(count) * PAIR_STRIDE);
-  addSliced(kernels, query, k, [count, n, PAIR_STRIDE], t.exact, scores);
+  addSliced(kernels, query, k, [count, n, PAIR_STRIDE], scores);
   const state = t.state.at + start * 32;
   run.doubleSoftmax(
     t.sHigh.at,
@@ -221,7 +220,7 @@ function absorb(
   );
   const w = cut(kernels, scores, [PAIR_STRIDE, 1], count, n, t.wSlices.at);
   const out = pair(t.outHigh, t.outLow, start * valueWidth);
-  addSliced(kernels, w, v, [count, valueWidth, valueWidth], t.exact, out);
+  addSliced(kernels, w, v, [count, valueWidth, valueWidth], out);
   const size = t.size.at + start * valueWidth * 8;
   run.addOuter(size, state + 24, 4, t.maxima.at, count, valueWidth);
   tile.tiles++;

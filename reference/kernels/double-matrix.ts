@@ -89,7 +89,6 @@ export function doubleProduct(
     b: TILE * DEPTH,
     bLow: TILE * DEPTH,
     bSlices: slicedSize(TILE, DEPTH),
-    exact: TILE * TILE,
     high: TILE * TILE,
     low: TILE * TILE,
   });
@@ -105,7 +104,7 @@ export function doubleProduct(
         const left = cutRows(kernels, a, [i, l, m, depth], [t.a, t.aLow, t.aSlices]);
         const right = cutRows(kernels, turned, [j, l, n, depth], [t.b, t.bLow, t.bSlices]);
         const to = { high: t.high.at, low: t.low.at };
-        addSliced(kernels, left, right, [m, n, TILE], t.exact, to);
+        addSliced(kernels, left, right, [m, n, TILE], to);
         failed ||= left.failed || right.failed;
         whole &&= lossless(left, right);
       }

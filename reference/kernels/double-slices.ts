@@ -2,7 +2,7 @@
  * Tiles of double-double numbers cut into slices, and their products, in the kernels' memory.
  * @module
  */
-import type { KernelModule, Tile } from './module.ts';
+import type { KernelModule } from './module.ts';
 
 /** Terms of a product that is summed without rounding. */
 const TERMS = 128;
@@ -22,7 +22,7 @@ export interface Sliced {
     readonly at: number;
     /** Bytes from one slice to the next. */
     readonly bytes: number;
-    /** The slices that are not all zero, from the lowest bit on. */
+    /** The slices that some panel has, from the lowest bit on. */
     readonly bits: number;
     readonly depth: number;
   }[];
@@ -32,9 +32,12 @@ export interface Sliced {
   readonly whole: boolean;
 }
 
+/** Doubles behind the slices for what each panel has of them: more than it needs, to keep addresses even. */
+const PANEL_BITS = 2;
+
 /** Doubles that the slices of `lanes` lanes of `depth` numbers take. */
 export const slicedSize = (lanes: number, depth: number): number =>
-  4 * Math.ceil(lanes / 4) * 4 * depth;
+  Math.ceil(lanes / 4) * (16 * depth + PANEL_BITS * Math.ceil(depth / TERMS));
 
 /** Cuts lanes that are `laneStep` doubles apart, their numbers `step` doubles. */
 export function cut(
@@ -49,14 +52,15 @@ export function cut(
   let [at, failed, whole] = [to, false, low === 0];
   for (let first = 0; first < depth; first += TERMS) {
     const count = Math.min(TERMS, depth - first);
-    const bytes = Math.ceil(lanes / 4) * 4 * count * 8;
+    const panels = Math.ceil(lanes / 4);
+    const bytes = panels * 4 * count * 8;
     const skip = first * step * 8;
     const from = low === 0 ? 0 : low + skip;
     const bits = run.slice(high + skip, from, laneStep * 8, step * 8, lanes, count, at, bytes);
     failed ||= (bits & TOO_LARGE) !== 0;
     whole &&= (bits & REST) === 0;
     parts.push({ at, bytes, bits: bits & 15, depth: count });
-    at += 4 * bytes;
+    at += 4 * bytes + panels * PANEL_BITS * 8;
   }
   return { parts, failed, whole };
 }
@@ -70,32 +74,21 @@ export function lossless(a: Sliced, b: Sliced): boolean {
   return a.parts.every(({ bits }, n) => count(bits) + count(b.parts[n]?.bits ?? 0) <= 5);
 }
 
-/** `to` [rows, columns], row length `stride`, gains A B; `exact` is room of that layout. */
+/** The pair [rows, columns], row length `stride`, gains A B. */
 export function addSliced(
   { run }: KernelModule,
   a: Sliced,
   b: Sliced,
   [rows, columns, stride]: readonly [number, number, number],
-  exact: Tile,
   { high, low }: Pair,
 ): void {
   a.parts.forEach((left, n) => {
     const right = b.parts[n];
     if (right === undefined) return;
-    run.multiplySlices(
-      left.at,
-      left.bytes,
-      left.bits,
-      right.at,
-      right.bytes,
-      right.bits,
-      rows,
-      columns,
-      left.depth,
-      stride,
-      exact.at,
-      high,
-      low,
-    );
+    const [from, to] = [
+      [left.at, left.bytes],
+      [right.at, right.bytes],
+    ] as const;
+    run.multiplySlices(...from, ...to, rows, columns, left.depth, stride, high, low);
   });
 }

@@ -96,15 +96,12 @@ export interface KernelFunctions {
   multiplySlices(
     a: number,
     aBytes: number,
-    aBits: number,
     b: number,
     bBytes: number,
-    bBits: number,
     rows: number,
     columns: number,
     depth: number,
     stride: number,
-    exact: number,
     high: number,
     low: number,
   ): void;

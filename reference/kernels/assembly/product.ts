@@ -13,6 +13,8 @@ const CHUNK: i32 = 32;
 const PAIR_ROW: usize = 136 * 8;
 /** 128 bytes below everything that the caller lays out: a 4×4 tile. */
 const SCRATCH: usize = 512;
+/** Where `panelProduct` leaves its tile. */
+export const PRODUCT: usize = SCRATCH;
 
 /** Four rows of `source` (row length `stride` doubles) into each panel; missing rows are zero. */
 export function packRows(source: usize, panel: usize, rows: i32, depth: i32, stride: i32): void {
@@ -123,6 +125,11 @@ function chunk<Layout>(
 /** `chunk` of a panel. */
 function panelChunk(a: usize, b: usize, c: usize, depth: i32, stride: usize, add: bool): void {
   chunk<f64>(a, 32, b, c, depth, stride, add);
+}
+
+/** `chunk` of a panel as long as it is, into PRODUCT: for products that no order of summing changes. */
+export function panelProduct(a: usize, b: usize, depth: i32, add: bool): void {
+  chunk<f64>(a, 32, b, PRODUCT, depth, 32, add);
 }
 
 /** `chunk` of four rows of a tile of pairs, into SCRATCH. */
