@@ -74,7 +74,7 @@ function enclosureAt({ high, low, radius }: DoubleSums, at: number, format: Form
 
 export const DOUBLE_LEVEL: Level = {
   name: doubleDoubleBall.arithmetic.name,
-  enclose: (attentionCase, open, shapes, format, threads = 1) => {
+  enclose: (attentionCase, open, shapes, format, means = {}) => {
     const isOpen = (name: OutputName): boolean => (open.get(name)?.length ?? 0) > 0;
     const [wants, sums] = [[...BY_ROW, ...BY_KEY].filter(isOpen), WHOLE.filter(isOpen)];
     const { parameters } = attentionCase;
@@ -85,8 +85,8 @@ export const DOUBLE_LEVEL: Level = {
       parameters: { ...parameters, wants: [...names] },
     });
     const certified = {
-      ...(wants.length > 0 ? certifyDouble(wanting(wants), { rows, keys, threads }) : {}),
-      ...(sums.length > 0 ? certifyDouble(wanting(sums), { threads }) : {}),
+      ...(wants.length > 0 ? certifyDouble(wanting(wants), { rows, keys, ...means }) : {}),
+      ...(sums.length > 0 ? certifyDouble(wanting(sums), means) : {}),
     };
     const place = placesOf(rows, keys, shapes);
     return (output, flat) => {

@@ -7,7 +7,8 @@ import type { End } from './arithmetic/balls.ts';
 import type { AttentionCase, OutputName } from './case.ts';
 import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
 import { type FormatName, neighbours } from './format.ts';
-import { type CertifiedOutput, certify } from './kernels/certify.ts';
+import { type CertifiedOutput, certifyWithMaxima } from './kernels/certify.ts';
+import type { RowMaxima } from './kernels/head-rows.ts';
 import type { Sample } from './sampling.ts';
 
 export const KERNEL_LEVEL = 'float64';
@@ -27,6 +28,7 @@ export interface KernelLevel {
   readonly covers: (output: OutputName) => boolean;
   /** Encloses an element of the sample by its flat position there; null where nothing is said. */
   readonly enclose: (output: OutputName, flat: number) => Enclosure | null;
+  readonly maxima: RowMaxima;
 }
 
 export function kernelLevel(
@@ -35,12 +37,18 @@ export function kernelLevel(
   format: FormatName,
   threads = 1,
 ): KernelLevel {
-  const certified = certify(attentionCase, {
+  const { certified, maxima } = certifyWithMaxima(attentionCase, {
     threads,
     ...(rows === null ? {} : { rows }),
     ...(keys === null ? {} : { keys }),
   });
+  const places = rows === null ? null : new Map(rows.map((i, n) => [i, n]));
+  const count = rows?.length ?? attentionCase.parameters.seq_q;
   return {
+    maxima: (head, row) => {
+      const place = places === null ? row : places.get(row);
+      return place === undefined ? undefined : maxima[head * count + place];
+    },
     covers: (output) => certified[output] !== undefined,
     enclose: (output, flat) => {
       const one: CertifiedOutput | undefined = certified[output];

@@ -11,9 +11,17 @@ import type { AttentionCase, OutputName, Outputs } from './case.ts';
 import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
 import type { FormatName } from './format.ts';
 import { attentionGradients, gradientsByName } from './gradients.ts';
+import type { RowMaxima } from './kernels/head-rows.ts';
 import { lift, type Problem } from './lift.ts';
 import { type OpenElements, type Work, workFor } from './open-elements.ts';
 import { indexOf, type Tensor } from './tensor.ts';
+
+/** What a level may make use of. */
+export interface Means {
+  /** Threads that may work at once; default 1. No bit depends on it. */
+  readonly threads?: number;
+  readonly maxima?: RowMaxima;
+}
 
 /** Encloses every open element, by output and flat position. */
 export interface Level {
@@ -23,8 +31,7 @@ export interface Level {
     open: OpenElements,
     shapes: (output: OutputName) => readonly number[],
     format: FormatName,
-    /** Threads that may work at once; default 1. No bit depends on it. */
-    threads?: number,
+    means?: Means,
   ) => (output: OutputName, flat: number) => Enclosure;
 }
 

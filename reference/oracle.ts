@@ -157,6 +157,7 @@ export function oracle(
   const kernels = kernelLevel(question, sample, format, threads);
   let open = climb(KERNEL_LEVEL, kernels.enclose, answer, allOpen(answer));
   const shapes = (output: OutputName) => outputShape(attentionCase, output);
+  const means = { threads, maxima: kernels.maxima };
   for (const level of LADDER) {
     // The kernels were float64 already: this level is for the outputs they leave out.
     const now = new Map(
@@ -164,7 +165,7 @@ export function oracle(
     );
     if (openCount(now) === 0) continue;
     const whole = inWhole(attentionCase, sample, now);
-    const at = level.enclose(attentionCase, whole, shapes, format, threads);
+    const at = level.enclose(attentionCase, whole, shapes, format, means);
     const places = new Map(
       [...now.keys()].map((name) => [name, sampledOutput(attentionCase, sample, name).wholeFlat]),
     );

@@ -213,6 +213,21 @@ export function certify(attentionCase: AttentionCase, options: CertifyOptions = 
   return passes(attentionCase, options, false).certified;
 }
 
+export interface WithMaxima {
+  readonly certified: Certified;
+  /** Largest score of each row, [B, Hq, rows]: what its weights are about. −∞ for an empty row. */
+  readonly maxima: Float64Array;
+}
+
+/** The same, with the rows' maxima. */
+export function certifyWithMaxima(
+  attentionCase: AttentionCase,
+  options: CertifyOptions = {},
+): WithMaxima {
+  const { certified, results } = passes(attentionCase, options, false);
+  return { certified, maxima: results.m };
+}
+
 export interface Sized {
   readonly certified: Certified;
   /** Σ_j κP_ij|V_jc| at most, [B, Hq, rows, dv]. */

@@ -28,7 +28,7 @@ import {
 } from './double-row-sums.ts';
 import { type DoubleTask, doubleProblemOf, doubleUnitCount, runDoubleUnit } from './double-task.ts';
 import { keyReaders } from './features.ts';
-import { everyRow, type HeadRows } from './head-rows.ts';
+import { eachRow, everyRow, type HeadRows, type RowMaxima } from './head-rows.ts';
 import { kernelModule } from './module.ts';
 import { kernelProblem } from './problem.ts';
 import { flatten, sharedArray, sharedCase } from './shared.ts';
@@ -45,6 +45,8 @@ export interface DoubleOptions {
   readonly keys?: readonly number[] | undefined;
   /** Threads that work at once, this one included; default 1. Bits do not depend on it. */
   readonly threads?: number | undefined;
+  /** Of a case over its own K and V, where they are known; else, or where one is not, all are found anew. */
+  readonly maxima?: RowMaxima | undefined;
 }
 
 /** Numbers in recomputed K and V, all of which are held at once: cases with more are left out. */
@@ -55,6 +57,7 @@ interface Run {
   readonly problem: DoubleProblem;
   readonly threads: number;
   readonly allocate: Allocate;
+  readonly maxima: RowMaxima;
   /** `listener` is told dS; such a task runs on this thread alone. */
   readonly perform: (task: DoubleTask, listener?: DoubleScoreListener | null) => void;
 }
@@ -66,7 +69,10 @@ function onOneThread(problem: DoubleProblem): Run['perform'] {
   };
 }
 
-function runOf(attentionCase: AttentionCase, threads: number): Run {
+function runOf(attentionCase: AttentionCase, { threads = 1, maxima }: DoubleOptions): Run {
+  // Of recomputed keys these kernels have other words than those whose maxima are known.
+  const given = attentionCase.parameters.dim_y === undefined ? maxima : undefined;
+  const known: RowMaxima = given ?? (() => undefined);
   const keys = doubleKeys(kernelModule(), attentionCase);
   const errors = keys?.errors ?? null;
   if (!isThreaded(threads)) {
@@ -74,7 +80,7 @@ function runOf(attentionCase: AttentionCase, threads: number): Run {
     const problem =
       keys === null ? { ...own, low: null } : { ...own, ...keyWords(keys, rowReader) };
     const allocate: Allocate = (length) => new Float64Array(length);
-    return { problem, threads: 1, allocate, perform: onOneThread(problem) };
+    return { problem, threads: 1, allocate, maxima: known, perform: onOneThread(problem) };
   }
   const { flat, openRange } = sharedCase(attentionCase, errors);
   const double = { flat, keys: keys === null ? null : keyWords(keys, flatten) };
@@ -85,12 +91,18 @@ function runOf(attentionCase: AttentionCase, threads: number): Run {
     const unit = (n: number): void => runDoubleUnit(kernelModule(), problem, doubleTask, n);
     runUnits({ double, doubleTask }, doubleUnitCount(problem, doubleTask), threads, unit);
   };
-  return { problem, threads, allocate: sharedArray, perform };
+  return { problem, threads, allocate: sharedArray, maxima: known, perform };
 }
 
-function forward({ problem, threads, allocate, perform }: Run, rows: HeadRows): DoubleRows {
+function forward({ problem, threads, allocate, perform, maxima }: Run, rows: HeadRows): DoubleRows {
   const results = newDoubleRows(rows.count, problem.parameters.head_dim_v, allocate);
-  perform({ kind: 'forward', rows, threads, results });
+  let known = true;
+  eachRow(rows, (n, head, i) => {
+    const m = maxima(head, i);
+    known &&= m !== undefined;
+    results.m[n] = m ?? 0;
+  });
+  perform({ kind: 'forward', rows, threads, known, results });
   return results;
 }
 
@@ -161,7 +173,7 @@ export function certifyDouble(
   const { parameters: p } = attentionCase;
   const numbers = p.batch * p.kv_heads * p.seq_kv * (p.head_dim + p.head_dim_v);
   if (p.dim_y !== undefined && numbers > RECOMPUTED_MOST) return {};
-  const run = runOf(attentionCase, options.threads ?? 1);
+  const run = runOf(attentionCase, options);
   const wants = (name: OutputName): boolean => p.wants.includes(name);
   const [allRows, allKeys] = [everyRow(p), everyKey(p.seq_kv)];
   const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];

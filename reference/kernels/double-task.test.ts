@@ -4,8 +4,9 @@ import { DOUBLE_LEVEL } from '../double-level.ts';
 import { type CaseChanges, drawCase } from '../draw-case.ts';
 import { oracle } from '../oracle.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
+import { certifyWithMaxima } from './certify.ts';
 import { type CertifiedDouble, certifyDouble } from './double-certify.ts';
-import { type HeadRows, headRows } from './head-rows.ts';
+import { type HeadRows, headRows, type RowMaxima } from './head-rows.ts';
 
 const PLANES = ['high', 'low', 'radius'] as const;
 
@@ -105,11 +106,48 @@ describe('tasks in double-double', () => {
     }
   });
 
-  it('get the threads that the oracle is given', () => {
+  it('have the same bits about maxima that are known already as about those they find', () => {
+    for (const c of [
+      tall,
+      drawCase(4, { ...FEATURES, seq_q: 3, seq_kv: 5, window: [0, 0], bias: [5] }),
+    ]) {
+      const rows = someRows(c);
+      const { seq_q } = c.parameters;
+      const found = certifyWithMaxima(c).maxima;
+      const maxima: RowMaxima = (head, row) => found[head * seq_q + row];
+      const expected = bits(certifyDouble(c, { rows }));
+      for (const threads of [1, 2]) {
+        expect(bits(certifyDouble(c, { rows, maxima, threads }))).toEqual(expected);
+      }
+      // One that is not known, and all are found anew.
+      const [last] = rows.rows.flatMap((list, head) => list.slice(-1).map((i) => [head, i]));
+      const some: RowMaxima = (head, row) =>
+        head === last![0] && row === last![1] ? undefined : 1e3;
+      expect(bits(certifyDouble(c, { rows, maxima: some }))).toEqual(expected);
+    }
+    // They are made use of: about another number there are other bits, and about a large one no radius.
+    const wrong = certifyDouble(tall, { maxima: () => 300 });
+    expect(wrong.out!.radius[9]).toBe(Number.POSITIVE_INFINITY);
+    const recomputed = drawCase(4, { dim_y: 3 });
+    const given = certifyDouble(recomputed, { maxima: () => 300 });
+    expect(bits(given)).toEqual(bits(certifyDouble(recomputed)));
+  });
+
+  it('get the threads that the oracle is given, and the maxima of its rows', () => {
     const enclose = vi.spyOn(DOUBLE_LEVEL, 'enclose');
     const c = drawCase(6, { ...FEATURES, seq_q: 9, seq_kv: 70, bias: [1, 6, 1, 70] });
     const [one, two] = [1, 2].map((threads) => oracle(c, { format: 'f64', threads }));
-    expect(enclose.mock.calls.map((call) => call[4])).toEqual([1, 2]);
+    expect(enclose.mock.calls.map((call) => call[4]?.threads)).toEqual([1, 2]);
+    const { maxima } = certifyWithMaxima(c);
+    for (const call of enclose.mock.calls) {
+      expect(Array.from(maxima, (_, n) => call[4]?.maxima?.(Math.floor(n / 9), n % 9))).toEqual([
+        ...maxima,
+      ]);
+    }
+    const few = oracle(c, { format: 'f64', rows: [2, 7] });
+    const last = enclose.mock.lastCall?.[4]?.maxima;
+    expect([last?.(5, 7), last?.(0, 2), last?.(0, 3)]).toEqual([maxima[52], maxima[2], undefined]);
+    expect(few.decidedBy['double-double']).toBeGreaterThan(10);
     enclose.mockRestore();
     expect(one!.decidedBy['double-double']).toBeGreaterThan(100);
     for (const name of ['out', 'lse', 'd_q', 'd_k', 'd_v'] as const) {

@@ -25,6 +25,8 @@ export interface DoubleForwardTask {
   readonly rows: HeadRows;
   /** Threads to find work for; no bit depends on it. */
   readonly threads: number;
+  /** Are the maxima in the results? */
+  readonly known: boolean;
   /** [rows] */
   readonly results: DoubleRows;
 }
@@ -139,7 +141,7 @@ function forwardUnit(
   const unit = forwardUnits(problem, task)[n];
   if (unit === undefined) return;
   const at = [Math.floor(unit.head / kv_heads), unit.head % kv_heads] as const;
-  findMaxima(kernels, problem, at, unit.parts, task.results);
+  if (!task.known) findMaxima(kernels, problem, at, unit.parts, task.results);
   doubleForward(kernels, problem, at, unit.parts, task.results);
 }
 

@@ -12,6 +12,9 @@ export interface HeadRows {
   readonly count: number;
 }
 
+/** The largest score of row `row` of head b·Hq + h, as the float64 kernels found it; undefined = not known. */
+export type RowMaxima = (head: number, row: number) => number | undefined;
+
 export function headRows(rows: readonly (readonly number[])[]): HeadRows {
   let count = 0;
   const starts = rows.map((list) => {
