@@ -9,7 +9,7 @@ import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
 import type { FormatName } from './format.ts';
 import { certifyDouble } from './kernels/double-certify.ts';
 import type { DoubleSums } from './kernels/double-forward.ts';
-import { type HeadRows, headRows } from './kernels/head-rows.ts';
+import { type Columns, type HeadRows, headRows } from './kernels/head-rows.ts';
 import type { Level } from './levels.ts';
 import type { OpenElements } from './open-elements.ts';
 import { elementCount, indexOf } from './tensor.ts';
@@ -19,6 +19,9 @@ type Shapes = (output: OutputName) => readonly number[];
 
 const BY_ROW: readonly OutputName[] = ['out', 'lse', 'd_q'];
 const BY_KEY: readonly OutputName[] = ['d_k', 'd_v'];
+/** One in so many elements of `out` open, or fewer: then only the columns that they are in are computed. */
+const FEW = 4;
+
 /** Asked for as a whole. */
 const WHOLE: readonly OutputName[] = ['d_bias', 'd_sink', 'd_y', 'd_w_k', 'd_w_v'];
 
@@ -43,13 +46,30 @@ function openRows({ batch, heads }: CaseParameters, open: OpenElements, shapes: 
   return headRows(found.map((rows) => [...rows].sort((a, b) => a - b)));
 }
 
+/** The columns of `out` that open elements are in, where they are few; else undefined. */
+function openColumns(rows: HeadRows, open: OpenElements, shapes: Shapes): Columns | undefined {
+  const flats = open.get('out') ?? [];
+  const [, heads = 0, , width = 0] = shapes('out');
+  if (flats.length > (rows.count * width) / FEW) return undefined;
+  const places = placesByHead(rows);
+  const found = Array.from({ length: rows.count }, (): number[] => []);
+  for (const flat of flats) {
+    const [b = 0, h = 0, i = 0, c = 0] = indexOf(shapes('out'), flat);
+    found[places[b * heads + h]?.get(i) ?? -1]?.push(c);
+  }
+  return found.map((columns) => columns.sort((x, y) => x - y));
+}
+
 const places = (list: readonly number[], first = 0): Map<number, number> =>
   new Map(list.map((at, n) => [at, first + n]));
+
+const placesByHead = ({ rows, starts }: HeadRows): Map<number, number>[] =>
+  rows.map((list, head) => places(list, starts[head]));
 
 /** Where an element is in the results of chosen rows and keys, by output and flat position. */
 function placesOf(rows: HeadRows, keys: readonly number[], shapes: Shapes) {
   const keyPlaces = places(keys);
-  const rowPlaces = rows.rows.map((list, head) => places(list, rows.starts[head]));
+  const rowPlaces = placesByHead(rows);
   return (output: OutputName, flat: number): number | null => {
     if (WHOLE.includes(output)) return flat;
     const shape = shapes(output);
@@ -80,12 +100,13 @@ export const DOUBLE_LEVEL: Level = {
     const { parameters } = attentionCase;
     const rows = openRows(parameters, open, shapes);
     const keys = openKeys(open, shapes);
+    const columns = openColumns(rows, open, shapes);
     const wanting = (names: readonly OutputName[]): AttentionCase => ({
       ...attentionCase,
       parameters: { ...parameters, wants: [...names] },
     });
     const certified = {
-      ...(wants.length > 0 ? certifyDouble(wanting(wants), { rows, keys, ...means }) : {}),
+      ...(wants.length > 0 ? certifyDouble(wanting(wants), { rows, keys, columns, ...means }) : {}),
       ...(sums.length > 0 ? certifyDouble(wanting(sums), means) : {}),
     };
     const place = placesOf(rows, keys, shapes);

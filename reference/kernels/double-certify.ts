@@ -5,7 +5,7 @@
  * cannot hold, and very large recomputed K and V, is left to that. Derivation: spec/bounds.md §9.
  * @module
  */
-import type { AttentionCase, OutputName } from '../case.ts';
+import { type AttentionCase, type OutputName, wantsGradients } from '../case.ts';
 import type { DoubleScoreListener } from './double-backward.ts';
 import {
   type DoubleProblem,
@@ -28,7 +28,7 @@ import {
 } from './double-row-sums.ts';
 import { type DoubleTask, doubleProblemOf, doubleUnitCount, runDoubleUnit } from './double-task.ts';
 import { keyReaders } from './features.ts';
-import { eachRow, everyRow, type HeadRows, type RowMaxima } from './head-rows.ts';
+import { type Columns, eachRow, everyRow, type HeadRows, type RowMaxima } from './head-rows.ts';
 import { kernelModule } from './module.ts';
 import { kernelProblem } from './problem.ts';
 import { flatten, sharedArray, sharedCase } from './shared.ts';
@@ -41,6 +41,8 @@ export type CertifiedDouble = Partial<Record<OutputName, DoubleSums>>;
 export interface DoubleOptions {
   /** Absent = every row. */
   readonly rows?: HeadRows | undefined;
+  /** Of an `out` that is wanted without gradients: others have no finite radius. Absent = all. */
+  readonly columns?: Columns | undefined;
   /** Rising positions, the same for every head; absent = all. */
   readonly keys?: readonly number[] | undefined;
   /** Threads that work at once, this one included; default 1. Bits do not depend on it. */
@@ -94,7 +96,11 @@ function runOf(attentionCase: AttentionCase, { threads = 1, maxima }: DoubleOpti
   return { problem, threads, allocate: sharedArray, maxima: known, perform };
 }
 
-function forward({ problem, threads, allocate, perform, maxima }: Run, rows: HeadRows): DoubleRows {
+function forward(
+  { problem, threads, allocate, perform, maxima }: Run,
+  rows: HeadRows,
+  columns: Columns | null = null,
+): DoubleRows {
   const results = newDoubleRows(rows.count, problem.parameters.head_dim_v, allocate);
   let known = true;
   eachRow(rows, (n, head, i) => {
@@ -102,7 +108,7 @@ function forward({ problem, threads, allocate, perform, maxima }: Run, rows: Hea
     known &&= m !== undefined;
     results.m[n] = m ?? 0;
   });
-  perform({ kind: 'forward', rows, threads, known, results });
+  perform({ kind: 'forward', rows, columns, threads, known, results });
   return results;
 }
 
@@ -179,7 +185,8 @@ export function certifyDouble(
   const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];
   const certified: CertifiedDouble = {};
   const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v') };
-  const results = wants('out') || wants('lse') || wanted.q ? forward(run, rows) : null;
+  const columns = wantsGradients(p) ? null : (options.columns ?? null);
+  const results = wants('out') || wants('lse') || wanted.q ? forward(run, rows, columns) : null;
   if (wants('out') && results !== null) certified.out = results.out;
   if (wants('lse') && results !== null) certified.lse = results.lse;
   const every = rows.count === allRows.count;

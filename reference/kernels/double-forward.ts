@@ -88,6 +88,9 @@ const pair = (high: Tile, low: Tile, skip = 0): Pair => ({
   low: low.at + skip * 8,
 });
 
+/** A tile's numbers, or pairs where they have low words. */
+const words = (high: Tile, low: Tile | null): Pair => ({ high: high.at, low: low?.at ?? 0 });
+
 /** κ of a kept pair, 1 without dropout. */
 export function kappaOf({ kappaError, parameters }: KernelProblem): DoubleDouble {
   const { one, sub, div, fromNumber } = doubleDouble;
@@ -122,6 +125,9 @@ function layOut(
     qSlices: slicedSize(rows, p.head_dim),
     kSlices: slicedSize(TILE, p.head_dim),
     vSlices: slicedSize(valueWidth, TILE),
+    some: TILE * valueWidth,
+    someLow: low === null ? 0 : TILE * valueWidth,
+    someSlices: slicedSize(valueWidth, TILE),
     wSlices: slicedSize(TILE, TILE),
     sHigh: pairs,
     sLow: pairs,
@@ -139,8 +145,13 @@ function layOut(
 
 type Tiles = ReturnType<typeof layOut>;
 
+/** At most TILE rows of a head, and the columns of `out` that are wanted of them, rising; null = all. */
+export interface DoublePart extends RowPart {
+  readonly columns: readonly number[] | null;
+}
+
 /** A part of a block, and what it has seen: bounds over all its tiles of keys not wholly masked. */
-interface RowTile extends RowPart {
+interface RowTile extends DoublePart {
   /** Place of the first row in the block, a multiple of four. */
   readonly start: number;
   readonly query: Sliced;
@@ -160,7 +171,8 @@ interface RowTile extends RowPart {
 /** A tile of keys and values in the kernels' memory, cut. */
 interface KeyTile {
   readonly k: Sliced;
-  readonly v: Sliced;
+  /** Every column; null until a part wants all. */
+  v: Sliced | null;
   /** Largest ‖K_j‖ and |V_jc|. */
   readonly key: number;
   readonly value: number;
@@ -182,26 +194,56 @@ function loadKeys(
     readRows(low.k, b, g, keys, t.kLow.view, width);
     readRows(low.v, b, g, keys, t.vLow.view, valueWidth);
   }
-  const words = (high: Tile, rest: Tile) => ({ high: high.at, low: low === null ? 0 : rest.at });
-  const k = cut(kernels, words(t.k, t.kLow), [width, 1], n, p.head_dim, t.kSlices.at);
-  const v = cut(kernels, words(t.v, t.vLow), [1, valueWidth], valueWidth, n, t.vSlices.at);
+  const k = cut(
+    kernels,
+    words(t.k, low === null ? null : t.kLow),
+    [width, 1],
+    n,
+    p.head_dim,
+    t.kSlices.at,
+  );
   run.columnMaxima(t.v.at, t.maxima.at, n, valueWidth);
   const key = norm(run.rowSquares(t.k.at, t.squares.at, n, width), width);
-  return { k, v, key, value: t.maxima.view.reduce((top, x) => Math.max(top, x), 0) };
+  return { k, v: null, key, value: t.maxima.view.reduce((top, x) => Math.max(top, x), 0) };
+}
+
+/** The wanted columns of the values of a tile of `n` keys, cut; some of them are laid side by side before. */
+function cutValues(
+  kernels: KernelModule,
+  { valueWidth, low }: DoubleProblem,
+  t: Tiles,
+  columns: readonly number[] | null,
+  n: number,
+): Sliced {
+  if (columns === null) {
+    const all = words(t.v, low === null ? null : t.vLow);
+    return cut(kernels, all, [1, valueWidth], valueWidth, n, t.vSlices.at);
+  }
+  const gather = (from: Float64Array, to: Float64Array): void => {
+    columns.forEach((c, at) => {
+      for (let j = 0; j < n; j++) to[at * n + j] = from[j * valueWidth + c] ?? 0;
+    });
+  };
+  gather(t.v.view, t.some.view);
+  if (low !== null) gather(t.vLow.view, t.someLow.view);
+  const some = words(t.some, low === null ? null : t.someLow);
+  return cut(kernels, some, [n, 1], columns.length, n, t.someSlices.at);
 }
 
 /** One tile of `n` keys for one of rows. */
 function absorb(
   kernels: KernelModule,
-  { pairs, valueWidth }: DoubleProblem,
+  problem: DoubleProblem,
   t: Tiles,
   tile: RowTile,
-  { k, v, key, value }: KeyTile,
+  loaded: KeyTile,
   n: number,
   biased: boolean,
 ): void {
   const { run } = kernels;
+  const { pairs, valueWidth } = problem;
   const { start, query, rows } = tile;
+  const { k, key, value } = loaded;
   const count = rows.length;
   const scores = pair(t.sHigh, t.sLow);
   for (const { view } of [t.sHigh, t.sLow]) view.fill(0, 0, fours(count) * PAIR_STRIDE);
@@ -220,7 +262,11 @@ function absorb(
   );
   const w = cut(kernels, scores, [PAIR_STRIDE, 1], count, n, t.wSlices.at);
   const out = pair(t.outHigh, t.outLow, start * valueWidth);
-  addSliced(kernels, w, v, [count, valueWidth, valueWidth], out);
+  const { columns } = tile;
+  let v = columns === null ? loaded.v : null;
+  v ??= cutValues(kernels, problem, t, columns, n);
+  if (columns === null) loaded.v = v;
+  addSliced(kernels, w, v, [count, columns?.length ?? valueWidth, valueWidth], out);
   const size = t.size.at + start * valueWidth * 8;
   run.addOuter(size, state + 24, 4, t.maxima.at, count, valueWidth);
   tile.tiles++;
@@ -303,11 +349,17 @@ function finishRow(
   const numerator = growth(weight) + SLICED + (seen.tiles + 2) * 4 * ADDITION;
   const lost = (seen.keys + 4) * LOST * (1 + seen.value) * SLACK;
   const kappa = kappaError === 0 ? null : kappaOf(problem);
-  for (let c = 0; c < p.head_dim_v; c++) {
-    const from = row * valueWidth + c;
+  const { columns } = seen;
+  if (columns !== null) {
+    results.out.radius.fill(Number.POSITIVE_INFINITY, at * p.head_dim_v, (at + 1) * p.head_dim_v);
+  }
+  for (let n = 0; n < (columns?.length ?? p.head_dim_v); n++) {
+    const c = columns?.[n] ?? n;
+    const from = row * valueWidth + n;
     const sum = { hi: t.outHigh.view[from] ?? 0, lo: t.outLow.view[from] ?? 0 };
     const plain = mul(sum, inverse);
-    const missing = ((t.size.view[from] ?? 0) * numerator + lost) * ((1 + denominator) / l.hi);
+    const size = t.size.view[row * valueWidth + c] ?? 0;
+    const missing = (size * numerator + lost) * ((1 + denominator) / l.hi);
     const off = keyErrors?.value[head * p.head_dim_v + c] ?? 0;
     const radius = missing + Math.abs(plain.hi) * (denominator + 4 * STEP) + LOST + off;
     const value = kappa === null ? plain : mul(plain, kappa);
@@ -323,7 +375,7 @@ function loadQueries(
   { parameters: p, q, width, sink }: DoubleProblem,
   t: Tiles,
   b: number,
-  part: RowPart,
+  part: DoublePart,
   start: number,
   results: DoubleRows,
 ): RowTile {
@@ -355,7 +407,7 @@ export function doubleForward(
   kernels: KernelModule,
   problem: DoubleProblem,
   [b, g]: readonly [number, number],
-  parts: readonly RowPart[],
+  parts: readonly DoublePart[],
   results: DoubleRows,
 ): void {
   const { parameters: p, sink } = problem;

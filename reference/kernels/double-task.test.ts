@@ -1,8 +1,15 @@
+import type { BigNumber } from 'mathjs';
 import { describe, expect, it, vi } from 'vitest';
+import { big } from '../arithmetic/big.ts';
 import type { AttentionCase, OutputName } from '../case.ts';
+import { outputShape } from '../case-shapes.ts';
 import { DOUBLE_LEVEL } from '../double-level.ts';
 import { type CaseChanges, drawCase } from '../draw-case.ts';
+import { UNKNOWN } from '../enclosure.ts';
+import type { OpenElements } from '../open-elements.ts';
 import { oracle } from '../oracle.ts';
+import { evaluate } from '../reference.ts';
+import { type Tensor, toFlat } from '../tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { certifyWithMaxima } from './certify.ts';
 import { type CertifiedDouble, certifyDouble } from './double-certify.ts';
@@ -104,6 +111,68 @@ describe('tasks in double-double', () => {
         }
       }
     }
+  });
+
+  it('give wanted columns the numbers of the whole run, and not every other a radius', () => {
+    const wants: OutputName[] = ['out', 'lse'];
+    for (const changes of [
+      { seq_q: 150, seq_kv: 300 },
+      { seq_q: 30, seq_kv: 140, softcap: 0, bias: [140] },
+      { seq_q: 12, seq_kv: 9, dim_y: 3, bias: [9], window: [3, 1] as [number, number] },
+    ]) {
+      const c = drawCase(3, { ...FEATURES, head_dim_v: 13, wants, ...changes });
+      const rows = someRows(c);
+      const columns = Array.from({ length: rows.count }, (_, n) =>
+        Array.from({ length: 13 }, (_, column) => column).filter((x) => (x * n + n) % 9 === 4),
+      );
+      const [all, some] = [certifyDouble(c, { rows }), certifyDouble(c, { rows, columns })];
+      expect(bits(certifyDouble(c, { rows, columns, threads: 2 }))).toEqual(bits(some));
+      for (const plane of ['high', 'low'] as const) {
+        expect([...some.lse![plane]]).toEqual([...all.lse![plane]]);
+      }
+      let [wanted, left] = [0, 0];
+      for (let n = 0; n < rows.count * 13; n++) {
+        if (all.lse!.high[Math.floor(n / 13)] === Number.NEGATIVE_INFINITY) continue;
+        const radius = some.out!.radius[n]!;
+        // What another row of the part wants is there too.
+        if (radius === Number.POSITIVE_INFINITY) {
+          expect(columns[Math.floor(n / 13)]).not.toContain(n % 13);
+          left++;
+          continue;
+        }
+        wanted++;
+        const word = (of: CertifiedDouble) => [n, of.out!.high[n], of.out!.low[n]];
+        expect(word(some)).toEqual(word(all));
+        // The rows of a part share some of their bounds, and parts are others.
+        expect(Math.abs(radius / all.out!.radius[n]! - 1)).toBeLessThan(0.5);
+      }
+      expect(wanted).toBeGreaterThan(20);
+      expect(left).toBeGreaterThan(wanted / 2);
+    }
+  });
+
+  it('encloses the few open elements of a large case in its columns', () => {
+    const open = new Map([
+      ['out', [3, 100, 101, 550, 551]],
+      ['lse', [4]],
+    ] as const) as OpenElements;
+    const shape = { seq_q: 12, seq_kv: 40, head_dim_v: 8, bias: [40] };
+    const c = drawCase(2, { ...FEATURES, ...shape, wants: ['out', 'lse'] });
+    const system = big(60);
+    const truth = evaluate(system, c);
+    const at = DOUBLE_LEVEL.enclose(c, open, (output) => outputShape(c, output), 'f64');
+    const all = certifyDouble(c);
+    for (const [name, flats] of open) {
+      const exact = toFlat(truth[name] as Tensor<BigNumber>);
+      for (const flat of flats) {
+        const { lo, hi, rounded } = at(name, flat);
+        const value = exact[flat]!;
+        expect([name, flat, value.gte(system.fromNumber(lo))]).toEqual([name, flat, true]);
+        expect([name, flat, value.lte(system.fromNumber(hi))]).toEqual([name, flat, true]);
+        expect(rounded).toBe(all[name]!.high[flat]);
+      }
+    }
+    expect(at('out', 5)).toEqual(UNKNOWN);
   });
 
   it('have the same bits about maxima that are known already as about those they find', () => {

@@ -6,11 +6,11 @@
  */
 import { DOUBLE_RANGE, type DoubleWork, doubleBackward, finishSums } from './double-backward.ts';
 import { type DoubleKeys, type DoubleProblem, keyWords } from './double-features.ts';
-import { type DoubleRows, doubleForward } from './double-forward.ts';
+import { type DoublePart, type DoubleRows, doubleForward } from './double-forward.ts';
 import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
-import type { HeadRows } from './head-rows.ts';
+import type { Columns, HeadRows } from './head-rows.ts';
 import type { KernelModule } from './module.ts';
-import { fours, type KernelProblem, TILE, tilesOf } from './problem.ts';
+import { fours, type KernelProblem, TILE } from './problem.ts';
 import { rowReader } from './source.ts';
 import { type FlatCase, type FlatTensor, type OpenRange, problemOf, tensorIn } from './task.ts';
 
@@ -23,6 +23,8 @@ export interface FlatDoubleCase {
 export interface DoubleForwardTask {
   readonly kind: 'forward';
   readonly rows: HeadRows;
+  /** Null where all columns of `out` are wanted. */
+  readonly columns: Columns | null;
   /** Threads to find work for; no bit depends on it. */
   readonly threads: number;
   /** Are the maxima in the results? */
@@ -51,24 +53,38 @@ export function doubleProblemOf(
   return { ...problemOf(flat, openRange), ...words };
 }
 
-/** The rows of the heads that share KV head `head`, TILE at a time. */
-function partsOf({ parameters: p }: KernelProblem, rows: HeadRows, head: number): RowPart[] {
+/** Rows of a part of which some columns are wanted: few, for each part cuts its columns of the values. */
+const COLUMN_ROWS = 8;
+
+/** The columns wanted of some rows. */
+function columnsOf(columns: Columns, first: number, count: number): number[] {
+  const found = new Set(columns.slice(first, first + count).flat());
+  return [...found].sort((a, b) => a - b);
+}
+
+/** The rows of the heads that share KV head `head`, in parts. */
+function partsOf(
+  { parameters: p }: KernelProblem,
+  { rows, columns }: DoubleForwardTask,
+  head: number,
+): DoublePart[] {
+  const most = columns === null ? TILE : COLUMN_ROWS;
   const group = p.heads / p.kv_heads;
   const [b, g] = [Math.floor(head / p.kv_heads), head % p.kv_heads];
   return Array.from({ length: group }, (_, n) => g * group + n).flatMap((h) => {
-    const at = rows.starts[b * p.heads + h] ?? 0;
-    return tilesOf(rows.rows[b * p.heads + h] ?? []).map((part, n) => ({
-      h,
-      rows: part,
-      at: at + n * TILE,
-    }));
+    const [start, list] = [rows.starts[b * p.heads + h] ?? 0, rows.rows[b * p.heads + h] ?? []];
+    return Array.from({ length: Math.ceil(list.length / most) }, (_, n) => {
+      const [part, at] = [list.slice(n * most, (n + 1) * most), start + n * most];
+      const wanted = columns === null ? null : columnsOf(columns, at, part.length);
+      return { h, rows: part, at, columns: wanted };
+    });
   });
 }
 
 /** A unit of a forward pass: parts that share their tiles of keys. */
 interface ForwardUnit {
   readonly head: number;
-  readonly parts: readonly RowPart[];
+  readonly parts: readonly DoublePart[];
 }
 
 /**
@@ -79,7 +95,7 @@ function forwardUnits(problem: KernelProblem, task: DoubleForwardTask): ForwardU
   const { batch, kv_heads } = problem.parameters;
   const heads = Array.from({ length: batch * kv_heads }, (_, head) => ({
     head,
-    parts: partsOf(problem, task.rows, head),
+    parts: partsOf(problem, task, head),
   })).filter(({ parts }) => parts.length > 0);
   const units = (more: number): ForwardUnit[] =>
     heads.flatMap(({ head, parts }) => {

@@ -12,6 +12,9 @@ export interface HeadRows {
   readonly count: number;
 }
 
+/** Columns of `out` that are wanted of each row, rising, by the place of the row. */
+export type Columns = readonly (readonly number[])[];
+
 /** The largest score of row `row` of head b·Hq + h, as the float64 kernels found it; undefined = not known. */
 export type RowMaxima = (head: number, row: number) => number | undefined;
 
