@@ -2,17 +2,13 @@
  * certifyDouble: the outputs of a case in double-double by the fast kernels, with radii.
  *
  * The level of the ladder between the float64 kernels and the definition over balls. What its slices
- * cannot hold, and very large recomputed K and V, is left to that. Derivation: spec/bounds.md §9.
+ * cannot hold is left to that. Derivation: spec/bounds.md §9.
  * @module
  */
 import { type AttentionCase, type OutputName, wantsGradients } from '../case.ts';
 import type { DoubleScoreListener } from './double-backward.ts';
-import {
-  type DoubleProblem,
-  doubleFeatureGradients,
-  doubleKeys,
-  keyWords,
-} from './double-features.ts';
+import { throughDoubleFeatures } from './double-feature-gradients.ts';
+import { type DoubleProblem, doubleProblem } from './double-features.ts';
 import {
   type Allocate,
   type DoubleRows,
@@ -26,13 +22,19 @@ import {
   doubleDeltas,
   doubleSinkGradient,
 } from './double-row-sums.ts';
-import { type DoubleTask, doubleProblemOf, doubleUnitCount, runDoubleUnit } from './double-task.ts';
-import { keyReaders } from './features.ts';
+import {
+  type DoubleBackwardTask,
+  type DoubleTask,
+  doubleProblemOf,
+  doubleUnitCount,
+  runDoubleUnit,
+} from './double-task.ts';
+import type { FeatureGradients } from './feature-gradients.ts';
+import { keyReaders, newKeyErrors } from './features.ts';
 import { type Columns, eachRow, everyRow, type HeadRows, type RowMaxima } from './head-rows.ts';
 import { kernelModule } from './module.ts';
 import { kernelProblem } from './problem.ts';
-import { flatten, sharedArray, sharedCase } from './shared.ts';
-import { rowReader } from './source.ts';
+import { sharedArray, sharedCase } from './shared.ts';
 import { isThreaded, runUnits } from './threads.ts';
 
 /** Outputs by name, flat; rows and keys are those chosen. */
@@ -47,12 +49,9 @@ export interface DoubleOptions {
   readonly keys?: readonly number[] | undefined;
   /** Threads that work at once, this one included; default 1. Bits do not depend on it. */
   readonly threads?: number | undefined;
-  /** Of a case over its own K and V, where they are known; else, or where one is not, all are found anew. */
+  /** Where they are known, as float64 finds them; where one is not, all are found anew. */
   readonly maxima?: RowMaxima | undefined;
 }
-
-/** Numbers in recomputed K and V, all of which are held at once: cases with more are left out. */
-export const RECOMPUTED_MOST = 2 ** 22;
 
 /** A case on its way through the kernels: allocates results, and runs tasks. */
 interface Run {
@@ -71,29 +70,33 @@ function onOneThread(problem: DoubleProblem): Run['perform'] {
   };
 }
 
-function runOf(attentionCase: AttentionCase, { threads = 1, maxima }: DoubleOptions): Run {
-  // Of recomputed keys these kernels have other words than those whose maxima are known.
-  const given = attentionCase.parameters.dim_y === undefined ? maxima : undefined;
-  const known: RowMaxima = given ?? (() => undefined);
-  const keys = doubleKeys(kernelModule(), attentionCase);
-  const errors = keys?.errors ?? null;
-  if (!isThreaded(threads)) {
-    const own = kernelProblem(attentionCase, keyReaders(attentionCase), errors);
-    const problem =
-      keys === null ? { ...own, low: null } : { ...own, ...keyWords(keys, rowReader) };
-    const allocate: Allocate = (length) => new Float64Array(length);
+function newRun(attentionCase: AttentionCase, { threads = 1, maxima }: DoubleOptions): Run {
+  const known: RowMaxima = maxima ?? (() => undefined);
+  const shared = isThreaded(threads);
+  const allocate: Allocate = shared ? sharedArray : (length) => new Float64Array(length);
+  const recomputed = attentionCase.parameters.dim_y !== undefined;
+  const errors = recomputed ? newKeyErrors(attentionCase, allocate) : null;
+  if (!shared) {
+    const problem = doubleProblem(kernelProblem(attentionCase, keyReaders(attentionCase), errors));
     return { problem, threads: 1, allocate, maxima: known, perform: onOneThread(problem) };
   }
   const { flat, openRange } = sharedCase(attentionCase, errors);
-  const double = { flat, keys: keys === null ? null : keyWords(keys, flatten) };
-  const problem = doubleProblemOf(double, openRange);
+  const problem = doubleProblemOf(flat, openRange);
   const alone = onOneThread(problem);
   const perform: Run['perform'] = (doubleTask, listener = null) => {
     if (listener !== null) return alone(doubleTask, listener);
     const unit = (n: number): void => runDoubleUnit(kernelModule(), problem, doubleTask, n);
-    runUnits({ double, doubleTask }, doubleUnitCount(problem, doubleTask), threads, unit);
+    runUnits({ flat, doubleTask }, doubleUnitCount(problem, doubleTask), threads, unit);
   };
-  return { problem, threads, allocate: sharedArray, maxima: known, perform };
+  return { problem, threads, allocate, maxima: known, perform };
+}
+
+/** A run whose problem knows how far its K and V may be off. */
+function runOf(attentionCase: AttentionCase, options: DoubleOptions): Run {
+  const run = newRun(attentionCase, options);
+  const { keyErrors } = run.problem;
+  if (keyErrors !== null) run.perform({ kind: 'key errors', keyErrors });
+  return run;
 }
 
 function forward(
@@ -112,13 +115,21 @@ function forward(
   return results;
 }
 
+/** The gradients of a pass; `features`: those that dK and dV go on to, of whole cases. */
+interface Wanted {
+  readonly q: boolean;
+  readonly k: boolean;
+  readonly v: boolean;
+  readonly features: boolean;
+}
+
 /** One backward pass over rows and keys. */
 function backward(
   { problem, allocate, perform }: Run,
   rows: HeadRows,
   keys: readonly number[],
   results: DoubleRows,
-  wanted: { readonly q: boolean; readonly k: boolean; readonly v: boolean },
+  wanted: Wanted,
   scores: DoubleScoreSums | null = null,
 ): CertifiedDouble {
   const { parameters: p } = problem;
@@ -127,14 +138,22 @@ function backward(
   const dQ = sums(wanted.q, rows.count * p.head_dim);
   const dK = sums(wanted.k, p.batch * p.kv_heads * keys.length * p.head_dim);
   const dV = sums(wanted.v, p.batch * p.kv_heads * keys.length * p.head_dim_v);
-  const lost = allocate(p.batch * p.kv_heads);
-  const shared = { rows, keys, results, deltas };
-  perform({ kind: 'backward', ...shared, dQ, dK, dV, lost }, scores?.listener);
+  const lost = { most: allocate(p.batch * p.kv_heads), sum: allocate(p.batch * p.kv_heads) };
+  const shared = { rows, keys, keyCount: keys.length, last: true, results, deltas };
+  const task: DoubleBackwardTask = { kind: 'backward', ...shared, dQ, dK, dV, lost };
+  const told = (some: DoubleTask) =>
+    perform(some, some.kind === 'backward' ? scores?.listener : null);
+  const onward = wanted.features ? throughDoubleFeatures(p, { perform: told, allocate }, task) : {};
+  if (!wanted.features) told(task);
+  const { d_y = null, d_w_k = null, d_w_v = null }: Partial<FeatureGradients<DoubleSums>> = onward;
   return {
+    ...(d_y === null ? {} : { d_y }),
+    ...(d_w_k === null ? {} : { d_w_k }),
+    ...(d_w_v === null ? {} : { d_w_v }),
     ...(dQ === null ? {} : { d_q: dQ }),
     ...(dK === null ? {} : { d_k: dK }),
     ...(dV === null ? {} : { d_v: dV }),
-    ...(scores === null ? {} : { d_bias: scores.sums(Math.max(0, ...lost)) }),
+    ...(scores === null ? {} : { d_bias: scores.sums(Math.max(0, ...lost.most)) }),
   };
 }
 
@@ -150,41 +169,31 @@ function wholeGradients(
   const { parameters: p } = attentionCase;
   const wants = (name: OutputName): boolean => p.wants.includes(name);
   const features = wants('d_y') || wants('d_w_k') || wants('d_w_v');
-  const wanted = { q: wants('d_q'), k: wants('d_k') || features, v: wants('d_v') || features };
+  const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v'), features };
   const scores = wants('d_bias') ? doubleBiasGradient(attentionCase) : null;
   const found: CertifiedDouble = {};
   if (wants('d_sink')) {
     const deltas = doubleDeltas(run.problem, rows, results);
     found.d_sink = doubleSinkGradient(run.problem, rows, results, deltas);
   }
-  if (wanted.q || wanted.k || wanted.v || scores !== null) {
+  if (Object.values(wanted).includes(true) || scores !== null) {
     Object.assign(found, backward(run, rows, everyKey(p.seq_kv), results, wanted, scores));
   }
-  if (features && found.d_k !== undefined && found.d_v !== undefined) {
-    const { d_k, d_v } = found;
-    Object.assign(found, doubleFeatureGradients(kernelModule(), attentionCase, d_k, d_v));
-  }
-  const named = Object.entries(found).filter(([name]) => wants(name as OutputName));
-  return Object.fromEntries(named);
+  return found;
 }
 
-/**
- * The wanted outputs; dBias, dSink, dY and dW of whole cases only, none where more than RECOMPUTED_MOST
- * numbers would be recomputed.
- */
+/** The wanted outputs; dBias, dSink, dY and dW of whole cases only. */
 export function certifyDouble(
   attentionCase: AttentionCase,
   options: DoubleOptions = {},
 ): CertifiedDouble {
   const { parameters: p } = attentionCase;
-  const numbers = p.batch * p.kv_heads * p.seq_kv * (p.head_dim + p.head_dim_v);
-  if (p.dim_y !== undefined && numbers > RECOMPUTED_MOST) return {};
   const run = runOf(attentionCase, options);
   const wants = (name: OutputName): boolean => p.wants.includes(name);
   const [allRows, allKeys] = [everyRow(p), everyKey(p.seq_kv)];
   const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];
   const certified: CertifiedDouble = {};
-  const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v') };
+  const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v'), features: false };
   const columns = wantsGradients(p) ? null : (options.columns ?? null);
   const results = wants('out') || wants('lse') || wanted.q ? forward(run, rows, columns) : null;
   if (wants('out') && results !== null) certified.out = results.out;
@@ -196,7 +205,7 @@ export function certifyDouble(
     return { ...certified, ...wholeGradients(attentionCase, run, allRows, ready) };
   }
   if (wanted.q && results !== null) {
-    const only = { q: true, k: false, v: false };
+    const only = { ...wanted, k: false, v: false };
     Object.assign(certified, backward(run, rows, allKeys, results, only));
   }
   if (wanted.k || wanted.v) {

@@ -6,10 +6,11 @@
  */
 import { LOST, STEP, slicedProduct } from './double-radius.ts';
 import { addSliced, cut, lossless, slicedSize } from './double-slices.ts';
-import { plainProduct } from './matrix.ts';
+import { DEPTH, plainProduct } from './matrix.ts';
 import type { KernelModule, Tile } from './module.ts';
 import { TILE } from './problem.ts';
 import { SLACK } from './radius.ts';
+import { fresh, type Room } from './room.ts';
 
 /** A row-major matrix high + low; low null = 0, error null = exact. */
 export interface DoubleMatrix {
@@ -20,12 +21,14 @@ export interface DoubleMatrix {
   readonly error: Float64Array | null;
 }
 
-/** Terms that are in the kernels' memory at a time; a multiple of a sliced sum's. */
-const DEPTH = 512;
-
 export function doubleTransposed({ rows, columns, ...m }: DoubleMatrix): DoubleMatrix {
-  const turn = (from: Float64Array): Float64Array =>
-    Float64Array.from(from, (_, n) => from[(n % rows) * columns + Math.floor(n / rows)] ?? 0);
+  const turn = (from: Float64Array): Float64Array => {
+    const to = new Float64Array(from.length);
+    for (let r = 0; r < rows; r++) {
+      for (let c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c] ?? 0;
+    }
+    return to;
+  };
   const maybe = (from: Float64Array | null) => (from === null ? null : turn(from));
   return {
     rows: columns,
@@ -34,6 +37,19 @@ export function doubleTransposed({ rows, columns, ...m }: DoubleMatrix): DoubleM
     low: maybe(m.low),
     error: maybe(m.error),
   };
+}
+
+/** A right factor by its columns, made once for many products. */
+export interface RightFactor {
+  /** B transposed. */
+  readonly turned: DoubleMatrix;
+  /** Largest magnitude of each column. */
+  readonly peaks: Float64Array;
+}
+
+export function rightFactor(b: DoubleMatrix): RightFactor {
+  const turned = doubleTransposed(b);
+  return { turned, peaks: peaks(turned) };
 }
 
 /** Largest magnitude of each row. */
@@ -76,12 +92,37 @@ export function doubleProduct(
   b: DoubleMatrix,
 ): DoubleMatrix {
   if (a.error !== null && b.error !== null) throw new RangeError('one factor expected exact');
-  const [rows, columns, terms] = [a.rows, b.columns, a.columns];
-  const fromFactors = carried(kernels, a, b);
-  const make = () => new Float64Array(rows * columns);
-  const [high, low, error] = [make(), make(), make()];
-  const turned = doubleTransposed(b);
-  const [aPeaks, bPeaks] = [peaks(a), peaks(turned)];
+  return slicedMatrixProduct(kernels, a, rightFactor(b), carried(kernels, a, b), 'product', fresh);
+}
+
+/** A B of exact matrices. */
+export const exactProduct = (
+  kernels: KernelModule,
+  a: DoubleMatrix,
+  b: RightFactor,
+  room = fresh,
+): DoubleMatrix => slicedMatrixProduct(kernels, a, b, null, 'product', room);
+
+/** The errors that A B of exact matrices would have. */
+export const exactProductErrors = (
+  kernels: KernelModule,
+  a: DoubleMatrix,
+  b: RightFactor,
+  room = fresh,
+): Float64Array =>
+  slicedMatrixProduct(kernels, a, b, null, 'errors', room).error ?? new Float64Array();
+
+function slicedMatrixProduct(
+  kernels: KernelModule,
+  a: DoubleMatrix,
+  { turned, peaks: bPeaks }: RightFactor,
+  fromFactors: Float64Array | null,
+  wanted: 'product' | 'errors',
+  room: Room,
+): DoubleMatrix {
+  const [rows, columns, terms] = [a.rows, turned.rows, a.columns];
+  const word = (name: string) => room(name, rows * columns);
+  const [high, low, error] = [word('high'), word('low'), word('error')];
   const t = kernels.layOut({
     a: TILE * DEPTH,
     aLow: TILE * DEPTH,
@@ -92,6 +133,7 @@ export function doubleProduct(
     high: TILE * TILE,
     low: TILE * TILE,
   });
+  const aPeaks = peaks(a);
   const sums = terms * 4 * STEP * (1 + terms / 4096);
   for (let i = 0; i < rows; i += TILE) {
     for (let j = 0; j < columns; j += TILE) {
@@ -104,7 +146,7 @@ export function doubleProduct(
         const left = cutRows(kernels, a, [i, l, m, depth], [t.a, t.aLow, t.aSlices]);
         const right = cutRows(kernels, turned, [j, l, n, depth], [t.b, t.bLow, t.bSlices]);
         const to = { high: t.high.at, low: t.low.at };
-        addSliced(kernels, left, right, [m, n, TILE], to);
+        if (wanted === 'product') addSliced(kernels, left, right, [m, n, TILE], to);
         failed ||= left.failed || right.failed;
         whole &&= lossless(left, right);
       }

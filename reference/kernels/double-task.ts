@@ -1,24 +1,20 @@
 /**
- * Tasks in double-double: as task.ts has them, over the same flat cases with K's and V's low words.
+ * Tasks in double-double: as task.ts has them, over the same flat cases.
  *
  * A unit writes where no other does and computes the same bits wherever and whenever it runs.
  * @module
  */
 import { DOUBLE_RANGE, type DoubleWork, doubleBackward, finishSums } from './double-backward.ts';
-import { type DoubleKeys, type DoubleProblem, keyWords } from './double-features.ts';
+import { addDoubleFeatures, type DoubleFeaturesTask } from './double-feature-gradients.ts';
+import { type DoubleProblem, doubleProblem, findDoubleKeyErrors } from './double-features.ts';
 import { type DoublePart, type DoubleRows, doubleForward } from './double-forward.ts';
+import { slabCount } from './feature-parts.ts';
+import { keyErrorUnits } from './features.ts';
 import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
 import type { Columns, HeadRows } from './head-rows.ts';
 import type { KernelModule } from './module.ts';
 import { fours, type KernelProblem, TILE } from './problem.ts';
-import { rowReader } from './source.ts';
-import { type FlatCase, type FlatTensor, type OpenRange, problemOf, tensorIn } from './task.ts';
-
-/** A case with K and V as they are given or were recomputed, that can be sent to another thread. */
-export interface FlatDoubleCase {
-  readonly flat: FlatCase;
-  readonly keys: DoubleKeys<FlatTensor> | null;
-}
+import { type FlatCase, type KeyErrorsTask, type OpenRange, problemOf } from './task.ts';
 
 export interface DoubleForwardTask {
   readonly kind: 'forward';
@@ -37,21 +33,22 @@ export interface DoubleBackwardTask
   extends Pick<DoubleWork, 'rows' | 'results' | 'deltas' | 'dQ' | 'dK' | 'dV'> {
   readonly kind: 'backward';
   readonly keys: readonly number[];
-  /** The most that a pair of a KV head may lose near zero, [B·Hkv]. */
-  readonly lost: Float64Array;
+  /** Of how many keys these are some, and whether dQ has seen all of them after this task. */
+  readonly keyCount: number;
+  readonly last: boolean;
+  /** What pairs may lose near zero: of each KV head the most, and the sum over its ranges of keys. */
+  readonly lost: { readonly most: Float64Array; readonly sum: Float64Array };
 }
 
-export type DoubleTask = DoubleForwardTask | DoubleBackwardTask;
+export type DoubleTask =
+  | KeyErrorsTask
+  | DoubleForwardTask
+  | DoubleBackwardTask
+  | DoubleFeaturesTask;
 
 /** The case as the kernels see it, from flat arrays. */
-export function doubleProblemOf(
-  { flat, keys }: FlatDoubleCase,
-  openRange: OpenRange,
-): DoubleProblem {
-  const reader = (tensor: FlatTensor) => rowReader(tensorIn(tensor, openRange));
-  const words = keys === null ? { low: null } : keyWords(keys, reader);
-  return { ...problemOf(flat, openRange), ...words };
-}
+export const doubleProblemOf = (flat: FlatCase, openRange: OpenRange): DoubleProblem =>
+  doubleProblem(problemOf(flat, openRange));
 
 /** Rows of a part of which some columns are wanted: few, for each part cuts its columns of the values. */
 const COLUMN_ROWS = 8;
@@ -121,8 +118,17 @@ function forwardUnits(problem: KernelProblem, task: DoubleForwardTask): ForwardU
 }
 
 export function doubleUnitCount(problem: KernelProblem, task: DoubleTask): number {
-  const { batch, kv_heads } = problem.parameters;
-  return task.kind === 'backward' ? batch * kv_heads : forwardUnits(problem, task).length;
+  const { parameters: p } = problem;
+  switch (task.kind) {
+    case 'key errors':
+      return keyErrorUnits(p);
+    case 'forward':
+      return forwardUnits(problem, task).length;
+    case 'backward':
+      return p.batch * p.kv_heads;
+    case 'features':
+      return slabCount(p);
+  }
 }
 
 /** The rows' maxima as the float64 kernels find them. */
@@ -140,7 +146,7 @@ function findMaxima(
   });
   const { head_dim_v } = problem.parameters;
   const found = emptyResults(count, head_dim_v, (length) => new Float64Array(length));
-  forwardBlock(kernels, problem, at, places, found);
+  forwardBlock(kernels, { ...problem, ...problem.plain }, at, places, found);
   parts.forEach((part, n) => {
     const first = places[n]?.at ?? 0;
     m.set(found.m.subarray(first, first + part.rows.length), part.at);
@@ -165,30 +171,29 @@ function forwardUnit(
 function backwardHead(
   kernels: KernelModule,
   problem: DoubleProblem,
-  { keys, lost, ...work }: DoubleBackwardTask,
+  { keys, keyCount, lost, last, ...work }: DoubleBackwardTask,
   head: number,
   onScores: DoubleWork['onScores'],
 ): void {
   const { parameters: p } = problem;
   const { rows, dQ, dK, dV } = work;
   const at = { b: Math.floor(head / p.kv_heads), g: head % p.kv_heads };
-  let sum = 0;
   for (let start = 0; start < keys.length; start += DOUBLE_RANGE) {
     const part = keys.slice(start, start + DOUBLE_RANGE);
     const offset = head * keys.length + start;
-    const range = { keys: part, keyCount: keys.length, offset, onScores };
+    const range = { keys: part, keyCount, offset, onScores };
     const here = doubleBackward(kernels, problem, { ...at, ...work, ...range });
-    sum += here;
-    lost[head] = Math.max(lost[head] ?? 0, here);
+    lost.sum[head] = (lost.sum[head] ?? 0) + here;
+    lost.most[head] = Math.max(lost.most[head] ?? 0, here);
     const [d, dv] = [p.head_dim, p.head_dim_v];
     if (dK !== null) finishSums(dK, offset * d, part.length * d, p.scale, here);
     if (dV !== null) finishSums(dV, offset * dv, part.length * dv, null, here);
   }
-  if (dQ === null) return;
+  if (dQ === null || !last) return;
   const group = p.heads / p.kv_heads;
   for (let n = head * group; n < (head + 1) * group; n++) {
     const [first, count] = [rows.starts[n] ?? 0, rows.rows[n]?.length ?? 0];
-    finishSums(dQ, first * p.head_dim, count * p.head_dim, p.scale, sum);
+    finishSums(dQ, first * p.head_dim, count * p.head_dim, p.scale, lost.sum[head] ?? 0);
   }
 }
 
@@ -200,6 +205,17 @@ export function runDoubleUnit(
   n: number,
   onScores: DoubleWork['onScores'] = null,
 ): void {
-  if (task.kind === 'backward') backwardHead(kernels, problem, task, n, onScores);
-  else forwardUnit(kernels, problem, task, n);
+  switch (task.kind) {
+    case 'key errors':
+      findDoubleKeyErrors(problem, task.keyErrors, n);
+      break;
+    case 'forward':
+      forwardUnit(kernels, problem, task, n);
+      break;
+    case 'backward':
+      backwardHead(kernels, problem, task, n, onScores);
+      break;
+    case 'features':
+      addDoubleFeatures(problem, task, n);
+  }
 }

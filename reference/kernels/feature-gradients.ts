@@ -5,12 +5,21 @@
  */
 import type { CaseParameters } from '../case.ts';
 import type { Tensor } from '../tensor.ts';
-import { newSums, RANGE, type Sums, sumsWithin } from './backward.ts';
-import { featureReader, inputOf, weights } from './features.ts';
+import { newSums, type Sums, sumsWithin } from './backward.ts';
+import {
+  eachBlock,
+  eachPart,
+  type FeatureBlock,
+  type KeyPart,
+  keysOfPart,
+  placePart,
+} from './feature-parts.ts';
+import { inputOf, weights } from './features.ts';
 import {
   addTerms,
   DEPTH,
   type Matrix,
+  type PartialProduct,
   partialProduct,
   transposed,
   wholeProduct,
@@ -21,48 +30,17 @@ import { U } from './radius.ts';
 import type { Room } from './room.ts';
 import type { BackwardTask } from './task.ts';
 
-/** Columns of Y and of dY that are worked on at a time: those of a unit of the task. */
-const SLAB = 512;
-
 /** dY [B, Skv, dim_y], dW_K [dim_y, Hkv·d] and dW_V [dim_y, Hkv·dv], flat; null = not wanted. */
-export type FeatureGradients = Readonly<Record<'d_y' | 'd_w_k' | 'd_w_v', Sums | null>>;
+export type FeatureGradients<T = Sums> = Readonly<Record<'d_y' | 'd_w_k' | 'd_w_v', T | null>>;
 
-/** What dK and dV of a part of the keys make of dY, and add to dW. */
-export interface FeaturesTask extends FeatureGradients {
+/** What dK and dV of a part of the keys make of dY, and add to dW. A unit is a slab. */
+export interface FeaturesTask extends FeatureGradients, KeyPart {
   readonly kind: 'features';
-  /** The keys from `first` on. */
-  readonly first: number;
-  readonly count: number;
   /** dK [B, Hkv, count, d] and dV [B, Hkv, count, dv]. */
   readonly dK: Sums;
   readonly dV: Sums;
   /** DEPTHs that the keys of all parts are summed in for dW. */
   readonly chunks: number;
-}
-
-export const featureUnits = ({ dim_y = 0 }: CaseParameters): number => Math.ceil(dim_y / SLAB);
-
-/** Some rows of dK or dV of all heads, [keys, Hkv·width], from row `first` of [B·N] on. */
-function gradientRows(
-  { value, error }: Sums,
-  [heads, n, width]: readonly [number, number, number],
-  first: number,
-  rows: number,
-  room: Room,
-): Matrix {
-  const columns = heads * width;
-  const turn = (from: Float64Array, to: Float64Array): Float64Array => {
-    for (let r = 0; r < rows; r++) {
-      const [b, j] = [Math.floor((first + r) / n), (first + r) % n];
-      for (let h = 0; h < heads; h++) {
-        const source = ((b * heads + h) * n + j) * width;
-        to.set(from.subarray(source, source + width), r * columns + h * width);
-      }
-    }
-    return to;
-  };
-  const [values, errors] = [room('rows', rows * columns), room('row errors', rows * columns)];
-  return { rows, columns, value: turn(value, values), error: turn(error, errors) };
 }
 
 /** Some columns of a matrix. */
@@ -89,122 +67,94 @@ interface Side {
   readonly w: Tensor;
   readonly width: number;
   readonly gradient: Sums;
-  readonly dW: Sums | null;
+  /** dW, and how it is summed. */
+  readonly dW: PartialProduct | null;
   readonly room: Room;
 }
 
-/** Some rows of a side's gradient, the features of their keys turned, and the columns of Y at work. */
-interface Work {
-  readonly rows: Matrix;
-  readonly turned: Matrix;
-  readonly slab: readonly [first: number, columns: number];
-}
-
-/** Adds the slab of Yᵀ dK to dW. spec (26) */
-function addWeights(
-  { dW, room }: Side,
-  { rows, turned, slab: [first, columns] }: Work,
-  [terms, chunks]: readonly [number, number],
-): void {
-  if (dW === null) return;
-  const sums = sumsWithin(dW, first * rows.columns, columns * rows.columns);
-  addTerms(featureModule(), { sums, terms, chunks }, turned, rows, room);
-}
-
-/** The slab of dK Wᵀ. spec (25) */
-function throughWeights({ w, room }: Side, { rows, slab: [first, columns] }: Work): Sums {
-  const across = rows.columns;
-  const share = partialProduct(rows.rows * columns, across, Math.ceil(across / DEPTH), room);
+/** What a block of dK makes of its slab of dY, and adds to dW. */
+function throughSide(
+  { w, width, gradient, dW, room }: Side,
+  { first, columns, rows, turned, byKey }: FeatureBlock,
+  heads: number,
+): Sums {
+  const kernels = featureModule();
+  const across = heads * width;
+  const block: Matrix = {
+    rows,
+    columns: across,
+    value: byKey(gradient.value, width, room('rows', rows * across)),
+    error: byKey(gradient.error, width, room('row errors', rows * across)),
+  };
+  if (dW !== null) {
+    const sums = sumsWithin(dW.sums, first * across, columns * across);
+    addTerms(kernels, { ...dW, sums }, turned, block, room);
+  }
+  const share = partialProduct(rows * columns, across, Math.ceil(across / DEPTH), room);
   for (let l = 0; l < across; l += DEPTH) {
     const depth = Math.min(DEPTH, across - l);
     const b = transposed(weights(w, [first, columns], [l, depth], room), room);
-    addTerms(featureModule(), share, columnsOf(rows, l, depth, room), b, room);
+    addTerms(kernels, share, columnsOf(block, l, depth, room), b, room);
   }
   return wholeProduct(share);
 }
 
-/** Unit `n` of a features task: a slab of Y, DEPTH keys at a time. */
+/** Unit `n` of a features task. */
 export function addFeatures(
-  { parameters: p, inputs, room }: Pick<KernelProblem, 'parameters' | 'inputs' | 'room'>,
+  problem: Pick<KernelProblem, 'parameters' | 'inputs' | 'room'>,
   task: FeaturesTask,
   n: number,
 ): void {
-  const { batch, kv_heads: heads, seq_kv, dim_y = 0 } = p;
-  const { first, count, chunks, d_y } = task;
-  const slab = [n * SLAB, Math.min(SLAB, dim_y - n * SLAB)] as const;
-  const features = featureReader(inputOf({ inputs }, 'y'), ...slab);
+  const { parameters: p, room } = problem;
+  const { d_y, chunks } = task;
+  const terms = p.batch * p.seq_kv;
   const roomOf =
     (side: string): Room =>
     (name, length) =>
       room(`${side} ${name}`, length);
-  const [k, v]: [Side, Side] = [
-    {
-      w: inputOf({ inputs }, 'w_k'),
-      width: p.head_dim,
-      gradient: task.dK,
-      dW: task.d_w_k,
-      room: roomOf('k'),
-    },
-    {
-      w: inputOf({ inputs }, 'w_v'),
-      width: p.head_dim_v,
-      gradient: task.dV,
-      dW: task.d_w_v,
-      room: roomOf('v'),
-    },
-  ];
-  for (let row = 0; row < batch * count; row += DEPTH) {
-    const rows = Math.min(DEPTH, batch * count - row);
-    const keyOf = (r: number) =>
-      [Math.floor((row + r) / count), first + ((row + r) % count)] as const;
-    const columns = slab[1];
-    const value = room('features', rows * columns);
-    for (let r = 0; r < rows; r++) {
-      const [b, j] = keyOf(r);
-      features.row(b, 0, j, value, r * columns);
-    }
-    const turned = transposed({ rows, columns, value, error: null }, room);
-    const workOf = ({ gradient, width, room: own }: Side): Work => ({
-      rows: gradientRows(gradient, [heads, count, width], row, rows, own),
-      turned,
-      slab,
-    });
-    const [ofK, ofV] = [workOf(k), workOf(v)];
-    addWeights(k, ofK, [batch * seq_kv, chunks]);
-    addWeights(v, ofV, [batch * seq_kv, chunks]);
-    if (d_y === null) continue;
-    const [fromK, fromV] = [throughWeights(k, ofK), throughWeights(v, ofV)];
-    for (let r = 0; r < rows; r++) {
-      const [b, j] = keyOf(r);
-      for (let c = 0; c < columns; c++) {
-        const [from, to] = [r * columns + c, (b * seq_kv + j) * dim_y + slab[0] + c];
+  const productOf = (sums: Sums | null) => (sums === null ? null : { sums, terms, chunks });
+  const k: Side = {
+    ...{ w: inputOf(problem, 'w_k'), width: p.head_dim, gradient: task.dK },
+    ...{ dW: productOf(task.d_w_k), room: roomOf('k') },
+  };
+  const v: Side = {
+    ...{ w: inputOf(problem, 'w_v'), width: p.head_dim_v, gradient: task.dV },
+    ...{ dW: productOf(task.d_w_v), room: roomOf('v') },
+  };
+  eachBlock(problem, task, n, (block) => {
+    const fromK = throughSide(k, block, p.kv_heads);
+    const fromV = throughSide(v, block, p.kv_heads);
+    if (d_y === null) return;
+    for (let r = 0; r < block.rows; r++) {
+      const place = block.place(r);
+      for (let c = 0; c < block.columns; c++) {
+        const from = r * block.columns + c;
         const sum = (fromK.value[from] ?? 0) + (fromV.value[from] ?? 0);
-        d_y.value[to] = sum;
-        d_y.error[to] = (fromK.error[from] ?? 0) + (fromV.error[from] ?? 0) + Math.abs(sum) * U;
+        const error = (fromK.error[from] ?? 0) + (fromV.error[from] ?? 0) + Math.abs(sum) * U;
+        d_y.value[place + c] = sum;
+        d_y.error[place + c] = error;
       }
     }
-  }
+  });
 }
 
-/** Bytes of dK and dV with their errors that are held at a time. */
-const HELD = 2 ** 24;
-
-/** As many keys as that is enough for, a multiple of RANGE. */
-function keysAtATime({ batch, kv_heads, head_dim, head_dim_v, seq_kv }: CaseParameters): number {
-  const bytes = 16 * batch * kv_heads * (head_dim + head_dim_v);
-  return Math.min(seq_kv, Math.max(1, Math.floor(HELD / bytes / RANGE)) * RANGE);
+/** Room for the gradients of the features that the case wants. */
+export function newFeatureGradients<T>(
+  p: CaseParameters,
+  make: (length: number) => T,
+): FeatureGradients<T> {
+  const { batch, seq_kv, dim_y = 0 } = p;
+  const wanted = (name: keyof FeatureGradients, length: number) =>
+    p.wants.includes(name) ? make(length) : null;
+  return {
+    d_y: wanted('d_y', batch * seq_kv * dim_y),
+    d_w_k: wanted('d_w_k', dim_y * p.kv_heads * p.head_dim),
+    d_w_v: wanted('d_w_v', dim_y * p.kv_heads * p.head_dim_v),
+  };
 }
 
-/** Copies [heads, count, width] to keys `first` on of [heads, n, width]. */
-function place(from: Sums, to: Sums, count: number, first: number, n: number, width: number) {
-  const size = count * width;
-  for (let head = 0; head * size < from.value.length; head++) {
-    for (const word of ['value', 'error'] as const) {
-      const rows = from[word].subarray(head * size, (head + 1) * size);
-      to[word].set(rows, (head * n + first) * width);
-    }
-  }
-}
+/** Numbers held of each element of dK and dV. */
+const WORDS = 2;
 
 /**
  * The backward pass of all rows and keys, dK and dV of one part of the keys after another, which go on to
@@ -219,32 +169,32 @@ export function throughFeatures(
   },
   task: BackwardTask,
 ): FeatureGradients {
-  const { batch, seq_kv, dim_y = 0 } = p;
-  const heads = batch * p.kv_heads;
-  const part = keysAtATime(p);
   const sums = (length: number) => newSums(length, run.allocate);
-  const wanted = (name: keyof FeatureGradients, length: number) =>
-    p.wants.includes(name) ? sums(length) : null;
-  const found: FeatureGradients = {
-    d_y: wanted('d_y', batch * seq_kv * dim_y),
-    d_w_k: wanted('d_w_k', dim_y * p.kv_heads * p.head_dim),
-    d_w_v: wanted('d_w_v', dim_y * p.kv_heads * p.head_dim_v),
-  };
-  const depths = (keys: number) => Math.ceil((batch * keys) / DEPTH);
-  const chunks = Math.floor(seq_kv / part) * depths(part) + depths(seq_kv % part);
-  const [heldK, heldV] = [sums(heads * part * p.head_dim), sums(heads * part * p.head_dim_v)];
-  for (let first = 0; first < seq_kv; first += part) {
-    const count = Math.min(part, seq_kv - first);
-    const dK = sumsWithin(heldK, 0, heads * count * p.head_dim);
-    const dV = sumsWithin(heldV, 0, heads * count * p.head_dim_v);
+  const found = newFeatureGradients(p, sums);
+  let chunks = 0;
+  eachPart(p, WORDS, ({ count }) => {
+    chunks += Math.ceil((p.batch * count) / DEPTH);
+  });
+  const perKey = p.batch * p.kv_heads;
+  const hold = (width: number) => sums(perKey * keysOfPart(p, WORDS) * width);
+  const [heldK, heldV] = [hold(p.head_dim), hold(p.head_dim_v)];
+  eachPart(p, WORDS, (part) => {
+    const { first, count } = part;
+    const dK = sumsWithin(heldK, 0, perKey * count * p.head_dim);
+    const dV = sumsWithin(heldV, 0, perKey * count * p.head_dim_v);
     const keys = task.keys.slice(first, first + count);
     run.perform({ ...task, keys, dK, dV, final: false });
-    run.perform({ kind: 'features', ...found, first, count, dK, dV, chunks });
-    if (task.dK !== null) place(dK, task.dK, count, first, seq_kv, p.head_dim);
-    if (task.dV !== null) place(dV, task.dV, count, first, seq_kv, p.head_dim_v);
-  }
+    run.perform({ kind: 'features', ...found, ...part, dK, dV, chunks });
+    const place = (from: Sums, to: Sums | null, width: number) => {
+      if (to === null) return;
+      placePart(from.value, to.value, part, p.seq_kv, width);
+      placePart(from.error, to.error, part, p.seq_kv, width);
+    };
+    place(dK, task.dK, p.head_dim);
+    place(dV, task.dV, p.head_dim_v);
+  });
   for (const dW of [found.d_w_k, found.d_w_v]) {
-    if (dW !== null) wholeProduct({ sums: dW, terms: batch * seq_kv, chunks });
+    if (dW !== null) wholeProduct({ sums: dW, terms: p.batch * p.seq_kv, chunks });
   }
   return found;
 }

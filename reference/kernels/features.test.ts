@@ -4,7 +4,14 @@ import { type CaseChanges, drawCase } from '../draw-case.ts';
 import { rangedTensor, toFlat } from '../tensor.ts';
 import { type Certified, certify } from './certify.ts';
 import { certifyDouble } from './double-certify.ts';
-import { byKey, findKeyErrors, keyReaders, matrixOf, newKeyErrors } from './features.ts';
+import {
+  byKey,
+  findKeyErrors,
+  keyErrorUnits,
+  keyReaders,
+  matrixOf,
+  newKeyErrors,
+} from './features.ts';
 import { emptyResults, forwardBlock, GROUP, ROW_BLOCK, type RowPart } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
 import { product, transposed } from './matrix.ts';
@@ -22,11 +29,8 @@ const plain = (length: number) => new Float64Array(length);
 
 /** The case as the kernels see it, its errors found. */
 function problemOf(c: ReturnType<typeof drawCase>) {
-  const { batch, kv_heads } = c.parameters;
   const errors = newKeyErrors(c, plain);
-  for (let head = 0; head < batch * kv_heads; head++) {
-    for (const name of ['w_k', 'w_v'] as const) findKeyErrors(c, errors, name, head);
-  }
+  for (let n = 0; n < keyErrorUnits(c.parameters); n++) findKeyErrors(c, errors, n);
   return kernelProblem(c, keyReaders(c), errors);
 }
 

@@ -2,7 +2,7 @@
  * Recomputation with errors: K and V from the features, tile by tile as they are read. spec (24)
  * @module
  */
-import type { AttentionCase, InputName } from '../case.ts';
+import type { AttentionCase, CaseParameters, InputName } from '../case.ts';
 import { type Tensor, toFlat, viewOf } from '../tensor.ts';
 import { DEPTH, type Matrix, plainProduct, productErrors } from './matrix.ts';
 import { featureModule } from './module.ts';
@@ -12,7 +12,7 @@ import { type Room, reusedRoom } from './room.ts';
 import { clean, type Gather, type RowReader, rowReader } from './source.ts';
 
 /** What is asked of a case here. */
-type Question = Pick<AttentionCase, 'parameters' | 'inputs'>;
+export type Question = Pick<AttentionCase, 'parameters' | 'inputs'>;
 
 export function inputOf({ inputs }: Pick<AttentionCase, 'inputs'>, name: InputName): Tensor {
   const tensor = inputs[name];
@@ -69,7 +69,7 @@ export function weights(
 }
 
 /** The weights of one head: its columns of W. */
-function headWeights(w: Tensor, g: number, width: number, room: Room): Matrix {
+export function headWeights(w: Tensor, g: number, width: number, room: Room): Matrix {
   return weights(w, [0, w.shape[0] ?? 0], [g * width, width], room);
 }
 
@@ -123,13 +123,20 @@ export function newKeyErrors(
   };
 }
 
-/** Bounds of the errors of K (or V) as recomputed, over all keys of a head, which is `head` of [B·Hkv]. */
+/** Halves of a task that finds the errors of K and of V of every head. */
+export const keyErrorUnits = ({ batch, kv_heads }: CaseParameters): number => 2 * batch * kv_heads;
+
+/**
+ * Unit `n` of such a task: bounds of the errors of K or V as recomputed, over all keys of a head. They are
+ * those of `errorsOf` Y W.
+ */
 export function findKeyErrors(
   attentionCase: Question,
   errors: KeyErrors,
-  name: 'w_k' | 'w_v',
-  head: number,
+  n: number,
+  errorsOf: typeof productErrors = productErrors,
 ): void {
+  const [head, name] = [Math.floor(n / 2), n % 2 === 0 ? ('w_k' as const) : ('w_v' as const)];
   const { kv_heads, seq_kv, dim_y = 0, head_dim, head_dim_v } = attentionCase.parameters;
   const width = name === 'w_k' ? head_dim : head_dim_v;
   const [byComponent, norms] =
@@ -139,11 +146,11 @@ export function findKeyErrors(
   const features = featureReader(inputOf(attentionCase, 'y'), 0, dim_y);
   for (let first = 0; first < seq_kv; first += DEPTH) {
     const rows = Math.min(DEPTH, seq_kv - first);
-    const keys = Array.from({ length: rows }, (_, n) => first + n);
+    const keys = Array.from({ length: rows }, (_, r) => first + r);
     const value = room('rows', rows * dim_y);
     readRows(features, Math.floor(head / kv_heads), 0, keys, value, dim_y);
     const y: Matrix = { rows, columns: dim_y, value, error: null };
-    const found = productErrors(featureModule(), y, w, room);
+    const found = errorsOf(featureModule(), y, w, room);
     for (let from = 0; from < found.length; from += width) {
       let squares = 0;
       for (let c = 0; c < width; c++) {

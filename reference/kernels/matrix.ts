@@ -16,7 +16,7 @@ export interface Matrix {
   readonly error: Float64Array | null;
 }
 
-/** Terms of a dot product that are in the kernels' memory at a time. */
+/** Terms of a dot product that are in the kernels' memory at a time; a multiple of a sliced sum's. */
 export const DEPTH = 512;
 
 /** Calls `visit` with the top left corner and size of every tile. */

@@ -25,7 +25,7 @@ function rowMajor({ shape, stride, offset, data }: Tensor): boolean {
 const inFile = (data: unknown): data is FileStorage => isRanged(data) && 'range' in data;
 
 /** The tensor's own storage where that is shared or a file's already and in order, else a copy. */
-export function flatten(tensor: Tensor): FlatTensor {
+function flatten(tensor: Tensor): FlatTensor {
   const { data, shape } = tensor;
   const ordered = rowMajor(tensor);
   if (ordered && inFile(data)) return { data: data.range, shape };

@@ -17,8 +17,9 @@ import {
   type Sums,
   sumsWithin,
 } from './backward.ts';
-import { addFeatures, type FeaturesTask, featureUnits } from './feature-gradients.ts';
-import { findKeyErrors, keyReaders } from './features.ts';
+import { addFeatures, type FeaturesTask } from './feature-gradients.ts';
+import { slabCount } from './feature-parts.ts';
+import { findKeyErrors, keyErrorUnits, keyReaders } from './features.ts';
 import { forwardBlock, ROW_BLOCK, type RowPart, type RowResults } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
 import type { KernelModule } from './module.ts';
@@ -75,7 +76,7 @@ export interface BackwardTask {
 export type Task = KeyErrorsTask | ForwardTask | BackwardTask | FeaturesTask;
 
 /** The tensor again, over its array or its file. */
-export const tensorIn = ({ data, shape }: FlatTensor, openRange: OpenRange): Tensor =>
+const tensorIn = ({ data, shape }: FlatTensor, openRange: OpenRange): Tensor =>
   data instanceof Float64Array
     ? tensorOf<number>(data, shape)
     : rangedTensor(openRange(data), shape);
@@ -128,8 +129,8 @@ function division(
 /** Units of a task: blocks of the query rows of each KV head's heads, or KV heads, or their K and V, or slabs of Y. */
 export function unitCount(problem: KernelProblem, task: Task): number {
   const { batch, kv_heads } = problem.parameters;
-  if (task.kind === 'key errors') return 2 * batch * kv_heads;
-  if (task.kind === 'features') return featureUnits(problem.parameters);
+  if (task.kind === 'key errors') return keyErrorUnits(problem.parameters);
+  if (task.kind === 'features') return slabCount(problem.parameters);
   if (task.kind === 'backward') return batch * kv_heads;
   return batch * kv_heads * division(problem, task).units;
 }
@@ -204,7 +205,7 @@ export function runUnit(
 ): void {
   switch (task.kind) {
     case 'key errors':
-      findKeyErrors(problem, task.keyErrors, n % 2 === 0 ? 'w_k' : 'w_v', Math.floor(n / 2));
+      findKeyErrors(problem, task.keyErrors, n);
       break;
     case 'forward':
       forwardUnit(kernels, problem, task, n);

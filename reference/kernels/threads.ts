@@ -8,12 +8,7 @@
  * @module
  */
 import type { Worker } from 'node:worker_threads';
-import {
-  type DoubleTask,
-  doubleProblemOf,
-  type FlatDoubleCase,
-  runDoubleUnit,
-} from './double-task.ts';
+import { type DoubleTask, doubleProblemOf, runDoubleUnit } from './double-task.ts';
 import { kernelModule } from './module.ts';
 import type { KernelProblem } from './problem.ts';
 import { type FlatCase, type OpenRange, problemOf, runUnit, type Task, unitCount } from './task.ts';
@@ -26,7 +21,7 @@ export const FAILED = 2;
 /** A task and its case, in float64 or in double-double. */
 export type ThreadWork =
   | { readonly flat: FlatCase; readonly task: Task }
-  | { readonly double: FlatDoubleCase; readonly doubleTask: DoubleTask };
+  | { readonly flat: FlatCase; readonly doubleTask: DoubleTask };
 
 /** What a thread is told. */
 export interface ThreadMessage {
@@ -87,8 +82,8 @@ export function lendThread(port: ThreadPort): void {
 
 /** What runs a unit of the work on this thread. */
 function unitOf(work: ThreadWork, openRange: OpenRange): (n: number) => void {
-  if ('double' in work) {
-    const problem = doubleProblemOf(work.double, openRange);
+  if ('doubleTask' in work) {
+    const problem = doubleProblemOf(work.flat, openRange);
     return (n) => runDoubleUnit(kernelModule(), problem, work.doubleTask, n);
   }
   const problem = problemOf(work.flat, openRange);

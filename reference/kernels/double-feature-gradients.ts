@@ -1,0 +1,153 @@
+/**
+ * The gradients through recomputed K and V in double-double with radii: dY, dW_K and dW_V from dK and dV.
+ * spec (25), (26)
+ *
+ * As feature-gradients.ts does it in float64; radii as in spec/bounds.md §9, lemma Features.
+ * @module
+ */
+
+import { type DoubleDouble, doubleDouble } from '../arithmetic/double-double.ts';
+import type { CaseParameters } from '../case.ts';
+import type { Tensor } from '../tensor.ts';
+import { exactly } from './double-features.ts';
+import { type Allocate, type DoubleSums, newDoubleSums, put } from './double-forward.ts';
+import { type DoubleMatrix, doubleProduct, doubleTransposed } from './double-matrix.ts';
+import { STEP } from './double-radius.ts';
+import type { DoubleBackwardTask } from './double-task.ts';
+import { type FeatureGradients, newFeatureGradients } from './feature-gradients.ts';
+import {
+  eachBlock,
+  eachPart,
+  type FeatureBlock,
+  type KeyPart,
+  keysOfPart,
+  placePart,
+} from './feature-parts.ts';
+import { inputOf, weights } from './features.ts';
+import { featureModule } from './module.ts';
+import type { KernelProblem } from './problem.ts';
+import { SLACK } from './radius.ts';
+import { fresh } from './room.ts';
+
+/** What dK and dV of a part of the keys make of dY, and add to dW. A unit is a slab. */
+export interface DoubleFeaturesTask extends FeatureGradients<DoubleSums>, KeyPart {
+  readonly kind: 'features';
+  /** dK [B, Hkv, count, d] and dV [B, Hkv, count, dv]. */
+  readonly dK: DoubleSums;
+  readonly dV: DoubleSums;
+}
+
+const word = ({ high, low }: DoubleMatrix | DoubleSums, n: number): DoubleDouble => ({
+  hi: high[n] ?? 0,
+  lo: low?.[n] ?? 0,
+});
+
+/** sums[at] = x + y with errors: of the sum, ε is lost. */
+function putSum(
+  sums: DoubleSums,
+  at: number,
+  x: DoubleDouble,
+  y: DoubleDouble,
+  error: number,
+): void {
+  const sum = doubleDouble.add(x, y);
+  put(sums, at, sum, (error + Math.abs(sum.hi) * STEP) * SLACK);
+}
+
+/** Adds a slab of Yᵀ dK to dW, from element `from` on. spec (26) */
+function addWeights(
+  dW: DoubleSums,
+  from: number,
+  { turned, opening }: FeatureBlock,
+  gradient: DoubleMatrix,
+): void {
+  const product = doubleProduct(featureModule(), exactly(turned), gradient);
+  const { error } = product;
+  for (let n = 0; n < product.high.length; n++) {
+    const [at, own] = [from + n, error?.[n] ?? 0];
+    if (opening) put(dW, at, word(product, n), own);
+    else putSum(dW, at, word(dW, at), word(product, n), (dW.radius[at] ?? 0) + own);
+  }
+}
+
+/** Unit `n` of a features task. */
+export function addDoubleFeatures(
+  problem: Pick<KernelProblem, 'parameters' | 'inputs' | 'room'>,
+  task: DoubleFeaturesTask,
+  n: number,
+): void {
+  const { parameters: p } = problem;
+  const { d_y } = task;
+  const through = (
+    block: FeatureBlock,
+    sums: DoubleSums,
+    width: number,
+    w: Tensor,
+    dW: DoubleSums | null,
+  ): DoubleMatrix => {
+    const { rows, first, columns, byKey } = block;
+    const across = p.kv_heads * width;
+    const plane = (from: Float64Array) => byKey(from, width, new Float64Array(rows * across));
+    const { high, low, radius } = sums;
+    const words = { high: plane(high), low: plane(low), error: plane(radius) };
+    const gradient: DoubleMatrix = { rows, columns: across, ...words };
+    if (dW !== null) addWeights(dW, first * across, block, gradient);
+    const ofSlab = exactly(weights(w, [first, columns], [0, across], fresh));
+    return doubleProduct(featureModule(), gradient, doubleTransposed(ofSlab));
+  };
+  eachBlock(problem, task, n, (block) => {
+    const fromK = through(block, task.dK, p.head_dim, inputOf(problem, 'w_k'), task.d_w_k);
+    const fromV = through(block, task.dV, p.head_dim_v, inputOf(problem, 'w_v'), task.d_w_v);
+    if (d_y === null) return;
+    for (let r = 0; r < block.rows; r++) {
+      const place = block.place(r);
+      for (let c = 0; c < block.columns; c++) {
+        const from = r * block.columns + c;
+        const error = (fromK.error?.[from] ?? 0) + (fromV.error?.[from] ?? 0);
+        putSum(d_y, place + c, word(fromK, from), word(fromV, from), error);
+      }
+    }
+  });
+}
+
+/** Numbers held of each element of dK and dV. */
+const WORDS = 3;
+const PLANES = ['high', 'low', 'radius'] as const;
+
+const within = (sums: DoubleSums, length: number): DoubleSums => ({
+  high: sums.high.subarray(0, length),
+  low: sums.low.subarray(0, length),
+  radius: sums.radius.subarray(0, length),
+});
+
+/** As throughFeatures. */
+export function throughDoubleFeatures(
+  p: CaseParameters,
+  run: {
+    readonly perform: (task: DoubleBackwardTask | DoubleFeaturesTask) => void;
+    readonly allocate: Allocate;
+  },
+  task: DoubleBackwardTask,
+): FeatureGradients<DoubleSums> {
+  const sums = (length: number) => newDoubleSums(length, run.allocate);
+  const found = newFeatureGradients(p, sums);
+  const perKey = p.batch * p.kv_heads;
+  const hold = (width: number) => sums(perKey * keysOfPart(p, WORDS) * width);
+  const [heldK, heldV] = [hold(p.head_dim), hold(p.head_dim_v)];
+  eachPart(p, WORDS, (part) => {
+    const { first, count } = part;
+    const dK = within(heldK, perKey * count * p.head_dim);
+    const dV = within(heldV, perKey * count * p.head_dim_v);
+    const keys = task.keys.slice(first, first + count);
+    run.perform({ ...task, keys, dK, dV, last: first + count === p.seq_kv });
+    run.perform({ kind: 'features', ...found, ...part, dK, dV });
+    const place = (from: DoubleSums, to: DoubleSums | null, width: number) => {
+      for (const plane of PLANES) {
+        if (to !== null) placePart(from[plane], to[plane], part, p.seq_kv, width);
+      }
+    };
+    place(dK, task.dK, p.head_dim);
+    place(dV, task.dV, p.head_dim_v);
+  });
+  return found;
+}
