@@ -150,8 +150,9 @@ describe('the backward pass over recomputed keys', () => {
       ...[mid, radius].map(({ data }) => digest(data as Float64Array)),
     ]);
 
+  const double = certifyDouble(c);
+
   it('encloses what double-double finds, part by part, and is not far wider', () => {
-    const double = certifyDouble(c);
     for (const [name, { mid, radius }] of Object.entries(certified)) {
       const { high, low, radius: rest } = double[name as keyof typeof double]!;
       const radii = radius.data as Float64Array;
@@ -170,6 +171,16 @@ describe('the backward pass over recomputed keys', () => {
     for (const name of wants) {
       expect(digest(certified[name]!.mid.data)).toBe(digest(alone[name]!.mid.data));
       expect(digest(certified[name]!.radius.data)).toBe(digest(alone[name]!.radius.data));
+    }
+  });
+
+  it('gives them the same bits in double-double too', () => {
+    const wants = ['d_q', 'd_k', 'd_v'] as const;
+    const alone = certifyDouble({ ...c, parameters: { ...c.parameters, wants: [...wants] } });
+    for (const name of wants) {
+      for (const plane of ['high', 'low', 'radius'] as const) {
+        expect(digest(double[name]![plane])).toBe(digest(alone[name]![plane]));
+      }
     }
   });
 
