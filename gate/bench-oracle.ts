@@ -6,7 +6,7 @@
  * threads; null where there is no python3 with NumPy. `numpy_kernel` is the processor that NumPy's
  * OpenBLAS took its code for, which OPENBLAS_CORETYPE can change.
  *
- *   node dist/gate/bench-oracle.js [--quick] [--only speed|scaling|growth|balls]
+ *   node dist/gate/bench-oracle.js [--quick] [--only speed|scaling|growth|features|balls]
  * @module
  */
 import { execFile, spawnSync } from 'node:child_process';
@@ -19,13 +19,15 @@ import { type FormatName, roundTo } from '../reference/format.ts';
 import { type Certified, certify } from '../reference/kernels/certify.ts';
 import { type CertifiedDouble, certifyDouble } from '../reference/kernels/double-certify.ts';
 import { sharedArray } from '../reference/kernels/shared.ts';
-import { tensorOf } from '../reference/tensor.ts';
+import { elementCount, tensorOf } from '../reference/tensor.ts';
 
 interface Shape {
   readonly heads: number;
   readonly seq_q: number;
   readonly seq_kv: number;
   readonly head_dim: number;
+  /** Width of the features that K and V are recomputed from; absent = both are given. */
+  readonly dim_y?: number;
 }
 
 type Direction = 'forward' | 'both';
@@ -54,22 +56,32 @@ function drawn(seed: number, length: number): Float64Array {
   return data;
 }
 
-function benchCase({ heads, seq_q, seq_kv, head_dim }: Shape, direction: Direction): AttentionCase {
-  const rows = (seed: number, n: number) =>
-    tensorOf<number>(drawn(seed, heads * n * head_dim), [1, heads, n, head_dim]);
+function benchCase(shape: Shape, direction: Direction): AttentionCase {
+  const { heads, seq_q, seq_kv, head_dim, dim_y } = shape;
+  const tensor = (seed: number, ...extents: number[]) =>
+    tensorOf<number>(drawn(seed, elementCount(extents)), extents);
+  const rows = (seed: number, n: number) => tensor(seed, 1, heads, n, head_dim);
   const wants: OutputName[] = ['out', 'lse'];
-  if (direction === 'both') wants.push('d_q', 'd_k', 'd_v');
+  if (direction === 'both') wants.push('d_q');
+  if (direction === 'both' && dim_y === undefined) wants.push('d_k', 'd_v');
+  if (direction === 'both' && dim_y !== undefined) wants.push('d_y', 'd_w_k', 'd_w_v');
+  const features = (dim: number) => ({
+    y: tensor(2, 1, seq_kv, dim),
+    w_k: tensor(3, dim, heads * head_dim),
+    w_v: tensor(5, dim, heads * head_dim),
+  });
   return {
     parameters: {
       ...{ schema: 1, id: 'bench', dtype: 'f32', batch: 1, heads, kv_heads: heads, seq_q, seq_kv },
-      ...{ head_dim, head_dim_v: head_dim, scale: Math.fround(1 / Math.sqrt(head_dim)) },
+      ...{ head_dim, head_dim_v: head_dim, ...(dim_y === undefined ? {} : { dim_y }) },
+      // Recomputed keys are as long as there are features.
+      scale: Math.fround(1 / Math.sqrt(head_dim * (dim_y ?? 1))),
       ...{ softcap: 0, causal: 'none', window: null, media: null, dropout_rate: 0, wants },
       partition: { ranks: 1, q: [seq_q], kv: [seq_kv] },
     },
     inputs: {
       q: rows(1, seq_q),
-      k: rows(2, seq_kv),
-      v: rows(3, seq_kv),
+      ...(dim_y === undefined ? { k: rows(2, seq_kv), v: rows(3, seq_kv) } : features(dim_y)),
       ...(direction === 'both' ? { d_out: rows(4, seq_q) } : {}),
     },
     judging: 'random',
@@ -161,7 +173,7 @@ function measureHere({ shape, direction, system, threads, runs }: Job): Measurem
     const outputs =
       system === 'float64'
         ? elementsOf(certify(attentionCase, { threads }))
-        : doubleElements(certifyDouble(attentionCase));
+        : doubleElements(certifyDouble(attentionCase, { threads }));
     seconds.push((performance.now() - start) / 1000);
     tensorBytes = 8 * (inputs + outputs);
   }
@@ -279,6 +291,19 @@ async function growthTable(): Promise<void> {
   }
 }
 
+/** Memory and seconds where K and V are recomputed. */
+async function features(): Promise<void> {
+  const shape = { heads: 8, seq_q: 256, seq_kv: 16384, head_dim: 128, dim_y: 1024 };
+  for (const direction of ['forward', 'both'] as const) {
+    for (const threads of [1, 2]) {
+      const job = { shape, direction, system: 'float64', threads, runs: 1 } as const;
+      const { seconds, peakBytes, tensorBytes } = await measure(job);
+      const bytes = { peak_bytes: peakBytes, tensor_bytes: tensorBytes };
+      line({ bench: 'oracle-features', ...shape, direction, threads, seconds, ...bytes });
+    }
+  }
+}
+
 /** Share of rows with an element that a format cannot round from its ball, and the radii. */
 function balls(): void {
   const shape = { heads: 2, seq_q: 512, seq_kv: 4096, head_dim: 128 };
@@ -315,5 +340,6 @@ else {
   if (chosen('speed')) await speed(process.argv.includes('--quick'));
   if (chosen('scaling')) await scaling();
   if (chosen('growth')) await growthTable();
+  if (chosen('features')) await features();
   if (chosen('balls')) balls();
 }

@@ -13,7 +13,7 @@ import {
   type RightFactor,
   rightFactor,
 } from './double-matrix.ts';
-import { featureReader, findKeyErrors, headWeights, inputOf, type Question } from './features.ts';
+import { featureReader, findKeyErrors, headWeights, inputOf } from './features.ts';
 import type { Matrix } from './matrix.ts';
 import { featureModule } from './module.ts';
 import { type KernelProblem, type KeyErrors, readRows } from './problem.ts';
@@ -90,8 +90,8 @@ export function doubleProblem(problem: KernelProblem): DoubleProblem {
 }
 
 /** As findKeyErrors, of K and V in double-double. */
-export function findDoubleKeyErrors(question: Question, errors: KeyErrors, n: number): void {
-  findKeyErrors(question, errors, n, (kernels, a, b, room) =>
+export function findDoubleKeyErrors(problem: KernelProblem, errors: KeyErrors, n: number): void {
+  findKeyErrors(problem, errors, n, (kernels, a, b, room) =>
     exactProductErrors(kernels, exactly(a), rightFactor(exactly(b)), room),
   );
 }

@@ -69,12 +69,14 @@ interface Side {
   readonly gradient: Sums;
   /** dW, and how it is summed. */
   readonly dW: PartialProduct | null;
+  /** For what is under way, and for the sum, which stays while the other side is at work. */
   readonly room: Room;
+  readonly own: Room;
 }
 
 /** What a block of dK makes of its slab of dY, and adds to dW. */
 function throughSide(
-  { w, width, gradient, dW, room }: Side,
+  { w, width, gradient, dW, room, own }: Side,
   { first, columns, rows, turned, byKey }: FeatureBlock,
   heads: number,
 ): Sums {
@@ -90,7 +92,7 @@ function throughSide(
     const sums = sumsWithin(dW.sums, first * across, columns * across);
     addTerms(kernels, { ...dW, sums }, turned, block, room);
   }
-  const share = partialProduct(rows * columns, across, Math.ceil(across / DEPTH), room);
+  const share = partialProduct(rows * columns, across, Math.ceil(across / DEPTH), own);
   for (let l = 0; l < across; l += DEPTH) {
     const depth = Math.min(DEPTH, across - l);
     const b = transposed(weights(w, [first, columns], [l, depth], room), room);
@@ -108,18 +110,18 @@ export function addFeatures(
   const { parameters: p, room } = problem;
   const { d_y, chunks } = task;
   const terms = p.batch * p.seq_kv;
-  const roomOf =
+  const ownRoom =
     (side: string): Room =>
     (name, length) =>
       room(`${side} ${name}`, length);
   const productOf = (sums: Sums | null) => (sums === null ? null : { sums, terms, chunks });
   const k: Side = {
     ...{ w: inputOf(problem, 'w_k'), width: p.head_dim, gradient: task.dK },
-    ...{ dW: productOf(task.d_w_k), room: roomOf('k') },
+    ...{ dW: productOf(task.d_w_k), room, own: ownRoom('k') },
   };
   const v: Side = {
     ...{ w: inputOf(problem, 'w_v'), width: p.head_dim_v, gradient: task.dV },
-    ...{ dW: productOf(task.d_w_v), room: roomOf('v') },
+    ...{ dW: productOf(task.d_w_v), room, own: ownRoom('v') },
   };
   eachBlock(problem, task, n, (block) => {
     const fromK = throughSide(k, block, p.kv_heads);

@@ -17,6 +17,7 @@ import { forwardByParts } from './forward-parts.ts';
 import { product, transposed } from './matrix.ts';
 import { kernelModule } from './module.ts';
 import { kernelProblem, readRows, TILE } from './problem.ts';
+import { reusedRoom } from './room.ts';
 import type { RowReader } from './source.ts';
 
 /** Of the bits of an array. */
@@ -29,8 +30,8 @@ const plain = (length: number) => new Float64Array(length);
 
 /** The case as the kernels see it, its errors found. */
 function problemOf(c: ReturnType<typeof drawCase>) {
-  const errors = newKeyErrors(c, plain);
-  for (let n = 0; n < keyErrorUnits(c.parameters); n++) findKeyErrors(c, errors, n);
+  const [errors, room] = [newKeyErrors(c, plain), reusedRoom()];
+  for (let n = 0; n < keyErrorUnits(c.parameters); n++) findKeyErrors({ ...c, room }, errors, n);
   return kernelProblem(c, keyReaders(c), errors);
 }
 

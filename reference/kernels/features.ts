@@ -131,19 +131,19 @@ export const keyErrorUnits = ({ batch, kv_heads }: CaseParameters): number => 2 
  * those of `errorsOf` Y W.
  */
 export function findKeyErrors(
-  attentionCase: Question,
+  question: Question & Pick<KernelProblem, 'room'>,
   errors: KeyErrors,
   n: number,
   errorsOf: typeof productErrors = productErrors,
 ): void {
   const [head, name] = [Math.floor(n / 2), n % 2 === 0 ? ('w_k' as const) : ('w_v' as const)];
-  const { kv_heads, seq_kv, dim_y = 0, head_dim, head_dim_v } = attentionCase.parameters;
+  const { kv_heads, seq_kv, dim_y = 0, head_dim, head_dim_v } = question.parameters;
   const width = name === 'w_k' ? head_dim : head_dim_v;
   const [byComponent, norms] =
     name === 'w_k' ? [errors.key, errors.keyNorm] : [errors.value, errors.valueNorm];
-  const room = reusedRoom();
-  const w = headWeights(inputOf(attentionCase, name), head % kv_heads, width, room);
-  const features = featureReader(inputOf(attentionCase, 'y'), 0, dim_y);
+  const { room } = question;
+  const w = headWeights(inputOf(question, name), head % kv_heads, width, room);
+  const features = featureReader(inputOf(question, 'y'), 0, dim_y);
   for (let first = 0; first < seq_kv; first += DEPTH) {
     const rows = Math.min(DEPTH, seq_kv - first);
     const keys = Array.from({ length: rows }, (_, r) => first + r);
