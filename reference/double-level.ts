@@ -4,13 +4,14 @@
  * @module
  */
 import { doubleDoubleBall } from './arithmetic/balls.ts';
-import type { AttentionCase, CaseParameters, OutputName } from './case.ts';
+import { type AttentionCase, type CaseParameters, isGradient, type OutputName } from './case.ts';
 import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
 import type { FormatName } from './format.ts';
 import { certifyDouble } from './kernels/double-certify.ts';
 import type { DoubleSums } from './kernels/double-forward.ts';
 import { type Columns, type HeadRows, headRows } from './kernels/head-rows.ts';
-import type { Level } from './levels.ts';
+import { TILE } from './kernels/problem.ts';
+import type { Level, Means } from './levels.ts';
 import type { OpenElements } from './open-elements.ts';
 import { elementCount, indexOf } from './tensor.ts';
 
@@ -92,27 +93,69 @@ function enclosureAt({ high, low, radius }: DoubleSums, at: number, format: Form
   return ends === null ? UNKNOWN : enclose(format, ends.low, ends.high);
 }
 
+/**
+ * Are float64 weights worth trying first? For a format that they are enough for, where so many rows are open
+ * that what they save is more than reading the keys once more.
+ */
+function shortFirst(
+  { parameters: p }: AttentionCase,
+  open: OpenElements,
+  rows: HeadRows,
+  format: FormatName,
+): boolean {
+  const forward = [...open].every(([name, flats]) => !isGradient(name) || flats.length === 0);
+  return forward && format !== 'f64' && rows.count >= TILE * p.batch * p.kv_heads;
+}
+
+/** Encloses the open elements; `short`: out and lse with weights in float64. */
+function encloseAll(
+  attentionCase: AttentionCase,
+  open: OpenElements,
+  rows: HeadRows,
+  shapes: Shapes,
+  format: FormatName,
+  means: Means & { readonly short: boolean },
+): (output: OutputName, flat: number) => Enclosure {
+  const isOpen = (name: OutputName): boolean => (open.get(name)?.length ?? 0) > 0;
+  const [wants, sums] = [[...BY_ROW, ...BY_KEY].filter(isOpen), WHOLE.filter(isOpen)];
+  const { parameters } = attentionCase;
+  const keys = openKeys(open, shapes);
+  const columns = openColumns(rows, open, shapes);
+  const wanting = (names: readonly OutputName[]): AttentionCase => ({
+    ...attentionCase,
+    parameters: { ...parameters, wants: [...names] },
+  });
+  const certified = {
+    ...(wants.length > 0 ? certifyDouble(wanting(wants), { rows, keys, columns, ...means }) : {}),
+    ...(sums.length > 0 ? certifyDouble(wanting(sums), means) : {}),
+  };
+  const place = placesOf(rows, keys, shapes);
+  return (output, flat) => {
+    const [found, at] = [certified[output], place(output, flat)];
+    return found === undefined || at === null ? UNKNOWN : enclosureAt(found, at, format);
+  };
+}
+
 export const DOUBLE_LEVEL: Level = {
   name: doubleDoubleBall.arithmetic.name,
   enclose: (attentionCase, open, shapes, format, means = {}) => {
-    const isOpen = (name: OutputName): boolean => (open.get(name)?.length ?? 0) > 0;
-    const [wants, sums] = [[...BY_ROW, ...BY_KEY].filter(isOpen), WHOLE.filter(isOpen)];
-    const { parameters } = attentionCase;
-    const rows = openRows(parameters, open, shapes);
-    const keys = openKeys(open, shapes);
-    const columns = openColumns(rows, open, shapes);
-    const wanting = (names: readonly OutputName[]): AttentionCase => ({
-      ...attentionCase,
-      parameters: { ...parameters, wants: [...names] },
-    });
-    const certified = {
-      ...(wants.length > 0 ? certifyDouble(wanting(wants), { rows, keys, columns, ...means }) : {}),
-      ...(sums.length > 0 ? certifyDouble(wanting(sums), means) : {}),
+    const at = (some: OpenElements, short: boolean) => {
+      const rows = openRows(attentionCase.parameters, some, shapes);
+      return encloseAll(attentionCase, some, rows, shapes, format, { ...means, short });
     };
-    const place = placesOf(rows, keys, shapes);
+    const rows = openRows(attentionCase.parameters, open, shapes);
+    if (!shortFirst(attentionCase, open, rows, format)) return at(open, false);
+    const first = at(open, true);
+    const left: OpenElements = new Map();
+    for (const [name, flats] of open) {
+      const still = flats.filter((flat) => first(name, flat).rounded === null);
+      if (still.length > 0) left.set(name, still);
+    }
+    if (left.size === 0) return first;
+    const second = at(left, false);
     return (output, flat) => {
-      const [found, at] = [certified[output], place(output, flat)];
-      return found === undefined || at === null ? UNKNOWN : enclosureAt(found, at, format);
+      const one = first(output, flat);
+      return one.rounded === null ? second(output, flat) : one;
     };
   },
 };

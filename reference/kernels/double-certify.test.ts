@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { OutputName } from '../case.ts';
 import { drawCase } from '../draw-case.ts';
 import { hostileCase } from '../testing/containment.ts';
 import { doubleContainment } from '../testing/double-containment.ts';
@@ -21,6 +22,18 @@ describe('certifyDouble', () => {
     });
   }
 
+  it('encloses the truth with float64 weights, of every feature', () => {
+    for (const [name, changes] of FEATURE_CASES) {
+      const c = drawCase(3, { ...changes, wants: ['out', 'lse'] });
+      const { missed, finite, all, worst } = doubleContainment(c, undefined, { short: true });
+      expect([name, missed]).toEqual([name, []]);
+      expect([name, finite]).toEqual([name, all]);
+      // All weights are 1, or none is left to divide by.
+      const exact = ['scale 0', 'one key', 'no keys', 'no keys but a sink', 'empty rows'];
+      expect([name, worst > 1e-3 || exact.includes(name)]).toEqual([name, true]);
+    }
+  });
+
   it('encloses the truth on hostile values', () => {
     let checked = 0;
     for (let seed = 500; seed < 560; seed++) {
@@ -28,6 +41,13 @@ describe('certifyDouble', () => {
       const { missed, finite } = doubleContainment(c);
       expect([name, missed]).toEqual([name, []]);
       checked += finite;
+      if (seed % 4 > 0) continue;
+      const forward = {
+        ...c,
+        parameters: { ...c.parameters, wants: ['out', 'lse'] as OutputName[] },
+      };
+      const short = doubleContainment(forward, undefined, { short: true });
+      expect([name, short.missed]).toEqual([name, []]);
     }
     expect(checked).toBeGreaterThan(3000);
   });

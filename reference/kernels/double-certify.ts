@@ -45,6 +45,8 @@ export interface DoubleOptions {
   readonly rows?: HeadRows | undefined;
   /** Of an `out` that is wanted without gradients: others have no finite radius. Absent = all. */
   readonly columns?: Columns | undefined;
+  /** `out` and `lse` with weights in float64: for less time, with a wider radius. Not for gradients. */
+  readonly short?: boolean | undefined;
   /** Rising positions, the same for every head; absent = all. */
   readonly keys?: readonly number[] | undefined;
   /** Threads that work at once, this one included; default 1. Bits do not depend on it. */
@@ -102,7 +104,7 @@ function runOf(attentionCase: AttentionCase, options: DoubleOptions): Run {
 function forward(
   { problem, threads, allocate, perform, maxima }: Run,
   rows: HeadRows,
-  columns: Columns | null = null,
+  { columns, short = false }: Pick<DoubleOptions, 'columns' | 'short'> = {},
 ): DoubleRows {
   const results = newDoubleRows(rows.count, problem.parameters.head_dim_v, allocate);
   let known = true;
@@ -111,7 +113,7 @@ function forward(
     known &&= m !== undefined;
     results.m[n] = m ?? 0;
   });
-  perform({ kind: 'forward', rows, columns, threads, known, results });
+  perform({ kind: 'forward', rows, columns: columns ?? null, short, threads, known, results });
   return results;
 }
 
@@ -194,8 +196,8 @@ export function certifyDouble(
   const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];
   const certified: CertifiedDouble = {};
   const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v'), features: false };
-  const columns = wantsGradients(p) ? null : (options.columns ?? null);
-  const results = wants('out') || wants('lse') || wanted.q ? forward(run, rows, columns) : null;
+  const few = wantsGradients(p) ? {} : options;
+  const results = wants('out') || wants('lse') || wanted.q ? forward(run, rows, few) : null;
   if (wants('out') && results !== null) certified.out = results.out;
   if (wants('lse') && results !== null) certified.lse = results.lse;
   const every = rows.count === allRows.count;

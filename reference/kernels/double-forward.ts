@@ -148,6 +148,8 @@ type Tiles = ReturnType<typeof layOut>;
 /** At most TILE rows of a head, and the columns of `out` that are wanted of them, rising; null = all. */
 export interface DoublePart extends RowPart {
   readonly columns: readonly number[] | null;
+  /** Weights in float64, of scores in double-double: for less time, with a wider radius. */
+  readonly short: boolean;
 }
 
 /** A part of a block, and what it has seen: bounds over all its tiles of keys not wholly masked. */
@@ -259,6 +261,7 @@ function absorb(
     PAIR_STRIDE,
     state,
     t.constants.at,
+    tile.short,
   );
   const w = cut(kernels, scores, [PAIR_STRIDE, 1], count, n, t.wSlices.at);
   const out = pair(t.outHigh, t.outLow, start * valueWidth);
@@ -332,7 +335,7 @@ function finishRow(
     seen.bias,
     ceiling,
   );
-  const weight = seen.failed ? Number.POSITIVE_INFINITY : doubleWeightError(score);
+  const weight = seen.failed ? Number.POSITIVE_INFINITY : doubleWeightError(score, seen.short);
   const denominator = doubleDenominatorError(weight, seen.keys);
   const l = { hi: t.state.view[row * 4 + 1] ?? 0, lo: t.state.view[row * 4 + 2] ?? 0 };
   // l is about 1 or more where m is the largest score, as the float64 pass should have found it.

@@ -3,7 +3,7 @@
  * single steps; radii are float64 numbers rounded outward by the same SLACK.
  * @module
  */
-import { growth, type ScoreBound, type ScoreSetting, SLACK } from './radius.ts';
+import { growth, type ScoreBound, type ScoreSetting, SLACK, U } from './radius.ts';
 
 /** More than any sum, product, quotient, exponential or tanh of double-double loses, relative to 1. */
 export const STEP = 2 ** -96;
@@ -52,9 +52,13 @@ export function doubleScoreBound(
   return { error, tanhError: Math.min(2, tanhError), largest };
 }
 
-/** Log-domain error of exp(s − m). */
-export function doubleWeightError({ error, largest }: ScoreBound): number {
-  return (error + (Math.min(SHIFT_LIMIT, 2 * largest) + 4) * STEP) * SLACK;
+/** More than a float64 exponential of a pair loses: 3u, one addition, and what a product neglects. */
+export const SHORT = 5 * U;
+
+/** Log-domain error of exp(s − m); `short`: in float64. */
+export function doubleWeightError({ error, largest }: ScoreBound, short: boolean): number {
+  const own = (Math.min(SHIFT_LIMIT, 2 * largest) + 4) * STEP + (short ? SHORT : 0);
+  return (error + own) * SLACK;
 }
 
 /** Relative error of l, a sum of `keys` weights. */

@@ -127,6 +127,11 @@ describe('tasks in double-double', () => {
       );
       const [all, some] = [certifyDouble(c, { rows }), certifyDouble(c, { rows, columns })];
       expect(bits(certifyDouble(c, { rows, columns, threads: 2 }))).toEqual(bits(some));
+      const short = certifyDouble(c, { rows, columns, short: true });
+      expect(bits(certifyDouble(c, { rows, columns, short: true, threads: 2 }))).toEqual(
+        bits(short),
+      );
+      expect(bits(short)).not.toEqual(bits(some));
       for (const plane of ['high', 'low'] as const) {
         expect([...some.lse![plane]]).toEqual([...all.lse![plane]]);
       }

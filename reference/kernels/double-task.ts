@@ -21,6 +21,8 @@ export interface DoubleForwardTask {
   readonly rows: HeadRows;
   /** Null where all columns of `out` are wanted. */
   readonly columns: Columns | null;
+  /** Weights in float64. */
+  readonly short: boolean;
   /** Threads to find work for; no bit depends on it. */
   readonly threads: number;
   /** Are the maxima in the results? */
@@ -62,7 +64,7 @@ function columnsOf(columns: Columns, first: number, count: number): number[] {
 /** The rows of the heads that share KV head `head`, in parts. */
 function partsOf(
   { parameters: p }: KernelProblem,
-  { rows, columns }: DoubleForwardTask,
+  { rows, columns, short }: DoubleForwardTask,
   head: number,
 ): DoublePart[] {
   const most = columns === null ? TILE : COLUMN_ROWS;
@@ -73,7 +75,7 @@ function partsOf(
     return Array.from({ length: Math.ceil(list.length / most) }, (_, n) => {
       const [part, at] = [list.slice(n * most, (n + 1) * most), start + n * most];
       const wanted = columns === null ? null : columnsOf(columns, at, part.length);
-      return { h, rows: part, at, columns: wanted };
+      return { h, rows: part, at, columns: wanted, short };
     });
   });
 }

@@ -115,6 +115,7 @@ export interface KernelFunctions {
     stride: number,
     state: number,
     constants: number,
+    short: boolean,
   ): void;
   doubleGradient(
     sHigh: number,

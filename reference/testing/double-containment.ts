@@ -6,7 +6,7 @@
 import type { BigNumber } from 'mathjs';
 import { big } from '../arithmetic/big.ts';
 import type { AttentionCase, OutputName } from '../case.ts';
-import { certifyDouble } from '../kernels/double-certify.ts';
+import { certifyDouble, type DoubleOptions } from '../kernels/double-certify.ts';
 import { evaluate } from '../reference.ts';
 import { type Tensor, toFlat } from '../tensor.ts';
 
@@ -28,10 +28,11 @@ export interface DoubleContainment {
 export function doubleContainment(
   c: AttentionCase,
   truth = evaluate(system, c),
+  options: DoubleOptions = {},
 ): DoubleContainment {
   const missed: string[] = [];
   let [finite, all, worst, widest] = [0, 0, 0, 0];
-  for (const [name, { high, low, radius }] of Object.entries(certifyDouble(c))) {
+  for (const [name, { high, low, radius }] of Object.entries(certifyDouble(c, options))) {
     const exact = toFlat(truth[name as OutputName] as Tensor<BigNumber | null>);
     if (high.length !== exact.length) missed.push(`${name}: ${high.length} elements`);
     exact.forEach((value, n) => {

@@ -12,6 +12,7 @@ import {
   twoSum,
 } from '../arithmetic/double-double.ts';
 import { CONSTANTS } from '../kernels/double-forward.ts';
+import { LOST, SHORT } from '../kernels/double-radius.ts';
 import { kernelModule } from '../kernels/module.ts';
 import { TILE } from '../kernels/problem.ts';
 
@@ -51,8 +52,8 @@ function logPoint(uniform: () => number, n: number): DoubleDouble {
 
 const BATCH = TILE;
 
-/** exp of the kernels: the weights of a row of scores about the maximum 0, at most BATCH of them. */
-function kernelExp(points: readonly DoubleDouble[]): DoubleDouble[] {
+/** exp of the kernels, also `short`: the weights of a row of scores about the maximum 0, at most BATCH of them. */
+function kernelExp(points: readonly DoubleDouble[], short: boolean): DoubleDouble[] {
   const kernels = kernelModule();
   const t = kernels.layOut({ high: BATCH, low: BATCH, state: 4, constants: CONSTANTS });
   points.forEach(({ hi, lo }, n) => {
@@ -62,7 +63,7 @@ function kernelExp(points: readonly DoubleDouble[]): DoubleDouble[] {
   t.constants.view[0] = 1; // scale
   kernels.run.factorials(t.constants.at + 64);
   const { run } = kernels;
-  run.doubleSoftmax(t.high.at, t.low.at, 0, 0, 1, BATCH, BATCH, t.state.at, t.constants.at);
+  run.doubleSoftmax(t.high.at, t.low.at, 0, 0, 1, BATCH, BATCH, t.state.at, t.constants.at, short);
   return points.map((_, n) => ({ hi: t.high.view[n] ?? 0, lo: t.low.view[n] ?? 0 }));
 }
 
@@ -70,6 +71,8 @@ export interface WorstShares {
   /** Largest error over its bound. */
   library: number;
   kernels: number;
+  /** Of the kernels' float64 weights. */
+  short: number;
   log: number;
 }
 
@@ -77,18 +80,19 @@ export interface WorstShares {
 export function doubleFunctionShares(count: number, seed: number): WorstShares {
   const generator = xoroshiro128plus(seed);
   const uniform = () => uniformFloat64(generator);
-  const worst: WorstShares = { library: 0, kernels: 0, log: 0 };
+  const worst: WorstShares = { library: 0, kernels: 0, short: 0, log: 0 };
   const meet = (name: keyof WorstShares, found: number): void => {
     if (!(found <= worst[name])) worst[name] = Number.isNaN(found) ? Infinity : found;
   };
   for (let start = 0; start < count; start += BATCH) {
     const length = Math.min(BATCH, count - start);
     const points = Array.from({ length }, (_, n) => expPoint(uniform, n));
-    const fast = kernelExp(points);
+    const [fast, short] = [kernelExp(points, false), kernelExp(points, true)];
     points.forEach((x, n) => {
       const truth = decimals.exp(exactly(x));
       meet('library', share(doubleDouble.exp(x), truth, ERROR.exp, ERROR.tiny));
       meet('kernels', share(fast[n] ?? { hi: 0, lo: 0 }, truth, ERROR.exp, ERROR.tiny));
+      meet('short', share(short[n] ?? { hi: 0, lo: 0 }, truth, SHORT, LOST));
     });
     for (let n = 0; n < length; n++) {
       const x = logPoint(uniform, n);

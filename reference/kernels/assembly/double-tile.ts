@@ -14,6 +14,7 @@ import {
   mulLow,
   tanhRow,
 } from './double-double';
+import { exp } from './elementary';
 
 /**
  * Doubles of `constants`: scale, softcap, 1/softcap (2), κ (2), and from the eighth on the table of
@@ -23,7 +24,22 @@ import {
 const TABLE: usize = 64;
 const FACTS: usize = 64;
 
-/** exp(s − m) in place of a row of raw products: scale → softcap → + bias; `slope` gets 1 − tanh². */
+/**
+ * e^x in place of a row of pairs, in float64: e^h of the high part, within 3u, and its product with 1 + l, for
+ * l² is beyond both.
+ */
+function shortExpRow(high: usize, low: usize, bytes: usize): void {
+  for (let n: usize = 0; n < bytes; n += 16) {
+    const e = exp(v128.load(high + n));
+    v128.store(high + n, f64x2.add(e, f64x2.mul(e, v128.load(low + n))));
+    v128.store(low + n, f64x2.splat(0));
+  }
+}
+
+/**
+ * exp(s − m) in place of a row of raw products: scale → softcap → + bias; `slope` gets 1 − tanh². `short`: of
+ * s − m in double-double the exponential in float64.
+ */
 function weighRow(
   high: usize,
   low: usize,
@@ -32,6 +48,7 @@ function weighRow(
   m: f64,
   constants: usize,
   slope: usize,
+  short: bool,
 ): void {
   const zero = f64x2.splat(0);
   const scale = v128.load64_splat(constants);
@@ -57,7 +74,8 @@ function weighRow(
     v128.store(high + n, addNumberHigh(h, l, shift));
     v128.store(low + n, addNumberLow(h, l, shift));
   }
-  expRow(high, low, bytes, constants + TABLE);
+  if (short) shortExpRow(high, low, bytes);
+  else expRow(high, low, bytes, constants + TABLE);
   if (bias == 0) return;
   for (let n: usize = 0; n < bytes; n += 16) {
     const hidden = f64x2.eq(v128.load(bias + n), hiding);
@@ -98,6 +116,7 @@ function capRow(high: usize, low: usize, bytes: usize, constants: usize, slope: 
  * Turns raw products (high, low) [rows, columns] of row length `stride` into weights exp(s − m), zero
  * where dropped. `state` [rows, 4] holds m and gains the weights' sum (2), before dropping; its fourth
  * number becomes the sum of this tile, in float64. columns is even; `bias` and `keep` may be 0.
+ * `short`: weights are float64 numbers.
  */
 export function doubleSoftmax(
   high: usize,
@@ -109,6 +128,7 @@ export function doubleSoftmax(
   stride: i32,
   state: usize,
   constants: usize,
+  short: bool,
 ): void {
   const zero = f64x2.splat(0);
   for (let i = 0; i < rows; i++, state += 32) {
@@ -117,7 +137,7 @@ export function doubleSoftmax(
     let sh = zero;
     let sl = zero;
     const b = bias == 0 ? 0 : bias + skip;
-    weighRow(high + skip, low + skip, b, <usize>columns << 3, m, constants, 0);
+    weighRow(high + skip, low + skip, b, <usize>columns << 3, m, constants, 0, short);
     for (let n = skip; n < skip + (<usize>columns << 3); n += 16) {
       const wh = v128.load(high + n);
       const wl = v128.load(low + n);
@@ -228,7 +248,7 @@ export function doubleGradient(
     let errors = f64x2.splat(0);
     let sizes = f64x2.splat(0);
     const b = bias == 0 ? 0 : bias + skip;
-    weighRow(sh + skip, sl + skip, b, width, load<f64>(facts), constants, slope);
+    weighRow(sh + skip, sl + skip, b, width, load<f64>(facts), constants, slope, false);
     for (let n: usize = 0; n < width; n += 16) {
       const at = skip + n;
       const k = keep == 0 ? 0 : keep + at;
