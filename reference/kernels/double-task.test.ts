@@ -13,7 +13,10 @@ import { type Tensor, toFlat } from '../tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { certifyWithMaxima } from './certify.ts';
 import { type CertifiedDouble, certifyDouble } from './double-certify.ts';
+import { newDoubleRows } from './double-forward.ts';
+import { doubleUnitCount } from './double-task.ts';
 import { type HeadRows, headRows, type RowMaxima } from './head-rows.ts';
+import type { KernelProblem } from './problem.ts';
 
 const PLANES = ['high', 'low', 'radius'] as const;
 
@@ -67,6 +70,25 @@ describe('tasks in double-double', () => {
       expect(bits(certifyDouble(tall, { threads }))).toEqual(bits(all));
       expect(bits(certifyDouble(tall, { rows, threads }))).toEqual(bits(some));
     }
+  });
+
+  it('are divided so that threads end together, and no further', () => {
+    const p = { ...tall.parameters, seq_q: 1000, seq_kv: 1 };
+    const units = (threads: number, first: number, second: number): number => {
+      const counts = [first, first, first, second, second, second];
+      const rows = headRows(counts.map((n) => Array.from({ length: n }, (_, i) => i)));
+      const rest = { columns: null, short: false, known: true };
+      const results = newDoubleRows(0, 1);
+      const task = { kind: 'forward', rows, threads, results, ...rest } as const;
+      return doubleUnitCount({ parameters: p } as KernelProblem, task);
+    };
+    expect(units(2, 100, 100)).toBe(2);
+    expect(units(2, 100, 90)).toBe(2);
+    expect(units(2, 100, 10)).toBe(3);
+    expect(units(2, 100, 0)).toBe(2);
+    expect(units(1, 100, 10)).toBe(2);
+    // No more rows in a unit than have room.
+    expect(units(1, 1000, 0)).toBe(6);
   });
 
   it('give each row of each head the numbers of the whole run, and no other row', () => {

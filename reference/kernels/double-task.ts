@@ -86,37 +86,68 @@ interface ForwardUnit {
   readonly parts: readonly DoublePart[];
 }
 
+/** Reading and cutting a tile of keys takes about as long as so many rows do with it. */
+const READING = 64;
+
+const cost = ({ parts }: ForwardUnit): number =>
+  READING + parts.reduce((sum, { rows }) => sum + rows.length, 0);
+
+/** The cost of what the busiest of so many threads does, where each takes the next unit when it is free. */
+function busiest(units: readonly ForwardUnit[], threads: number): number {
+  const loads = new Array<number>(threads).fill(0);
+  for (const unit of units) {
+    const free = loads.indexOf(Math.min(...loads));
+    loads[free] = (loads[free] ?? 0) + cost(unit);
+  }
+  return Math.max(...loads);
+}
+
+/** The parts of a KV head in `count` units. */
+function divided({ head, parts }: ForwardUnit, count: number): ForwardUnit[] {
+  return Array.from({ length: count }, (_, n) => {
+    const [from, to] = [n, n + 1].map((at) => Math.floor((at * parts.length) / count));
+    return { head, parts: parts.slice(from, to) };
+  });
+}
+
 /**
- * As few units as have room for their rows, for each reads and cuts all keys; but more where threads
- * would stand idle else.
+ * As few units as have room for their rows, for each reads and cuts all keys; but more where that is sooner
+ * done, at most four for each thread. The largest come first.
  */
-function forwardUnits(problem: KernelProblem, task: DoubleForwardTask): ForwardUnit[] {
+function divide(problem: KernelProblem, task: DoubleForwardTask): ForwardUnit[] {
   const { batch, kv_heads } = problem.parameters;
   const heads = Array.from({ length: batch * kv_heads }, (_, head) => ({
     head,
     parts: partsOf(problem, task, head),
   })).filter(({ parts }) => parts.length > 0);
-  const units = (more: number): ForwardUnit[] =>
-    heads.flatMap(({ head, parts }) => {
-      const largest = Math.max(...parts.map(({ rows }) => fours(rows.length)));
-      const fewest = Math.ceil(parts.length / Math.floor(ROW_BLOCK / largest));
-      const count = Math.min(parts.length, fewest + more);
-      return Array.from({ length: count }, (_, n) => {
-        const [from, to] = [n, n + 1].map((at) => Math.floor((at * parts.length) / count));
-        return { head, parts: parts.slice(from, to) };
-      });
-    });
-  let divided = units(0);
-  for (
-    let more = 1;
-    divided.length % task.threads > 0 && divided.length < 4 * task.threads;
-    more++
-  ) {
-    const finer = units(more);
-    if (finer.length === divided.length) break;
-    divided = finer;
+  const counts = heads.map(({ parts }) => {
+    const largest = parts.reduce((most, { rows }) => Math.max(most, fours(rows.length)), 4);
+    return Math.ceil(parts.length / Math.floor(ROW_BLOCK / largest));
+  });
+  const unitsOf = (): ForwardUnit[] =>
+    heads
+      .flatMap((head, n) => divided(head, counts[n] ?? 1))
+      .sort((one, other) => cost(other) - cost(one));
+  let best = unitsOf();
+  for (let last = best; last.length > 0 && last.length < 4 * task.threads; ) {
+    // One unit more of the KV head that has the largest.
+    const n = heads.findIndex(({ head }) => head === last[0]?.head);
+    const count = (counts[n] ?? 1) + 1;
+    if (count > (heads[n]?.parts.length ?? 0)) break;
+    counts[n] = count;
+    last = unitsOf();
+    if (busiest(last, task.threads) < busiest(best, task.threads)) best = last;
   }
-  return divided;
+  return best;
+}
+
+const divisions = new WeakMap<DoubleForwardTask, ForwardUnit[]>();
+
+/** The units of a task, divided once. */
+function forwardUnits(problem: KernelProblem, task: DoubleForwardTask): ForwardUnit[] {
+  const found = divisions.get(task) ?? divide(problem, task);
+  divisions.set(task, found);
+  return found;
 }
 
 export function doubleUnitCount(problem: KernelProblem, task: DoubleTask): number {
