@@ -11,9 +11,8 @@ import { hostileCase } from '../testing/containment.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { type Certified, certify, certifySized } from './certify.ts';
 import { certifyDouble } from './double-certify.ts';
-import { GROUP } from './forward.ts';
 import { kernelModule } from './module.ts';
-import { TILE } from './problem.ts';
+import { GROUP, TILE } from './problem.ts';
 import { U } from './radius.ts';
 
 const DIGITS = 80;

@@ -1,22 +1,15 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { type CaseChanges, drawCase } from '../draw-case.ts';
-import { rangedTensor, toFlat } from '../tensor.ts';
+import { rangedTensor, type Tensor, toFlat } from '../tensor.ts';
 import { type Certified, certify } from './certify.ts';
 import { certifyDouble } from './double-certify.ts';
-import {
-  byKey,
-  findKeyErrors,
-  keyErrorUnits,
-  keyReaders,
-  matrixOf,
-  newKeyErrors,
-} from './features.ts';
-import { emptyResults, forwardBlock, GROUP, ROW_BLOCK, type RowPart } from './forward.ts';
+import { findKeyErrors, keyErrorUnits, keyReaders, newKeyErrors } from './features.ts';
+import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
-import { product, transposed } from './matrix.ts';
+import { addTerms, partialProduct, transposed, wholeProduct } from './matrix.ts';
 import { kernelModule } from './module.ts';
-import { kernelProblem, readRows, TILE } from './problem.ts';
+import { GROUP, kernelProblem, readRows, TILE } from './problem.ts';
 import { reusedRoom } from './room.ts';
 import type { RowReader } from './source.ts';
 
@@ -188,13 +181,22 @@ describe('the backward pass over recomputed keys', () => {
   it('counts for dW the roundings of all parts', () => {
     const { batch, kv_heads, seq_kv, head_dim } = c.parameters;
     const { mid, radius } = certified.d_k!;
-    const form = [batch, kv_heads, seq_kv, head_dim] as const;
-    const gradient = {
-      ...{ rows: batch * seq_kv, columns: kv_heads * head_dim },
-      value: byKey(mid.data as Float64Array, form),
-      error: byKey(radius.data as Float64Array, form),
-    };
-    const whole = product(kernelModule(), transposed(matrixOf(c, 'y', 515)), gradient);
+    const [rows, columns] = [batch * seq_kv, kv_heads * head_dim];
+    const byKey = ({ data }: Tensor): Float64Array =>
+      Float64Array.from({ length: rows * columns }, (_, n) => {
+        const [row, g, e] = [
+          Math.floor(n / columns),
+          Math.floor(n / head_dim) % kv_heads,
+          n % head_dim,
+        ];
+        const [b, j] = [Math.floor(row / seq_kv), row % seq_kv];
+        return data[((b * kv_heads + g) * seq_kv + j) * head_dim + e]!;
+      });
+    const gradient = { rows, columns, value: byKey(mid), error: byKey(radius) };
+    const y = { rows, columns: 515, value: Float64Array.from(toFlat(c.inputs.y!)), error: null };
+    const product = partialProduct(515 * columns, rows);
+    addTerms(kernelModule(), product, transposed(y), gradient);
+    const whole = wholeProduct(product);
     const radii = certified.d_w_k!.radius.data;
     // Only the order in which errors are added is another.
     const off = whole.error.map((error, n) => Math.abs(radii[n]! / error - 1));

@@ -3,7 +3,7 @@
  * @module
  */
 import type { AttentionCase, CaseParameters, InputName } from '../case.ts';
-import { type Tensor, toFlat, viewOf } from '../tensor.ts';
+import { type Tensor, viewOf } from '../tensor.ts';
 import { DEPTH, type Matrix, plainProduct, productErrors } from './matrix.ts';
 import { featureModule } from './module.ts';
 import { type KernelProblem, type KeyErrors, readRows } from './problem.ts';
@@ -18,32 +18,6 @@ export function inputOf({ inputs }: Pick<AttentionCase, 'inputs'>, name: InputNa
   const tensor = inputs[name];
   if (tensor === undefined) throw new RangeError(`"${name}" expected a tensor, got none`);
   return tensor;
-}
-
-export function matrixOf(
-  attentionCase: Pick<AttentionCase, 'inputs'>,
-  name: InputName,
-  columns: number,
-): Matrix {
-  const value = Float64Array.from(toFlat(inputOf(attentionCase, name)));
-  return { rows: value.length / columns, columns, value, error: null };
-}
-
-/** [B, heads, N, width] to [B·N, heads·width]. */
-export function byKey(
-  from: Float64Array,
-  [batch, heads, n, width]: readonly [number, number, number, number],
-): Float64Array {
-  const to = new Float64Array(from.length);
-  for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < heads; h++) {
-      for (let j = 0; j < n; j++) {
-        const source = ((b * heads + h) * n + j) * width;
-        to.set(from.subarray(source, source + width), ((b * n + j) * heads + h) * width);
-      }
-    }
-  }
-  return to;
 }
 
 /** `count` columns of Y [B, Skv, dim_y] from `first` on, by key. */

@@ -9,16 +9,15 @@
 import {
   absorbAll,
   blockOf,
-  finishBlock,
   forwardBlock,
-  GROUP,
   type OpenBlock,
   openBlock,
   type RowPart,
   type RowResults,
 } from './forward.ts';
+import { finishBlock } from './forward-finish.ts';
 import type { KernelModule } from './module.ts';
-import { type KernelProblem, readRows, TILE } from './problem.ts';
+import { GROUP, type KernelProblem, readRows, TILE } from './problem.ts';
 import type { Gather, RowReader } from './source.ts';
 
 /** Keys of a part. */

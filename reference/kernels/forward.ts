@@ -5,39 +5,23 @@
  * running maximum and added. Radii as in spec/bounds.md, "The kernels' radii".
  * @module
  */
-import { log } from '../arithmetic/float64.ts';
 import { kvHead } from '../scores.ts';
+import { finishBlock } from './forward-finish.ts';
 import type { KernelModule, Tile } from './module.ts';
 import {
   eights,
   fours,
+  GROUP,
   type KernelProblem,
   PAIR_STRIDE,
   readRows,
   TILE,
   tilesOf,
 } from './problem.ts';
-import {
-  denominatorError,
-  dotDepth,
-  finiteRadius,
-  growth,
-  logOfOneMinus,
-  norm,
-  type ScoreBound,
-  SLACK,
-  scoreBound,
-  TINY,
-  U,
-  weightError,
-  weightFloor,
-} from './radius.ts';
+import { norm } from './radius.ts';
 
 /** Query rows that share the reading and packing of each tile of keys. */
 export const ROW_BLOCK = 4 * TILE;
-
-/** Tiles of keys whose products are summed by themselves before they join the whole: fewer roundings for each. */
-export const GROUP = 64;
 
 /** What the backward pass needs of each row, [rows]; and the outputs. */
 export interface RowResults {
@@ -289,77 +273,6 @@ export function absorbAll(
   }
 }
 
-/** One row's outputs and radii from its state and sums. */
-function finishRow(
-  { run }: KernelModule,
-  problem: KernelProblem,
-  t: Tiles,
-  row: number,
-  score: ScoreBound,
-  seen: RowTile,
-  to: { readonly results: RowResults; readonly at: number },
-): void {
-  const { keyErrors, kappa, kappaError } = problem;
-  const { results, at } = to;
-  const state = t.state.view;
-  const [m, l, moves] = [state[row * 3] ?? 0, state[row * 3 + 1] ?? 0, state[row * 3 + 2] ?? 0];
-  // m = −∞ beside a sum that is not a number: every score met was not a number either.
-  results.m[at] = Number.isNaN(l) ? l : m;
-  if (m === Number.NEGATIVE_INFINITY && !Number.isNaN(l)) {
-    results.lse[at] = m; // spec (9)
-    return;
-  }
-  const weight = weightError(score, moves);
-  const floor = weightFloor(moves);
-  const denominator = denominatorError(weight, seen.tiles, TILE, 2 * seen.keys * floor);
-  const sums = t.groups > 0 ? Math.min(seen.tiles, GROUP) + t.groups : seen.tiles;
-  const numerator = growth(weight + (dotDepth(TILE) + sums + 1) * U * SLACK);
-  const lost = (seen.keys + 4) * (floor + 2 * TINY) * (1 + seen.value) * SLACK;
-  const logL = log(l);
-  const lse = m + logL;
-  results.lse[at] = lse;
-  results.lseRadius[at] = finiteRadius(
-    lse,
-    logOfOneMinus(denominator) + (5 * Math.abs(logL) + Math.abs(lse)) * U,
-  );
-  results.inverse[at] = 1 / l;
-  results.probability[at] = (weightError(score, 0) + logOfOneMinus(denominator) + 3 * U) * SLACK;
-  results.tanhError[at] = score.tanhError;
-  const skip = row * t.columns;
-  run.finishOutput(
-    t.out.at + skip * 8,
-    t.size.at + skip * 8,
-    keyErrors === null ? 0 : t.valueErrors.at,
-    t.columns,
-    l,
-    (1 + denominator) / l,
-    numerator,
-    lost,
-    denominator + U,
-    kappa,
-    kappaError + (kappaError > 0 ? U : 0),
-  );
-  copyOutput(problem, t, skip, results, at);
-}
-
-/** Copies a finished row out; the sizes of its values are upper ends. */
-function copyOutput(
-  { parameters: p, valueWidth }: KernelProblem,
-  t: Tiles,
-  skip: number,
-  results: RowResults,
-  at: number,
-): void {
-  const [d, to] = [p.head_dim_v, at * p.head_dim_v];
-  results.out.set(t.out.view.subarray(skip, skip + d), to);
-  results.outRadius.set(t.size.view.subarray(skip, skip + d), to);
-  if (results.valueSizes === null) return;
-  for (let c = 0; c < d; c++) {
-    const from = skip + valueWidth + c;
-    results.valueSizes[to + c] = (t.out.view[from] ?? 0) + (t.size.view[from] ?? 0);
-  }
-}
-
 /** Rows that go through the keys together. */
 export interface Block {
   readonly tiles: readonly RowTile[];
@@ -414,42 +327,6 @@ export function openBlock(
   const t = layOut(kernels, problem, block.count, sized);
   const queries = block.tiles.map((tile) => loadQueries(kernels, problem, t, b, tile));
   return { ...block, t, queries };
-}
-
-/** The outputs of a block that has seen all keys. */
-export function finishBlock(
-  kernels: KernelModule,
-  problem: KernelProblem,
-  [b, g]: readonly [number, number],
-  { t, tiles, queries }: OpenBlock,
-  results: RowResults,
-): void {
-  const { parameters: p, width, valueWidth, sink, keyErrors } = problem;
-  if (t.groups > 0) {
-    t.out.view.set(t.wholeOut.view);
-    t.size.view.set(t.wholeSize.view);
-  }
-  const head = b * p.kv_heads + g;
-  const keyError = keyErrors === null ? 0 : (keyErrors.keyNorm[head] ?? 0);
-  if (keyErrors !== null) {
-    const errors = keyErrors.value.subarray(head * p.head_dim_v, (head + 1) * p.head_dim_v);
-    for (let c = 0; c < t.columns; c += valueWidth) t.valueErrors.view.set(errors, c);
-  }
-  const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
-  tiles.forEach((seen, n) => {
-    const ceiling = sink === null ? 0 : Math.abs(sink[seen.h] ?? 0);
-    queries[n]?.forEach((square, r) => {
-      const score = scoreBound(
-        setting,
-        norm(square, width),
-        seen.key,
-        keyError,
-        seen.bias,
-        ceiling,
-      );
-      finishRow(kernels, problem, t, seen.start + r, score, seen, { results, at: seen.at + r });
-    });
-  });
 }
 
 /**

@@ -160,13 +160,6 @@ export function wholeProduct({ sums, terms }: PartialProduct): Sums {
   return sums;
 }
 
-/** A B with errors. */
-export function product(kernels: KernelModule, a: Matrix, b: Matrix): Sums {
-  const whole = partialProduct(a.rows * b.columns, a.columns);
-  addTerms(kernels, whole, a, b);
-  return wholeProduct(whole);
-}
-
 /** The errors alone of A B. */
 export function productErrors(
   kernels: KernelModule,

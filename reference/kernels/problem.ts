@@ -11,6 +11,9 @@ import { type Pairs, pairsOf, type RowReader, rowReader } from './source.ts';
 /** Queries and keys of a tile: both multiples of four, and of the chunk of a product. */
 export const TILE = 128;
 
+/** Tiles of keys whose products are summed by themselves before they join the whole: fewer roundings for each. */
+export const GROUP = 64;
+
 /**
  * Row length of a tile of pairs (scores, their bias and gradients): PAIR_ROW of assembly/product.ts. A
  * power of two would put every row of a column into the same few lines of the cache.
