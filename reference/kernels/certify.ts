@@ -11,15 +11,12 @@ import { outputShape } from '../case-shapes.ts';
 import { type Tensor, tensorOf } from '../tensor.ts';
 import { newSums, type ScoreListener, type Sums } from './backward.ts';
 import { throughFeatures } from './feature-gradients.ts';
-import { keyReaders, newKeyErrors } from './features.ts';
 import { emptyResults, type RowResults } from './forward.ts';
-import { kernelModule } from './module.ts';
-import { type KernelProblem, kernelProblem } from './problem.ts';
+import type { KernelProblem } from './problem.ts';
 import { finiteRadius } from './radius.ts';
 import { biasGradient, deltasOf, sinkGradient } from './row-sums.ts';
-import { sharedArray, sharedCase } from './shared.ts';
-import { type BackwardTask, problemOf, runUnit, type Task, unitCount } from './task.ts';
-import { isThreaded, runThreaded } from './threads.ts';
+import { type KernelRun, type KernelSystem, startRun } from './run.ts';
+import { type BackwardTask, runUnit, type Task, unitCount } from './task.ts';
 
 /** An output with its certificate; all of one shape. */
 export interface CertifiedOutput {
@@ -53,21 +50,13 @@ function certificate(sums: Sums, shape: readonly number[]): CertifiedOutput {
   return output(sums, shape);
 }
 
-/** A case on its way through the kernels: allocates results, and runs tasks. */
-interface Run {
-  readonly problem: KernelProblem;
-  readonly threads: number;
-  readonly allocate: (length: number) => Float64Array;
-  /** `listener` is told dS; such a task runs on this thread alone. */
-  readonly perform: (task: Task, listener?: ScoreListener | null) => void;
-}
+/** The kernels in float64. */
+const FLOAT64: KernelSystem<KernelProblem, Task, ScoreListener> = {
+  ...{ problem: (problem) => problem, unitCount, runUnit },
+  work: (flat, task) => ({ flat, task }),
+};
 
-function onOneThread(problem: KernelProblem): Run['perform'] {
-  return (task, listener = null) => {
-    const units = unitCount(problem, task);
-    for (let n = 0; n < units; n++) runUnit(kernelModule(), problem, task, n, listener);
-  };
-}
+type Run = KernelRun<KernelProblem, Task, ScoreListener>;
 
 /** The forward pass of the given rows of every head, [B, Hq, rows]. */
 function forwardOf(
@@ -79,36 +68,6 @@ function forwardOf(
   const results = emptyResults(batch * heads * rows.length, head_dim_v, allocate, sized);
   if (rows.length > 0) perform({ kind: 'forward', rows, threads, results });
   return results;
-}
-
-/** Makes the arrays of a run: over shared memory where threads write them. */
-const arrays = (threads: number): Run['allocate'] =>
-  isThreaded(threads) ? sharedArray : (length) => new Float64Array(length);
-
-function newRun(attentionCase: AttentionCase, threads: number): Run {
-  const allocate = arrays(threads);
-  const recomputed = attentionCase.parameters.dim_y !== undefined;
-  const errors = recomputed ? newKeyErrors(attentionCase, allocate) : null;
-  if (!isThreaded(threads)) {
-    const problem = kernelProblem(attentionCase, keyReaders(attentionCase), errors);
-    return { problem, threads: 1, allocate, perform: onOneThread(problem) };
-  }
-  const { flat, openRange } = sharedCase(attentionCase, errors);
-  const problem = problemOf(flat, openRange);
-  const alone = onOneThread(problem);
-  const perform: Run['perform'] = (task, listener = null) => {
-    if (listener !== null) alone(task, listener);
-    else runThreaded(flat, problem, task, threads);
-  };
-  return { problem, threads, allocate, perform };
-}
-
-/** A run whose problem knows how far its K and V may be off. */
-function runOf(attentionCase: AttentionCase, threads: number): Run {
-  const run = newRun(attentionCase, threads);
-  const { keyErrors } = run.problem;
-  if (keyErrors !== null) run.perform({ kind: 'key errors', keyErrors });
-  return run;
 }
 
 /** Rows and keys chosen; absent = all. */
@@ -186,7 +145,7 @@ interface Passes {
 function passes(attentionCase: AttentionCase, options: CertifyOptions, sized: boolean): Passes {
   const { parameters: p } = attentionCase;
   const threads = options.threads ?? 1;
-  const run = runOf(attentionCase, threads);
+  const run = startRun(FLOAT64, attentionCase, threads);
   const chosen = (list: ArrayLike<number> | undefined): number[] | null =>
     list === undefined ? null : Array.from(list);
   const selection: Selection = { rows: chosen(options.rows), keys: chosen(options.keys) };

@@ -10,7 +10,6 @@ import type { DoubleScoreListener } from './double-backward.ts';
 import { throughDoubleFeatures } from './double-feature-gradients.ts';
 import { type DoubleProblem, doubleProblem } from './double-features.ts';
 import {
-  type Allocate,
   type DoubleRows,
   type DoubleSums,
   newDoubleRows,
@@ -25,17 +24,12 @@ import {
 import {
   type DoubleBackwardTask,
   type DoubleTask,
-  doubleProblemOf,
   doubleUnitCount,
   runDoubleUnit,
 } from './double-task.ts';
 import type { FeatureGradients } from './feature-gradients.ts';
-import { keyReaders, newKeyErrors } from './features.ts';
 import { type Columns, eachRow, everyRow, type HeadRows, type RowMaxima } from './head-rows.ts';
-import { kernelModule } from './module.ts';
-import { kernelProblem } from './problem.ts';
-import { sharedArray, sharedCase } from './shared.ts';
-import { isThreaded, runUnits } from './threads.ts';
+import { type KernelRun, type KernelSystem, startRun } from './run.ts';
 
 /** Outputs by name, flat; rows and keys are those chosen. */
 export type CertifiedDouble = Partial<Record<OutputName, DoubleSums>>;
@@ -55,61 +49,23 @@ export interface DoubleOptions {
   readonly maxima?: RowMaxima | undefined;
 }
 
-/** A case on its way through the kernels: allocates results, and runs tasks. */
-interface Run {
-  readonly problem: DoubleProblem;
-  readonly threads: number;
-  readonly allocate: Allocate;
-  readonly maxima: RowMaxima;
-  /** `listener` is told dS; such a task runs on this thread alone. */
-  readonly perform: (task: DoubleTask, listener?: DoubleScoreListener | null) => void;
-}
+/** The kernels in double-double. */
+const DOUBLE: KernelSystem<DoubleProblem, DoubleTask, DoubleScoreListener> = {
+  ...{ problem: doubleProblem, unitCount: doubleUnitCount, runUnit: runDoubleUnit },
+  work: (flat, doubleTask) => ({ flat, doubleTask }),
+};
 
-function onOneThread(problem: DoubleProblem): Run['perform'] {
-  return (task, listener = null) => {
-    const units = doubleUnitCount(problem, task);
-    for (let n = 0; n < units; n++) runDoubleUnit(kernelModule(), problem, task, n, listener);
-  };
-}
-
-function newRun(attentionCase: AttentionCase, { threads = 1, maxima }: DoubleOptions): Run {
-  const known: RowMaxima = maxima ?? (() => undefined);
-  const shared = isThreaded(threads);
-  const allocate: Allocate = shared ? sharedArray : (length) => new Float64Array(length);
-  const recomputed = attentionCase.parameters.dim_y !== undefined;
-  const errors = recomputed ? newKeyErrors(attentionCase, allocate) : null;
-  if (!shared) {
-    const problem = doubleProblem(kernelProblem(attentionCase, keyReaders(attentionCase), errors));
-    return { problem, threads: 1, allocate, maxima: known, perform: onOneThread(problem) };
-  }
-  const { flat, openRange } = sharedCase(attentionCase, errors);
-  const problem = doubleProblemOf(flat, openRange);
-  const alone = onOneThread(problem);
-  const perform: Run['perform'] = (doubleTask, listener = null) => {
-    if (listener !== null) return alone(doubleTask, listener);
-    const unit = (n: number): void => runDoubleUnit(kernelModule(), problem, doubleTask, n);
-    runUnits({ flat, doubleTask }, doubleUnitCount(problem, doubleTask), threads, unit);
-  };
-  return { problem, threads, allocate, maxima: known, perform };
-}
-
-/** A run whose problem knows how far its K and V may be off. */
-function runOf(attentionCase: AttentionCase, options: DoubleOptions): Run {
-  const run = newRun(attentionCase, options);
-  const { keyErrors } = run.problem;
-  if (keyErrors !== null) run.perform({ kind: 'key errors', keyErrors });
-  return run;
-}
+type Run = KernelRun<DoubleProblem, DoubleTask, DoubleScoreListener>;
 
 function forward(
-  { problem, threads, allocate, perform, maxima }: Run,
+  { problem, threads, allocate, perform }: Run,
   rows: HeadRows,
-  { columns, short = false }: Pick<DoubleOptions, 'columns' | 'short'> = {},
+  { columns, short = false, maxima }: Pick<DoubleOptions, 'columns' | 'short' | 'maxima'>,
 ): DoubleRows {
   const results = newDoubleRows(rows.count, problem.parameters.head_dim_v, allocate);
   let known = true;
   eachRow(rows, (n, head, i) => {
-    const m = maxima(head, i);
+    const m = maxima?.(head, i);
     known &&= m !== undefined;
     results.m[n] = m ?? 0;
   });
@@ -190,20 +146,21 @@ export function certifyDouble(
   options: DoubleOptions = {},
 ): CertifiedDouble {
   const { parameters: p } = attentionCase;
-  const run = runOf(attentionCase, options);
+  const { threads = 1, maxima } = options;
+  const run = startRun(DOUBLE, attentionCase, threads);
   const wants = (name: OutputName): boolean => p.wants.includes(name);
   const [allRows, allKeys] = [everyRow(p), everyKey(p.seq_kv)];
   const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];
   const certified: CertifiedDouble = {};
   const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v'), features: false };
-  const few = wantsGradients(p) ? {} : options;
+  const few = wantsGradients(p) ? { maxima } : options;
   const results = wants('out') || wants('lse') || wanted.q ? forward(run, rows, few) : null;
   if (wants('out') && results !== null) certified.out = results.out;
   if (wants('lse') && results !== null) certified.lse = results.lse;
   const every = rows.count === allRows.count;
   const whole = every && keys.length === p.seq_kv;
   if (whole && p.wants.some((name) => name.startsWith('d_'))) {
-    const ready = results ?? forward(run, allRows);
+    const ready = results ?? forward(run, allRows, { maxima });
     return { ...certified, ...wholeGradients(attentionCase, run, allRows, ready) };
   }
   if (wanted.q && results !== null) {
@@ -211,7 +168,7 @@ export function certifyDouble(
     Object.assign(certified, backward(run, rows, allKeys, results, only));
   }
   if (wanted.k || wanted.v) {
-    const ready = every && results !== null ? results : forward(run, allRows);
+    const ready = every && results !== null ? results : forward(run, allRows, { maxima });
     Object.assign(certified, backward(run, allRows, keys, ready, { ...wanted, q: false }));
   }
   return certified;

@@ -15,14 +15,7 @@ import { type DoubleMatrix, doubleProduct, doubleTransposed } from './double-mat
 import { STEP } from './double-radius.ts';
 import type { DoubleBackwardTask } from './double-task.ts';
 import { type FeatureGradients, newFeatureGradients } from './feature-gradients.ts';
-import {
-  eachBlock,
-  eachPart,
-  type FeatureBlock,
-  type KeyPart,
-  keysOfPart,
-  placePart,
-} from './feature-parts.ts';
+import { eachBlock, eachHeldPart, type FeatureBlock, type KeyPart } from './feature-parts.ts';
 import { inputOf, weights } from './features.ts';
 import { featureModule } from './module.ts';
 import type { KernelProblem } from './problem.ts';
@@ -110,16 +103,6 @@ export function addDoubleFeatures(
   });
 }
 
-/** Numbers held of each element of dK and dV. */
-const WORDS = 3;
-const PLANES = ['high', 'low', 'radius'] as const;
-
-const within = (sums: DoubleSums, length: number): DoubleSums => ({
-  high: sums.high.subarray(0, length),
-  low: sums.low.subarray(0, length),
-  radius: sums.radius.subarray(0, length),
-});
-
 /** As throughFeatures. */
 export function throughDoubleFeatures(
   p: CaseParameters,
@@ -131,23 +114,11 @@ export function throughDoubleFeatures(
 ): FeatureGradients<DoubleSums> {
   const sums = (length: number) => newDoubleSums(length, run.allocate);
   const found = newFeatureGradients(p, sums);
-  const perKey = p.batch * p.kv_heads;
-  const hold = (width: number) => sums(perKey * keysOfPart(p, WORDS) * width);
-  const [heldK, heldV] = [hold(p.head_dim), hold(p.head_dim_v)];
-  eachPart(p, WORDS, (part) => {
-    const { first, count } = part;
-    const dK = within(heldK, perKey * count * p.head_dim);
-    const dV = within(heldV, perKey * count * p.head_dim_v);
-    const keys = task.keys.slice(first, first + count);
-    run.perform({ ...task, keys, dK, dV, last: first + count === p.seq_kv });
+  eachHeldPart(p, sums, task, (part, dK, dV) => {
+    const end = part.first + part.count;
+    const keys = task.keys.slice(part.first, end);
+    run.perform({ ...task, keys, dK, dV, last: end === p.seq_kv });
     run.perform({ kind: 'features', ...found, ...part, dK, dV });
-    const place = (from: DoubleSums, to: DoubleSums | null, width: number) => {
-      for (const plane of PLANES) {
-        if (to !== null) placePart(from[plane], to[plane], part, p.seq_kv, width);
-      }
-    };
-    place(dK, task.dK, p.head_dim);
-    place(dV, task.dV, p.head_dim_v);
   });
   return found;
 }

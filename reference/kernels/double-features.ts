@@ -18,7 +18,7 @@ import type { Matrix } from './matrix.ts';
 import { featureModule } from './module.ts';
 import { type KernelProblem, type KeyErrors, readRows } from './problem.ts';
 import { reusedRoom } from './room.ts';
-import { clean, type Gather, type RowReader } from './source.ts';
+import { clean, gatheringReader, type RowReader } from './source.ts';
 
 /** A case whose K and V may have low words, those recomputed from features. */
 export interface DoubleProblem extends KernelProblem {
@@ -64,17 +64,13 @@ function recomputedWords(
     known = { at, high, low: low ?? new Float64Array(high.length) };
     return known;
   };
-  const reader = (word: 'high' | 'low'): RowReader => {
-    const gather: Gather = (b, g, indices, target, step) => {
+  const reader = (word: 'high' | 'low'): RowReader =>
+    gatheringReader(width, (b, g, indices, target, step) => {
       const from = words(b, g, indices)[word];
       for (let r = 0; r < indices.length; r++) {
         target.set(from.subarray(r * width, (r + 1) * width), r * step);
       }
-    };
-    const row: RowReader['row'] = (b, g, index, target, at) =>
-      gather(b, g, [index], target.subarray(at, at + width), width);
-    return { width, row, block: null, gather };
-  };
+    });
   return { high: reader('high'), low: reader('low') };
 }
 

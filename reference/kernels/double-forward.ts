@@ -20,6 +20,7 @@ import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './
 import type { RowPart } from './forward.ts';
 import type { KernelModule, Tile } from './module.ts';
 import {
+  eachSeeing,
   eights,
   fours,
   type KernelProblem,
@@ -289,21 +290,11 @@ function absorbKeys(
   tiles: readonly RowTile[],
   keys: readonly number[],
 ): void {
-  const { pairs } = problem;
-  const n = keys.length;
-  const biased = !pairs.plain || eights(n) !== n;
   let loaded: KeyTile | null = null;
-  for (const tile of tiles) {
-    const at = [b, tile.h] as const;
-    if (biased) {
-      const largest = pairs.scores(t.bias.view, at, tile.rows, keys, PAIR_STRIDE);
-      if (largest < 0) continue;
-      tile.bias = Math.max(tile.bias, largest);
-    }
-    if (pairs.dropout) pairs.kept(t.keep.view, at, tile.rows, keys, PAIR_STRIDE);
+  eachSeeing(problem, t, b, tiles, keys, (tile, biased) => {
     loaded ??= loadKeys(kernels, problem, t, [b, g], keys);
-    absorb(kernels, problem, t, tile, loaded, n, biased);
-  }
+    absorb(kernels, problem, t, tile, loaded, keys.length, biased);
+  });
 }
 
 /** One row's outputs and radii from its sums. */

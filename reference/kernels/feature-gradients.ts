@@ -7,12 +7,11 @@ import type { CaseParameters } from '../case.ts';
 import type { Tensor } from '../tensor.ts';
 import { newSums, type Sums, sumsWithin } from './backward.ts';
 import {
+  depthsOf,
   eachBlock,
-  eachPart,
+  eachHeldPart,
   type FeatureBlock,
   type KeyPart,
-  keysOfPart,
-  placePart,
 } from './feature-parts.ts';
 import { inputOf, weights } from './features.ts';
 import {
@@ -155,9 +154,6 @@ export function newFeatureGradients<T>(
   };
 }
 
-/** Numbers held of each element of dK and dV. */
-const WORDS = 2;
-
 /**
  * The backward pass of all rows and keys, dK and dV of one part of the keys after another, which go on to
  * the features; and into the task's dK and dV where it wants them. A part is a multiple of RANGE, so that
@@ -173,27 +169,11 @@ export function throughFeatures(
 ): FeatureGradients {
   const sums = (length: number) => newSums(length, run.allocate);
   const found = newFeatureGradients(p, sums);
-  let chunks = 0;
-  eachPart(p, WORDS, ({ count }) => {
-    chunks += Math.ceil((p.batch * count) / DEPTH);
-  });
-  const perKey = p.batch * p.kv_heads;
-  const hold = (width: number) => sums(perKey * keysOfPart(p, WORDS) * width);
-  const [heldK, heldV] = [hold(p.head_dim), hold(p.head_dim_v)];
-  eachPart(p, WORDS, (part) => {
-    const { first, count } = part;
-    const dK = sumsWithin(heldK, 0, perKey * count * p.head_dim);
-    const dV = sumsWithin(heldV, 0, perKey * count * p.head_dim_v);
-    const keys = task.keys.slice(first, first + count);
+  const chunks = depthsOf(p, sums);
+  eachHeldPart(p, sums, task, (part, dK, dV) => {
+    const keys = task.keys.slice(part.first, part.first + part.count);
     run.perform({ ...task, keys, dK, dV, final: false });
     run.perform({ kind: 'features', ...found, ...part, dK, dV, chunks });
-    const place = (from: Sums, to: Sums | null, width: number) => {
-      if (to === null) return;
-      placePart(from.value, to.value, part, p.seq_kv, width);
-      placePart(from.error, to.error, part, p.seq_kv, width);
-    };
-    place(dK, task.dK, p.head_dim);
-    place(dV, task.dV, p.head_dim_v);
   });
   for (const dW of [found.d_w_k, found.d_w_v]) {
     if (dW !== null) wholeProduct({ sums: dW, terms: p.batch * p.seq_kv, chunks });

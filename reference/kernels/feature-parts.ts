@@ -17,25 +17,36 @@ const HELD = 2 ** 24;
 
 export const slabCount = ({ dim_y = 0 }: CaseParameters): number => Math.ceil(dim_y / SLAB);
 
-/** Keys of a part, where `words` numbers are held of each of dK and dV: a multiple of RANGE, or all. */
-export function keysOfPart(p: CaseParameters, words: number): number {
-  const bytes = 8 * words * p.batch * p.kv_heads * (p.head_dim + p.head_dim_v);
-  return Math.min(p.seq_kv, Math.max(1, Math.floor(HELD / bytes / RANGE)) * RANGE);
-}
-
 /** Some keys of every batch entry. */
 export interface KeyPart {
   readonly first: number;
   readonly count: number;
 }
 
-/** Calls `visit` with each part of the keys. */
-export function eachPart(p: CaseParameters, words: number, visit: (part: KeyPart) => void): void {
-  const most = keysOfPart(p, words);
-  for (let first = 0; first < p.seq_kv; first += most) {
-    visit({ first, count: Math.min(most, p.seq_kv - first) });
-  }
+/** Numbers of an output with what bounds their errors, plane by plane: Sums, DoubleSums. */
+type Planes<T> = { readonly [K in keyof T]: Float64Array };
+
+const planesOf = <T extends Planes<T>>(sums: T): (keyof T)[] => Object.keys(sums) as (keyof T)[];
+
+/** The parts of the keys, each a multiple of RANGE keys, or all; for so many numbers of each element. */
+function partsOf(p: CaseParameters, planes: number): KeyPart[] {
+  const bytes = 8 * planes * p.batch * p.kv_heads * (p.head_dim + p.head_dim_v);
+  const most = Math.max(1, Math.floor(HELD / bytes / RANGE)) * RANGE;
+  return Array.from({ length: Math.ceil(p.seq_kv / most) }, (_, n) => ({
+    first: n * most,
+    count: Math.min(most, p.seq_kv - n * most),
+  }));
 }
+
+/** DEPTHs that the keys of all parts are summed in, where numbers are held as `make` makes them. */
+export const depthsOf = <T extends Planes<T>>(
+  p: CaseParameters,
+  make: (length: number) => T,
+): number =>
+  partsOf(p, planesOf(make(0)).length).reduce(
+    (sum, { count }) => sum + Math.ceil((p.batch * count) / DEPTH),
+    0,
+  );
 
 /** Copies [heads, count, width] of a part's keys to their places in [heads, seq_kv, width]. */
 export function placePart(
@@ -48,6 +59,34 @@ export function placePart(
   const size = count * width;
   for (let head = 0; head * size < from.length; head++) {
     to.set(from.subarray(head * size, (head + 1) * size), (head * seqKv + first) * width);
+  }
+}
+
+/**
+ * Calls `visit` with each part of the keys and room for its dK and dV, [B, Hkv, count, ·], which it fills; where
+ * `whole` wants them they are copied to their places there.
+ */
+export function eachHeldPart<T extends Planes<T>>(
+  p: CaseParameters,
+  make: (length: number) => T,
+  whole: { readonly dK: T | null; readonly dV: T | null },
+  visit: (part: KeyPart, dK: T, dV: T) => void,
+): void {
+  const names = planesOf(make(0));
+  const parts = partsOf(p, names.length);
+  const perKey = p.batch * p.kv_heads;
+  const most = perKey * (parts[0]?.count ?? 0);
+  const [heldK, heldV] = [make(most * p.head_dim), make(most * p.head_dim_v)];
+  const within = (held: T, length: number): T =>
+    Object.fromEntries(names.map((name) => [name, held[name].subarray(0, length)])) as unknown as T;
+  for (const part of parts) {
+    const dK = within(heldK, perKey * part.count * p.head_dim);
+    const dV = within(heldV, perKey * part.count * p.head_dim_v);
+    visit(part, dK, dV);
+    for (const name of names) {
+      if (whole.dK !== null) placePart(dK[name], whole.dK[name], part, p.seq_kv, p.head_dim);
+      if (whole.dV !== null) placePart(dV[name], whole.dV[name], part, p.seq_kv, p.head_dim_v);
+    }
   }
 }
 

@@ -9,7 +9,7 @@ import { featureModule } from './module.ts';
 import { type KernelProblem, type KeyErrors, readRows } from './problem.ts';
 import { norm } from './radius.ts';
 import { type Room, reusedRoom } from './room.ts';
-import { clean, type Gather, type RowReader, rowReader } from './source.ts';
+import { clean, type Gather, gatheringReader, type RowReader, rowReader } from './source.ts';
 
 /** What is asked of a case here. */
 export type Question = Pick<AttentionCase, 'parameters' | 'inputs'>;
@@ -67,9 +67,7 @@ function recomputedReader(y: Tensor, w: Tensor, width: number): RowReader {
       target.set(value.subarray(r * width, (r + 1) * width), r * step);
     }
   };
-  const row: RowReader['row'] = (b, g, index, target, at) =>
-    gather(b, g, [index], target.subarray(at, at + width), width);
-  return { width, row, block: null, gather };
+  return gatheringReader(width, gather);
 }
 
 /** K and V of the case by their rows: its own, or recomputed as they are read. */

@@ -18,7 +18,7 @@ import {
 import { finishBlock } from './forward-finish.ts';
 import type { KernelModule } from './module.ts';
 import { GROUP, type KernelProblem, readRows, TILE } from './problem.ts';
-import type { Gather, RowReader } from './source.ts';
+import { gatheringReader, type RowReader } from './source.ts';
 
 /** Keys of a part. */
 const PART = GROUP * TILE;
@@ -33,16 +33,14 @@ function held(source: RowReader, most: number): Held {
   const { width } = source;
   const rows = new Float64Array(most * width);
   let first = 0;
-  const gather: Gather = (_b, _g, indices, target, step) => {
+  const reader = gatheringReader(width, (_b, _g, indices, target, step) => {
     for (let n = 0; n < indices.length; n++) {
       const from = ((indices[n] ?? 0) - first) * width;
       target.set(rows.subarray(from, from + width), n * step);
     }
-  };
-  const row: RowReader['row'] = (b, g, index, target, at) =>
-    gather(b, g, [index], target.subarray(at), width);
+  });
   return {
-    reader: { width, row, block: null, gather },
+    reader,
     load: (b, g, keys) => {
       first = keys[0] ?? 0;
       for (let n = 0; n < keys.length; n += TILE) {

@@ -9,6 +9,7 @@ import { kvHead } from '../scores.ts';
 import { finishBlock } from './forward-finish.ts';
 import type { KernelModule, Tile } from './module.ts';
 import {
+  eachSeeing,
   eights,
   fours,
   GROUP,
@@ -216,20 +217,11 @@ function absorbKeys(
   tiles: readonly RowTile[],
   keys: readonly number[],
 ): void {
-  const { pairs } = problem;
-  const biased = !pairs.plain || eights(keys.length) !== keys.length;
   let loaded: KeyTile | null = null;
-  for (const tile of tiles) {
-    const at = [b, tile.h] as const;
-    if (biased) {
-      const largest = pairs.scores(t.bias.view, at, tile.rows, keys, PAIR_STRIDE);
-      if (largest < 0) continue;
-      tile.bias = Math.max(tile.bias, largest);
-    }
-    if (pairs.dropout) pairs.kept(t.keep.view, at, tile.rows, keys, PAIR_STRIDE);
+  eachSeeing(problem, t, b, tiles, keys, (tile, biased) => {
     loaded ??= loadKeys(kernels, problem, t, [b, g], keys);
     absorb(kernels, problem, t, tile, loaded, biased);
-  }
+  });
 }
 
 /** whole = whole·factor + part, and nothing is left of the part. */

@@ -4,6 +4,7 @@
  */
 import type { AttentionCase, CaseInputs, CaseParameters } from '../case.ts';
 import type { Tensor } from '../tensor.ts';
+import type { Tile } from './module.ts';
 import { U } from './radius.ts';
 import { type Room, reusedRoom } from './room.ts';
 import { type Pairs, pairsOf, type RowReader, rowReader } from './source.ts';
@@ -119,4 +120,36 @@ export function readRows(
     return;
   }
   for (let n = 0; n < count; n++) reader.row(b, h, indices[n] ?? 0, target, n * width);
+}
+
+/** Some rows of a head, and the largest |bias| that they have met. */
+interface SeeingRows {
+  readonly h: number;
+  readonly rows: readonly number[];
+  bias: number;
+}
+
+/**
+ * Calls `visit` with every tile of rows that sees one of the keys, what mask, bias and dropout say of them laid
+ * out before; `biased`: the bias tile has something to say.
+ */
+export function eachSeeing<T extends SeeingRows>(
+  { pairs }: KernelProblem,
+  { bias, keep }: { readonly bias: Tile; readonly keep: Tile },
+  b: number,
+  tiles: readonly T[],
+  keys: readonly number[],
+  visit: (tile: T, biased: boolean) => void,
+): void {
+  const biased = !pairs.plain || eights(keys.length) !== keys.length;
+  for (const tile of tiles) {
+    const at = [b, tile.h] as const;
+    if (biased) {
+      const largest = pairs.scores(bias.view, at, tile.rows, keys, PAIR_STRIDE);
+      if (largest < 0) continue;
+      tile.bias = Math.max(tile.bias, largest);
+    }
+    if (pairs.dropout) pairs.kept(keep.view, at, tile.rows, keys, PAIR_STRIDE);
+    visit(tile, biased);
+  }
 }

@@ -28,6 +28,14 @@ export type Gather = (
   step: number,
 ) => void;
 
+/** A reader of rows that are best read many at once. */
+export const gatheringReader = (width: number, gather: Gather): RowReader => ({
+  width,
+  row: (b, h, index, target, at) => gather(b, h, [index], target.subarray(at, at + width), width),
+  block: null,
+  gather,
+});
+
 /** Elements that are not finite become 0. */
 export function clean(target: Float64Array, from: number, to: number): void {
   for (let n = from; n < to; n++) {

@@ -7,7 +7,7 @@
  */
 import type { AttentionCase, CaseParameters, InputName } from '../case.ts';
 import type { FileRange } from '../stored-file.ts';
-import { type RangedStorage, rangedTensor, type Tensor, tensorOf } from '../tensor.ts';
+import { type RangedStorage, rangedTensor, tensorOf } from '../tensor.ts';
 import {
   backwardRange,
   type Deltas,
@@ -75,18 +75,15 @@ export interface BackwardTask {
 
 export type Task = KeyErrorsTask | ForwardTask | BackwardTask | FeaturesTask;
 
-/** The tensor again, over its array or its file. */
-const tensorIn = ({ data, shape }: FlatTensor, openRange: OpenRange): Tensor =>
-  data instanceof Float64Array
-    ? tensorOf<number>(data, shape)
-    : rangedTensor(openRange(data), shape);
-
 /** The case as the kernels see it, from flat arrays. */
 export function problemOf(
   { parameters, inputs, keyErrors }: FlatCase,
   openRange: OpenRange,
 ): KernelProblem {
-  const open = (tensor: FlatTensor) => tensorIn(tensor, openRange);
+  const open = ({ data, shape }: FlatTensor) =>
+    data instanceof Float64Array
+      ? tensorOf<number>(data, shape)
+      : rangedTensor(openRange(data), shape);
   const tensors = Object.fromEntries(
     Object.entries(inputs).map(([name, tensor]) => [name, open(tensor)]),
   );

@@ -10,8 +10,7 @@
 import type { Worker } from 'node:worker_threads';
 import { type DoubleTask, doubleProblemOf, runDoubleUnit } from './double-task.ts';
 import { kernelModule } from './module.ts';
-import type { KernelProblem } from './problem.ts';
-import { type FlatCase, type OpenRange, problemOf, runUnit, type Task, unitCount } from './task.ts';
+import { type FlatCase, type OpenRange, problemOf, runUnit, type Task } from './task.ts';
 
 /** Slots of the shared counters. */
 export const NEXT = 0;
@@ -135,7 +134,10 @@ function workerAt(index: number, { threads, files }: Node): Worker {
   return worker;
 }
 
-/** Runs the units of a task on `threads` threads, this one, which has its `unit`, included. */
+/**
+ * Runs the units of a task on `threads` threads, this one, which has its `unit`, included. Its arrays must be over
+ * shared memory.
+ */
 export function runUnits(
   work: ThreadWork,
   units: number,
@@ -156,15 +158,4 @@ export function runUnits(
     if (done >= units) return;
     Atomics.wait(counters, DONE, done);
   }
-}
-
-/** Runs a task on `threads` threads, this one included. Its arrays must be over shared memory. */
-export function runThreaded(
-  flat: FlatCase,
-  problem: KernelProblem,
-  task: Task,
-  threads: number,
-): void {
-  const unit = (n: number): void => runUnit(kernelModule(), problem, task, n);
-  runUnits({ flat, task }, unitCount(problem, task), threads, unit);
 }
