@@ -39,6 +39,8 @@ export interface Summed {
 }
 
 const DIRECT = ['d_q', 'd_k', 'd_v', 'd_bias', 'd_sink'] as const;
+/** The gradients that dK and dV go on to. */
+const PROJECTED = ['d_y', 'd_w_k', 'd_w_v'] as const;
 type DirectName = (typeof DIRECT)[number];
 type Sums<T> = Partial<Record<DirectName, T>>;
 
@@ -364,7 +366,7 @@ function addProjection(
   }
 }
 
-/** Bounds of dY, dW_K, dW_V from those of dK and dV. Lemma Project. */
+/** Bounds of those of dY, dW_K, dW_V that the case has, from those of dK and dV. Lemma Project. */
 function projectionBounds(
   c: CertifiedCase,
   model: ErrorModel,
@@ -373,7 +375,9 @@ function projectionBounds(
 ): [OutputName, Float64Array][] {
   const { features, parameters: p } = c;
   const [dK, dV] = [bounds.get('d_k'), bounds.get('d_v')];
+  const known = (name: OutputName): boolean => c.gradients?.has(name) === true;
   if (features === null || dK === undefined || dV === undefined) return [];
+  if (!PROJECTED.some(known)) return [];
   const { y, wK, wV } = features;
   const sum = (size: number) => ({
     error: new Float64Array(size),
@@ -389,14 +393,9 @@ function projectionBounds(
     [exact('d_v'), dV],
     [p.kv_heads, p.seq_kv, p.head_dim_v],
   );
-  return (
-    [
-      ['d_y', dY],
-      ['d_w_k', dWK],
-      ['d_w_v', dWV],
-    ] as const
-  ).map(([name, made]) => [
-    name,
-    finishSum(model, made.error, made, exact(name), p.partition.ranks),
-  ]);
+  const made = { d_y: dY, d_w_k: dWK, d_w_v: dWV };
+  return PROJECTED.filter(known).map((name) => {
+    const sums = made[name];
+    return [name, finishSum(model, sums.error, sums, exact(name), p.partition.ranks)];
+  });
 }

@@ -243,11 +243,9 @@ export const LARGE = 2 ** 28;
 
 /** A large case whose every wanted output the kernels' bounds cover. */
 function byKernels(c: AttentionCase): boolean {
-  const { batch, heads, seq_q, seq_kv, head_dim, head_dim_v, dim_y, wants } = c.parameters;
+  const { batch, heads, seq_q, seq_kv, head_dim, head_dim_v, wants } = c.parameters;
   const products = batch * heads * seq_q * seq_kv * (head_dim + head_dim_v);
-  return (
-    products >= LARGE && dim_y === undefined && judgedOutputs(c, EVERYTHING).length === wants.length
-  );
+  return products >= LARGE && judgedOutputs(c, EVERYTHING).length === wants.length;
 }
 
 /**

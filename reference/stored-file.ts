@@ -9,15 +9,7 @@ import { readSync } from 'node:fs';
 import type { SafetensorsFile, StoredTensor } from './safetensors.ts';
 import { dataStartOf, layoutOf, PREFIX } from './safetensors-layout.ts';
 import { CODECS, decodeRun, FORMAT_OF, type StoredDtype } from './stored-dtype.ts';
-import {
-  elementCount,
-  forEachRun,
-  isRanged,
-  type RangedStorage,
-  rangedTensor,
-  type Tensor,
-  tensorOf,
-} from './tensor.ts';
+import { elementCount, isRanged, type RangedStorage, rangedTensor } from './tensor.ts';
 
 /** A tensor's elements in an open file; plain data. */
 export interface FileRange {
@@ -28,8 +20,6 @@ export interface FileRange {
   /** First byte in the file, and number of elements. */
   readonly begin: number;
   readonly length: number;
-  /** Read |x| in place of x. */
-  readonly magnitude?: boolean;
 }
 
 export interface FileStorage extends RangedStorage {
@@ -79,7 +69,7 @@ function pagedReader(length: number, read: RangedStorage['read']): (n: number) =
 
 /** The elements of a range, read when asked for. */
 export function fileStorage(range: FileRange): FileStorage {
-  const { descriptor, name, dtype, begin, length, magnitude = false } = range;
+  const { descriptor, name, dtype, begin, length } = range;
   const width = CODECS[dtype].bytes;
   const bytes = new Uint8Array(Math.min(CHUNK, length) * width);
   const read: RangedStorage['read'] = (start, target) => {
@@ -97,7 +87,6 @@ export function fileStorage(range: FileRange): FileStorage {
       } catch (error) {
         throw new RangeError(`"${name}": ${error instanceof Error ? error.message : error}`);
       }
-      if (magnitude) for (let n = 0; n < part.length; n++) part[n] = Math.abs(part[n] ?? 0);
     }
   };
   const format = FORMAT_OF[dtype] ?? null;
@@ -105,20 +94,6 @@ export function fileStorage(range: FileRange): FileStorage {
 }
 
 export const isInFile = (data: unknown): data is FileStorage => isRanged(data) && 'range' in data;
-
-/** |x| of every element: of a file still in the file, else a copy. */
-export function magnitudeOf(tensor: Tensor): Tensor {
-  const { data, shape, offset } = tensor;
-  const whole = offset === 0 && data.length === elementCount(shape);
-  if (isInFile(data) && whole) {
-    return rangedTensor(fileStorage({ ...data.range, magnitude: true }), shape);
-  }
-  const sizes = new Float64Array(elementCount(shape));
-  forEachRun(tensor, (start, run) => {
-    for (let n = 0; n < run.length; n++) sizes[start + n] = Math.abs(run[n] ?? 0);
-  });
-  return tensorOf<number>(sizes, shape);
-}
 
 /** The tensors of an open file of `size` bytes. Throws RangeError naming what is wrong. */
 export function openSafetensors(descriptor: number, size: number): SafetensorsFile {

@@ -26,9 +26,6 @@ function sampleFor(question: AttentionCase, options: SampleOptions): Sample | un
     );
   }
   const sample = sampleOf(question.parameters, choiceOf(options));
-  if (question.parameters.dim_y !== undefined) {
-    throw new RangeError('"--rows", "--keys" expected a case with "k" and "v", got one with "y"');
-  }
   if (judgedOutputs(question, sample).length === 0) {
     throw new RangeError(
       '"--rows", "--keys" expected an output with rows or keys among the wanted',

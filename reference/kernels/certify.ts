@@ -12,7 +12,8 @@ import { type Tensor, tensorOf } from '../tensor.ts';
 import { newSums, type ScoreListener, type Sums } from './backward.ts';
 import { throughFeatures } from './feature-gradients.ts';
 import { emptyResults, type RowResults } from './forward.ts';
-import type { KernelProblem } from './problem.ts';
+import { type KeySizes, newKeySizes } from './key-sizes.ts';
+import type { KernelProblem, KeyErrors } from './problem.ts';
 import { finiteRadius } from './radius.ts';
 import { biasGradient, deltasOf, sinkGradient } from './row-sums.ts';
 import { type KernelRun, type KernelSystem, startRun } from './run.ts';
@@ -198,4 +199,20 @@ export function certifySized(attentionCase: AttentionCase, options: CertifyOptio
   const { certified, results } = passes(attentionCase, options, true);
   if (results.valueSizes === null) throw new Error('the kernels gave no sizes');
   return { certified, valueSizes: results.valueSizes };
+}
+
+/** Recomputed K and V: how large they are as computed, and how far they may be off. */
+export interface RecomputedKeys {
+  readonly sizes: KeySizes;
+  readonly errors: KeyErrors;
+}
+
+/** Of the keys of a case with features. Throws RangeError for one without. */
+export function recomputedKeys(attentionCase: AttentionCase, threads = 1): RecomputedKeys {
+  const { problem, allocate, perform } = startRun(FLOAT64, attentionCase, threads);
+  const { keyErrors: errors } = problem;
+  if (errors === null) throw new RangeError('"dim_y" expected a number of features, got none');
+  const sizes = newKeySizes(attentionCase, allocate);
+  perform({ kind: 'key sizes', keySizes: sizes });
+  return { sizes, errors };
 }

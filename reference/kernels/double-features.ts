@@ -13,7 +13,8 @@ import {
   type RightFactor,
   rightFactor,
 } from './double-matrix.ts';
-import { featureReader, findKeyErrors, headWeights, inputOf } from './features.ts';
+import { featureReader, headWeights, inputOf } from './features.ts';
+import { findKeyErrors } from './key-sizes.ts';
 import type { Matrix } from './matrix.ts';
 import { featureModule } from './module.ts';
 import { type KernelProblem, type KeyErrors, readRows } from './problem.ts';

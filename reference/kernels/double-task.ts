@@ -9,9 +9,9 @@ import { addDoubleFeatures, type DoubleFeaturesTask } from './double-feature-gra
 import { type DoubleProblem, doubleProblem, findDoubleKeyErrors } from './double-features.ts';
 import { type DoublePart, type DoubleRows, doubleForward } from './double-forward.ts';
 import { slabCount } from './feature-parts.ts';
-import { keyErrorUnits } from './features.ts';
 import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
 import type { Columns, HeadRows } from './head-rows.ts';
+import { keyUnits } from './key-sizes.ts';
 import type { KernelModule } from './module.ts';
 import { fours, type KernelProblem, TILE } from './problem.ts';
 import { type FlatCase, type KeyErrorsTask, type OpenRange, problemOf } from './task.ts';
@@ -154,7 +154,7 @@ export function doubleUnitCount(problem: KernelProblem, task: DoubleTask): numbe
   const { parameters: p } = problem;
   switch (task.kind) {
     case 'key errors':
-      return keyErrorUnits(p);
+      return keyUnits(p);
     case 'forward':
       return forwardUnits(problem, task).length;
     case 'backward':

@@ -4,9 +4,10 @@ import { type CaseChanges, drawCase } from '../draw-case.ts';
 import { rangedTensor, type Tensor, toFlat } from '../tensor.ts';
 import { type Certified, certify } from './certify.ts';
 import { certifyDouble } from './double-certify.ts';
-import { findKeyErrors, keyErrorUnits, keyReaders, newKeyErrors } from './features.ts';
+import { keyReaders } from './features.ts';
 import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
+import { findKeyErrors, keyUnits, newKeyErrors } from './key-sizes.ts';
 import { addTerms, partialProduct, transposed, wholeProduct } from './matrix.ts';
 import { kernelModule } from './module.ts';
 import { GROUP, kernelProblem, readRows, TILE } from './problem.ts';
@@ -24,7 +25,7 @@ const plain = (length: number) => new Float64Array(length);
 /** The case as the kernels see it, its errors found. */
 function problemOf(c: ReturnType<typeof drawCase>) {
   const [errors, room] = [newKeyErrors(c, plain), reusedRoom()];
-  for (let n = 0; n < keyErrorUnits(c.parameters); n++) findKeyErrors({ ...c, room }, errors, n);
+  for (let n = 0; n < keyUnits(c.parameters); n++) findKeyErrors({ ...c, room }, errors, n);
   return kernelProblem(c, keyReaders(c), errors);
 }
 

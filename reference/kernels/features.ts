@@ -1,13 +1,12 @@
 /**
- * Recomputation with errors: K and V from the features, tile by tile as they are read. spec (24)
+ * Recomputation: K and V from the features, tile by tile as they are read. spec (24)
  * @module
  */
-import type { AttentionCase, CaseParameters, InputName } from '../case.ts';
+import type { AttentionCase, InputName } from '../case.ts';
 import { type Tensor, viewOf } from '../tensor.ts';
-import { DEPTH, type Matrix, plainProduct, productErrors } from './matrix.ts';
+import { type Matrix, plainProduct } from './matrix.ts';
 import { featureModule } from './module.ts';
-import { type KernelProblem, type KeyErrors, readRows } from './problem.ts';
-import { norm } from './radius.ts';
+import { type KernelProblem, readRows } from './problem.ts';
 import { type Room, reusedRoom } from './room.ts';
 import { clean, type Gather, gatheringReader, type RowReader, rowReader } from './source.ts';
 
@@ -80,57 +79,4 @@ export function keyReaders(attentionCase: Question): Pick<KernelProblem, 'k' | '
     k: recomputedReader(y, input('w_k'), head_dim),
     v: recomputedReader(y, input('w_v'), head_dim_v),
   };
-}
-
-export function newKeyErrors(
-  { parameters: p }: Question,
-  allocate: (length: number) => Float64Array,
-): KeyErrors {
-  const heads = p.batch * p.kv_heads;
-  return {
-    keyNorm: allocate(heads),
-    valueNorm: allocate(heads),
-    key: allocate(heads * p.head_dim),
-    value: allocate(heads * p.head_dim_v),
-  };
-}
-
-/** Halves of a task that finds the errors of K and of V of every head. */
-export const keyErrorUnits = ({ batch, kv_heads }: CaseParameters): number => 2 * batch * kv_heads;
-
-/**
- * Unit `n` of such a task: bounds of the errors of K or V as recomputed, over all keys of a head. They are
- * those of `errorsOf` Y W.
- */
-export function findKeyErrors(
-  question: Question & Pick<KernelProblem, 'room'>,
-  errors: KeyErrors,
-  n: number,
-  errorsOf: typeof productErrors = productErrors,
-): void {
-  const [head, name] = [Math.floor(n / 2), n % 2 === 0 ? ('w_k' as const) : ('w_v' as const)];
-  const { kv_heads, seq_kv, dim_y = 0, head_dim, head_dim_v } = question.parameters;
-  const width = name === 'w_k' ? head_dim : head_dim_v;
-  const [byComponent, norms] =
-    name === 'w_k' ? [errors.key, errors.keyNorm] : [errors.value, errors.valueNorm];
-  const { room } = question;
-  const w = headWeights(inputOf(question, name), head % kv_heads, width, room);
-  const features = featureReader(inputOf(question, 'y'), 0, dim_y);
-  for (let first = 0; first < seq_kv; first += DEPTH) {
-    const rows = Math.min(DEPTH, seq_kv - first);
-    const keys = Array.from({ length: rows }, (_, r) => first + r);
-    const value = room('rows', rows * dim_y);
-    readRows(features, Math.floor(head / kv_heads), 0, keys, value, dim_y);
-    const y: Matrix = { rows, columns: dim_y, value, error: null };
-    const found = errorsOf(featureModule(), y, w, room);
-    for (let from = 0; from < found.length; from += width) {
-      let squares = 0;
-      for (let c = 0; c < width; c++) {
-        const x = found[from + c] ?? 0;
-        squares += x * x;
-        byComponent[head * width + c] = Math.max(byComponent[head * width + c] ?? 0, x);
-      }
-      norms[head] = Math.max(norms[head] ?? 0, norm(squares, width));
-    }
-  }
 }

@@ -91,7 +91,11 @@ export function plainProduct(
 }
 
 /** |x|·factor, plus its error where there is one. */
-function magnitude({ value, error }: Matrix, factor: number, to: Float64Array): Float64Array {
+export function magnitude(
+  { value, error }: Matrix,
+  factor: number,
+  to: Float64Array,
+): Float64Array {
   for (let n = 0; n < value.length; n++)
     to[n] = Math.abs(value[n] ?? 0) * factor + (error?.[n] ?? 0);
   return to;

@@ -3,7 +3,8 @@
  * @module
  */
 import type { AttentionCase } from '../case.ts';
-import { keyReaders, newKeyErrors } from './features.ts';
+import { keyReaders } from './features.ts';
+import { newKeyErrors } from './key-sizes.ts';
 import { type KernelModule, kernelModule } from './module.ts';
 import { type KernelProblem, kernelProblem } from './problem.ts';
 import { sharedArray, sharedCase } from './shared.ts';

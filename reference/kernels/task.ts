@@ -19,9 +19,10 @@ import {
 } from './backward.ts';
 import { addFeatures, type FeaturesTask } from './feature-gradients.ts';
 import { slabCount } from './feature-parts.ts';
-import { findKeyErrors, keyErrorUnits, keyReaders } from './features.ts';
+import { keyReaders } from './features.ts';
 import { forwardBlock, ROW_BLOCK, type RowPart, type RowResults } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
+import { findKeyErrors, findKeySizes, type KeySizes, keyUnits } from './key-sizes.ts';
 import type { KernelModule } from './module.ts';
 import { fours, type KernelProblem, type KeyErrors, kernelProblem, TILE } from './problem.ts';
 
@@ -46,6 +47,12 @@ export interface FlatCase {
 export interface KeyErrorsTask {
   readonly kind: 'key errors';
   readonly keyErrors: KeyErrors;
+}
+
+/** Finds how large they and what they are made of are. */
+export interface KeySizesTask {
+  readonly kind: 'key sizes';
+  readonly keySizes: KeySizes;
 }
 
 export interface ForwardTask {
@@ -73,7 +80,7 @@ export interface BackwardTask {
   readonly final: boolean;
 }
 
-export type Task = KeyErrorsTask | ForwardTask | BackwardTask | FeaturesTask;
+export type Task = KeyErrorsTask | KeySizesTask | ForwardTask | BackwardTask | FeaturesTask;
 
 /** The case as the kernels see it, from flat arrays. */
 export function problemOf(
@@ -126,7 +133,7 @@ function division(
 /** Units of a task: blocks of the query rows of each KV head's heads, or KV heads, or their K and V, or slabs of Y. */
 export function unitCount(problem: KernelProblem, task: Task): number {
   const { batch, kv_heads } = problem.parameters;
-  if (task.kind === 'key errors') return keyErrorUnits(problem.parameters);
+  if (task.kind === 'key errors' || task.kind === 'key sizes') return keyUnits(problem.parameters);
   if (task.kind === 'features') return slabCount(problem.parameters);
   if (task.kind === 'backward') return batch * kv_heads;
   return batch * kv_heads * division(problem, task).units;
@@ -203,6 +210,9 @@ export function runUnit(
   switch (task.kind) {
     case 'key errors':
       findKeyErrors(problem, task.keyErrors, n);
+      break;
+    case 'key sizes':
+      findKeySizes(problem, task.keySizes, n);
       break;
     case 'forward':
       forwardUnit(kernels, problem, task, n);

@@ -20,10 +20,13 @@ import {
   newScratch,
   newSums,
 } from '../bounds-backward.ts';
-import type { AttentionCase, CaseParameters, OutputName } from '../case.ts';
+import type { AttentionCase, CaseParameters, InputName, OutputName } from '../case.ts';
 import type { Broadcast, CertifiedCase, FlatBalls } from '../certified.ts';
 import { type ErrorModel, SLACK } from '../error-model.ts';
 import type { Certified, CertifiedOutput } from '../kernels/certify.ts';
+import { inputOf, keyReaders } from '../kernels/features.ts';
+import { DEPTH } from '../kernels/matrix.ts';
+import { readRows } from '../kernels/problem.ts';
 import { fillRow, type Row, type RowMagnitudes, rowMagnitudes } from '../magnitudes.ts';
 import { visibility } from '../mask.ts';
 import { kvHead } from '../scores.ts';
@@ -36,6 +39,7 @@ import {
   type Tensor,
   tensorOf,
 } from '../tensor.ts';
+import type { Largest, LargestInputs } from './largest.ts';
 import { gradientErrors, rowErrors } from './row-bounds.ts';
 import type { RowFacts } from './row-facts.ts';
 
@@ -64,6 +68,55 @@ const exactBalls = (tensor: Tensor): FlatBalls => {
   return { shape: tensor.shape, mid, rad: new Float64Array(mid.length) };
 };
 
+/** K or V at the chosen keys, recomputed by the kernels. spec (24) */
+function recomputedBalls(
+  attentionCase: AttentionCase,
+  side: 'k' | 'v',
+  keys: readonly number[],
+  largest: readonly Largest[],
+): FlatBalls {
+  const { batch, kv_heads, head_dim, head_dim_v } = attentionCase.parameters;
+  const width = side === 'k' ? head_dim : head_dim_v;
+  const reader = keyReaders(attentionCase)[side];
+  const shape = [batch, kv_heads, keys.length, width];
+  const [mid, rad] = [new Float64Array(elementCount(shape)), new Float64Array(elementCount(shape))];
+  largest.forEach(({ made }, head) => {
+    const [b, g] = [Math.floor(head / kv_heads), head % kv_heads];
+    for (let n = 0; n < keys.length; n += DEPTH) {
+      const some = keys.slice(n, n + DEPTH);
+      const at = (head * keys.length + n) * width;
+      readRows(reader, b, g, some, mid.subarray(at, at + some.length * width), width);
+      for (let r = 0; r < some.length; r++) rad.set(made?.radius ?? [], at + r * width);
+    }
+  });
+  return { shape, mid, rad };
+}
+
+/** K and V of the chosen keys, and what they are recomputed from. */
+function keysAndValues(
+  attentionCase: AttentionCase,
+  keys: readonly number[],
+  largest: LargestInputs,
+): Pick<CertifiedCase, 'k' | 'v' | 'features'> {
+  const input = (name: InputName) => inputOf(attentionCase, name);
+  if (attentionCase.parameters.dim_y === undefined) {
+    const [k, v] = [
+      exactBalls(gathered(input('k'), 2, keys)),
+      exactBalls(gathered(input('v'), 2, keys)),
+    ];
+    return { k, v, features: null };
+  }
+  return {
+    k: recomputedBalls(attentionCase, 'k', keys, largest.keys),
+    v: recomputedBalls(attentionCase, 'v', keys, largest.values),
+    features: {
+      y: flatOf(gathered(input('y'), 1, keys), 0),
+      wK: flatOf(input('w_k'), 0),
+      wV: flatOf(input('w_v'), 0),
+    },
+  };
+}
+
 function broadcastAt(
   tensor: Tensor | undefined,
   keys: readonly number[],
@@ -91,18 +144,16 @@ function ballsNamed(certified: Certified, name: OutputName): FlatBalls {
 
 /** The case with the chosen keys only, in balls; out and lse are those of all keys. */
 function keyCase(
-  { parameters: whole, inputs, judging, ...rest }: AttentionCase,
+  attentionCase: AttentionCase,
   certified: Certified,
   keys: readonly number[],
+  largest: LargestInputs,
 ): CertifiedCase {
+  const { parameters: whole, inputs, judging } = attentionCase;
   const parameters: CaseParameters = { ...whole, seq_kv: keys.length };
-  const visible = visibility({ parameters: whole, inputs, judging, ...rest });
+  const visible = visibility(attentionCase);
   const { batch, heads, seq_q, head_dim, head_dim_v } = whole;
   const rows = batch * heads * seq_q;
-  const [k, v] = [inputs.k, inputs.v].map((tensor) =>
-    exactBalls(gathered(tensor ?? tensorOf<number>([], [0]), 2, keys)),
-  );
-  if (k === undefined || v === undefined) throw new Error('there are no keys');
   const kappa = (1 / (1 - whole.dropout_rate)) * SLACK;
   const none: FlatBalls = {
     shape: [batch, heads, seq_q, head_dim],
@@ -115,13 +166,12 @@ function keyCase(
     parameters,
     visible: (b, h, i, j) => visible(b, h, i, keys[j] ?? 0),
     q: flatOf(inputs.q, 0),
-    ...{ k, v },
+    ...keysAndValues(attentionCase, keys, largest),
     dOut: flatOf(inputs.d_out, rows * head_dim_v),
     dLse: flatOf(inputs.d_lse, rows),
     bias: broadcastAt(inputs.bias, keys, (x) => x),
     kappa: broadcastAt(inputs.dropout_keep, keys, (keep) => (keep === 0 ? 0 : kappa)),
     sink: inputs.sink === undefined ? null : flatOf(inputs.sink, 0),
-    features: null,
     max: lse, // only the range of the logits is made of it, which no bound here needs
     lse,
     out: ballsNamed(certified, 'out'),
@@ -159,11 +209,11 @@ function addRow(one: Backward, p: CaseParameters, at: Row, row: RowMagnitudes, f
 export function keyBounds(
   attentionCase: AttentionCase,
   certified: Certified,
-  keys: readonly number[],
+  { keys, largest }: { readonly keys: readonly number[]; readonly largest: LargestInputs },
   facts: readonly (RowFacts | null)[],
   models: readonly ErrorModel[],
 ): ReadonlyMap<OutputName, Float64Array>[] {
-  const c = keyCase(attentionCase, certified, keys);
+  const c = keyCase(attentionCase, certified, keys, largest);
   const { parameters: p } = attentionCase;
   const each: Backward[] = models.map((model) => ({
     ...{ c, model, operands: operandError(c, model) },

@@ -32,7 +32,8 @@ import {
   type WeightTerms,
   weightError,
 } from '../step-errors.ts';
-import type { RowFacts } from './row-facts.ts';
+import { operandErrors } from './largest.ts';
+import { dot, type RowFacts, sumOf } from './row-facts.ts';
 
 /** Σ_j w_j at most, and Σ_j P_j w_j at most. */
 interface Sums {
@@ -54,6 +55,9 @@ export interface RowErrors {
   readonly tError: number;
   readonly denominator: number;
   readonly lseError: number;
+  /** Errors of each component of its keys and values as operands, at most. */
+  readonly ofKeys: Float64Array;
+  readonly ofValues: Float64Array;
   /** Error of each component of the output after its final rounding, [dv]. */
   readonly out: Float64Array;
 }
@@ -63,14 +67,15 @@ const termCount = ({ count, sink }: RowFacts): number => count + (sink === null 
 
 /** Lemmas Score to Output for a whole row. */
 export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): RowErrors {
-  const near = model.inputTiny;
+  const ofKeys = operandErrors(model, row.largestKey);
+  const ofValues = operandErrors(model, row.largestValue);
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
   const { error, tError } = scoreError(p, model, {
     ...{ raw: row.raw, least: 0, capped: row.capped, score: row.score, bias: row.bias },
     operands: {
       magnitude: row.products,
-      carried: near * row.querySum,
-      sizes: row.sizes + near * p.head_dim,
+      carried: dot(row.query, ofKeys),
+      sizes: row.sizes + sumOf(ofKeys),
     },
   });
   const n = termCount(row);
@@ -89,7 +94,7 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
   const lost = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   const denominator = lost + growth(weight);
   const lseError = convertedError(model, row.lse, quotient(denominator));
-  const found = { terms, weight, tError, denominator, lseError };
+  const found = { terms, weight, tError, denominator, lseError, ofKeys, ofValues };
   return { ...found, out: outErrors(model, row, found) };
 }
 
@@ -97,10 +102,10 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
 function outErrors(
   model: ErrorModel,
   row: RowFacts,
-  { weight, denominator, terms }: Omit<RowErrors, 'out'>,
+  { weight, denominator, terms, ofValues }: Omit<RowErrors, 'out'>,
 ): Float64Array {
   if (!(denominator < 1)) return row.out.map(() => Number.POSITIVE_INFINITY);
-  const [n, near, { kappa }] = [termCount(row), model.inputTiny, row];
+  const [n, { kappa, largestValue }] = [termCount(row), row];
   const operations = 3 * n + terms.ranks;
   const grown = growth(weight + model.probabilities + model.input + 5 * model.accumulation);
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
@@ -109,8 +114,8 @@ function outErrors(
   const base = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
   return row.out.map((size, c) => {
     // κP|V| is in `values`; κ is at most `kappa` where only P is.
-    const ofV = grown * (row.values[c] ?? 0) + flushed * n * (row.valueMax[c] ?? 0);
-    const ofError = near * (kappa * (1 + grown) + flushed * n);
+    const ofV = grown * (row.values[c] ?? 0) + flushed * n * (largestValue.columns[c] ?? 0);
+    const ofError = (ofValues[c] ?? 0) * (kappa * (1 + grown) + flushed * n);
     const divided = dividedError(base + ofV + ofError, size, denominator, 1 - denominator);
     const unrounded = unroundedError(model, size, divided);
     return unrounded + finalRounding(model, size + unrounded);
@@ -133,9 +138,8 @@ export function gradientErrors(
   errors: RowErrors,
 ): GradientErrors {
   const { head_dim_v: width } = p;
-  const near = model.inputTiny;
-  const sizes = row.cotangentSum + width * etaIn(model) + row.valueSum + near * width;
-  const carried = near * row.cotangentSum;
+  const sizes = row.cotangentSum + width * etaIn(model) + row.valueSum + sumOf(errors.ofValues);
+  const carried = dot(row.dOut, errors.ofValues);
   const gError = gradientError(model, width, [row.kappa, row.gProducts, carried, sizes]);
   const g = row.kappa * row.gProducts;
   const weights = [row.score, row.fromLse, errors.weight] as const;
@@ -161,7 +165,6 @@ export function queryErrors(
 ): Float64Array {
   const { pError, g, gError, dError } = gradientErrors(p, model, row, errors);
   const scale = Math.abs(p.scale);
-  const near = model.inputTiny;
   const t = p.softcap === 0 ? 0 : Math.min(1, row.raw / p.softcap);
   const factor = p.softcap === 0 ? 0 : factorError(model, t, errors.tError);
   const bracket = g + row.d + row.dLse;
@@ -175,10 +178,11 @@ export function queryErrors(
   const ofOperand = (weight: number): number => term(weight).ofOperand;
   const each = { plain: row.count, weighted: 1 };
   const constant = overKeys((weight) => term(weight).constant, each);
-  const carried = overKeys((weight) => ofOperand(weight) + scale * term(weight).raw, each) * near;
+  const ofError = overKeys((weight) => ofOperand(weight) + scale * term(weight).raw, each);
   return exact.map((size, c) => {
-    const [weighted, largest] = [row.keys?.[c] ?? Number.NaN, row.keyMax[c] ?? 0];
-    const made = overKeys(ofOperand, { plain: row.count * largest, weighted }) + constant + carried;
+    const [weighted, largest] = [row.keys?.[c] ?? Number.NaN, row.largestKey.columns[c] ?? 0];
+    const ofKeys = overKeys(ofOperand, { plain: row.count * largest, weighted });
+    const made = ofKeys + constant + ofError * (errors.ofKeys[c] ?? 0);
     const magnitude = scale * bracket * weighted;
     return summedError(model, { made, magnitude, count: row.count }, size, p.partition.ranks);
   });

@@ -8,13 +8,8 @@ import { SLACK } from '../error-model.ts';
 import type { Certified, Sized } from '../kernels/certify.ts';
 import { largestInput } from '../range-limits.ts';
 import { kvHead } from '../scores.ts';
-import {
-  chosenRows,
-  type Largest,
-  type LargestInputs,
-  type Run,
-  weightedKeys,
-} from './weighted.ts';
+import type { Largest, LargestInputs } from './largest.ts';
+import { chosenRows, type Run, weightedKeys } from './weighted.ts';
 
 export interface RowFacts {
   readonly b: number;
@@ -22,14 +17,14 @@ export interface RowFacts {
   readonly i: number;
   /** Keys that it sees, at most. */
   readonly count: number;
-  /** Largest over its keys: Σ|q||k|, Σ(|q| + |k|), |raw|, |c·tanh|, |s|, |s − LSE|; and Σ|q|. */
+  /** Largest over its keys: Σ|q||k|, Σ(|q| + |k|), |raw|, |c·tanh|, |s|, |s − LSE|; and |q|, [d]. */
   readonly products: number;
   readonly sizes: number;
   readonly raw: number;
   readonly capped: number;
   readonly score: number;
   readonly fromLse: number;
-  readonly querySum: number;
+  readonly query: Float64Array;
   /** |LSE|; the sink's |s| and |s − LSE|, null without one; largest |bias|, null without. */
   readonly lse: number;
   readonly sink: { readonly score: number; readonly fromLse: number } | null;
@@ -46,11 +41,11 @@ export interface RowFacts {
   /** |dO|, and |O| at most, [dv]. */
   readonly dOut: Float64Array;
   readonly out: Float64Array;
-  /** Σ_j κP|V_jc| and largest |V_jc|, [dv]; Σ_j P|K_jc| and largest |K_jc|, [d], null without dQ. */
+  /** Σ_j κP|V_jc|, [dv]; Σ_j P|K_jc|, [d], null without dQ; and the largest V and K of its head. */
   readonly values: Float64Array;
-  readonly valueMax: Float64Array;
   readonly keys: Float64Array | null;
-  readonly keyMax: Float64Array;
+  readonly largestValue: Largest;
+  readonly largestKey: Largest;
 }
 
 /** Keys that a row may see at most, by lengths, causality and window. */
@@ -69,16 +64,15 @@ interface Setting {
   readonly attentionCase: AttentionCase;
   readonly certified: Certified;
   readonly rows: readonly number[];
-  readonly keys: readonly Largest[];
-  readonly valueMax: readonly Largest[];
+  readonly largest: LargestInputs;
   readonly weightedValues: Float64Array;
   readonly weightedKeys: Float64Array | null;
   readonly bias: number | null;
   readonly kappa: number;
 }
 
-const sumOf = (x: Float64Array): number => x.reduce((sum, one) => sum + one, 0);
-const dot = (x: Float64Array, y: Float64Array): number =>
+export const sumOf = (x: Float64Array): number => x.reduce((sum, one) => sum + one, 0);
+export const dot = (x: Float64Array, y: Float64Array): number =>
   x.reduce((sum, one, n) => sum + one * (y[n] ?? 0), 0);
 
 /** Σ|a||b_j| at most: by the largest components, or by Cauchy and Schwarz. */
@@ -93,7 +87,7 @@ function rowFacts(s: Setting, b: number, h: number, n: number): RowFacts | null 
   const lse = { mid: s.certified.lse?.mid.data[row], radius: s.certified.lse?.radius.data[row] };
   const [mid = Number.NaN, radius = Number.NaN] = [lse.mid, lse.radius];
   if (mid === Number.NEGATIVE_INFINITY && radius === 0) return null; // spec (9)
-  const [keys, values] = [s.keys[head], s.valueMax[head]];
+  const [keys, values] = [s.largest.keys[head], s.largest.values[head]];
   if (keys === undefined || values === undefined) throw new Error('no such KV head');
   const { q, d_out: dOut, d_lse: dLse, sink } = inputs;
   const query = Float64Array.from({ length: p.head_dim }, (_, c) =>
@@ -119,11 +113,10 @@ function rowFacts(s: Setting, b: number, h: number, n: number): RowFacts | null 
   const ofSink = Math.abs(sink?.get(h) ?? 0);
   const sizes = cotangent.map(Math.abs);
   const dProducts = dot(sizes, out) * SLACK;
-  const querySum = sumOf(query);
   const part = (x: Float64Array, width: number) => x.subarray(row * width, (row + 1) * width);
   return {
     ...{ b, h, i, count: visibleAtMost(s.attentionCase, b, i) },
-    ...{ products, sizes: querySum + keys.sum, raw, capped, score, querySum },
+    ...{ products, sizes: sumOf(query) + keys.sum, raw, capped, score, query },
     ...{ fromLse: below(score), lse: Math.abs(mid) + radius, bias: s.bias, kappa: s.kappa },
     sink: sink === undefined ? null : { score: ofSink, fromLse: below(ofSink) },
     gProducts: product(sizes, values),
@@ -133,9 +126,8 @@ function rowFacts(s: Setting, b: number, h: number, n: number): RowFacts | null 
     dLse: Math.abs(dLse?.get(b, h, i) ?? 0),
     ...{ dProducts, outSum: sumOf(out), dOut: sizes, out },
     values: part(s.weightedValues, dv),
-    valueMax: values.columns,
     keys: s.weightedKeys === null ? null : part(s.weightedKeys, p.head_dim),
-    keyMax: keys.columns,
+    ...{ largestValue: values, largestKey: keys },
   };
 }
 
@@ -146,14 +138,13 @@ function rowFacts(s: Setting, b: number, h: number, n: number): RowFacts | null 
 export function factsOf(
   attentionCase: AttentionCase,
   { certified, valueSizes }: Sized,
-  { keys, values }: LargestInputs,
+  largest: LargestInputs,
   run: Run,
 ): (RowFacts | null)[] {
   const { parameters: p, inputs } = attentionCase;
   const rows = chosenRows(run).rows ?? Array.from({ length: p.seq_q }, (_, i) => i);
   const setting: Setting = {
-    ...{ attentionCase, certified, rows },
-    ...{ keys, valueMax: values, weightedValues: valueSizes },
+    ...{ attentionCase, certified, rows, largest, weightedValues: valueSizes },
     weightedKeys: p.wants.includes('d_q') ? weightedKeys(attentionCase, run) : null,
     bias: inputs.bias === undefined ? null : largestInput(inputs.bias),
     kappa: inputs.dropout_keep === undefined ? 1 : (1 / (1 - p.dropout_rate)) * SLACK,

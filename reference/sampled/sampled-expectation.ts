@@ -17,9 +17,10 @@ import { isSampled, type Sample, sampledOutput } from '../sampling.ts';
 import { filled, indexOf, flatOf as placeOf, tensorOf } from '../tensor.ts';
 import { overflowCheck } from '../within-range.ts';
 import { ballsOf, keyBounds } from './key-bounds.ts';
+import { type LargestInputs, largestComponent, largestInputs } from './largest.ts';
 import { queryErrors, type RowErrors, rowErrors } from './row-bounds.ts';
 import { factsOf, type RowFacts } from './row-facts.ts';
-import { chosenRows, type LargestInputs, largestComponent, largestInputs } from './weighted.ts';
+import { chosenRows } from './weighted.ts';
 
 const ROW_OUTPUTS: readonly OutputName[] = ['out', 'lse', 'd_q'];
 const KEY_OUTPUTS: readonly OutputName[] = ['d_k', 'd_v'];
@@ -91,6 +92,7 @@ const largestFinite = (x: Float64Array): number =>
 interface Passes {
   readonly rows: Pass;
   readonly keys: (Pass & { readonly positions: readonly number[] }) | null;
+  readonly largest: LargestInputs;
   /** Lemma Range's quick answer; it reads every input, so it is asked for once. */
   readonly fits: (model: ErrorModel, lseError: number) => boolean;
 }
@@ -99,12 +101,14 @@ interface Passes {
 function boundsUnder(
   c: AttentionCase,
   model: ErrorModel,
-  { rows, keys, fits: withinRange }: Passes,
+  { rows, keys, largest, fits: withinRange }: Passes,
   values: Outputs,
 ): Bounds {
   const { errors, lseError } = rowModelErrors(c, model, rows);
   const [ofKeys] =
-    keys === null ? [] : keyBounds(c, keys.outputs, keys.positions, keys.facts, [model]);
+    keys === null
+      ? []
+      : keyBounds(c, keys.outputs, { keys: keys.positions, largest }, keys.facts, [model]);
   const all = keys === null ? [] : keys.facts.flatMap((row) => row ?? []);
   const others = all.map((row) => rowErrors(c.parameters, model, row).lseError);
   const lse = Math.max(largestFinite(lseError), largestFinite(Float64Array.from(others)));
@@ -148,10 +152,7 @@ export function judgedOutputs({ parameters }: AttentionCase, sample: Sample): Ou
   );
 }
 
-/**
- * The answer at the sample's rows and keys, with the bounds that a profile allows. Throws RangeError
- * for a case whose keys are recomputed from features.
- */
+/** The answer at the sample's rows and keys, with the bounds that a profile allows. */
 export function sampledExpectation(
   attentionCase: AttentionCase,
   profile: ProfileName,
@@ -159,18 +160,16 @@ export function sampledExpectation(
   threads: number,
 ): Expectation {
   const { parameters: p, judging } = attentionCase;
-  if (p.dim_y !== undefined) {
-    throw new RangeError('a sample expected a case with "k" and "v", got one that recomputes them');
-  }
   const names = judgedOutputs(attentionCase, sample);
   const positions = sample.keys ?? Array.from({ length: p.seq_kv }, (_, j) => j);
-  const largest = largestInputs(attentionCase);
+  const largest = largestInputs(attentionCase, threads);
   const [k, v] = [largestComponent(largest.keys), largestComponent(largest.values)];
   const passes: Passes = {
     rows: rowPass(attentionCase, sample, largest, threads),
     keys: names.some((name) => KEY_OUTPUTS.includes(name))
       ? { ...keyPass(attentionCase, positions, largest, threads), positions }
       : null,
+    largest,
     fits: overflowCheck(attentionCase, { k, v }),
   };
   const values: Outputs = {};
