@@ -8,7 +8,7 @@
  * @module
  */
 import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
-import type { OutputName } from './case.ts';
+import { FEATURE_GRADIENTS, type OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth } from './error-model.ts';
@@ -39,8 +39,6 @@ export interface Summed {
 }
 
 const DIRECT = ['d_q', 'd_k', 'd_v', 'd_bias', 'd_sink'] as const;
-/** The gradients that dK and dV go on to. */
-const PROJECTED = ['d_y', 'd_w_k', 'd_w_v'] as const;
 type DirectName = (typeof DIRECT)[number];
 type Sums<T> = Partial<Record<DirectName, T>>;
 
@@ -377,7 +375,7 @@ function projectionBounds(
   const [dK, dV] = [bounds.get('d_k'), bounds.get('d_v')];
   const known = (name: OutputName): boolean => c.gradients?.has(name) === true;
   if (features === null || dK === undefined || dV === undefined) return [];
-  if (!PROJECTED.some(known)) return [];
+  if (!FEATURE_GRADIENTS.some(known)) return [];
   const { y, wK, wV } = features;
   const sum = (size: number) => ({
     error: new Float64Array(size),
@@ -394,7 +392,7 @@ function projectionBounds(
     [p.kv_heads, p.seq_kv, p.head_dim_v],
   );
   const made = { d_y: dY, d_w_k: dWK, d_w_v: dWV };
-  return PROJECTED.filter(known).map((name) => {
+  return FEATURE_GRADIENTS.filter(known).map((name) => {
     const sums = made[name];
     return [name, finishSum(model, sums.error, sums, exact(name), p.partition.ranks)];
   });

@@ -34,6 +34,9 @@ export type OutputName = (typeof OUTPUT_NAMES)[number];
 
 export const isGradient = (name: OutputName): boolean => name.startsWith('d_');
 
+/** The gradients of what K and V are recomputed from, which dK and dV go on to. spec (25), (26) */
+export const FEATURE_GRADIENTS = ['d_y', 'd_w_k', 'd_w_v'] as const;
+
 export const INPUT_NAMES = [
   'q',
   'k',

@@ -3,6 +3,7 @@ import type { OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { DOUBLE_LEVEL } from './double-level.ts';
 import { drawCase } from './draw-case.ts';
+import { UNKNOWN } from './enclosure.ts';
 import type { OpenElements } from './open-elements.ts';
 import { oracle } from './oracle.ts';
 import { containment, hostileCase } from './testing/containment.ts';
@@ -58,15 +59,15 @@ describe('the double-double kernels as a level of the ladder', () => {
   });
 
   it('decide single elements in f64', () => {
-    const c = drawCase(8, { heads: 2, kv_heads: 1, seq_q: 16, seq_kv: 64, head_dim: 16 });
+    const shape = { batch: 2, heads: 2, kv_heads: 1, seq_q: 16, seq_kv: 64, head_dim: 16 };
+    const c = drawCase(8, { ...shape, dim_y: 3 });
     const open: OpenElements = new Map([
       ['out', [0, 5, 63]],
-      ['d_k', [7]],
+      ['d_k', [7, 64 * 16 + 9 * 16]],
+      ['d_y', [4, 64 * 3 + 63 * 3 + 2]],
+      ['d_w_v', [1]],
     ]);
-    const shapes = (name: string) =>
-      name === 'out'
-        ? [c.parameters.batch, 2, 16, c.parameters.head_dim_v]
-        : [c.parameters.batch, 1, 64, 16];
+    const shapes = (name: OutputName) => outputShape(c, name);
     const at = DOUBLE_LEVEL.enclose(c, open, shapes, 'f64');
     const { values } = oracle(c, { format: 'f64' });
     for (const [name, flats] of open) {
@@ -78,5 +79,7 @@ describe('the double-double kernels as a level of the ladder', () => {
         ]);
       }
     }
+    // Of other keys nothing is computed, of the same keys everything.
+    expect([at('d_y', 6), at('d_y', 5).rounded]).toEqual([UNKNOWN, values.d_y?.data[5]]);
   });
 });

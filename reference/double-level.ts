@@ -4,7 +4,14 @@
  * @module
  */
 import { doubleDoubleBall } from './arithmetic/balls.ts';
-import { type AttentionCase, type CaseParameters, isGradient, type OutputName } from './case.ts';
+import {
+  type AttentionCase,
+  type CaseParameters,
+  isGradient,
+  OUTPUT_NAMES,
+  type OutputName,
+} from './case.ts';
+import { shardedAlong } from './case-shapes.ts';
 import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
 import type { FormatName } from './format.ts';
 import { certifyDouble } from './kernels/double-certify.ts';
@@ -18,19 +25,22 @@ import { elementCount, indexOf } from './tensor.ts';
 /** The shape of each output. */
 type Shapes = (output: OutputName) => readonly number[];
 
-const BY_ROW: readonly OutputName[] = ['out', 'lse', 'd_q'];
-const BY_KEY: readonly OutputName[] = ['d_k', 'd_v'];
+const along = (by: 'q' | 'kv' | undefined): readonly OutputName[] =>
+  OUTPUT_NAMES.filter((name) => shardedAlong(name)?.by === by);
+
+const [BY_ROW, BY_KEY] = [along('q'), along('kv')];
 /** One in so many elements of `out` open, or fewer: then only the columns that they are in are computed. */
 const FEW = 4;
 
 /** Asked for as a whole. */
-const WHOLE: readonly OutputName[] = ['d_bias', 'd_sink', 'd_y', 'd_w_k', 'd_w_v'];
+const WHOLE = along(undefined);
 
 /** Keys of open elements, rising, the same for every head. */
 function openKeys(open: OpenElements, shapes: Shapes): number[] {
   const found = new Set<number>();
   for (const name of BY_KEY) {
-    for (const flat of open.get(name) ?? []) found.add(indexOf(shapes(name), flat)[2] ?? 0);
+    const axis = shardedAlong(name)?.axis ?? 0;
+    for (const flat of open.get(name) ?? []) found.add(indexOf(shapes(name), flat)[axis] ?? 0);
   }
   return [...found].sort((a, b) => a - b);
 }
@@ -72,15 +82,16 @@ function placesOf(rows: HeadRows, keys: readonly number[], shapes: Shapes) {
   const keyPlaces = places(keys);
   const rowPlaces = placesByHead(rows);
   return (output: OutputName, flat: number): number | null => {
-    if (WHOLE.includes(output)) return flat;
-    const shape = shapes(output);
-    const [b = 0, h = 0, i = 0, c = 0] = indexOf(shape, flat);
-    const head = b * (shape[1] ?? 0) + h;
-    const ofRow = BY_ROW.includes(output);
-    const place = (ofRow ? rowPlaces[head] : keyPlaces)?.get(i);
+    const sharded = shardedAlong(output);
+    if (sharded === null) return flat;
+    const [shape, ofRow] = [shapes(output), sharded.by === 'q'];
+    const width = elementCount(shape.slice(sharded.axis + 1));
+    const [line, count] = [Math.floor(flat / width), shape[sharded.axis] ?? 0];
+    // What stands before the axis: a head, or of dY a batch entry.
+    const before = Math.floor(line / count);
+    const place = (ofRow ? rowPlaces[before] : keyPlaces)?.get(line % count);
     if (place === undefined) return null;
-    const width = elementCount(shape.slice(3));
-    return (ofRow ? place : head * keys.length + place) * width + c;
+    return (ofRow ? place : before * keys.length + place) * width + (flat % width);
   };
 }
 

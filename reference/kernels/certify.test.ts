@@ -120,6 +120,31 @@ describe('certify in float64', () => {
     }
   });
 
+  it('gives dY at chosen keys the same bits as at all of them, and then no dW', () => {
+    const c = drawCase(5, {
+      ...{ batch: 2, heads: 2, kv_heads: 1, seq_q: 5, seq_kv: 1093, head_dim: 5, head_dim_v: 3 },
+      ...{ dim_y: 530, scale: 0.01, wants: ['d_y', 'd_w_k', 'd_w_v'] },
+    });
+    const keys = [3, 128, 1023, 1024, 1092];
+    const pick = (flat: ArrayLike<number>) =>
+      [0, 1].flatMap((b) =>
+        keys.flatMap((j) => Array.from(flat).slice((b * 1093 + j) * 530, (b * 1093 + j + 1) * 530)),
+      );
+    const [whole, chosen] = [certify(c), certify(c, { keys })];
+    expect(Object.keys(chosen)).toEqual(['d_y']);
+    expect(chosen.d_y!.mid.shape).toEqual([2, 5, 530]);
+    expect(toFlat(chosen.d_y!.mid)).toEqual(pick(toFlat(whole.d_y!.mid)));
+    // A radius depends a little on the rows beside it.
+    const radii = pick(toFlat(whole.d_y!.radius));
+    expect(toFlat(chosen.d_y!.radius).every((r, n) => r <= 2 * radii[n]! && r > 0)).toBe(true);
+    const [wholeDouble, chosenDouble] = [certifyDouble(c), certifyDouble(c, { keys })];
+    expect(Object.keys(chosenDouble)).toEqual(['d_y']);
+    for (const word of ['high', 'low'] as const) {
+      expect([...chosenDouble.d_y![word]]).toEqual(pick(wholeDouble.d_y![word]));
+    }
+    expect(chosenDouble.d_y!.radius.every((r) => r < 2 ** -70)).toBe(true);
+  });
+
   it('makes of |V| beside V what it makes of |V| alone, and V none the worse', () => {
     const { certified: beside, valueSizes } = certifySized(large, { rows: [0, 127, 140] });
     expect(beside).toEqual(certify(large, { rows: [0, 127, 140] }));

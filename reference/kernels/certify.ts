@@ -6,11 +6,11 @@
  * of the outputs and of a few tiles, or parts of the keys.
  * @module
  */
-import { type AttentionCase, type OutputName, wantsGradients } from '../case.ts';
+import { type AttentionCase, FEATURE_GRADIENTS, type OutputName, wantsGradients } from '../case.ts';
 import { outputShape } from '../case-shapes.ts';
 import { type Tensor, tensorOf } from '../tensor.ts';
 import { newSums, type ScoreListener, type Sums } from './backward.ts';
-import { throughFeatures } from './feature-gradients.ts';
+import { featureGradientsOf, throughFeatures } from './feature-gradients.ts';
 import { emptyResults, type RowResults } from './forward.ts';
 import { type KeySizes, newKeySizes } from './key-sizes.ts';
 import type { KernelProblem, KeyErrors } from './problem.ts';
@@ -31,7 +31,7 @@ export type Certified = Partial<Record<OutputName, CertifiedOutput>>;
 export interface CertifyOptions {
   /** Rising query positions, the same for every head: out, lse and d_q have these rows only. */
   readonly rows?: ArrayLike<number> | undefined;
-  /** Rising key positions, the same for every head: d_k and d_v have these keys only. */
+  /** Rising key positions, the same for every head: d_k, d_v and d_y have these keys only. */
   readonly keys?: ArrayLike<number> | undefined;
   /** Threads that work at once, this one included; default 1. Bits do not depend on it. Node only. */
   readonly threads?: number | undefined;
@@ -93,7 +93,7 @@ function gradients(
     newSums(p.batch * heads * n * width, run.allocate);
   const keyCount = (keys ?? allKeys).length;
   const whole = rows === null && keys === null;
-  const features = whole && (wants('d_y') || wants('d_w_k') || wants('d_w_v'));
+  const features = featureGradientsOf(p, keyCount).length > 0;
   const dQ = wants('d_q') ? sums((rows ?? allRows).length, p.head_dim, p.heads) : null;
   const dK = wants('d_k') ? sums(keyCount, p.head_dim, p.kv_heads) : null;
   const dV = wants('d_v') ? sums(keyCount, p.head_dim_v, p.kv_heads) : null;
@@ -104,6 +104,7 @@ function gradients(
     passRows: readonly number[],
     passKeys: readonly number[],
     outputs: Pick<BackwardTask, 'dQ' | 'dK' | 'dV'>,
+    onward: boolean,
   ): void => {
     const forward = rowResults(passRows);
     const deltas = deltasOf(problem, passRows, forward, run.allocate);
@@ -111,22 +112,26 @@ function gradients(
     const shared = { rows: passRows, keys: passKeys, keyCount, results: forward, deltas };
     const perform = (task: Task) =>
       run.perform(task, task.kind === 'backward' ? scores?.listener : null);
-    const task: BackwardTask = { kind: 'backward', ...shared, ...outputs, final: !features };
-    if (features) {
+    const task: BackwardTask = { kind: 'backward', ...shared, ...outputs, final: !onward };
+    if (onward) {
       const found = throughFeatures(p, { ...run, perform }, task);
-      for (const name of ['d_y', 'd_w_k', 'd_w_v'] as const) {
+      const ofKeys = [p.batch, passKeys.length, p.dim_y ?? 0];
+      for (const name of FEATURE_GRADIENTS) {
         const sums = found[name];
-        if (sums !== null) certified[name] = certificate(sums, outputShape(attentionCase, name));
+        const shape = name === 'd_y' ? ofKeys : outputShape(attentionCase, name);
+        if (sums !== null) certified[name] = certificate(sums, shape);
       }
     } else perform(task);
     if (whole && wants('d_sink') && problem.sink !== null) {
       certified.d_sink = certificate(sinkGradient(problem, passRows, forward, deltas), [p.heads]);
     }
   };
-  if (whole) pass(allRows, allKeys, { dQ, dK, dV });
+  if (whole) pass(allRows, allKeys, { dQ, dK, dV }, features);
   else {
-    if (dQ !== null) pass(rows ?? allRows, allKeys, { dQ, dK: null, dV: null });
-    if (dK !== null || dV !== null) pass(allRows, keys ?? allKeys, { dQ: null, dK, dV });
+    if (dQ !== null) pass(rows ?? allRows, allKeys, { dQ, dK: null, dV: null }, false);
+    if (keyCount > 0 && (dK !== null || dV !== null || features)) {
+      pass(allRows, keys ?? allKeys, { dQ: null, dK, dV }, features);
+    }
   }
   const rowShape = [p.batch, p.heads, (rows ?? allRows).length];
   const keyShape = [p.batch, p.kv_heads, keyCount];

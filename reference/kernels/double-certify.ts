@@ -27,7 +27,7 @@ import {
   doubleUnitCount,
   runDoubleUnit,
 } from './double-task.ts';
-import type { FeatureGradients } from './feature-gradients.ts';
+import { type FeatureGradients, featureGradientsOf } from './feature-gradients.ts';
 import { type Columns, eachRow, everyRow, type HeadRows, type RowMaxima } from './head-rows.ts';
 import { type KernelRun, type KernelSystem, startRun } from './run.ts';
 
@@ -73,7 +73,7 @@ function forward(
   return results;
 }
 
-/** The gradients of a pass; `features`: those that dK and dV go on to, of whole cases. */
+/** The gradients of a pass; `features`: those that dK and dV go on to. */
 interface Wanted {
   readonly q: boolean;
   readonly k: boolean;
@@ -126,7 +126,7 @@ function wholeGradients(
 ): CertifiedDouble {
   const { parameters: p } = attentionCase;
   const wants = (name: OutputName): boolean => p.wants.includes(name);
-  const features = wants('d_y') || wants('d_w_k') || wants('d_w_v');
+  const features = featureGradientsOf(p, p.seq_kv).length > 0;
   const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v'), features };
   const scores = wants('d_bias') ? doubleBiasGradient(attentionCase) : null;
   const found: CertifiedDouble = {};
@@ -140,7 +140,7 @@ function wholeGradients(
   return found;
 }
 
-/** The wanted outputs; dBias, dSink, dY and dW of whole cases only. */
+/** The wanted outputs; dBias, dSink and dW of whole cases only. */
 export function certifyDouble(
   attentionCase: AttentionCase,
   options: DoubleOptions = {},
@@ -152,7 +152,8 @@ export function certifyDouble(
   const [allRows, allKeys] = [everyRow(p), everyKey(p.seq_kv)];
   const [rows, keys] = [options.rows ?? allRows, options.keys ?? allKeys];
   const certified: CertifiedDouble = {};
-  const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v'), features: false };
+  const features = featureGradientsOf(p, keys.length).length > 0;
+  const wanted = { q: wants('d_q'), k: wants('d_k'), v: wants('d_v'), features };
   const few = wantsGradients(p) ? { maxima } : options;
   const results = wants('out') || wants('lse') || wanted.q ? forward(run, rows, few) : null;
   if (wants('out') && results !== null) certified.out = results.out;
@@ -164,10 +165,10 @@ export function certifyDouble(
     return { ...certified, ...wholeGradients(attentionCase, run, allRows, ready) };
   }
   if (wanted.q && results !== null) {
-    const only = { ...wanted, k: false, v: false };
+    const only = { ...wanted, k: false, v: false, features: false };
     Object.assign(certified, backward(run, rows, allKeys, results, only));
   }
-  if (wanted.k || wanted.v) {
+  if (keys.length > 0 && (wanted.k || wanted.v || features)) {
     const ready = every && results !== null ? results : forward(run, allRows, { maxima });
     Object.assign(certified, backward(run, allRows, keys, ready, { ...wanted, q: false }));
   }

@@ -25,7 +25,7 @@ import { fresh } from './room.ts';
 /** What dK and dV of a part of the keys make of dY, and add to dW. A unit is a slab. */
 export interface DoubleFeaturesTask extends FeatureGradients<DoubleSums>, KeyPart {
   readonly kind: 'features';
-  /** dK [B, Hkv, count, d] and dV [B, Hkv, count, dv]. */
+  /** dK [B, Hkv, keys, d] and dV [B, Hkv, keys, dv]. */
   readonly dK: DoubleSums;
   readonly dV: DoubleSums;
 }
@@ -113,11 +113,10 @@ export function throughDoubleFeatures(
   task: DoubleBackwardTask,
 ): FeatureGradients<DoubleSums> {
   const sums = (length: number) => newDoubleSums(length, run.allocate);
-  const found = newFeatureGradients(p, sums);
+  const found = newFeatureGradients(p, task.keys.length, sums);
   eachHeldPart(p, sums, task, (part, dK, dV) => {
-    const end = part.first + part.count;
-    const keys = task.keys.slice(part.first, end);
-    run.perform({ ...task, keys, dK, dV, last: end === p.seq_kv });
+    const last = part.first + part.keys.length === part.keyCount;
+    run.perform({ ...task, keys: part.keys, dK, dV, last });
     run.perform({ kind: 'features', ...found, ...part, dK, dV });
   });
   return found;

@@ -21,16 +21,16 @@ const problem = kernelProblem(c, keyReaders(c), null);
 const heads = p.batch * p.kv_heads;
 /** Two parts of the keys, of unlike lengths. */
 const PARTS = [
-  { first: 0, count: 4 },
-  { first: 4, count: 3 },
+  { first: 0, keys: [0, 1, 2, 3], keyCount: 7 },
+  { first: 4, keys: [4, 5, 6], keyCount: 7 },
 ];
 
-/** A gradient by parts, each [B, Hkv, count, width], its errors as large as `error` of each number. */
+/** A gradient by parts, each [B, Hkv, keys, width], its errors as large as `error` of each number. */
 function drawGradient(width: number, words: 1 | 2, error: number) {
   const generator = xoroshiro128plus(width);
   const uniform = () => 2 * uniformFloat64(generator) - 1;
-  return PARTS.map(({ count }): DoubleSums => {
-    const sums = newDoubleSums(heads * count * width);
+  return PARTS.map(({ keys }): DoubleSums => {
+    const sums = newDoubleSums(heads * keys.length * width);
     sums.high.forEach((_, n) => {
       const [hi, low] = [uniform(), words === 1 ? 0 : uniform() * 2 ** -54];
       const sum = twoSum(hi, hi * low);
@@ -47,7 +47,7 @@ function meant(parts: readonly DoubleSums[], width: number): BigNumber[] {
   const whole = newDoubleSums(heads * p.seq_kv * width);
   parts.forEach((sums, n) => {
     for (const plane of ['high', 'low', 'radius'] as const) {
-      placePart(sums[plane], whole[plane], PARTS[n]!, p.seq_kv, width);
+      placePart(sums[plane], whole[plane], PARTS[n]!, width);
     }
   });
   return Array.from(whole.high, (hi, n) =>
@@ -96,7 +96,7 @@ describe('the gradients through recomputed keys, part by part', () => {
       value: new Float64Array(length),
       error: new Float64Array(length),
     });
-    const found = newFeatureGradients(p, sums);
+    const found = newFeatureGradients(p, 7, sums);
     const plain = ({ high, radius }: DoubleSums) => ({ value: high, error: radius });
     PARTS.forEach((part, n) => {
       const gradients = { dK: plain(dK[n]!), dV: plain(dV[n]!) };
@@ -113,7 +113,7 @@ describe('the gradients through recomputed keys, part by part', () => {
 
   it.each([2 ** -80, 0])('are enclosed in double-double, errors of %s', (error) => {
     const [dK, dV] = [drawGradient(3, 2, error), drawGradient(2, 2, error)];
-    const found = newFeatureGradients(p, (length) => newDoubleSums(length));
+    const found = newFeatureGradients(p, 7, (length) => newDoubleSums(length));
     PARTS.forEach((part, n) => {
       const task: DoubleFeaturesTask = {
         ...{ kind: 'features', ...part, ...found },
@@ -128,8 +128,10 @@ describe('the gradients through recomputed keys, part by part', () => {
     }
   });
 
-  it('leave out what is not wanted', () => {
-    const wants = newFeatureGradients({ ...p, wants: ['d_w_v'] }, (length) => length);
+  it('leave out what is not wanted, and of some keys what is a sum over all', () => {
+    const length = (n: number) => n;
+    const wants = newFeatureGradients({ ...p, wants: ['d_w_v'] }, 7, length);
     expect(wants).toEqual({ d_y: null, d_w_k: null, d_w_v: 20 });
+    expect(newFeatureGradients(p, 3, length)).toEqual({ d_y: 30, d_w_k: null, d_w_v: null });
   });
 });

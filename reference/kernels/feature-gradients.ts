@@ -3,7 +3,7 @@
  * spec (25), (26)
  * @module
  */
-import type { CaseParameters } from '../case.ts';
+import { type CaseParameters, FEATURE_GRADIENTS } from '../case.ts';
 import type { Tensor } from '../tensor.ts';
 import { newSums, type Sums, sumsWithin } from './backward.ts';
 import {
@@ -29,13 +29,15 @@ import { U } from './radius.ts';
 import type { Room } from './room.ts';
 import type { BackwardTask } from './task.ts';
 
-/** dY [B, Skv, dim_y], dW_K [dim_y, Hkv·d] and dW_V [dim_y, Hkv·dv], flat; null = not wanted. */
-export type FeatureGradients<T = Sums> = Readonly<Record<'d_y' | 'd_w_k' | 'd_w_v', T | null>>;
+type FeatureGradientName = (typeof FEATURE_GRADIENTS)[number];
+
+/** dY [B, keys, dim_y], dW_K [dim_y, Hkv·d] and dW_V [dim_y, Hkv·dv], flat; null = not wanted. */
+export type FeatureGradients<T = Sums> = Readonly<Record<FeatureGradientName, T | null>>;
 
 /** What dK and dV of a part of the keys make of dY, and add to dW. A unit is a slab. */
 export interface FeaturesTask extends FeatureGradients, KeyPart {
   readonly kind: 'features';
-  /** dK [B, Hkv, count, d] and dV [B, Hkv, count, dv]. */
+  /** dK [B, Hkv, keys, d] and dV [B, Hkv, keys, dv]. */
   readonly dK: Sums;
   readonly dV: Sums;
   /** DEPTHs that the keys of all parts are summed in for dW. */
@@ -108,7 +110,7 @@ export function addFeatures(
 ): void {
   const { parameters: p, room } = problem;
   const { d_y, chunks } = task;
-  const terms = p.batch * p.seq_kv;
+  const terms = p.batch * task.keyCount;
   const ownRoom =
     (side: string): Room =>
     (name, length) =>
@@ -139,23 +141,31 @@ export function addFeatures(
   });
 }
 
-/** Room for the gradients of the features that the case wants. */
+/** The gradients of the features that the case wants and so many of its keys have: dW is a sum over all keys. */
+export const featureGradientsOf = (p: CaseParameters, keyCount: number): FeatureGradientName[] =>
+  FEATURE_GRADIENTS.filter(
+    (name) => p.wants.includes(name) && (name === 'd_y' || keyCount === p.seq_kv),
+  );
+
+/** Room for them. */
 export function newFeatureGradients<T>(
   p: CaseParameters,
+  keyCount: number,
   make: (length: number) => T,
 ): FeatureGradients<T> {
-  const { batch, seq_kv, dim_y = 0 } = p;
-  const wanted = (name: keyof FeatureGradients, length: number) =>
-    p.wants.includes(name) ? make(length) : null;
+  const { batch, dim_y = 0 } = p;
+  const names = featureGradientsOf(p, keyCount);
+  const wanted = (name: FeatureGradientName, length: number) =>
+    names.includes(name) ? make(length) : null;
   return {
-    d_y: wanted('d_y', batch * seq_kv * dim_y),
+    d_y: wanted('d_y', batch * keyCount * dim_y),
     d_w_k: wanted('d_w_k', dim_y * p.kv_heads * p.head_dim),
     d_w_v: wanted('d_w_v', dim_y * p.kv_heads * p.head_dim_v),
   };
 }
 
 /**
- * The backward pass of all rows and keys, dK and dV of one part of the keys after another, which go on to
+ * The backward pass of all rows and the task's keys, dK and dV of one part of the keys after another, which go on to
  * the features; and into the task's dK and dV where it wants them. A part is a multiple of RANGE, so that
  * no bit of dQ, dK or dV depends on it.
  */
@@ -168,15 +178,14 @@ export function throughFeatures(
   task: BackwardTask,
 ): FeatureGradients {
   const sums = (length: number) => newSums(length, run.allocate);
-  const found = newFeatureGradients(p, sums);
-  const chunks = depthsOf(p, sums);
+  const found = newFeatureGradients(p, task.keys.length, sums);
+  const chunks = depthsOf(p, task.keys, sums);
   eachHeldPart(p, sums, task, (part, dK, dV) => {
-    const keys = task.keys.slice(part.first, part.first + part.count);
-    run.perform({ ...task, keys, dK, dV, final: false });
+    run.perform({ ...task, keys: part.keys, dK, dV, final: false });
     run.perform({ kind: 'features', ...found, ...part, dK, dV, chunks });
   });
   for (const dW of [found.d_w_k, found.d_w_v]) {
-    if (dW !== null) wholeProduct({ sums: dW, terms: p.batch * p.seq_kv, chunks });
+    if (dW !== null) wholeProduct({ sums: dW, terms: p.batch * task.keys.length, chunks });
   }
   return found;
 }

@@ -17,10 +17,12 @@ const HELD = 2 ** 24;
 
 export const slabCount = ({ dim_y = 0 }: CaseParameters): number => Math.ceil(dim_y / SLAB);
 
-/** Some keys of every batch entry. */
+/** Some of the chosen keys, of every batch entry. */
 export interface KeyPart {
+  /** Positions, and the place of the first among the `keyCount` that are chosen. */
+  readonly keys: readonly number[];
   readonly first: number;
-  readonly count: number;
+  readonly keyCount: number;
 }
 
 /** Numbers of an output with what bounds their errors, plane by plane: Sums, DoubleSums. */
@@ -28,64 +30,65 @@ type Planes<T> = { readonly [K in keyof T]: Float64Array };
 
 const planesOf = <T extends Planes<T>>(sums: T): (keyof T)[] => Object.keys(sums) as (keyof T)[];
 
-/** The parts of the keys, each a multiple of RANGE keys, or all; for so many numbers of each element. */
-function partsOf(p: CaseParameters, planes: number): KeyPart[] {
+/** The parts of chosen keys, each a multiple of RANGE keys, or all; for so many numbers of each element. */
+function partsOf(p: CaseParameters, keys: readonly number[], planes: number): KeyPart[] {
   const bytes = 8 * planes * p.batch * p.kv_heads * (p.head_dim + p.head_dim_v);
   const most = Math.max(1, Math.floor(HELD / bytes / RANGE)) * RANGE;
-  return Array.from({ length: Math.ceil(p.seq_kv / most) }, (_, n) => ({
+  return Array.from({ length: Math.ceil(keys.length / most) }, (_, n) => ({
+    keys: keys.slice(n * most, (n + 1) * most),
     first: n * most,
-    count: Math.min(most, p.seq_kv - n * most),
+    keyCount: keys.length,
   }));
 }
 
 /** DEPTHs that the keys of all parts are summed in, where numbers are held as `make` makes them. */
 export const depthsOf = <T extends Planes<T>>(
   p: CaseParameters,
+  keys: readonly number[],
   make: (length: number) => T,
 ): number =>
-  partsOf(p, planesOf(make(0)).length).reduce(
-    (sum, { count }) => sum + Math.ceil((p.batch * count) / DEPTH),
+  partsOf(p, keys, planesOf(make(0)).length).reduce(
+    (sum, part) => sum + Math.ceil((p.batch * part.keys.length) / DEPTH),
     0,
   );
 
-/** Copies [heads, count, width] of a part's keys to their places in [heads, seq_kv, width]. */
+/** Copies [heads, keys, width] of a part to their places in [heads, keyCount, width]. */
 export function placePart(
   from: Float64Array,
   to: Float64Array,
-  { first, count }: KeyPart,
-  seqKv: number,
+  { first, keys, keyCount }: KeyPart,
   width: number,
 ): void {
-  const size = count * width;
+  const size = keys.length * width;
   for (let head = 0; head * size < from.length; head++) {
-    to.set(from.subarray(head * size, (head + 1) * size), (head * seqKv + first) * width);
+    to.set(from.subarray(head * size, (head + 1) * size), (head * keyCount + first) * width);
   }
 }
 
 /**
- * Calls `visit` with each part of the keys and room for its dK and dV, [B, Hkv, count, ·], which it fills; where
- * `whole` wants them they are copied to their places there.
+ * Calls `visit` with each part of the keys and room for its dK and dV, [B, Hkv, part, ·], which it fills; where
+ * `whole`, of all chosen keys, wants them they are copied to their places there.
  */
 export function eachHeldPart<T extends Planes<T>>(
   p: CaseParameters,
   make: (length: number) => T,
-  whole: { readonly dK: T | null; readonly dV: T | null },
+  whole: { readonly keys: readonly number[]; readonly dK: T | null; readonly dV: T | null },
   visit: (part: KeyPart, dK: T, dV: T) => void,
 ): void {
   const names = planesOf(make(0));
-  const parts = partsOf(p, names.length);
+  const parts = partsOf(p, whole.keys, names.length);
   const perKey = p.batch * p.kv_heads;
-  const most = perKey * (parts[0]?.count ?? 0);
+  const most = perKey * (parts[0]?.keys.length ?? 0);
   const [heldK, heldV] = [make(most * p.head_dim), make(most * p.head_dim_v)];
   const within = (held: T, length: number): T =>
     Object.fromEntries(names.map((name) => [name, held[name].subarray(0, length)])) as unknown as T;
   for (const part of parts) {
-    const dK = within(heldK, perKey * part.count * p.head_dim);
-    const dV = within(heldV, perKey * part.count * p.head_dim_v);
+    const dK = within(heldK, perKey * part.keys.length * p.head_dim);
+    const dV = within(heldV, perKey * part.keys.length * p.head_dim_v);
     visit(part, dK, dV);
     for (const name of names) {
-      if (whole.dK !== null) placePart(dK[name], whole.dK[name], part, p.seq_kv, p.head_dim);
-      if (whole.dV !== null) placePart(dV[name], whole.dV[name], part, p.seq_kv, p.head_dim_v);
+      if (whole.dK !== null) placePart(dK[name], whole.dK[name], part, p.head_dim);
+      if (whole.dV !== null) placePart(dV[name], whole.dV[name], part, p.head_dim_v);
     }
   }
 }
@@ -101,9 +104,9 @@ export interface FeatureBlock {
   readonly opening: boolean;
   /** The features, [columns, rows]. */
   readonly turned: Matrix;
-  /** [B, Hkv, count, width] of the part to [rows, Hkv·width] of the block. */
+  /** [B, Hkv, keys, width] of the part to [rows, Hkv·width] of the block. */
   readonly byKey: (from: Float64Array, width: number, to: Float64Array) => Float64Array;
-  /** Where the slab of a row lies in [B, Skv, dim_y]. */
+  /** Where the slab of a row lies in [B, keyCount, dim_y]. */
   readonly place: (row: number) => number;
 }
 
@@ -114,8 +117,9 @@ export function eachBlock(
   n: number,
   visit: (block: FeatureBlock) => void,
 ): void {
-  const { batch, kv_heads: heads, seq_kv, dim_y = 0 } = p;
-  const { first: firstKey, count } = part;
+  const { batch, kv_heads: heads, dim_y = 0 } = p;
+  const { first: firstKey, keys, keyCount } = part;
+  const count = keys.length;
   const [first, columns] = [n * SLAB, Math.min(SLAB, dim_y - n * SLAB)];
   const features = featureReader(inputOf({ inputs }, 'y'), first, columns);
   for (let start = 0; start < batch * count; start += DEPTH) {
@@ -124,7 +128,7 @@ export function eachBlock(
     const keyOf = (r: number) => (start + r) % count;
     const value = room('features', rows * columns);
     for (let r = 0; r < rows; r++) {
-      features.row(batchOf(r), 0, firstKey + keyOf(r), value, r * columns);
+      features.row(batchOf(r), 0, keys[keyOf(r)] ?? 0, value, r * columns);
     }
     const byKey: FeatureBlock['byKey'] = (from, width, to) => {
       for (let r = 0; r < rows; r++) {
@@ -138,7 +142,7 @@ export function eachBlock(
     visit({
       ...{ first, columns, rows, byKey, opening: firstKey === 0 && start === 0 },
       turned: transposed({ rows, columns, value, error: null }, room, 'features turned'),
-      place: (r) => (batchOf(r) * seq_kv + firstKey + keyOf(r)) * dim_y + first,
+      place: (r) => (batchOf(r) * keyCount + firstKey + keyOf(r)) * dim_y + first,
     });
   }
 }

@@ -20,7 +20,13 @@ import {
   newScratch,
   newSums,
 } from '../bounds-backward.ts';
-import type { AttentionCase, CaseParameters, InputName, OutputName } from '../case.ts';
+import {
+  type AttentionCase,
+  type CaseParameters,
+  FEATURE_GRADIENTS,
+  type InputName,
+  type OutputName,
+} from '../case.ts';
 import type { Broadcast, CertifiedCase, FlatBalls } from '../certified.ts';
 import { type ErrorModel, SLACK } from '../error-model.ts';
 import type { Certified, CertifiedOutput } from '../kernels/certify.ts';
@@ -161,6 +167,7 @@ function keyCase(
     rad: new Float64Array(rows * head_dim),
   };
   const lse = ballsNamed(certified, 'lse');
+  const further = FEATURE_GRADIENTS.filter((name) => certified[name] !== undefined);
   return {
     attentionCase: { parameters, inputs, judging },
     parameters,
@@ -179,6 +186,7 @@ function keyCase(
       ['d_q', none], // the chosen keys' share of it means nothing
       ['d_k', ballsNamed(certified, 'd_k')],
       ['d_v', ballsNamed(certified, 'd_v')],
+      ...further.map((name) => [name, ballsNamed(certified, name)] as const),
     ]),
   };
 }
@@ -205,7 +213,10 @@ function addRow(one: Backward, p: CaseParameters, at: Row, row: RowMagnitudes, f
   addErrors(one, at, row, { ...bound, tError }, dError);
 }
 
-/** Bounds of dK and dV [B, Hkv, keys, width], flat, under each model. `facts`: of all rows. */
+/**
+ * Bounds of dK and dV [B, Hkv, keys, width], flat, under each model, and of what they go on to, as far as
+ * `certified` has it. `facts`: of all rows.
+ */
 export function keyBounds(
   attentionCase: AttentionCase,
   certified: Certified,

@@ -6,7 +6,7 @@
  * candidate is none here; what they lose in sharpness is measured in sampled.test.ts.
  * @module
  */
-import type { AttentionCase, OutputName, Outputs } from '../case.ts';
+import { type AttentionCase, FEATURE_GRADIENTS, type OutputName, type Outputs } from '../case.ts';
 import type { FlatBalls } from '../certified.ts';
 import { type ErrorModel, errorModel, lambdaFor } from '../error-model.ts';
 import { type Bounds, type Expectation, lseBound, sumCount, widened } from '../expectation.ts';
@@ -23,7 +23,7 @@ import { factsOf, type RowFacts } from './row-facts.ts';
 import { chosenRows } from './weighted.ts';
 
 const ROW_OUTPUTS: readonly OutputName[] = ['out', 'lse', 'd_q'];
-const KEY_OUTPUTS: readonly OutputName[] = ['d_k', 'd_v'];
+const KEY_OUTPUTS: readonly OutputName[] = ['d_k', 'd_v', ...FEATURE_GRADIENTS];
 
 /** What one pass through the kernels gives: balls of outputs, facts of the rows it went through. */
 interface Pass {
@@ -46,15 +46,17 @@ function rowPass(c: AttentionCase, sample: Sample, largest: LargestInputs, threa
   return { outputs: sized.certified, facts: factsOf(question, sized, largest, run) };
 }
 
-/** Every row, for dK and dV at the chosen keys. */
+/** Every row, for dK and dV at the sample's keys and those of `names` that they go on to. */
 function keyPass(
   c: AttentionCase,
-  keys: readonly number[],
+  { keys }: Sample,
+  names: readonly OutputName[],
   largest: LargestInputs,
   threads: number,
 ): Pass {
-  const question = wanting(c, ['out', 'lse', 'd_k', 'd_v']);
-  const sized = certifySized(question, { keys, threads });
+  const further = FEATURE_GRADIENTS.filter((name) => names.includes(name));
+  const question = wanting(c, ['out', 'lse', 'd_k', 'd_v', ...further]);
+  const sized = certifySized(question, { ...(keys === null ? {} : { keys }), threads });
   const facts = factsOf(question, sized, largest, { rows: null, threads });
   return { outputs: sized.certified, facts };
 }
@@ -166,9 +168,10 @@ export function sampledExpectation(
   const [k, v] = [largestComponent(largest.keys), largestComponent(largest.values)];
   const passes: Passes = {
     rows: rowPass(attentionCase, sample, largest, threads),
-    keys: names.some((name) => KEY_OUTPUTS.includes(name))
-      ? { ...keyPass(attentionCase, positions, largest, threads), positions }
-      : null,
+    keys:
+      sample.keys?.length !== 0 && names.some((name) => KEY_OUTPUTS.includes(name))
+        ? { ...keyPass(attentionCase, sample, names, largest, threads), positions }
+        : null,
     largest,
     fits: overflowCheck(attentionCase, { k, v }),
   };

@@ -10,7 +10,7 @@ import { EVERYTHING, type Sample, sampledOutput } from '../sampling.ts';
 import { elementCount, forEachIndex, indexOf, type Tensor, tensorOf, toFlat } from '../tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { judgeSample, shareOf, shareSentence } from './judge-sample.ts';
-import { sampledExpectation } from './sampled-expectation.ts';
+import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 
 /** With a single key the largest magnitudes are the key's own: nothing hides what is left out. */
 const SINGLE: [string, CaseChanges][] = [
@@ -48,7 +48,7 @@ function given(c: AttentionCase, sample: Sample, outputs: Outputs): GivenOutputs
   return Object.fromEntries(
     Object.entries(outputs).flatMap(([key, tensor]) => {
       const name = key as OutputName;
-      if (['d_bias', 'd_sink', 'd_w_k', 'd_w_v', 'd_y'].includes(name)) return [];
+      if (!judgedOutputs(c, sample).includes(name)) return [];
       const { shape } = sampledOutput(c, sample, name);
       return [[name, { dtype: 'F64', tensor: tensorOf(partOf(c, sample, name, tensor), shape) }]];
     }),
@@ -65,6 +65,9 @@ describe('the expectation of a sample', () => {
         const some = { rows: seq_q > 1 ? [0, seq_q - 1] : [0], keys: seq_kv > 2 ? [0, 2] : null };
         for (const sample of [EVERYTHING, some]) {
           const part = sampledExpectation(c, profile, sample, 1);
+          const left = ['d_bias', 'd_sink', ...(sample === EVERYTHING ? [] : ['d_w_k', 'd_w_v'])];
+          const judged = c.parameters.wants.filter((name) => !left.includes(name));
+          expect(Object.keys(part.values)).toEqual(judged);
           let compared = 0;
           for (const [key, values] of Object.entries(part.values)) {
             const name = key as OutputName;
@@ -98,9 +101,12 @@ describe('the expectation of a sample', () => {
 });
 
 describe('a case too large for the definition over balls', () => {
-  it('is judged whole by the kernels, and is not called a sample', () => {
+  it.each([
+    ['given', {}],
+    ['recomputed', { dim_y: 24, scale: 2 ** -7 }],
+  ] as const)('is judged whole by the kernels, keys %s, and is not called a sample', (_, keys) => {
     const shape = { heads: 8, kv_heads: 2, seq_q: 64, seq_kv: 4096, head_dim: 64, head_dim_v: 64 };
-    const c = drawCase(6, { ...shape, wants: ['out', 'lse'], gradients: false });
+    const c = drawCase(6, { ...shape, ...keys, wants: ['out', 'lse'], gradients: false });
     expect(shape.heads * shape.seq_q * shape.seq_kv * 128).toBeGreaterThanOrEqual(LARGE);
     const outputs = Object.fromEntries(
       Object.entries(certify(c)).map(([name, { mid }]) => [
