@@ -7,8 +7,8 @@
  * where reading the file is most of it. Values are 2²⁰ + 7 drawn ones over and over. `peak_bytes` is the
  * resident memory of the process so far; the file's pages belong to the system.
  *
- *   node dist/gate/bench-sampled.js [--seq-kv N] [--kv-heads N,N] [--rows N,N] [--keys N] [--format F]
- *     [--wants NAMES] [--case DIR]
+ *   node dist/gate/bench-sampled.js [--seq-kv N] [--kv-heads N,N] [--dim-y N] [--rows N,N] [--keys N]
+ *     [--format F] [--wants NAMES] [--case DIR]
  * @module
  */
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
@@ -30,6 +30,7 @@ const { values: given } = parseArgs({
   options: {
     'seq-kv': { type: 'string', default: '1000000' },
     'kv-heads': { type: 'string', default: '2,4' },
+    'dim-y': { type: 'string' },
     rows: { type: 'string', default: '64,4' },
     keys: { type: 'string' },
     format: { type: 'string', default: 'bf16' },
@@ -44,12 +45,19 @@ const numbers = (list: string): number[] => list.split(',').map(Number);
 
 function parameters(kvHeads: number): CaseParameters {
   const [seq_q, seq_kv] = [256, Number(given['seq-kv'])];
+  const dimY = given['dim-y'] === undefined ? undefined : Number(given['dim-y']);
   return {
     ...{ schema: 1, id: 'bench/sampled', dtype: 'bf16', batch: 1, heads: 16 },
     ...{ kv_heads: kvHeads, seq_q, seq_kv, head_dim: 128, head_dim_v: 128 },
-    ...{ scale: Math.fround(1 / Math.sqrt(128)), softcap: 0, causal: 'none', window: null },
+    ...{
+      scale: Math.fround(1 / Math.sqrt(128 * (dimY ?? 1))),
+      softcap: 0,
+      causal: 'none',
+      window: null,
+    },
     ...{ media: null, dropout_rate: 0, wants: given.wants.split(',') as OutputName[] },
     partition: { ranks: 1, q: [seq_q], kv: [seq_kv] },
+    ...(dimY === undefined ? {} : { dim_y: dimY }),
   };
 }
 
@@ -69,7 +77,11 @@ function writeCaseFile(folder: string, kvHeads: number): void {
   mkdirSync(folder, { recursive: true });
   const rows = [1, p.heads, p.seq_q, p.head_dim];
   const keys = [1, p.kv_heads, p.seq_kv, p.head_dim];
-  const shapes: Record<string, number[]> = { q: rows, k: keys, v: keys };
+  const columns = p.kv_heads * p.head_dim;
+  const shapes: Record<string, number[]> =
+    p.dim_y === undefined
+      ? { q: rows, k: keys, v: keys }
+      : { q: rows, y: [1, p.seq_kv, p.dim_y], w_k: [p.dim_y, columns], w_v: [p.dim_y, columns] };
   if (p.wants.some((name) => name.startsWith('d_'))) shapes.d_out = rows;
   const header: Record<string, unknown> = { __metadata__: { judging: 'random' } };
   let end = 0;
@@ -142,9 +154,9 @@ if (format === undefined) throw new RangeError(`"--format" expected ${FORMATS.jo
 function measureFolder(folder: string, format: FormatName): void {
   const begin = performance.now();
   const { attentionCase, close } = openCase(folder);
-  const { heads, kv_heads, seq_q, seq_kv, head_dim, wants } = attentionCase.parameters;
+  const { heads, kv_heads, seq_q, seq_kv, head_dim, dim_y, wants } = attentionCase.parameters;
   const shared = {
-    ...{ heads, kv_heads, seq_q, seq_kv, head_dim, wants },
+    ...{ heads, kv_heads, seq_q, seq_kv, head_dim, dim_y, wants },
     file_bytes: statSync(path.join(folder, 'inputs.safetensors')).size,
     open_seconds: seconds(begin),
   };

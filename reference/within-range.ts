@@ -35,14 +35,14 @@ interface Largest {
   readonly w: number;
 }
 
-/** `known`: the largest |K| and |V| of the inputs, where somebody has looked. */
+/** `known`: the largest |K| and |V|, as recomputed where they are, where somebody has looked. */
 function largestOf({ inputs, parameters }: AttentionCase, known: KnownSizes | null): Largest {
   const { dim_y: dimY = 0 } = parameters;
   const [y, wK, wV] = [largestInput(inputs.y), largestInput(inputs.w_k), largestInput(inputs.w_v)];
   return {
     q: largestInput(inputs.q),
-    k: Math.max(known?.k ?? largestInput(inputs.k), dimY * y * wK * SLACK),
-    v: Math.max(known?.v ?? largestInput(inputs.v), dimY * y * wV * SLACK),
+    k: known?.k ?? Math.max(largestInput(inputs.k), dimY * y * wK * SLACK),
+    v: known?.v ?? Math.max(largestInput(inputs.v), dimY * y * wV * SLACK),
     dOut: largestInput(inputs.d_out),
     dLse: largestInput(inputs.d_lse),
     bias: largestInput(inputs.bias),
@@ -52,7 +52,7 @@ function largestOf({ inputs, parameters }: AttentionCase, known: KnownSizes | nu
   };
 }
 
-/** Largest finite |K_jc| and |V_jc|. */
+/** Largest |K_jc| and |V_jc|, of inputs the largest finite ones. */
 export interface KnownSizes {
   readonly k: number;
   readonly v: number;
@@ -75,7 +75,9 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
   const operand = (size: number, times: number): boolean =>
     !changed(model, times) || !over(size * times, limits.operand);
   const features =
-    dim_y === undefined || ![max.y, max.w, max.k, max.v].some((x) => over(x, limits.operand));
+    dim_y === undefined ||
+    (![max.y, max.w, max.k, max.v].some((x) => over(x, limits.operand)) &&
+      !over(dim_y * max.y * max.w * SLACK, limits.sum));
   return (
     features &&
     fitsStorage(model, limits, max.sink) &&
