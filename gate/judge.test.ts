@@ -80,6 +80,27 @@ describe('judge', () => {
     expect((await xattn('judge', folder)).status).toBe(1);
   });
 
+  it('judges dY at the chosen keys of a case that recomputes them', async () => {
+    const features = path.join(root, 'features');
+    const shape = { seq_q: 8, seq_kv: 50, dim_y: 3, batch: 2, kv_heads: 2 };
+    const recomputed = drawCase(4, { id: 't/features', ...shape });
+    const answer = referenceOutputs(recomputed);
+    writeCase(features, recomputed);
+    writeOutputs(features, answer, 'F32');
+    const passed = await xattn('judge', features, ...SAMPLE, '--report', 'features.json');
+    expect(passed.stdout).toContain('pass of a sample t/features: within the bounds');
+    const { sample } = JSON.parse(readFileSync(path.join(root, 'features.json'), 'utf8')).cases[0];
+    const judged = 2 * (2 * 2 * (6 + 8 + 1) + 2 * 3 * (6 + 8) + 3 * 3);
+    expect([sample.elements.judged, sample.not_judged]).toEqual([judged, ['d_w_k', 'd_w_v']]);
+    const wrong = tensorOf(toFlat(answer.d_y!), answer.d_y!.shape);
+    wrong.set(1, 20, 2, wrong.get(1, 20, 2) + 0.25);
+    writeOutputs(features, { ...answer, d_y: wrong }, 'F32');
+    const at = await xattn('judge', features, '--rows', '0', '--keys', '7,20');
+    expect(at.stdout).toMatch(/^impossible t\/features: d_y\[1, 20, 2\]/m);
+    const beside = await xattn('judge', features, '--rows', '0', '--keys', '7,21');
+    expect(beside.stdout).toContain('pass of a sample');
+  });
+
   it('takes outputs that are missing or cut short for broken, exit 3', async () => {
     const empty = path.join(root, 'empty');
     writeCase(empty, question);
