@@ -96,7 +96,7 @@ export function addMagnitudes(
   row: RowMagnitudes,
 ): void {
   const { d_q: dQ, d_k: dK, d_v: dV, d_bias: dBias, d_sink: dSink } = sums;
-  if (dQ === undefined || dK === undefined || dV === undefined) return;
+  if (dK === undefined || dV === undefined) return;
   const { head_dim: d, head_dim_v: width, scale } = c.parameters;
   const { query, cotangent, keys } = placesOf(c, at);
   for (let n = 0; n < row.count; n++) {
@@ -104,8 +104,10 @@ export function addMagnitudes(
     const [dS = 0, p = 0, kappa = 0] = [row.dS[n], row.p[n], row.kappa[n]];
     const factor = Math.abs(scale) * dS * (row.slope[n] ?? 0);
     addScaled(dV.magnitude, key * width, kappa * p, c.dOut, cotangent, width);
-    addScaled(dQ.magnitude, query, factor, c.k.mid, key * d, d);
-    if (c.features !== null) addScaled(dQ.magnitude, query, factor, c.k.rad, key * d, d);
+    if (dQ !== undefined) {
+      addScaled(dQ.magnitude, query, factor, c.k.mid, key * d, d);
+      if (c.features !== null) addScaled(dQ.magnitude, query, factor, c.k.rad, key * d, d);
+    }
     addScaled(dK.magnitude, key * d, factor, c.q, query, d);
     increment(dV.terms, key * width, width);
     increment(dK.terms, key * d, d);
@@ -114,7 +116,7 @@ export function addMagnitudes(
     increment(dBias.magnitude, place, 1, dS);
     increment(dBias.terms, place, 1);
   }
-  increment(dQ.terms, query, d, row.count);
+  if (dQ !== undefined) increment(dQ.terms, query, d, row.count);
   if (dSink === undefined || row.sink === null) return;
   increment(dSink.magnitude, at[1], 1, row.sink.dS);
   increment(dSink.terms, at[1], 1);
@@ -275,16 +277,18 @@ function addKey(
   { raw, error: rawError }: { raw: number; error: number },
 ): void {
   const { d_q: dQ, d_k: dK } = errors;
-  if (dQ === undefined || dK === undefined) return;
+  if (dK === undefined) return;
   const { head_dim: d } = c.parameters;
   const { query, keys } = placesOf(c, at);
   const scale = Math.abs(c.parameters.scale);
   const { ofOperand, constant } = keyTermError(model, scale, raw, rawError);
   const key = (keys + j) * d;
-  addScaled(dQ, query, ofOperand, c.k.mid, key, d);
-  if (c.features !== null) addScaled(dQ, query, ofOperand, c.k.rad, key, d);
-  if (operands !== null) addScaled(dQ, query, ofOperand + scale * raw, operands.k, key, d);
-  increment(dQ, query, d, constant);
+  if (dQ !== undefined) {
+    addScaled(dQ, query, ofOperand, c.k.mid, key, d);
+    if (c.features !== null) addScaled(dQ, query, ofOperand, c.k.rad, key, d);
+    if (operands !== null) addScaled(dQ, query, ofOperand + scale * raw, operands.k, key, d);
+    increment(dQ, query, d, constant);
+  }
   addScaled(dK, key, ofOperand, c.q, query, d);
   increment(dK, key, d, constant);
 }

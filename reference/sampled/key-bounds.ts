@@ -158,14 +158,9 @@ function keyCase(
   const { parameters: whole, inputs, judging } = attentionCase;
   const parameters: CaseParameters = { ...whole, seq_kv: keys.length };
   const visible = visibility(attentionCase);
-  const { batch, heads, seq_q, head_dim, head_dim_v } = whole;
+  const { batch, heads, seq_q, head_dim_v } = whole;
   const rows = batch * heads * seq_q;
   const kappa = (1 / (1 - whole.dropout_rate)) * SLACK;
-  const none: FlatBalls = {
-    shape: [batch, heads, seq_q, head_dim],
-    mid: new Float64Array(rows * head_dim),
-    rad: new Float64Array(rows * head_dim),
-  };
   const lse = ballsNamed(certified, 'lse');
   const further = FEATURE_GRADIENTS.filter((name) => certified[name] !== undefined);
   return {
@@ -182,8 +177,8 @@ function keyCase(
     max: lse, // only the range of the logits is made of it, which no bound here needs
     lse,
     out: ballsNamed(certified, 'out'),
+    // Not dQ: the chosen keys' share of it means nothing.
     gradients: new Map([
-      ['d_q', none], // the chosen keys' share of it means nothing
       ['d_k', ballsNamed(certified, 'd_k')],
       ['d_v', ballsNamed(certified, 'd_v')],
       ...further.map((name) => [name, ballsNamed(certified, name)] as const),

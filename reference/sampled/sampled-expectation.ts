@@ -99,18 +99,18 @@ interface Passes {
   readonly fits: (model: ErrorModel, lseError: number) => boolean;
 }
 
-/** The bounds of every sampled output under one model. Lemma Range for the case as a whole. */
+/**
+ * The bounds of every sampled output under one model, those of the chosen keys found before. Lemma Range for
+ * the case as a whole.
+ */
 function boundsUnder(
   c: AttentionCase,
   model: ErrorModel,
-  { rows, keys, largest, fits: withinRange }: Passes,
+  { rows, keys, fits: withinRange }: Passes,
+  ofKeys: ReadonlyMap<OutputName, Float64Array> | undefined,
   values: Outputs,
 ): Bounds {
   const { errors, lseError } = rowModelErrors(c, model, rows);
-  const [ofKeys] =
-    keys === null
-      ? []
-      : keyBounds(c, keys.outputs, { keys: keys.positions, largest }, keys.facts, [model]);
   const all = keys === null ? [] : keys.facts.flatMap((row) => row ?? []);
   const others = all.map((row) => rowErrors(c.parameters, model, row).lseError);
   const lse = Math.max(largestFinite(lseError), largestFinite(Float64Array.from(others)));
@@ -132,6 +132,21 @@ function boundsUnder(
       return widenBeyond(bound, values[name], beyond, model.outputMax);
     },
   };
+}
+
+/** The bounds of every sampled output under each model; those of keys go through their pairs once for all. */
+function boundsOf(
+  c: AttentionCase,
+  models: readonly ErrorModel[],
+  passes: Passes,
+  values: Outputs,
+): Bounds[] {
+  const { keys, largest } = passes;
+  const ofKeys =
+    keys === null || models.length === 0
+      ? []
+      : keyBounds(c, keys.outputs, { keys: keys.positions, largest }, keys.facts, models);
+  return models.map((model, n) => boundsUnder(c, model, passes, ofKeys[n], values));
 }
 
 /** Nothing but the radius: what an exact answer may seem to be off by. */
@@ -182,15 +197,20 @@ export function sampledExpectation(
     if (output !== undefined) values[name] = tensorOf<number>(output.mid.data, shape);
   }
   const model = (lambda: number | null) => errorModel(PROFILES[profile], p.dtype, lambda);
-  const under = (lambda: number | null) =>
-    boundsUnder(attentionCase, model(lambda), passes, values);
   const exact = judging === 'exact';
+  const models = exact ? [] : [model(null)];
+  if (judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));
+  const [worstCase = radii(values, passes), probabilistic = null] = boundsOf(
+    attentionCase,
+    models,
+    passes,
+    values,
+  );
   return {
     attentionCase: { ...attentionCase, judging: exact ? 'structured' : judging },
     profile,
     values,
-    worstCase: exact ? radii(values, passes) : under(null),
-    probabilistic: judging === 'random' ? under(lambdaFor(sumCount(attentionCase))) : null,
+    ...{ worstCase, probabilistic },
     place: (name, index) => {
       const { shape, whole, wholeFlat } = sampledOutput(attentionCase, sample, name);
       return indexOf(whole, wholeFlat(placeOf(shape, index)));
