@@ -35,6 +35,8 @@ export interface CertifyOptions {
   readonly keys?: ArrayLike<number> | undefined;
   /** Threads that work at once, this one included; default 1. Bits do not depend on it. Node only. */
   readonly threads?: number | undefined;
+  /** How far recomputed K and V may be off, where `recomputedKeys` has found it; else it is found anew. */
+  readonly keyErrors?: KeyErrors | null | undefined;
 }
 
 const range = (length: number): number[] => Array.from({ length }, (_, n) => n);
@@ -151,7 +153,7 @@ interface Passes {
 function passes(attentionCase: AttentionCase, options: CertifyOptions, sized: boolean): Passes {
   const { parameters: p } = attentionCase;
   const threads = options.threads ?? 1;
-  const run = startRun(FLOAT64, attentionCase, threads);
+  const run = startRun(FLOAT64, attentionCase, threads, options.keyErrors);
   const chosen = (list: ArrayLike<number> | undefined): number[] | null =>
     list === undefined ? null : Array.from(list);
   const selection: Selection = { rows: chosen(options.rows), keys: chosen(options.keys) };

@@ -6,7 +6,7 @@ import type { AttentionCase } from '../case.ts';
 import { keyReaders } from './features.ts';
 import { newKeyErrors } from './key-sizes.ts';
 import { type KernelModule, kernelModule } from './module.ts';
-import { type KernelProblem, kernelProblem } from './problem.ts';
+import { type KernelProblem, type KeyErrors, kernelProblem } from './problem.ts';
 import { sharedArray, sharedCase } from './shared.ts';
 import { type FlatCase, type KeyErrorsTask, problemOf } from './task.ts';
 import { isThreaded, runUnits, type ThreadWork } from './threads.ts';
@@ -36,16 +36,17 @@ export interface KernelRun<P, T, L> {
   readonly perform: (task: T, listener?: L | null) => void;
 }
 
-/** A run whose problem knows how far its K and V may be off. */
+/** A run whose problem knows how far its K and V may be off; `known`: from a run of the same keys before. */
 export function startRun<P, T, L>(
   system: KernelSystem<P, T | KeyErrorsTask, L>,
   attentionCase: AttentionCase,
   threads: number,
+  known: KeyErrors | null = null,
 ): KernelRun<P, T | KeyErrorsTask, L> {
   const shared = isThreaded(threads);
   const allocate = shared ? sharedArray : (length: number) => new Float64Array(length);
   const recomputed = attentionCase.parameters.dim_y !== undefined;
-  const keyErrors = recomputed ? newKeyErrors(attentionCase, allocate) : null;
+  const keyErrors = recomputed ? (known ?? newKeyErrors(attentionCase, allocate)) : null;
   const given = shared ? sharedCase(attentionCase, keyErrors) : null;
   const problem = system.problem(
     given === null
@@ -58,6 +59,6 @@ export function startRun<P, T, L>(
     if (given === null || listener !== null) for (let n = 0; n < units; n++) unit(n);
     else runUnits(system.work(given.flat, task), units, threads, unit);
   };
-  if (keyErrors !== null) perform({ kind: 'key errors', keyErrors });
+  if (keyErrors !== null && known === null) perform({ kind: 'key errors', keyErrors });
   return { problem, threads: shared ? threads : 1, allocate, perform };
 }

@@ -8,6 +8,7 @@ import type { ErrorModel } from '../error-model.ts';
 import { recomputedKeys } from '../kernels/certify.ts';
 import { inputOf } from '../kernels/features.ts';
 import type { MadeSizes } from '../kernels/key-sizes.ts';
+import type { KeyErrors } from '../kernels/problem.ts';
 import { projectionError } from '../step-errors.ts';
 import { forEachRun, type Tensor } from '../tensor.ts';
 
@@ -105,18 +106,21 @@ function largestRecomputed(
 export interface LargestInputs {
   readonly keys: readonly Largest[];
   readonly values: readonly Largest[];
+  /** How far K and V are off as the kernels recompute them; null where they are given. */
+  readonly errors: KeyErrors | null;
 }
 
 export function largestInputs(attentionCase: AttentionCase, threads: number): LargestInputs {
   const { dim_y } = attentionCase.parameters;
   if (dim_y === undefined) {
     const of = (name: InputName) => largestOfHeads(inputOf(attentionCase, name));
-    return { keys: of('k'), values: of('v') };
+    return { keys: of('k'), values: of('v'), errors: null };
   }
   const { sizes, errors } = recomputedKeys(attentionCase, threads);
   return {
     keys: largestRecomputed(sizes.k, [errors.key, errors.keyNorm], dim_y),
     values: largestRecomputed(sizes.v, [errors.value, errors.valueNorm], dim_y),
+    errors,
   };
 }
 

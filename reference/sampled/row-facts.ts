@@ -9,7 +9,7 @@ import type { Certified, Sized } from '../kernels/certify.ts';
 import { largestInput } from '../range-limits.ts';
 import { kvHead } from '../scores.ts';
 import type { Largest, LargestInputs } from './largest.ts';
-import { chosenRows, type Run, weightedKeys } from './weighted.ts';
+import { type Run, weightedKeys } from './weighted.ts';
 
 export interface RowFacts {
   readonly b: number;
@@ -142,7 +142,7 @@ export function factsOf(
   run: Run,
 ): (RowFacts | null)[] {
   const { parameters: p, inputs } = attentionCase;
-  const rows = chosenRows(run).rows ?? Array.from({ length: p.seq_q }, (_, i) => i);
+  const rows = run.rows ?? Array.from({ length: p.seq_q }, (_, i) => i);
   const setting: Setting = {
     ...{ attentionCase, certified, rows, largest, weightedValues: valueSizes },
     weightedKeys: p.wants.includes('d_q') ? weightedKeys(attentionCase, run) : null,

@@ -20,7 +20,6 @@ import { ballsOf, keyBounds } from './key-bounds.ts';
 import { type LargestInputs, largestComponent, largestInputs } from './largest.ts';
 import { queryErrors, type RowErrors, rowErrors } from './row-bounds.ts';
 import { factsOf, type RowFacts } from './row-facts.ts';
-import { chosenRows } from './weighted.ts';
 
 const ROW_OUTPUTS: readonly OutputName[] = ['out', 'lse', 'd_q'];
 const KEY_OUTPUTS: readonly OutputName[] = ['d_k', 'd_v', ...FEATURE_GRADIENTS];
@@ -41,8 +40,8 @@ function rowPass(c: AttentionCase, sample: Sample, largest: LargestInputs, threa
   const wants: OutputName[] = ['out', 'lse'];
   if (c.parameters.wants.includes('d_q')) wants.push('d_q');
   const question = wanting(c, wants);
-  const run = { rows: sample.rows, threads };
-  const sized = certifySized(question, { ...chosenRows(run), threads });
+  const run = { rows: sample.rows, threads, keyErrors: largest.errors };
+  const sized = certifySized(question, { ...run, rows: sample.rows ?? undefined });
   return { outputs: sized.certified, facts: factsOf(question, sized, largest, run) };
 }
 
@@ -56,8 +55,9 @@ function keyPass(
 ): Pass {
   const further = FEATURE_GRADIENTS.filter((name) => names.includes(name));
   const question = wanting(c, ['out', 'lse', 'd_k', 'd_v', ...further]);
-  const sized = certifySized(question, { ...(keys === null ? {} : { keys }), threads });
-  const facts = factsOf(question, sized, largest, { rows: null, threads });
+  const run = { rows: null, threads, keyErrors: largest.errors };
+  const sized = certifySized(question, { ...run, rows: undefined, keys: keys ?? undefined });
+  const facts = factsOf(question, sized, largest, run);
   return { outputs: sized.certified, facts };
 }
 

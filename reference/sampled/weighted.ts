@@ -4,16 +4,16 @@
  */
 import type { AttentionCase, CaseInputs } from '../case.ts';
 import { certifySized } from '../kernels/certify.ts';
+import type { KeyErrors } from '../kernels/problem.ts';
 
 /** How the kernels are run. */
 export interface Run {
   /** Query positions; null = all. */
   readonly rows: readonly number[] | null;
   readonly threads: number;
+  /** How far recomputed K and V may be off; null where they are given. */
+  readonly keyErrors: KeyErrors | null;
 }
-
-export const chosenRows = ({ rows }: Pick<Run, 'rows'>): { rows?: readonly number[] } =>
-  rows === null ? {} : { rows };
 
 /** The inputs with K in the place of V: K itself, or the weights that it is recomputed with. */
 function keysAsValues({ k, w_k, ...others }: CaseInputs): CaseInputs {
@@ -30,13 +30,16 @@ export function weightedKeys(attentionCase: AttentionCase, run: Run): Float64Arr
   const { dropout_keep: _, ...others } = inputs;
   const head_dim_v = parameters.head_dim;
   const changes = { head_dim_v, dropout_rate: 0, wants: ['out' as const] };
+  const { keyErrors: errors } = run;
+  const keyErrors =
+    errors === null ? null : { ...errors, value: errors.key, valueNorm: errors.keyNorm };
   const { valueSizes } = certifySized(
     {
       ...attentionCase,
       parameters: { ...parameters, ...changes },
       inputs: keysAsValues(others),
     },
-    { ...chosenRows(run), threads: run.threads },
+    { ...run, rows: run.rows ?? undefined, keyErrors },
   );
   return valueSizes;
 }
