@@ -19,6 +19,8 @@ import type { Enclosure } from './enclosure.ts';
 import type { FormatName } from './format.ts';
 import { FORMATS } from './format.ts';
 import { KERNEL_LEVEL, kernelLevel } from './kernel-level.ts';
+import { shareInputs } from './kernels/shared.ts';
+import { isThreaded } from './kernels/threads.ts';
 import { LADDER } from './ladder.ts';
 import { type OpenElements, openCount } from './open-elements.ts';
 import { isSampled, type Sample, type SampleSize, sampledOutput, sampleOf } from './sampling.ts';
@@ -143,14 +145,15 @@ function allOpen({ values }: OracleAnswer): OpenElements {
  * where some are. Throws RangeError for a format that is none and for positions out of range.
  */
 export function oracle(
-  attentionCase: AttentionCase,
+  given: AttentionCase,
   { format = 'f64', threads = 1, ...choice }: OracleOptions = {},
 ): OracleAnswer {
   if (!FORMATS.includes(format)) {
     throw new RangeError(`"format" expected one of ${FORMATS.join(', ')}, got ${String(format)}`);
   }
-  const sample = sampleOf(attentionCase.parameters, choice);
-  const answer = emptyAnswer(attentionCase, sample);
+  const sample = sampleOf(given.parameters, choice);
+  const answer = emptyAnswer(given, sample);
+  const attentionCase = isThreaded(threads) ? shareInputs(given) : given;
   const { wants } = attentionCase.parameters;
   const asked = wants.filter((name) => isSampled(sample, name));
   const question = { ...attentionCase, parameters: { ...attentionCase.parameters, wants: asked } };

@@ -9,7 +9,7 @@ import { readSync } from 'node:fs';
 import type { SafetensorsFile, StoredTensor } from './safetensors.ts';
 import { dataStartOf, layoutOf, PREFIX } from './safetensors-layout.ts';
 import { CODECS, decodeRun, FORMAT_OF, type StoredDtype } from './stored-dtype.ts';
-import { elementCount, isRanged, type RangedStorage, rangedTensor } from './tensor.ts';
+import { elementCount, type RangedStorage, rangedTensor } from './tensor.ts';
 
 /** A tensor's elements in an open file; plain data. */
 export interface FileRange {
@@ -92,8 +92,6 @@ export function fileStorage(range: FileRange): FileStorage {
   const format = FORMAT_OF[dtype] ?? null;
   return { range, length, format, get: pagedReader(length, read), read };
 }
-
-export const isInFile = (data: unknown): data is FileStorage => isRanged(data) && 'range' in data;
 
 /** The tensors of an open file of `size` bytes. Throws RangeError naming what is wrong. */
 export function openSafetensors(descriptor: number, size: number): SafetensorsFile {

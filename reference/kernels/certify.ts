@@ -33,7 +33,10 @@ export interface CertifyOptions {
   readonly rows?: ArrayLike<number> | undefined;
   /** Rising key positions, the same for every head: d_k, d_v and d_y have these keys only. */
   readonly keys?: ArrayLike<number> | undefined;
-  /** Threads that work at once, this one included; default 1. Bits do not depend on it. Node only. */
+  /**
+   * Threads that work at once, this one included; default 1. Bits do not depend on it. Node only. More than one
+   * read inputs over shared memory and in files as they are, and copies of others.
+   */
   readonly threads?: number | undefined;
   /** How far recomputed K and V may be off, where `recomputedKeys` has found it; else it is found anew. */
   readonly keyErrors?: KeyErrors | null | undefined;

@@ -9,6 +9,7 @@ import { fileStorage } from '../stored-file.ts';
 import { rangedTensor, type Tensor, toFlat } from '../tensor.ts';
 import { certify } from './certify.ts';
 import { certifyDouble } from './double-certify.ts';
+import { sharedCase, shareInputs } from './shared.ts';
 
 /** Calls `use` with the case over inputs that stay in a file. */
 function inFile(c: AttentionCase, use: (stored: AttentionCase) => void): void {
@@ -63,4 +64,21 @@ describe('kernels on threads, over tensors in a file', () => {
       });
     });
   }
+
+  it('are lent to threads once: what is shared is copied no more, and a file is not copied at all', () => {
+    const c = drawCase(3, { ...shape, mask: [270] });
+    const once = shareInputs(c);
+    const { flat } = sharedCase(once, null);
+    for (const [key, tensor] of Object.entries(once.inputs)) {
+      const given = c.inputs[key as InputName];
+      expect([key, toFlat(tensor)]).toEqual([key, toFlat(given!)]);
+      expect(tensor.data === given!.data).toBe(false);
+      expect(flat.inputs[key as InputName]!.data === tensor.data, key).toBe(true);
+    }
+    inFile(c, (stored) => {
+      const files = shareInputs(stored);
+      expect(files.inputs.k === stored.inputs.k).toBe(true);
+      expect(bits(certify(files, { threads: 2 }))).toEqual(bits(certify(c)));
+    });
+  });
 });

@@ -4,7 +4,7 @@
  */
 import type { AttentionCase, InputName } from '../case.ts';
 import type { FileStorage } from '../stored-file.ts';
-import { elementCount, forEachIndex, isRanged, type Tensor } from '../tensor.ts';
+import { elementCount, forEachIndex, isRanged, type Tensor, tensorOf } from '../tensor.ts';
 import type { KeyErrors } from './problem.ts';
 import type { FlatCase, FlatTensor, OpenRange } from './task.ts';
 
@@ -41,6 +41,18 @@ function flatten(tensor: Tensor): FlatTensor {
     copy[n++] = tensor.get(...index);
   });
   return { data: copy, shape };
+}
+
+/**
+ * The case with inputs that threads read as they are: for who runs the kernels on it more than once, as each run
+ * would copy them anew.
+ */
+export function shareInputs(attentionCase: AttentionCase): AttentionCase {
+  const inputs = Object.entries(attentionCase.inputs).map(([name, tensor]) => {
+    const { data, shape } = flatten(tensor);
+    return [name, data instanceof Float64Array ? tensorOf<number>(data, shape) : tensor];
+  });
+  return { ...attentionCase, inputs: Object.fromEntries(inputs) };
 }
 
 /** The case over shared memory and open files. */

@@ -11,6 +11,8 @@ import type { FlatBalls } from '../certified.ts';
 import { type ErrorModel, errorModel, lambdaFor } from '../error-model.ts';
 import { type Bounds, type Expectation, lseBound, sumCount, widened } from '../expectation.ts';
 import { type Certified, certifySized } from '../kernels/certify.ts';
+import { shareInputs } from '../kernels/shared.ts';
+import { isThreaded } from '../kernels/threads.ts';
 import { PROFILES, type ProfileName } from '../profile.ts';
 import { widenBeyond } from '../range.ts';
 import { isSampled, type Sample, sampledOutput } from '../sampling.ts';
@@ -171,11 +173,12 @@ export function judgedOutputs({ parameters }: AttentionCase, sample: Sample): Ou
 
 /** The answer at the sample's rows and keys, with the bounds that a profile allows. */
 export function sampledExpectation(
-  attentionCase: AttentionCase,
+  given: AttentionCase,
   profile: ProfileName,
   sample: Sample,
   threads: number,
 ): Expectation {
+  const attentionCase = isThreaded(threads) ? shareInputs(given) : given;
   const { parameters: p, judging } = attentionCase;
   const names = judgedOutputs(attentionCase, sample);
   const positions = sample.keys ?? Array.from({ length: p.seq_kv }, (_, j) => j);
