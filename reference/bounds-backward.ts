@@ -377,9 +377,8 @@ function projectionBounds(
 ): [OutputName, Float64Array][] {
   const { features, parameters: p } = c;
   const [dK, dV] = [bounds.get('d_k'), bounds.get('d_v')];
-  const known = (name: OutputName): boolean => c.gradients?.has(name) === true;
-  if (features === null || dK === undefined || dV === undefined) return [];
-  if (!FEATURE_GRADIENTS.some(known)) return [];
+  const wanted = FEATURE_GRADIENTS.filter((name) => c.gradients?.has(name));
+  if (features === null || dK === undefined || dV === undefined || wanted.length === 0) return [];
   const { y, wK, wV } = features;
   const sum = (size: number) => ({
     error: new Float64Array(size),
@@ -396,7 +395,7 @@ function projectionBounds(
     [p.kv_heads, p.seq_kv, p.head_dim_v],
   );
   const made = { d_y: dY, d_w_k: dWK, d_w_v: dWV };
-  return FEATURE_GRADIENTS.filter(known).map((name) => {
+  return wanted.map((name) => {
     const sums = made[name];
     return [name, finishSum(model, sums.error, sums, exact(name), p.partition.ranks)];
   });

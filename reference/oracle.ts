@@ -20,7 +20,6 @@ import type { FormatName } from './format.ts';
 import { FORMATS } from './format.ts';
 import { KERNEL_LEVEL, kernelLevel } from './kernel-level.ts';
 import { shareInputs } from './kernels/shared.ts';
-import { isThreaded } from './kernels/threads.ts';
 import { LADDER } from './ladder.ts';
 import { type OpenElements, openCount } from './open-elements.ts';
 import { isSampled, type Sample, type SampleSize, sampledOutput, sampleOf } from './sampling.ts';
@@ -153,7 +152,7 @@ export function oracle(
   }
   const sample = sampleOf(given.parameters, choice);
   const answer = emptyAnswer(given, sample);
-  const attentionCase = isThreaded(threads) ? shareInputs(given) : given;
+  const attentionCase = shareInputs(given, threads);
   const { wants } = attentionCase.parameters;
   const asked = wants.filter((name) => isSampled(sample, name));
   const question = { ...attentionCase, parameters: { ...attentionCase.parameters, wants: asked } };

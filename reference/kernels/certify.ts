@@ -120,10 +120,10 @@ function gradients(
     const task: BackwardTask = { kind: 'backward', ...shared, ...outputs, final: !onward };
     if (onward) {
       const found = throughFeatures(p, { ...run, perform }, task);
-      const ofKeys = [p.batch, passKeys.length, p.dim_y ?? 0];
+      const byKey = [p.batch, passKeys.length, p.dim_y ?? 0];
       for (const name of FEATURE_GRADIENTS) {
         const sums = found[name];
-        const shape = name === 'd_y' ? ofKeys : outputShape(attentionCase, name);
+        const shape = name === 'd_y' ? byKey : outputShape(attentionCase, name);
         if (sums !== null) certified[name] = certificate(sums, shape);
       }
     } else perform(task);

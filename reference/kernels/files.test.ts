@@ -67,7 +67,8 @@ describe('kernels on threads, over tensors in a file', () => {
 
   it('are lent to threads once: what is shared is copied no more, and a file is not copied at all', () => {
     const c = drawCase(3, { ...shape, mask: [270] });
-    const once = shareInputs(c);
+    const once = shareInputs(c, 2);
+    expect(shareInputs(c, 1)).toBe(c);
     const { flat } = sharedCase(once, null);
     for (const [key, tensor] of Object.entries(once.inputs)) {
       const given = c.inputs[key as InputName];
@@ -76,7 +77,7 @@ describe('kernels on threads, over tensors in a file', () => {
       expect(flat.inputs[key as InputName]!.data === tensor.data, key).toBe(true);
     }
     inFile(c, (stored) => {
-      const files = shareInputs(stored);
+      const files = shareInputs(stored, 2);
       expect(files.inputs.k === stored.inputs.k).toBe(true);
       expect(bits(certify(files, { threads: 2 }))).toEqual(bits(certify(c)));
     });

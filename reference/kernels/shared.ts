@@ -7,6 +7,7 @@ import type { FileStorage } from '../stored-file.ts';
 import { elementCount, forEachIndex, isRanged, type Tensor, tensorOf } from '../tensor.ts';
 import type { KeyErrors } from './problem.ts';
 import type { FlatCase, FlatTensor, OpenRange } from './task.ts';
+import { isThreaded } from './threads.ts';
 
 /** Zeros over shared memory. */
 export function sharedArray(length: number): Float64Array {
@@ -44,10 +45,11 @@ function flatten(tensor: Tensor): FlatTensor {
 }
 
 /**
- * The case with inputs that threads read as they are: for who runs the kernels on it more than once, as each run
- * would copy them anew.
+ * The case with inputs that so many threads read as they are: for who runs the kernels on it more than once, as
+ * each run would copy them anew.
  */
-export function shareInputs(attentionCase: AttentionCase): AttentionCase {
+export function shareInputs(attentionCase: AttentionCase, threads: number): AttentionCase {
+  if (!isThreaded(threads)) return attentionCase;
   const inputs = Object.entries(attentionCase.inputs).map(([name, tensor]) => {
     const { data, shape } = flatten(tensor);
     return [name, data instanceof Float64Array ? tensorOf<number>(data, shape) : tensor];

@@ -12,7 +12,6 @@ import { type ErrorModel, errorModel, lambdaFor } from '../error-model.ts';
 import { type Bounds, type Expectation, lseBound, sumCount, widened } from '../expectation.ts';
 import { type Certified, certifySized } from '../kernels/certify.ts';
 import { shareInputs } from '../kernels/shared.ts';
-import { isThreaded } from '../kernels/threads.ts';
 import { PROFILES, type ProfileName } from '../profile.ts';
 import { widenBeyond } from '../range.ts';
 import { isSampled, type Sample, sampledOutput } from '../sampling.ts';
@@ -178,7 +177,7 @@ export function sampledExpectation(
   sample: Sample,
   threads: number,
 ): Expectation {
-  const attentionCase = isThreaded(threads) ? shareInputs(given) : given;
+  const attentionCase = shareInputs(given, threads);
   const { parameters: p, judging } = attentionCase;
   const names = judgedOutputs(attentionCase, sample);
   const positions = sample.keys ?? Array.from({ length: p.seq_kv }, (_, j) => j);
