@@ -6,7 +6,7 @@ import { certifiedCase } from './certified.ts';
 import { drawCase } from './draw-case.ts';
 import { referenceModel } from './error-model.ts';
 import { boundsOf, expectation } from './expectation.ts';
-import { roundTo } from './format.ts';
+import { roundTo, ulp } from './format.ts';
 import { type GivenOutputs, judge, judgeAgainst } from './judge.ts';
 import { evaluate, referenceOutputs } from './reference.ts';
 import { forEachIndex, mapTensor, tensorOf, toFlat } from './tensor.ts';
@@ -281,8 +281,57 @@ describe('the distance in ULPs', () => {
         lse: { dtype: 'F32', tensor: lse! },
       };
       const { outputs } = judge(c, given, 'f32');
-      const ulps = outputs.out!.max_ulp;
+      const ulps = outputs.out!.max_ulp ?? Number.NaN;
       expect([factor, ulps > 7 && ulps < 17]).toEqual([factor, true]);
     }
+  });
+
+  it('is of the element that is named, whatever others are off', () => {
+    const c = drawCase(2, { judging: 'structured', seq_q: 64, seq_kv: 8 });
+    const { out, ...rest } = referenceOutputs(c);
+    const truth = toFlat(out!);
+    const [smallest, largest] = [Math.min, Math.max].map((pick) =>
+      truth.findIndex((x) => Math.abs(x) === pick(...truth.map(Math.abs))),
+    );
+    // Where the terms cancel, few ULPs of the terms are many of the sum.
+    const wrong = truth.map(
+      (x, n) => x + (n === largest ? 2 ** -4 : n === smallest ? 2 ** -10 : 0),
+    );
+    const tensors = { ...rest, out: tensorOf<number>(Float64Array.from(wrong), out!.shape) };
+    const { outputs } = judge(c, given(tensors), 'f32');
+    const { max_ulp, worst_index, expected, got } = outputs.out!;
+    expect([out!.get(...worst_index), tensors.out.get(...worst_index)]).toEqual([expected, got]);
+    expect(max_ulp).toBe(Math.abs(got - expected) / ulp('f32', expected));
+    const others = truth.map((x, n) => Math.abs(wrong[n]! - x) / ulp('f32', x));
+    expect(Math.max(...others)).toBeGreaterThan(max_ulp!);
+  });
+
+  it('is none beside what rounds to zero', () => {
+    const c = drawCase(8);
+    for (const zero of [0, -0, 2 ** -1000]) {
+      const v = mapTensor(c.inputs.v!, () => zero);
+      const blank = { ...c, inputs: { ...c.inputs, v } };
+      const wrong = withElement(blank, 'out', [0, 0, 0, 0], () => 0.5);
+      const { verdict, reason, outputs } = judge(blank, wrong, 'f64');
+      expect(verdict).toBe('impossible');
+      expect(outputs.out).toMatchObject({ max_ulp: zero > 0 ? expect.any(Number) : null });
+      if (zero === 0) expect(reason).not.toMatch(/ULP/);
+      expect(judge(blank, wrong, 'f32').outputs.out!.max_ulp).toBeNull();
+    }
+  });
+});
+
+describe('the reason', () => {
+  it('names the output that is furthest off, and the distance of its worst element', () => {
+    const c = drawCase(8);
+    const outs = withElement(c, 'out', [0, 0, 0, 0], (x) => x + 2 ** -6);
+    const both = { ...outs, lse: withElement(c, 'lse', [0, 0, 1], (x) => x + 4096).lse! };
+    const { reason, outputs } = judge(c, both, 'f32');
+    expect(outputs.out!.max_bound_fraction).toBeGreaterThan(1);
+    expect(outputs.lse!.max_bound_fraction).toBeGreaterThan(outputs.out!.max_bound_fraction);
+    const { max_ulp, max_bound_fraction } = outputs.lse!;
+    const size = `${Number(max_ulp!.toPrecision(4))} ULP, ${Number(max_bound_fraction.toPrecision(4))}`;
+    expect(reason).toMatch(/^lse\[0, 0, 1\]: /);
+    expect(reason.endsWith(`, ${size} times the bound off`)).toBe(true);
   });
 });

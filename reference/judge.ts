@@ -8,7 +8,7 @@
  */
 import type { AttentionCase, OutputName } from './case.ts';
 import { type Bounds, type Expectation, expectation } from './expectation.ts';
-import { ulp, unitRoundoff } from './format.ts';
+import { roundTo, ulp, unitRoundoff } from './format.ts';
 import { PROFILES, type ProfileName } from './profile.ts';
 import { judgedOutputs, sampledExpectation } from './sampled/sampled-expectation.ts';
 import { EVERYTHING } from './sampling.ts';
@@ -28,8 +28,11 @@ export const isFailure = (verdict: VerdictName): boolean =>
 
 /** The worst element of one output. */
 export interface OutputReport {
-  /** Largest distance to the exact value in ULPs of the profile's output format; Infinity for NaN. */
-  readonly max_ulp: number;
+  /**
+   * Distance of the element named below to its exact value, in ULPs of the profile's output format at
+   * that value; Infinity for NaN. Null beside what rounds to zero there: a zero has no ULP.
+   */
+  readonly max_ulp: number | null;
   /** Largest error as a fraction of the bound that decides; above 1 is a failure. */
   readonly max_bound_fraction: number;
   /** The element with that fraction, and what was expected and got there. */
@@ -91,8 +94,14 @@ function fraction(expected: number, got: number, bound: number, outputMax: numbe
   return bound === 0 ? Number.POSITIVE_INFINITY : error / bound;
 }
 
-function ulps(format: 'f64' | 'f32' | 'f16' | 'bf16', expected: number, got: number): number {
+function ulps(
+  format: 'f64' | 'f32' | 'f16' | 'bf16',
+  expected: number,
+  got: number,
+): number | null {
+  if (expected === got) return 0;
   const error = Math.abs(got - expected);
+  if (roundTo(format, expected) === 0 && Number.isFinite(error)) return null;
   return Number.isFinite(error) ? error / ulp(format, expected) : Number.POSITIVE_INFINITY;
 }
 
@@ -132,7 +141,7 @@ function judgeOutput(
   const { outputMax, outputFormat } = PROFILES[profile];
   const [all, gots] = [toFlat(values), toFlat(given)];
   let verdict: Judged['verdict'] = 'pass';
-  let [worstAt, largest, unbounded, maxUlp] = [-1, -1, 0, 0];
+  let [worstAt, largest, unbounded] = [-1, -1, 0];
   all.forEach((expected, n) => {
     const got = gots[n] ?? Number.NaN;
     const worstBound = bounds.worstCase[n] ?? 0;
@@ -142,16 +151,16 @@ function judgeOutput(
     if (Math.min(worstBound, likely ?? worstBound) === Number.POSITIVE_INFINITY) unbounded++;
     if (worst > 1) verdict = 'impossible';
     else if (share > 1 && verdict === 'pass') verdict = 'improbable';
-    if (expected !== got) maxUlp = Math.max(maxUlp, ulps(outputFormat, expected, got));
     const size = Math.max(share, worst);
     if (size > largest) [worstAt, largest] = [n, size];
   });
+  const [expected, got] = [all[worstAt] ?? 0, gots[worstAt] ?? 0];
   const report = {
-    max_ulp: maxUlp,
+    max_ulp: ulps(outputFormat, expected, got),
     max_bound_fraction: largest,
     worst_index: indexOf(values.shape, Math.max(0, worstAt)),
-    expected: all[worstAt] ?? 0,
-    got: gots[worstAt] ?? 0,
+    expected,
+    got,
   };
   return { verdict, unbounded, report: worstAt < 0 ? null : report };
 }
@@ -170,14 +179,40 @@ function incomplete(values: Expectation['values'], outputs: GivenOutputs): strin
   return null;
 }
 
+const shareOf = ({ report }: Judged): number =>
+  report === null ? Number.POSITIVE_INFINITY : report.max_bound_fraction;
+
+/** The first of those that are furthest outside their bound. */
+function worstOf(failing: readonly [OutputName, Judged][]): [OutputName, Judged] | undefined {
+  return failing.reduce<[OutputName, Judged] | undefined>(
+    (worst, one) => (worst !== undefined && shareOf(worst[1]) >= shareOf(one[1]) ? worst : one),
+    undefined,
+  );
+}
+
+/** −0 stays −0. */
+export const digits = (value: number): string => (Object.is(value, -0) ? '-0' : String(value));
+
+const rounded = (value: number): string => String(Number(value.toPrecision(4)));
+
+/** `123500 ULP, 12350 times the bound off`, of the element that a report names. */
+export function distanceOff({ max_ulp, max_bound_fraction }: OutputReport): string {
+  const finite = max_ulp !== null && Number.isFinite(max_ulp);
+  const inUlps = finite ? `${rounded(max_ulp)} ULP` : '';
+  if (!Number.isFinite(max_bound_fraction)) {
+    return finite ? `${inUlps} off, no bound allows it` : 'no bound allows it';
+  }
+  return `${finite ? `${inUlps}, ` : ''}${rounded(max_bound_fraction)} times the bound off`;
+}
+
 /** The judged share of an output list and the sentence about it. */
 function summarise(
   judged: readonly [OutputName, Judged][],
   { elements, unbounded }: { elements: number; unbounded: number },
 ): Omit<Verdict, 'outputs'> {
   const failing = judged.filter(([, { verdict }]) => verdict !== 'pass');
-  const impossible = failing.find(([, { verdict }]) => verdict === 'impossible');
-  const worst = impossible ?? failing[0];
+  const impossible = failing.filter(([, { verdict }]) => verdict === 'impossible');
+  const worst = worstOf(impossible.length > 0 ? impossible : failing);
   const note = unbounded === 0 ? '' : `; ${unbounded} elements have no finite bound, not judged`;
   if (worst === undefined) {
     // A pass would say that something was looked at.
@@ -187,11 +222,9 @@ function summarise(
   }
   const [name, { verdict, report }] = worst;
   const at = report === null ? '' : `[${report.worst_index.join(', ')}]`;
-  const share = report === null ? Number.POSITIVE_INFINITY : report.max_bound_fraction;
-  const size = Number.isFinite(share)
-    ? `${share.toPrecision(3)} times the bound off`
-    : 'no bound allows it';
-  const values = report === null ? '' : `: expected ${report.expected}, got ${report.got}`;
+  const size = report === null ? 'no bound allows it' : distanceOff(report);
+  const values =
+    report === null ? '' : `: expected ${digits(report.expected)}, got ${digits(report.got)}`;
   return { verdict, reason: `${name}${at}${values}, ${size}${note}` };
 }
 
