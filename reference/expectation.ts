@@ -47,6 +47,8 @@ export interface Expectation {
   readonly worstCase: Bounds;
   /** Null where rounding errors need not be independent (structured and exact cases). */
   readonly probabilistic: Bounds | null;
+  /** Elements that an honest candidate may lose to overflow: nothing is asked of them. Lemma Range */
+  readonly excused: (name: OutputName) => Tensor<boolean> | undefined;
   /** Of a sample: where an element of it lies in the whole output. */
   readonly place?: (name: OutputName, index: readonly number[]) => number[];
 }
@@ -165,18 +167,11 @@ function certifiedFor(attentionCase: AttentionCase, profile: ProfileName): Certi
 }
 
 /** Bounds without those of elements that may overflow on the way. Lemma Range */
-function withinRange(
-  bounds: Bounds,
-  values: Outputs,
-  beyond: () => Beyond,
-  outputMax: number,
-): Bounds {
+function withinRange(bounds: Bounds, values: Outputs, excused: Expectation['excused']): Bounds {
   return {
     of: (name, stored) => {
       const bound = bounds.of(name, stored);
-      return bound === undefined
-        ? bound
-        : widenBeyond(bound, values[name], beyond()[name], outputMax);
+      return bound === undefined ? bound : widenBeyond(bound, values[name], excused(name));
     },
   };
 }
@@ -193,17 +188,14 @@ export function expectation(attentionCase: AttentionCase, profile: ProfileName):
   const lse = worstCase?.of('lse', worstModel.accumulation);
   if (worstCase === undefined || lse === undefined) throw new Error('no bound was derived');
   let known: Beyond | undefined;
-  const beyond = (): Beyond => {
+  const excused = (name: OutputName): Tensor<boolean> | undefined => {
     known ??= beyondRange(attentionCase, worstModel, lse);
-    return known;
+    return known[name];
   };
   const values = valuesOf(c);
-  const ranged = (bounds: Bounds): Bounds =>
-    withinRange(bounds, values, beyond, worstModel.outputMax);
+  const ranged = (bounds: Bounds): Bounds => withinRange(bounds, values, excused);
   return {
-    attentionCase,
-    profile,
-    values,
+    ...{ attentionCase, profile, values, excused },
     worstCase: ranged(worstCase),
     probabilistic: probabilistic === null ? null : ranged(probabilistic),
   };

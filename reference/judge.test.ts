@@ -9,7 +9,7 @@ import { boundsOf, expectation } from './expectation.ts';
 import { roundTo, ulp } from './format.ts';
 import { type GivenOutputs, judge, judgeAgainst } from './judge.ts';
 import { evaluate, referenceOutputs } from './reference.ts';
-import { forEachIndex, mapTensor, tensorOf, toFlat } from './tensor.ts';
+import { filled, forEachIndex, mapTensor, tensorOf, toFlat } from './tensor.ts';
 import { FEATURE_CASES } from './testing/feature-cases.ts';
 
 const given = (outputs: Outputs, dtype = 'F32'): GivenOutputs =>
@@ -188,17 +188,50 @@ describe('judge', () => {
     ).toBe('impossible');
   });
 
-  it('passes over what has no bound, NaN included, and says how much of it there is', () => {
+  it('takes any number for what has no bound, and no NaN or infinity, and says how many those are', () => {
     const some = boundedBy(c, Number.POSITIVE_INFINITY, ['out', 'd_q']);
-    const answer = withElement(c, 'out', [0, 0, 0, 0], () => Number.NaN);
-    const { verdict, reason, outputs } = judgeAgainst(some, answer);
     const { out, d_q } = referenceOutputs(c);
     const without = out!.data.length + d_q!.data.length;
-    expect([verdict, reason]).toEqual([
-      'pass',
+    const judged = (value: number) =>
+      judgeAgainst(
+        some,
+        withElement(c, 'out', [0, 0, 0, 0], () => value),
+      );
+    expect(judged(-3e38).reason).toBe(
       `within the bounds; ${without} elements have no finite bound, not judged`,
-    ]);
-    expect(outputs.out!.max_bound_fraction).toBe(0);
+    );
+    expect(judged(-3e38).outputs.out!.max_bound_fraction).toBe(0);
+    for (const value of [Number.NaN, Infinity, -Infinity]) {
+      expect([value, judged(value).verdict]).toEqual([value, 'impossible']);
+    }
+    const every = boundedBy(c, Number.POSITIVE_INFINITY);
+    const answer = withElement(c, 'out', [0, 0, 0, 0], () => Number.NaN);
+    expect(judgeAgainst(every, answer).verdict).toBe('impossible');
+  });
+
+  it('asks nothing of what is excused, and names it with the values expected there', () => {
+    const mine: OutputName[] = ['out', 'd_q'];
+    const lost = (name: OutputName) => {
+      const shape = referenceOutputs(c)[name]!.shape;
+      const all = filled(shape, false);
+      if (mine.includes(name)) all.set(...shape.map(() => 0), true);
+      return all;
+    };
+    const some = { ...boundedBy(c, 1e-3), excused: lost };
+    const { out, d_q } = referenceOutputs(c);
+    const values = [out!, d_q!].map((x) => x.get(0, 0, 0, 0)).sort((a, b) => a - b);
+    const [from, to] = values.map((x) => Number(x.toPrecision(3)));
+    for (const value of [Number.NaN, Infinity, 7]) {
+      const answer = withElement(c, 'out', [0, 0, 0, 0], () => value);
+      const { verdict, reason, outputs } = judgeAgainst(some, answer);
+      expect([verdict, reason, outputs.out!.max_ulp]).toEqual([
+        'pass',
+        `within the bounds; 2 elements may overflow on the way at f32 (out[0, 0, 0, 0] d_q[0, 0, 0, 0]; expected values from ${from} to ${to}), not judged`,
+        0,
+      ]);
+      const beside = withElement(c, 'out', [0, 0, 0, 1], () => value);
+      expect(judgeAgainst(some, beside).verdict).toBe('impossible');
+    }
   });
 
   it('does not call it a pass where nothing has a bound', () => {
@@ -214,10 +247,12 @@ describe('judge', () => {
         wide,
         withElement(c, 'out', [0, 0, 0, 0], () => value),
       ).verdict;
-    expect([Number.NaN, 2 ** 127, -(2 ** 127)].map(verdictOn)).toEqual([
+    // Of a bound beyond the format's end, an infinity is as good an answer as any number.
+    expect([Number.NaN, 2 ** 127, -(2 ** 127), Infinity].map(verdictOn)).toEqual([
       'impossible',
-      'pass',
-      'pass',
+      'skip',
+      'skip',
+      'skip',
     ]);
   });
 

@@ -2,14 +2,16 @@
  * The judge: an expectation and somebody's outputs in, a verdict out. A value, never an exception.
  *
  * `impossible`: an element lies outside the worst-case bound, or is NaN or infinite where the truth
- * is finite (or the reverse). `improbable`: outside the probabilistic bound on a case with random
- * values. `broken`: an output is missing or misshapen. Everything else passes. spec/bounds.md §5
+ * is finite (or the reverse), bound or no bound, unless Lemma Range excuses it. `improbable`: outside
+ * the probabilistic bound on a case with random values. `broken`: an output is missing or misshapen.
+ * Everything else passes. spec/bounds.md §5
  * @module
  */
 import type { AttentionCase, OutputName } from './case.ts';
 import { type Bounds, type Expectation, expectation } from './expectation.ts';
 import { roundTo, ulp, unitRoundoff } from './format.ts';
 import { PROFILES, type ProfileName } from './profile.ts';
+import { MARGIN } from './range-limits.ts';
 import { judgedOutputs, sampledExpectation } from './sampled/sampled-expectation.ts';
 import { EVERYTHING } from './sampling.ts';
 import { elementCount, indexOf, type Tensor, toFlat } from './tensor.ts';
@@ -60,16 +62,27 @@ export interface SampleShare {
   /** Query rows and keys, of every head. */
   readonly rows: Part;
   readonly keys: Part;
-  /** Elements of the outputs that the case wants; those without a finite bound are not judged. */
+  /** Elements of the outputs that the case wants; excused ones and those without a bound are not judged. */
   readonly elements: Part;
   /** Wanted outputs of which nothing was judged. */
   readonly not_judged: readonly OutputName[];
 }
 
-/** Elements whose bound is infinite are not judged; a report says how many. */
+/** Elements that an honest candidate may lose to overflow, and what was expected of them. */
+interface Excused {
+  readonly count: number;
+  /** The first of them. */
+  readonly index: readonly number[];
+  /** Least and largest expected value, of those that are known. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** One output, judged; a report says how many of its elements were excused, or only to be finite. */
 interface Judged {
   readonly report: OutputReport | null;
   readonly verdict: 'pass' | 'improbable' | 'impossible';
+  readonly excused: Excused | null;
   readonly unbounded: number;
 }
 
@@ -81,15 +94,23 @@ export const STORED: Readonly<Record<string, 'f64' | 'f32' | 'f16' | 'bf16'>> = 
   BF16: 'bf16',
 };
 
-/** |got − expected| as a fraction of the bound; NaN and infinities compared as what they are. */
+/**
+ * |got − expected| as a fraction of the bound; infinities compared as what they are. A NaN is never
+ * right; an infinity only where the exact value and the bound reach the end of the output format.
+ */
 function fraction(expected: number, got: number, bound: number, outputMax: number): number {
-  if (Object.is(expected, got) || expected === got) return 0;
-  if (bound === Number.POSITIVE_INFINITY) return 0;
-  if (!Number.isFinite(expected) || Number.isNaN(got)) return Number.POSITIVE_INFINITY;
+  if (expected === got) return 0;
+  if (Number.isNaN(got)) return Number.POSITIVE_INFINITY;
+  const unbounded = bound === Number.POSITIVE_INFINITY;
   if (!Number.isFinite(got)) {
-    const overflows = Math.sign(got) === Math.sign(expected) || bound >= Math.abs(expected);
-    return overflows && Math.abs(expected) + bound >= outputMax ? 0 : Number.POSITIVE_INFINITY;
+    const same = Math.sign(got) === Math.sign(expected);
+    const reached = unbounded
+      ? same && Math.abs(expected) >= outputMax / MARGIN
+      : (same || bound >= Math.abs(expected)) && Math.abs(expected) + bound >= outputMax;
+    return reached ? 0 : Number.POSITIVE_INFINITY;
   }
+  if (unbounded) return 0;
+  if (!Number.isFinite(expected)) return Number.POSITIVE_INFINITY;
   const error = Math.abs(got - expected);
   return bound === 0 ? Number.POSITIVE_INFINITY : error / bound;
 }
@@ -109,6 +130,8 @@ function ulps(
 interface OutputBounds {
   readonly worstCase: readonly number[];
   readonly probabilistic: readonly number[] | null;
+  /** Elements of which nothing is asked. */
+  readonly excused: ArrayLike<boolean> | null;
 }
 
 function outputBounds(
@@ -117,8 +140,9 @@ function outputBounds(
   stored: number,
   length: number,
 ): OutputBounds {
+  const excused = expected.excused(name)?.data ?? null;
   if (expected.attentionCase.judging === 'exact') {
-    return { worstCase: new Array<number>(length).fill(0), probabilistic: null };
+    return { worstCase: new Array<number>(length).fill(0), probabilistic: null, excused };
   }
   const flat = (bounds: Bounds): number[] => {
     const tensor = bounds.of(name, stored);
@@ -129,7 +153,21 @@ function outputBounds(
   return {
     worstCase: flat(worstCase),
     probabilistic: probabilistic === null ? null : flat(probabilistic),
+    excused,
   };
+}
+
+/** What was excused of an output; null where nothing was. */
+function excusedOf(values: Tensor, excused: OutputBounds['excused']): Excused | null {
+  const all = excused === null ? [] : toFlat(values);
+  let [count, first, from, to] = [0, -1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  all.forEach((expected, n) => {
+    if (excused?.[n] !== true) return;
+    if (count++ === 0) first = n;
+    if (Number.isNaN(expected)) return;
+    [from, to] = [Math.min(from, expected), Math.max(to, expected)];
+  });
+  return count === 0 ? null : { count, index: indexOf(values.shape, first), from, to };
 }
 
 function judgeOutput(
@@ -143,12 +181,13 @@ function judgeOutput(
   let verdict: Judged['verdict'] = 'pass';
   let [worstAt, largest, unbounded] = [-1, -1, 0];
   all.forEach((expected, n) => {
+    if (bounds.excused?.[n] === true) return;
     const got = gots[n] ?? Number.NaN;
     const worstBound = bounds.worstCase[n] ?? 0;
     const worst = fraction(expected, got, worstBound, outputMax);
     const likely = bounds.probabilistic?.[n];
     const share = likely === undefined ? worst : fraction(expected, got, likely, outputMax);
-    if (Math.min(worstBound, likely ?? worstBound) === Number.POSITIVE_INFINITY) unbounded++;
+    if (Math.min(worstBound, likely ?? worstBound) >= outputMax) unbounded++;
     if (worst > 1) verdict = 'impossible';
     else if (share > 1 && verdict === 'pass') verdict = 'improbable';
     const size = Math.max(share, worst);
@@ -162,7 +201,8 @@ function judgeOutput(
     expected,
     got,
   };
-  return { verdict, unbounded, report: worstAt < 0 ? null : report };
+  const excused = excusedOf(values, bounds.excused);
+  return { verdict, unbounded, excused, report: worstAt < 0 ? null : report };
 }
 
 /** Missing or misshapen outputs, as a sentence; null when all are there. */
@@ -205,20 +245,48 @@ export function distanceOff({ max_ulp, max_bound_fraction }: OutputReport): stri
   return `${finite ? `${inUlps}, ` : ''}${rounded(max_bound_fraction)} times the bound off`;
 }
 
-/** The judged share of an output list and the sentence about it. */
+/** What was not judged and why, as the end of a sentence; empty where all was. */
+function openNote(judged: readonly [OutputName, Judged][], profile: ProfileName): string {
+  const lost = judged.flatMap(([name, { excused }]) =>
+    excused === null ? [] : [{ name, ...excused }],
+  );
+  const unbounded = judged.reduce((sum, [, one]) => sum + one.unbounded, 0);
+  const notes: string[] = [];
+  if (lost.length > 0) {
+    const count = lost.reduce((sum, one) => sum + one.count, 0);
+    const names = lost.map(({ name, index }) => `${name}[${index.join(', ')}]`).join(' ');
+    const from = Math.min(...lost.map((one) => one.from)).toPrecision(3);
+    const to = Math.max(...lost.map((one) => one.to)).toPrecision(3);
+    const more = count > lost.length ? ' …' : '';
+    const values = `expected values from ${Number(from)} to ${Number(to)}`;
+    const element = count === 1 ? 'element' : 'elements';
+    const what = `${count} ${element} may overflow on the way at ${profile}`;
+    notes.push(`${what} (${names}${more}; ${values})`);
+  }
+  if (unbounded > 0) {
+    notes.push(`${unbounded} ${unbounded === 1 ? 'element has' : 'elements have'} no finite bound`);
+  }
+  return notes.length === 0 ? '' : `; ${notes.join('; ')}, not judged`;
+}
+
+const NO_BOUND = 'no element has a finite bound at this profile';
+
+/** The verdict on a list of outputs and the sentence about it. */
 function summarise(
   judged: readonly [OutputName, Judged][],
-  { elements, unbounded }: { elements: number; unbounded: number },
+  { elements, open, profile }: { elements: number; open: number; profile: ProfileName },
 ): Omit<Verdict, 'outputs'> {
   const failing = judged.filter(([, { verdict }]) => verdict !== 'pass');
   const impossible = failing.filter(([, { verdict }]) => verdict === 'impossible');
   const worst = worstOf(impossible.length > 0 ? impossible : failing);
-  const note = unbounded === 0 ? '' : `; ${unbounded} elements have no finite bound, not judged`;
+  const note = openNote(judged, profile);
   if (worst === undefined) {
+    if (elements === 0 || open < elements) {
+      return { verdict: 'pass', reason: `within the bounds${note}` };
+    }
     // A pass would say that something was looked at.
-    return elements > 0 && unbounded === elements
-      ? { verdict: 'skip', reason: 'no element has a finite bound at this profile' }
-      : { verdict: 'pass', reason: `within the bounds${note}` };
+    const excused = judged.some(([, one]) => one.excused !== null);
+    return { verdict: 'skip', reason: excused ? `nothing to judge${note}` : NO_BOUND };
   }
   const [name, { verdict, report }] = worst;
   const at = report === null ? '' : `[${report.worst_index.join(', ')}]`;
@@ -228,17 +296,21 @@ function summarise(
   return { verdict, reason: `${name}${at}${values}, ${size}${note}` };
 }
 
-/** The worst element of a sample by its place in the whole output. */
+/** The elements of a sample that a report names, by their places in the whole output. */
 function placed({ place }: Expectation, name: OutputName, judged: Judged): Judged {
-  const { report } = judged;
-  if (place === undefined || report === null) return judged;
-  return { ...judged, report: { ...report, worst_index: place(name, report.worst_index) } };
+  if (place === undefined) return judged;
+  const { report, excused } = judged;
+  return {
+    ...judged,
+    report: report && { ...report, worst_index: place(name, report.worst_index) },
+    excused: excused && { ...excused, index: place(name, excused.index) },
+  };
 }
 
-/** A verdict, and of how many elements it says nothing, for they have no finite bound. */
+/** A verdict, and of how many elements it says nothing: excused, or without a finite bound. */
 export interface CountedVerdict {
   readonly verdict: Verdict;
-  readonly unbounded: number;
+  readonly open: number;
 }
 
 /** Judge outputs against an expectation made before. */
@@ -248,7 +320,7 @@ export const judgeAgainst = (expected: Expectation, outputs: GivenOutputs): Verd
 export function judgeCounted(expected: Expectation, outputs: GivenOutputs): CountedVerdict {
   const gap = incomplete(expected.values, outputs);
   if (gap !== null) {
-    return { verdict: { verdict: 'broken', reason: gap, outputs: {} }, unbounded: 0 };
+    return { verdict: { verdict: 'broken', reason: gap, outputs: {} }, open: 0 };
   }
   const judged: [OutputName, Judged][] = [];
   for (const [key, values] of Object.entries(expected.values)) {
@@ -264,11 +336,11 @@ export function judgeCounted(expected: Expectation, outputs: GivenOutputs): Coun
   for (const [name, { report }] of judged) {
     if (report !== null) reports[name] = report;
   }
-  const unbounded = judged.reduce((sum, [, one]) => sum + one.unbounded, 0);
+  const open = judged.reduce((sum, [, one]) => sum + one.unbounded + (one.excused?.count ?? 0), 0);
   const sizes = judged.map(([name]) => elementCount(expected.values[name]?.shape ?? []));
   const elements = sizes.reduce((sum, size) => sum + size, 0);
-  const summary = summarise(judged, { elements, unbounded });
-  return { verdict: { ...summary, outputs: reports }, unbounded };
+  const summary = summarise(judged, { elements, open, profile: expected.profile });
+  return { verdict: { ...summary, outputs: reports }, open };
 }
 
 /** Products of Q K and P V beyond which the definition over balls takes minutes. */

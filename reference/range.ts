@@ -299,20 +299,19 @@ export function beyondElements(c: AttentionCase, model: ErrorModel, lseError: Te
 }
 
 /**
- * A bound with +Infinity where the element may overflow on the way or within the bound itself, and
- * where the answer is itself unknown (NaN) because its own number system overflowed.
+ * A bound with +Infinity where the element may overflow on the way, and where the answer is itself
+ * unknown (NaN) because its own number system overflowed.
  */
 export function widenBeyond(
   bound: Tensor,
   value: Tensor | undefined,
   beyond: Tensor<boolean> | undefined,
-  outputMax: number,
 ): Tensor {
   const widened = zeros(bound.shape);
   const [sizes, lost] = [toFlat(bound), beyond?.data];
   const values = value === undefined ? null : toFlat(value);
   sizes.forEach((size, n) => {
-    const open = Number.isNaN(values?.[n]) || lost?.[n] === true || !(size < outputMax);
+    const open = Number.isNaN(values?.[n]) || lost?.[n] === true;
     widened.data[n] = open ? Number.POSITIVE_INFINITY : size;
   });
   return widened;

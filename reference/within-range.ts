@@ -137,18 +137,18 @@ function backwardFits({ c, model, limits, max, kappa }: Question, p: number): bo
 /**
  * The check of a case under any model, with its inputs read once. True only where no element of the case
  * can be lost to overflow by an honest candidate of the model; false where that takes a closer look.
- * `lseError`: the largest error its LSE may have.
+ * `lseError`: the largest error its LSE may have. `gradients`: false asks about out and lse alone.
  */
 export function overflowCheck(
   c: AttentionCase,
   known: KnownSizes | null = null,
-): (model: ErrorModel, lseError: number) => boolean {
+): (model: ErrorModel, lseError: number, gradients?: boolean) => boolean {
   const kappa = Math.max(1, 1 / (1 - c.parameters.dropout_rate)) * SLACK;
   const max = largestOf(c, known);
-  return (model, lseError) => {
+  return (model, lseError, gradients = wantsGradients(c.parameters)) => {
     const about = { c, model, limits: limitsOf(model), max, kappa };
     if (!forwardFits(about)) return false;
-    return !wantsGradients(c.parameters) || backwardFits(about, largestWeight(about, lseError));
+    return !gradients || backwardFits(about, largestWeight(about, lseError));
   };
 }
 

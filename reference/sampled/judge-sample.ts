@@ -59,8 +59,8 @@ export function judgeSample(
     throw new RangeError(`a sample expected an element to judge; ${shareSentence(share)}`);
   }
   const expected = sampledExpectation(attentionCase, profile, sample, threads);
-  const { verdict, unbounded } = judgeCounted(expected, outputs);
+  const { verdict, open } = judgeCounted(expected, outputs);
   const { judged, of } = share.elements;
-  const bounded = { ...share, elements: { judged: judged - unbounded, of } };
+  const bounded = { ...share, elements: { judged: judged - open, of } };
   return { ...verdict, reason: `${verdict.reason} (${shareSentence(bounded)})`, sample: bounded };
 }

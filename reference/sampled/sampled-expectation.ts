@@ -89,33 +89,23 @@ function rowModelErrors(
   return { errors, lseError };
 }
 
-const largestFinite = (x: Float64Array): number =>
-  x.reduce((most, one) => (one < Number.POSITIVE_INFINITY ? Math.max(most, one) : most), 0);
-
 interface Passes {
   readonly rows: Pass;
   readonly keys: (Pass & { readonly positions: readonly number[] }) | null;
   readonly largest: LargestInputs;
   /** Lemma Range's quick answer; it reads every input, so it is asked for once. */
-  readonly fits: (model: ErrorModel, lseError: number) => boolean;
+  readonly fits: ReturnType<typeof overflowCheck>;
 }
 
-/**
- * The bounds of every sampled output under one model, those of the chosen keys found before. Lemma Range for
- * the case as a whole.
- */
+/** The bounds of every sampled output under one model, those of the chosen keys found before. */
 function boundsUnder(
   c: AttentionCase,
   model: ErrorModel,
-  { rows, keys, fits: withinRange }: Passes,
+  { rows, keys }: Passes,
   ofKeys: ReadonlyMap<OutputName, Float64Array> | undefined,
-  values: Outputs,
+  { values, excused }: Pick<Expectation, 'values' | 'excused'>,
 ): Bounds {
   const { errors, lseError } = rowModelErrors(c, model, rows);
-  const all = keys === null ? [] : keys.facts.flatMap((row) => row ?? []);
-  const others = all.map((row) => rowErrors(c.parameters, model, row).lseError);
-  const lse = Math.max(largestFinite(lseError), largestFinite(Float64Array.from(others)));
-  const fits = withinRange(model, lse);
   return {
     of: (name, stored) => {
       const output = (KEY_OUTPUTS.includes(name) ? keys : rows)?.outputs[name];
@@ -128,10 +118,30 @@ function boundsUnder(
           : error === undefined
             ? undefined
             : widened(error, balls);
-      if (bound === undefined) return undefined;
-      const beyond = fits ? undefined : filled(bound.shape, true);
-      return widenBeyond(bound, values[name], beyond, model.outputMax);
+      return bound === undefined ? bound : widenBeyond(bound, values[name], excused(name));
     },
+  };
+}
+
+/** Lemma Range for the case as a whole: all of an output is excused, or nothing. */
+function excusedBy(
+  c: AttentionCase,
+  model: ErrorModel,
+  { rows, keys, fits }: Passes,
+  values: Outputs,
+): Expectation['excused'] {
+  const lseErrors = [rows, keys].flatMap((pass) =>
+    (pass?.facts ?? []).flatMap((row) =>
+      row === null ? [] : rowErrors(c.parameters, model, row).lseError,
+    ),
+  );
+  const lseError = lseErrors.reduce((most, one) => Math.max(most, one), 0);
+  const forward = fits(model, lseError, false);
+  const all = fits(model, lseError);
+  return (name) => {
+    const shape = values[name]?.shape;
+    const held = name === 'out' || name === 'lse' ? forward : all;
+    return held || shape === undefined ? undefined : filled(shape, true);
   };
 }
 
@@ -140,14 +150,14 @@ function boundsOf(
   c: AttentionCase,
   models: readonly ErrorModel[],
   passes: Passes,
-  values: Outputs,
+  answer: Pick<Expectation, 'values' | 'excused'>,
 ): Bounds[] {
   const { keys, largest } = passes;
   const ofKeys =
     keys === null || models.length === 0
       ? []
       : keyBounds(c, keys.outputs, { keys: keys.positions, largest }, keys.facts, models);
-  return models.map((model, n) => boundsUnder(c, model, passes, ofKeys[n], values));
+  return models.map((model, n) => boundsUnder(c, model, passes, ofKeys[n], answer));
 }
 
 /** Nothing but the radius: what an exact answer may seem to be off by. */
@@ -202,17 +212,18 @@ export function sampledExpectation(
   const exact = judging === 'exact';
   const models = exact ? [] : [model(null)];
   if (judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));
+  const excused = excusedBy(attentionCase, model(null), passes, values);
   const [worstCase = radii(values, passes), probabilistic = null] = boundsOf(
     attentionCase,
     models,
     passes,
-    values,
+    { values, excused },
   );
   return {
     attentionCase: { ...attentionCase, judging: exact ? 'structured' : judging },
     profile,
     values,
-    ...{ worstCase, probabilistic },
+    ...{ worstCase, probabilistic, excused },
     place: (name, index) => {
       const { shape, whole, wholeFlat } = sampledOutput(attentionCase, sample, name);
       return indexOf(whole, wholeFlat(placeOf(shape, index)));
