@@ -65,5 +65,8 @@ describe('text from outside', () => {
     expect(printable('x'.repeat(30), 10)).toBe(`${'x'.repeat(10)}…`);
     expect(printable(`${'x'.repeat(9)}😀`, 10)).toBe(`${'x'.repeat(9)}…`);
     expect(printable('plain')).toBe('plain');
+    expect(printable('my \u202eevil\u2066 \u200fname')).toBe(
+      'my \\u{202e}evil\\u{2066} \\u{200f}name',
+    );
   });
 });

@@ -101,6 +101,13 @@ describe('a wrong command line is refused with a sentence, exit 2', () => {
     const texts: [text: string, reason: RegExp][] = [
       ['{', /"case.json" expected JSON/],
       ['[]', /expected/],
+      ['['.repeat(1e5), /"case.json" expected JSON/],
+      [`${'['.repeat(1e5)}${']'.repeat(1e5)}`, /"case.json" expected JSON at most 64 deep/],
+      [
+        '{"schema":1,"id":"a","schema":1}',
+        /"case.json" expected each name once, got "schema" twice/,
+      ],
+      ['{"schema":1,"scale":1e999}', /"scale" expected a finite number, got 1e999/],
       [readFileSync(path.join(folder, 'case.json'), 'utf8'), /safetensors header expected/],
     ];
     for (const [text, reason] of texts) {

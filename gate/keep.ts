@@ -13,11 +13,17 @@ import { shellQuoted } from './text.ts';
 const OUTPUT_FILE = /^outputs(\.rank\d{1,4})?\.safetensors$/;
 const KEPT_BYTES_MAX = 1 << 28;
 
+/** The files that a candidate left and that are fit to be kept; none of a folder that is gone. */
 function outputFiles(folder: string): string[] {
-  return readdirSync(folder).filter((name) => {
-    const found = lstatSync(path.join(folder, name));
-    return OUTPUT_FILE.test(name) && found.isFile() && found.size <= KEPT_BYTES_MAX;
-  });
+  const isFit = (name: string): boolean => {
+    const found = lstatSync(path.join(folder, name), { throwIfNoEntry: false });
+    return found?.isFile() === true && found.size <= KEPT_BYTES_MAX;
+  };
+  try {
+    return readdirSync(folder).filter((name) => OUTPUT_FILE.test(name) && isFit(name));
+  } catch {
+    return [];
+  }
 }
 
 /** Keep `question`, asked in `folder` (null: only the question), under `outDir`; where it is kept. */

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { DTYPES } from '../reference/case.ts';
 import { FEATURE_WORDS } from '../reference/features.ts';
 import { PROFILE_NAMES } from '../reference/profile.ts';
+import { parseStrictly } from '../reference/strict-json.ts';
 import { printable } from './text.ts';
 
 export const MAX_LINE_BYTES = 1 << 20;
@@ -117,15 +118,34 @@ function objectIn(line: Line): Record<string, unknown> | null {
   }
 }
 
+/** JSON of a value for a message; what is nested too deep for that is only said to be so. */
+function shown(value: unknown): string {
+  try {
+    return printable(JSON.stringify(value), 80);
+  } catch {
+    return 'something nested too deep';
+  }
+}
+
+/** Why a message, though it is JSON, cannot be taken at its word; null where it can. */
+function unsound(line: Line): string | null {
+  try {
+    parseStrictly(line.text, 'the line');
+    return null;
+  } catch (error) {
+    return printable(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** `"profile" expected one of …, got "fp32"`, for the first thing wrong with `value`. */
 function complaint(value: Record<string, unknown>, error: z.ZodError): string {
   const issue = error.issues[0];
   const path = issue?.path ?? [];
   const at = path.reduce<unknown>(
-    (node, key) => (node as Record<PropertyKey, unknown>)[key],
+    (node, key) => (node as Record<PropertyKey, unknown> | null | undefined)?.[key],
     value,
   );
-  const got = at === undefined ? 'nothing' : printable(JSON.stringify(at), 80);
+  const got = at === undefined ? 'nothing' : shown(at);
   return `"${path.join('.')}" ${issue?.message ?? 'is wrong'}, got ${got}`;
 }
 
@@ -153,9 +173,11 @@ function answerIn(value: Record<string, unknown>): Message {
 /** What a line from a candidate means. */
 export function messageIn(line: Line): Message {
   const value = objectIn(line);
-  if (value !== null && Object.hasOwn(value, 'xattn')) return helloIn(value);
-  if (value !== null && Object.hasOwn(value, 'case') && Object.hasOwn(value, 'status')) {
-    return answerIn(value);
+  const isHello = value !== null && Object.hasOwn(value, 'xattn');
+  if (isHello || (value !== null && ['case', 'status'].every((key) => Object.hasOwn(value, key)))) {
+    const reason = unsound(line);
+    if (reason === null) return isHello ? helloIn(value) : answerIn(value);
+    return { kind: 'invalid', reason: `its ${isHello ? 'first line' : 'answer'}: ${reason}` };
   }
   const mark = line.truncated ? ' (a line of more than 1 MiB, the rest discarded)' : '';
   return { kind: 'log', text: printable(line.text, 300) + mark };

@@ -34,6 +34,16 @@ function emptied(folder: string): boolean {
   }
 }
 
+/** Does the folder lie at its new path now? A candidate may have removed it, with all around it. */
+function renamed(folder: string, to: string): boolean {
+  try {
+    renameSync(folder, to);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Folders under `root`, which is removed by whoever made it. */
 export function questionFolders(root: string): QuestionFolders {
   let count = 0;
@@ -41,8 +51,7 @@ export function questionFolders(root: string): QuestionFolders {
   return {
     next: () => {
       const folder = path.join(root, String(count++));
-      if (spare === null) mkdirSync(folder);
-      else renameSync(spare, folder);
+      if (spare === null || !renamed(spare, folder)) mkdirSync(folder, { recursive: true });
       spare = null;
       return folder;
     },

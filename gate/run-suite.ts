@@ -33,6 +33,8 @@ export interface CaseResult {
   verdict: Verdict;
   /** Where the failing case is kept. */
   kept: string | null;
+  /** Why it could not be kept: a failure of the disk is none of the verdict. */
+  notKept?: string;
   /** The end of the candidate's log, for a case that is broken. */
   log: string[];
   seconds: number;
@@ -154,6 +156,20 @@ export async function answerOrSkip(
   return { asked: true, verdict: without('broken', read.reason) };
 }
 
+/** The failing case kept, or why it is not. */
+function keptIn(
+  question: AttentionCase,
+  folder: string,
+  outDir: string | null,
+): Pick<CaseResult, 'kept' | 'notKept'> {
+  if (outDir === null) return { kept: null };
+  try {
+    return { kept: keepCase(question, folder, outDir) };
+  } catch (error) {
+    return { kept: null, notKept: error instanceof Error ? error.message : String(error) };
+  }
+}
+
 async function runCase(
   candidate: Candidate,
   suiteCase: SuiteCase,
@@ -166,18 +182,24 @@ async function runCase(
   const folder = folders.next();
   const { asked, verdict } = await askOrSkip(candidate, question, folder, options);
   const outDir = asked && FAILED.has(verdict.verdict) ? options.outDir : null;
-  const kept = outDir === null ? null : keepCase(question, folder, outDir);
+  const keeping = keptIn(question, folder, outDir);
   const log = verdict.verdict === 'broken' ? candidate.log() : [];
   const seconds = (performance.now() - begin) / 1000;
   folders.done(folder, verdict.verdict !== 'broken');
-  return { id: suiteCase.id, shows: suiteCase.shows, asked, verdict, kept, log, seconds };
+  return { id: suiteCase.id, shows: suiteCase.shows, asked, verdict, ...keeping, log, seconds };
 }
 
 /** A new folder for questions, removed with all in it when `use` is done. */
 export async function withTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), 'xattn-')));
-  const remove = (): void =>
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  const remove = (): void => {
+    try {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+    } catch (error) {
+      // A candidate that still writes there must not cost the verdicts.
+      process.stderr.write(`xattn: ${folder} was left behind: ${(error as Error).message}\n`);
+    }
+  };
   process.once('exit', remove);
   try {
     return await use(folder);

@@ -1,19 +1,23 @@
 /**
  * Text from outside (a candidate's log, its reasons, its name) made fit to print.
  *
- * Control characters and terminal escape sequences never reach a terminal or a report, and no
- * text is longer than its limit.
+ * Control characters and terminal escape sequences never reach a terminal or a report, characters
+ * that are not seen themselves (such as U+202E, which turns the writing around) are written as
+ * `\\u{202e}`, and no text is longer than its limit.
  * @module
  */
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
 const ESCAPES = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/g;
+/** What is not seen but changes what is: directions of writing, joiners of nothing, tags. */
+const UNSEEN = /(?![\u200c\u200d])\p{Cf}/gu;
 const CONTROL = /[\p{Cc}\p{Cs}\u2028\u2029\ufeff\ufffe\uffff]+/gu;
 
 /** `text` on one line without control characters, cut to `limit` characters. */
 export function printable(text: string, limit = 500): string {
   const head = text.slice(0, limit * 4);
-  const clean = head.replace(ESCAPES, '').replace(CONTROL, ' ').trim();
+  const plain = head.replace(ESCAPES, '').replace(CONTROL, ' ').trim();
+  const clean = plain.replace(UNSEEN, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`);
   if (clean.length <= limit && head.length === text.length) return clean;
   return `${clean.slice(0, limit).replace(/[\ud800-\udbff]$/, '')}…`;
 }

@@ -19,6 +19,7 @@ import {
 import { openTensors, readRegular } from './regular-file.ts';
 import { type SafetensorsFile, writeSafetensors } from './safetensors.ts';
 import type { StoredDtype } from './stored-dtype.ts';
+import { parseStrictly } from './strict-json.ts';
 import type { Tensor } from './tensor.ts';
 import { validateCase } from './validate.ts';
 
@@ -75,8 +76,9 @@ function parametersOf(folder: string): unknown {
   }
   const bytes = readRegular(folder, 'case.json', JSON_LIMIT) ?? missing(folder, 'case.json');
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    return parseStrictly(new TextDecoder().decode(bytes), '"case.json"');
   } catch (error) {
+    if (error instanceof RangeError) throw error;
     throw new RangeError(
       `"case.json" expected JSON: ${error instanceof Error ? error.message : ''}`,
     );

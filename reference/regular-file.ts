@@ -3,7 +3,7 @@
  * followed, and sizes are known before anything is read.
  * @module
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors, type SafetensorsFile } from './safetensors.ts';
 import { openSafetensors } from './stored-file.ts';
@@ -47,12 +47,24 @@ export function openRegular(folder: string, name: string, limit: number): OpenFi
   }
 }
 
+/** As many bytes as the file had when it was opened, or fewer; it may grow or shrink meanwhile. */
+function bytesOf({ descriptor, size }: OpenFile): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let done = 0;
+  while (done < size) {
+    const got = readSync(descriptor, bytes, done, size - done, done);
+    if (got === 0) break;
+    done += got;
+  }
+  return bytes.subarray(0, done);
+}
+
 /** The bytes of a regular file of at most `limit` bytes; null where there is none. */
 export function readRegular(folder: string, name: string, limit: number): Uint8Array | null {
   const file = openRegular(folder, name, limit);
   if (file === null) return null;
   try {
-    return readFileSync(file.descriptor);
+    return bytesOf(file);
   } finally {
     closeSync(file.descriptor);
   }
@@ -79,7 +91,7 @@ export function openTensors(
   const close = (): void => closeSync(descriptor);
   try {
     if (size > whole) return { file: openSafetensors(descriptor, size), close };
-    const file = readSafetensors(readFileSync(descriptor));
+    const file = readSafetensors(bytesOf(opened));
     close();
     return { file, close: () => undefined };
   } catch (error) {

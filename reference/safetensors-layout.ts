@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { CODECS, STORED_DTYPES, type StoredDtype } from './stored-dtype.ts';
+import { parseStrictly } from './strict-json.ts';
 import { elementCount } from './tensor.ts';
 
 const HEADER_LIMIT = 16 * 2 ** 20;
@@ -55,32 +56,17 @@ function headerText(header: Uint8Array): string {
   }
 }
 
-/** Two entries of one name would be silently merged by JSON.parse, so the text's own are counted. */
-function refuseDuplicates(text: string, names: readonly string[]): void {
-  let depth = 0;
-  let keys = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
-    if (token === '{' || token === '[') depth++;
-    else if (token === '}' || token === ']') depth--;
-    else if (token === ':' && depth === 1) keys++;
-  }
-  if (keys !== names.length) {
-    throw new RangeError('safetensors header expected each name once, got a name twice');
-  }
-}
-
 function parseHeader(text: string): { metadata: Record<string, string>; entries: Entry[] } {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
-  } catch {
+    parsed = parseStrictly(text, 'safetensors header');
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
     throw new RangeError('safetensors header expected JSON, got other text');
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw new RangeError('safetensors header expected a JSON object');
   }
-  const names = Object.keys(parsed);
-  refuseDuplicates(text, names);
   const entries: Entry[] = [];
   let metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(parsed)) {

@@ -76,15 +76,28 @@ function eventQueue() {
   };
 }
 
-function readLines(stream: Readable | null, onLine: (line: Line) => void): void {
+function readLines(stream: Readable | null | undefined, onLine: (line: Line) => void): void {
   const splitter = lineSplitter();
   stream?.on('data', (chunk: Uint8Array) => splitter.push(chunk).forEach(onLine));
   stream?.on('end', () => splitter.end().forEach(onLine));
   stream?.on('error', () => {});
 }
 
+/** The last lines of each chunk only: a program that floods its log is not slowed down by it. */
+function readEnd(stream: Readable | null | undefined, onLine: (line: Line) => void): void {
+  let splitter = lineSplitter();
+  stream?.on('data', (chunk: Uint8Array) => {
+    let start = chunk.length;
+    for (let n = 0; n <= LOG_LINES && start > 0; n++) start = chunk.lastIndexOf(10, start - 1);
+    if (start > 0) splitter = lineSplitter();
+    splitter.push(chunk.subarray(Math.max(0, start))).forEach(onLine);
+  });
+  stream?.on('end', () => splitter.end().forEach(onLine));
+  stream?.on('error', () => {});
+}
+
 function killGroup(child: ChildProcess): void {
-  for (const stream of child.stdio) stream?.destroy();
+  for (const stream of child.stdio ?? []) stream?.destroy();
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, 'SIGKILL');
@@ -93,9 +106,24 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
+/** A child that never was. */
+function unborn(how: string): Child {
+  const exit = { kind: 'exit', how } as const;
+  const nothing = (): void => {};
+  return { next: async () => exit, write: nothing, kill: nothing, finish: async () => {} };
+}
+
 /** Start `command` with the shell; `log` receives the last lines of what it says. */
 export function startChild(command: string, log: string[]): Child {
-  const child = spawn(command, { shell: true, detached: true, stdio: 'pipe' });
+  try {
+    return living(spawn(command, { shell: true, detached: true, stdio: 'pipe' }), log);
+  } catch (error) {
+    // Too long a command, or one with a NUL in it.
+    return unborn(`could not be started: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function living(child: ChildProcess, log: string[]): Child {
   const events = eventQueue();
   const note = (text: string): void => {
     if (text !== '') log.push(text);
@@ -106,8 +134,8 @@ export function startChild(command: string, log: string[]): Child {
     if (message.kind === 'log') note(message.text);
     else events.push(message);
   });
-  readLines(child.stderr, (line) => note(printable(line.text, 300)));
-  child.stdin.on('error', () => {});
+  readEnd(child.stderr, (line) => note(printable(line.text, 300)));
+  child.stdin?.on('error', () => {});
   const ended = new Promise<void>((resolve) => {
     const end = (how: string): void => {
       events.finish(how);
@@ -119,13 +147,17 @@ export function startChild(command: string, log: string[]): Child {
       child.once('close', () => end(how));
       setTimeout(() => end(how), DRAIN_MS);
     });
+    // Nothing more can come of one that lives on behind a closed output.
+    child.stdout?.once('end', () => {
+      setTimeout(() => events.finish('closed its standard output'), DRAIN_MS);
+    });
   });
   return {
     next: events.next,
-    write: (text) => void child.stdin.write(text),
+    write: (text) => void child.stdin?.write(text),
     kill: () => killGroup(child),
     async finish(graceMs) {
-      child.stdin.end();
+      child.stdin?.end();
       const timer = setTimeout(() => killGroup(child), graceMs);
       await ended;
       clearTimeout(timer);

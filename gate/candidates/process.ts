@@ -19,6 +19,8 @@ export interface ProcessOptions {
   /** Run by the shell, in the current directory. */
   command: string;
   timeoutMs: number;
+  /** How long until it says hello; default: as long as an answer may take. */
+  startTimeoutMs?: number;
 }
 
 const broken = (reason: string): Answer => ({ status: 'broken', reason });
@@ -68,9 +70,9 @@ function keeps(event: ChildEvent, folder: string): boolean {
   return event.kind === 'answer' && event.answer.case === folder;
 }
 
-export function processCandidate({ command, timeoutMs }: ProcessOptions): Candidate {
+export function processCandidate(options: ProcessOptions): Candidate {
+  const { command, timeoutMs, startTimeoutMs = timeoutMs } = options;
   const log: string[] = [];
-  const seconds = timeoutMs / 1000;
   let child: Child | null = null;
   let failedStarts = 0;
   let lastFailure = '';
@@ -82,14 +84,14 @@ export function processCandidate({ command, timeoutMs }: ProcessOptions): Candid
   const start = async (): Promise<Started> => {
     log.length = 0;
     child = startChild(command, log);
-    const event = await child.next(timeoutMs);
+    const event = await child.next(startTimeoutMs);
     if (event.kind === 'hello') {
       failedStarts = 0;
       return { ok: true, hello: event.hello };
     }
     drop();
     failedStarts++;
-    lastFailure = notHello(event, seconds);
+    lastFailure = notHello(event, startTimeoutMs / 1000);
     return { ok: false, reason: lastFailure };
   };
   /** Why there is no running child; null when there is one. */

@@ -4,11 +4,11 @@
  * @module
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
+import { readdirSync } from 'node:fs';
 import type { AttentionCase } from '../../reference/case.ts';
 import type { GivenOutputs } from '../../reference/judge.ts';
 import type { ProfileName } from '../../reference/profile.ts';
+import { readRegular } from '../../reference/regular-file.ts';
 import { readSafetensors } from '../../reference/safetensors.ts';
 import { toFlat } from '../../reference/tensor.ts';
 import type { Candidate, Started } from '../candidate.ts';
@@ -43,6 +43,7 @@ export interface Interviewer {
   readonly profile: ProfileName;
 }
 
+const OUTPUT_BYTES_MAX = 2 ** 30;
 const PATIENCE = 20;
 const PATIENCE_MS_MIN = 2000;
 
@@ -50,7 +51,7 @@ const PATIENCE_MS_MIN = 2000;
  * The numbers of an output file as bytes. No engine keeps the sign or the payload of a NaN, so those
  * tell nothing of the candidate. A file that is none is told by its own bytes.
  */
-function numbersOf(bytes: Buffer): (string | Uint8Array)[] {
+function numbersOf(bytes: Uint8Array): (string | Uint8Array)[] {
   try {
     const tensors = [...readSafetensors(bytes).tensors].sort(([a], [b]) => (a < b ? -1 : 1));
     return tensors.flatMap(([name, { dtype, tensor }]) => {
@@ -67,7 +68,8 @@ function bitsIn(folder: string): string {
   for (const name of readdirSync(folder).sort()) {
     if (!/^outputs(\.rank\d+)?\.safetensors$/.test(name)) continue;
     hash.update(name);
-    for (const part of numbersOf(readFileSync(path.join(folder, name)))) hash.update(part);
+    const bytes = readRegular(folder, name, OUTPUT_BYTES_MAX);
+    for (const part of bytes === null ? [] : numbersOf(bytes)) hash.update(part);
   }
   return hash.digest('hex');
 }

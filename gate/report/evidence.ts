@@ -27,6 +27,7 @@ export function evidence(reported: ReportedCase): string[] {
   const lines = findings(reported.verdict);
   if (reported.shows !== null) lines.push(`this case shows: ${reported.shows}`);
   lines.push(...reported.log.map((line) => `candidate: ${line}`));
+  if (reported.notKept !== undefined) lines.push(`could not be kept: ${reported.notKept}`);
   if (reported.replay !== null) lines.push(reported.replay);
   return lines;
 }

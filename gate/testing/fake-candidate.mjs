@@ -2,7 +2,20 @@
  * A candidate for the tests: answers by the built reference, and misbehaves as its first argument
  * says on the cases whose folder's id contains its second.
  */
-import { appendFileSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readCase, writeOutputs } from '../../dist/reference/case-folder.js';
@@ -38,6 +51,10 @@ const firstElement = (value) =>
     out.set(...out.shape.map(() => 0), value);
     return out;
   });
+
+async function flood(stream, chunk, times) {
+  for (let n = 0; n < times; n++) await new Promise((done) => stream.write(chunk, done));
+}
 
 const ok = (folder) => say({ case: folder, status: 'ok' });
 
@@ -143,6 +160,108 @@ const FAULTS = {
     writeFileSync(`${folder}/case.json`, '{}');
     writeFileSync(`${folder}/inputs.safetensors`, '');
     ok(folder);
+  },
+  deletes: (folder) => {
+    rmSync(folder, { recursive: true });
+    ok(folder);
+  },
+  'deletes-all': (folder) => {
+    write(folder);
+    rmSync(dirname(folder), { recursive: true });
+    ok(folder);
+  },
+  empties: (folder) => {
+    for (const name of readdirSync(folder)) unlinkSync(`${folder}/${name}`);
+    ok(folder);
+  },
+  'file-for-folder': (folder) => {
+    rmSync(folder, { recursive: true });
+    writeFileSync(folder, 'no folder');
+    ok(folder);
+  },
+  'deep-answer': (folder) => {
+    write(folder);
+    const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`;
+    for (const key of ['reason', 'more']) {
+      const line = JSON.stringify({ case: folder, status: 'ok', [key]: 0 });
+      process.stdout.write(`${line.replace(`"${key}":0`, `"${key}":${deep}`)}\n`);
+    }
+  },
+  'two-statuses': (folder) => {
+    write(folder);
+    const line = JSON.stringify({ case: folder, status: 'error' });
+    process.stdout.write(`${line.replace('}', ',"status":"ok"}')}\n`);
+  },
+  'deep-header': (folder) => {
+    const header = Buffer.from(`${'{"out":'.repeat(1e5)}1${'}'.repeat(1e5)}`);
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    writeFileSync(`${folder}/outputs.safetensors`, Buffer.concat([length, header]));
+    ok(folder);
+  },
+  fifo: (folder) => {
+    execFileSync('mkfifo', [`${folder}/outputs.safetensors`]);
+    ok(folder);
+  },
+  sparse: (folder) => {
+    truncateSync(write(folder), 10 * 2 ** 30);
+    ok(folder);
+  },
+  'folder-for-outputs': (folder) => {
+    mkdirSync(`${folder}/outputs.safetensors/deep/er`, { recursive: true });
+    ok(folder);
+  },
+  early: async (folder) => {
+    ok(folder);
+    await sleep(300);
+    try {
+      write(folder);
+    } catch {
+      // The folder is gone by then.
+    }
+  },
+  'in-one-line': (folder) => {
+    write(folder);
+    const answer = JSON.stringify({ case: folder, status: 'ok' });
+    process.stdout.write(`${answer}${answer}\n`);
+  },
+  'utf-16': (folder) => {
+    write(folder);
+    const answer = JSON.stringify({ case: folder, status: 'ok' });
+    process.stdout.write(Buffer.from(`\ufeff${answer}\n`, 'utf16le'));
+  },
+  'with-nul': (folder) => {
+    write(folder);
+    process.stdout.write(`${JSON.stringify({ case: folder, status: 'ok' })}\0\n`);
+  },
+  'carriage-return': (folder) => {
+    write(folder);
+    process.stdout.write(`${JSON.stringify({ case: folder, status: 'ok' })}\r\n`);
+  },
+  'closes-output': (folder) => {
+    write(folder);
+    closeSync(1);
+    setInterval(() => {}, 1000);
+  },
+  'closes-input': (folder) => {
+    write(folder);
+    closeSync(0);
+    ok(folder);
+    setInterval(() => {}, 1000);
+  },
+  'flood-output': async (folder) => {
+    await flood(process.stdout, Buffer.alloc(1 << 20, 'x'), 64);
+    process.stdout.write('\n');
+    FAULTS.none(folder);
+  },
+  'flood-errors': async (folder) => {
+    await flood(process.stderr, Buffer.alloc(1 << 20, 'x\n'), 256);
+    FAULTS.none(folder);
+  },
+  'leaves-daemon': (folder) => {
+    write(folder);
+    spawn('sleep', ['20'], { detached: true, stdio: 'inherit' }).unref();
+    process.exit(6);
   },
   'no-restart': () => process.exit(1),
   flaky: (folder) => {
