@@ -51,7 +51,8 @@ function schedulesOf({ parameters }: AttentionCase): Schedule[] {
   return [forward, lvXattnSchedule(parameters.partition, 'backward', options)];
 }
 
-function runSimulated(
+/** Runs passes one straight after another on ranks that are new, interleaved by the seed. */
+export function runSimulated(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
   device: ReturnType<typeof resolveDevice>,

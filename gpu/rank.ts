@@ -169,16 +169,12 @@ interface Memory {
   readonly result: [Real[], Real[]];
   delta: Real[];
   readonly pairs: Map<number, Pairs & BlockShape>;
-  readonly done: { -readonly [name in keyof RankResult]: RankResult[name] };
+  done: { -readonly [name in keyof RankResult]: RankResult[name] };
 }
 
-/** Makes a rank out of its shard. The same rank runs the forward and then the backward schedule. */
+/** Makes a rank out of its shard. It may run passes for ever, each backward after a forward one. */
 export function makeRank(shard: Shard, device: Device): Rank {
-  const { parameters: p, rank, inputs } = shard;
   const { make } = device;
-  const keys = p.partition.kv[rank] ?? 0;
-  const allKeys = p.batch * p.kv_heads * keys;
-  const biasCount = (inputs.bias?.shape ?? []).reduce((product, extent) => product * extent, 1);
   const memory: Memory = {
     direction: 'forward',
     k: shard.k,
@@ -187,24 +183,11 @@ export function makeRank(shard: Shard, device: Device): Rank {
     result: [[], []],
     delta: [],
     pairs: new Map(),
-    done: {
-      out: make(0),
-      lse: make(0),
-      dQ: make(0),
-      dK: make(allKeys * p.head_dim),
-      dV: make(allKeys * p.head_dim_v),
-      dY: make(0),
-      dWK: make(0),
-      dWV: make(0),
-      dBias: new Float64Array(inputs.bias === undefined ? 0 : biasCount),
-      dSink: new Float64Array(inputs.sink === undefined ? 0 : p.heads),
-    },
+    done: { out: make(0), lse: make(0), ...noGradients(make) },
   };
   const context: Context = { shard, device, memory };
   return {
-    begin: (direction) => {
-      memory.direction = direction;
-    },
+    begin: (direction) => begin(context, direction),
     execute: (operation) => execute(context, operation),
     outgoing: (lane, slot, block) => ({ block, payload: pack(make, memory[lane][slot]) }),
     accept: (lane, slot, block, message) => accept(context, lane, slot, block, message),
@@ -216,6 +199,34 @@ interface Context {
   readonly shard: Shard;
   readonly device: Device;
   readonly memory: Memory;
+}
+
+/** No gradients at all: none of them exists before its pass has begun. */
+function noGradients(make: Device['make']): Omit<RankResult, 'out' | 'lse'> {
+  const [dBias, dSink] = [new Float64Array(0), new Float64Array(0)];
+  const [dQ, dK, dV, dY, dWK, dWV] = [make(0), make(0), make(0), make(0), make(0), make(0)];
+  return { dQ, dK, dV, dY, dWK, dWV, dBias, dSink };
+}
+
+/**
+ * Starts a pass: whatever adds up starts from zero, and nothing that an earlier pass has left is
+ * there to be read, but for the finished O and LSE, which a backward pass is about.
+ */
+function begin({ shard, device, memory }: Context, direction: Direction): void {
+  const { parameters: p, rank, inputs } = shard;
+  const { make } = device;
+  memory.direction = direction;
+  [memory.k, memory.v, memory.delta] = [shard.k, shard.v, []];
+  memory.query.fill([]);
+  memory.result.fill([]);
+  const { out, lse } = direction === 'forward' ? { out: make(0), lse: make(0) } : memory.done;
+  memory.done = { out, lse, ...noGradients(make) };
+  if (direction === 'forward') return;
+  const keys = p.batch * p.kv_heads * (p.partition.kv[rank] ?? 0);
+  const biasCount = inputs.bias?.shape.reduce((product, extent) => product * extent, 1);
+  memory.done.dK = make(keys * p.head_dim);
+  memory.done.dV = make(keys * p.head_dim_v);
+  memory.done.dBias = new Float64Array(biasCount ?? 0);
 }
 
 function accept(
@@ -269,23 +280,25 @@ function loadQuery({ shard, device, memory }: Context, slot: Slot): void {
   if (memory.direction === 'backward') {
     const { out, lse } = memory.done;
     const delta = device.delta(shard.dOut, out, shard.dLse, shard.parameters.head_dim_v);
-    addSinkGradient(shard, memory, lse, delta);
+    memory.done.dSink = sinkGradient(shard, lse, delta);
     parts.push(shard.dOut, lse, delta);
   }
   memory.query[slot] = parts;
 }
 
 /** dSink = Σ P_sink (dLSE − D) over this rank's rows. spec (18) */
-function addSinkGradient(shard: Shard, memory: Memory, lse: Real, delta: Real): void {
+function sinkGradient(shard: Shard, lse: Real, delta: Real): Float64Array {
   const { sink } = shard.inputs;
-  if (sink === undefined) return;
   const { batch, heads, partition } = shard.parameters;
+  const dSink = new Float64Array(sink === undefined ? 0 : heads);
+  if (sink === undefined) return dSink;
   const rows = partition.q[shard.rank] ?? 0;
   for (let row = 0; row < batch * heads * rows; row++) {
     const h = Math.floor(row / rows) % heads;
     const p = Math.exp(sink.get(h) - (lse[row] ?? 0));
-    memory.done.dSink[h] = (memory.done.dSink[h] ?? 0) + p * (delta[row] ?? 0);
+    dSink[h] = (dSink[h] ?? 0) + p * (delta[row] ?? 0);
   }
+  return dSink;
 }
 
 /** The empty partial: O = 0, LSE = −∞, or the sink alone: LSE = sink. Backward a zero gradient. */

@@ -15,6 +15,8 @@
  *   pairOnce      every (query block, KV block) pair is computed once
  *   mergedOnce    every partial result is merged once, into its own block
  *   deltaUsed     a computed partial result is merged before the next one is computed
+ *   summedOnce    every query block is added once to dK, dV and dBias, and a rank's rows to dSink: what
+ *                 adds up starts from zero with its pass, and loading queries again adds nothing
  *   complete      a finished block has met every KV block; every rank has met every query block
  *   home          a block starts and finishes at its own rank, and finishes once in every pass, so
  *                 that a backward pass starts from a forward pass that is done
@@ -28,6 +30,8 @@
  * -DDYING: one rank may stop for good, anywhere. A message that is not the one waited for then makes
  * its receiver refuse and stop, as the implementation does. Ranks may wait for ever; what is
  * finished must still satisfy every check above.
+ * -DKEEPING: a pass does not start its sums from zero, and -DADDING: loading queries adds to dSink
+ * instead of setting it (controls: summedOnce must then be violated where that does harm).
  * -DTRUSTING: a receiver does not look at the block's number (a control: losses must then be found).
  * -DORDERED: the ranks take their steps in the order that a log gives.
  */
@@ -59,8 +63,8 @@
 #define PEER ((code >> 6) & 7)
 #define BLOCK ((code >> 9) & 7)
 
-mtype = { slotFree, rightBlock, expected, oneSender, pairOnce, mergedOnce, deltaUsed, complete, home,
-          keysThere, projected, wiresEmpty };
+mtype = { slotFree, rightBlock, expected, oneSender, pairOnce, mergedOnce, deltaUsed, summedOnce,
+          complete, home, keysThere, projected, wiresEmpty };
 
 /* block, KV blocks merged so far (a set of bits), pass, sender, the sender's slot */
 chan wire[RANKS * 2] = [1] of { byte, byte, byte, byte, byte };
@@ -97,6 +101,17 @@ bool died = false;
 #define UNEXPECTED CHECK(false, expected)
 #endif
 
+#ifdef KEEPING
+#define RESET skip
+#else
+#define RESET summed = 0; sinks = 0
+#endif
+#ifdef ADDING
+#define SINK sinks++
+#else
+#define SINK sinks = 1
+#endif
+
 #ifdef COPYING
 #define FREE(l, s) true
 #define READING(rank, l, s, change) skip
@@ -128,7 +143,8 @@ byte lost = 0;
   if \
   :: WHAT == END -> \
     CHECK(computed == ALL, complete); CHECK(finished == pass + 1, home); \
-    CHECK(deltaBlock == NONE, deltaUsed); CHECK(projects == done, projected); pc++; FETCH \
+    CHECK(deltaBlock == NONE, deltaUsed); CHECK(projects == done, projected); \
+    CHECK(summed == (backward -> ALL : 0) && sinks == backward, summedOnce); pc++; FETCH \
   :: else \
   fi; \
   START
@@ -137,8 +153,8 @@ byte lost = 0;
 #define START \
   if \
   :: WHAT == BEGIN -> \
-    pass = BLOCK; recomputes = LANE; projects = (LANE && SLOT); done = false; \
-    keysReady = !LANE; computed = 0; \
+    pass = BLOCK; recomputes = LANE; backward = SLOT; projects = (LANE && SLOT); done = false; \
+    keysReady = !LANE; computed = 0; RESET; \
     block[0] = NONE; block[1] = NONE; block[2] = NONE; block[3] = NONE; \
     merged[0] = 0; merged[1] = 0; merged[2] = 0; merged[3] = 0; pc++; FETCH \
   :: else \
@@ -149,6 +165,9 @@ proctype rank(byte me) {
   byte pc = 0;
   byte pass = 0;
   byte finished = 0;          /* how often a block was finished here: once a pass */
+  bool backward = false;
+  byte summed = 0;            /* query blocks that dK, dV and dBias contain, as bits */
+  byte sinks = 0;             /* how often dSink contains this rank's rows */
   bool recomputes = false;
   bool keysReady = false;
   bool projects = false;
@@ -166,7 +185,8 @@ proctype rank(byte me) {
       CHECK(recomputes && !keysReady, keysThere); keysReady = true; NEXT }
   :: atomic { MINE && WHAT == LOAD -> STEP
       CHECK(BLOCK == me, home); CHECK(FREE(QUERY, SLOT), slotFree);
-      block[AT(QUERY, SLOT)] = BLOCK; NEXT }
+      block[AT(QUERY, SLOT)] = BLOCK;
+      if :: backward -> SINK :: else fi; NEXT }
   :: atomic { MINE && WHAT == INIT -> STEP
       CHECK(BLOCK == me, home); CHECK(FREE(RESULT, SLOT), slotFree);
       block[AT(RESULT, SLOT)] = BLOCK; merged[AT(RESULT, SLOT)] = 0; NEXT }
@@ -186,6 +206,10 @@ proctype rank(byte me) {
       CHECK(keysReady && PEER == me, keysThere);
       CHECK(block[AT(QUERY, SLOT)] == BLOCK, rightBlock);
       CHECK(!(computed & (1 << BLOCK)), pairOnce); CHECK(deltaBlock == NONE, deltaUsed);
+      if
+      :: backward -> CHECK(!(summed & (1 << BLOCK)), summedOnce); summed = summed | (1 << BLOCK)
+      :: else
+      fi;
       computed = computed | (1 << BLOCK); deltaBlock = BLOCK; deltaKeys = 1 << PEER; NEXT }
   :: atomic { MINE && WHAT == MERGE -> STEP
       CHECK(deltaBlock == BLOCK && !(merged[AT(RESULT, SLOT)] & deltaKeys), mergedOnce);
@@ -196,7 +220,7 @@ proctype rank(byte me) {
       CHECK(BLOCK == me && block[AT(RESULT, SLOT)] == BLOCK, home);
       CHECK(merged[AT(RESULT, SLOT)] == ALL, complete); finished++; NEXT }
   :: atomic { MINE && WHAT == PROJECT -> STEP
-      CHECK(projects && !done && computed == ALL, projected); done = true; NEXT }
+      CHECK(projects && !done && summed == ALL, projected); done = true; NEXT }
   :: WHAT == STOP -> break
 #ifdef DYING
   :: atomic { !died && WHAT != STOP -> died = true; break }
@@ -206,6 +230,7 @@ stopped:
   /* A rank that has ended forgets everything: fewer states, and nothing can be read from it. */
   atomic {
     code = 0; pc = 0; pass = 0; finished = 0; recomputes = false; keysReady = false;
+    backward = false; summed = 0; sinks = 0;
     projects = false; done = false; computed = 0; deltaBlock = NONE; deltaKeys = 0;
     block[0] = 0; block[1] = 0; block[2] = 0; block[3] = 0;
     merged[0] = 0; merged[1] = 0; merged[2] = 0; merged[3] = 0;

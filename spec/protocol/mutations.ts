@@ -11,6 +11,8 @@ export interface Mutation {
   readonly ranks: number;
   readonly passes: readonly Direction[];
   readonly recompute?: boolean;
+  /** Switches of lanes.pml, where the mistake is in what an operation does. */
+  readonly switches?: readonly string[];
   /** The check of lanes.pml that refuses it, or `deadlock`. */
   readonly refusedBy: string;
   readonly mutate: (
@@ -315,6 +317,24 @@ export const MUTATIONS: readonly Mutation[] = [
       ];
       return [...list.slice(0, at), ...(extra[rank] ?? []), ...list.slice(at)];
     },
+  },
+  {
+    name: 'sums-kept',
+    story: 'a second backward pass adds to the dK, dV, dBias and dSink of the first',
+    ranks: 2,
+    passes: ['forward', 'backward', 'forward', 'backward'],
+    switches: ['KEEPING'],
+    refusedBy: 'summedOnce',
+    mutate: (list) => list,
+  },
+  {
+    name: 'loaded-twice',
+    story: 'queries are loaded twice, and each time their rows are added to dSink',
+    ranks: 2,
+    passes: ['forward', 'backward'],
+    switches: ['ADDING'],
+    refusedBy: 'summedOnce',
+    mutate: (list) => list.flatMap((o): Operation[] => (o.op === 'loadQuery' ? [o, o] : [o])),
   },
   {
     name: 'wrong-sender',

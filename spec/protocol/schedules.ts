@@ -19,6 +19,14 @@ export const PASSES: readonly (readonly Direction[])[] = [
   ['forward', 'backward', 'forward'],
 ];
 
+/** Passes done again, on the ranks up to this many: every sum must start anew. */
+export const REPEATED_RANKS_MAX = 4;
+export const REPEATED: readonly (readonly Direction[])[] = [
+  ['forward', 'backward', 'forward', 'backward'],
+  ['forward', 'backward', 'backward'],
+  ['forward', 'forward', 'backward'],
+];
+
 /** Uneven blocks; from two ranks on one of each kind is empty. */
 export const unevenLayout = (ranks: number): Schedule['layout'] => ({
   ranks,
