@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { caseArbitrary } from '../properties/arbitraries/attention-case.ts';
 import type { AttentionCase } from '../reference/case.ts';
 import { type GivenOutputs, isFailure, judge } from '../reference/judge.ts';
-import type { ProfileName } from '../reference/profile.ts';
+import { PROFILES, type ProfileName } from '../reference/profile.ts';
 import { referenceOutputs } from '../reference/reference.ts';
 import { embeddedCandidate } from './candidates/embedded.ts';
 import { interviewer } from './fuzz/interviewer.ts';
@@ -40,7 +40,7 @@ async function gateSpeed(profile: ProfileName, seed: number): Promise<GateSpeed>
   const drawn = (n: number) => fc.sample(caseArbitrary(), { numRuns: CASES, seed: n });
   const [warmUp, cases] = [drawn(seed + 1), drawn(seed)];
   return withTemporaryFolder(async (root) => {
-    const asker = interviewer(candidate, started, profile, root);
+    const asker = interviewer(candidate, started, PROFILES[profile], root);
     for (const question of warmUp) await asker.ask(question);
     const [begin, cpu] = [performance.now(), process.cpuUsage()];
     for (const question of cases) {

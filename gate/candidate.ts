@@ -7,6 +7,7 @@
  */
 import type { Dtype } from '../reference/case.ts';
 import type { ProfileName } from '../reference/profile.ts';
+import { type ProfileLike, profileFrom } from '../reference/profile-options.ts';
 import type { Hello } from './protocol.ts';
 
 export type { Hello } from './protocol.ts';
@@ -45,7 +46,7 @@ const INPUT_DTYPES: Record<ProfileName, readonly [Dtype, ...Dtype[]]> = {
 };
 
 /** The input format for which a suite is built. */
-export function suiteDtype(profile: ProfileName, supports: ReadonlySet<string>): Dtype {
-  const preferred = INPUT_DTYPES[profile];
+export function suiteDtype(profile: ProfileLike, supports: ReadonlySet<string>): Dtype {
+  const preferred = INPUT_DTYPES[profileFrom(profile).base];
   return preferred.find((dtype) => supports.has(dtype)) ?? preferred[0];
 }

@@ -70,7 +70,10 @@ describe('a wrong command line is refused with a sentence, exit 2', () => {
     [['plan'], /unknown command 'plan'/],
     [['gate', '--sute', 'core'], /unknown option '--sute'\s+\(Did you mean --suite\?\)/],
     [['gate', '--suite', 'huge'], /Allowed choices are smoke, core, full/],
-    [['gate', '--profile', 'fp32'], /Allowed choices are f64, f32, tf32, f16, bf16/],
+    [
+      ['gate', '--profile', 'fp32'],
+      /Expected one of f64 f32 tf32 f16 bf16, with any of \+sigmoid-merge/,
+    ],
     [['gate', '--direction', 'up'], /Allowed choices are forward, backward, both/],
     [['gate', '--seed', '-1'], /Expected a whole number/],
     [['gate', '--seed', '1.5'], /Expected a whole number/],

@@ -9,7 +9,6 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { PROFILE_NAMES } from '../reference/profile.ts';
 import type { GenerateCommandOptions, VerifyCommandOptions } from './commands/fixtures.ts';
 import type { FuzzOptions } from './commands/fuzz.ts';
 import type { GateOptions } from './commands/gate.ts';
@@ -89,13 +88,16 @@ function version(): string {
 
 /** The options of every command that judges; the embedded candidate's are not for another. */
 function judging(command: Command): Command {
-  const profile = new Option('--profile <name>', 'judge at this precision, not the one declared');
+  const profile = new Option(
+    '--profile <profile>',
+    'judge at this precision, not the one declared',
+  );
   const timeout = new Option('--timeout-s <seconds>', 'give up on an answer after this long');
   const device = new Option('--device <name>', 'GPU.js backend of the embedded candidate');
   const transport = new Option('--transport <name>', 'where its ranks run');
   return command
     .option('--candidate <command>', 'program to judge (default: our own)', value.commandText)
-    .addOption(profile.choices(PROFILE_NAMES))
+    .addOption(profile.argParser(value.profileText))
     .addOption(timeout.argParser(value.seconds).default(value.DEFAULTS.timeoutS))
     .addOption(device.choices(value.DEVICES).default(value.DEFAULTS.device).conflicts('candidate'))
     .addOption(
@@ -157,11 +159,11 @@ function addReplay(program: Command, finish: Finish): void {
 }
 
 function addJudge(program: Command, finish: Finish): void {
-  const profile = new Option('--profile <name>', 'precision that the outputs are judged at');
+  const profile = new Option('--profile <profile>', 'precision that the outputs are judged at');
   sampled(program.command('judge <case-dir>'))
     .summary('judge outputs that lie in a case folder, or a sample of them')
     .description('Judge the outputs that lie in a case folder, whoever wrote them.')
-    .addOption(profile.choices(PROFILE_NAMES).default('f32'))
+    .addOption(profile.argParser(value.profileText).default(value.DEFAULTS.profile, 'f32'))
     .option('--report <file.json>', 'write the report as JSON')
     .option('--junit <file.xml>', 'write the report as JUnit XML')
     .addHelpText('after', JUDGE_EXAMPLES)

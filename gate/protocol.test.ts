@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { PROFILES } from '../reference/profile.ts';
 import { askingLine, type Line, lineSplitter, messageIn } from './protocol.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -70,7 +71,7 @@ describe('messages', () => {
   it('a hello is what the candidate says of itself', () => {
     expect(meaning({ ...hello, more: true })).toEqual({
       kind: 'hello',
-      hello: { name: 'k', profile: 'f32', supports: new Set(['forward', 'f32']) },
+      hello: { name: 'k', profile: PROFILES.f32, supports: new Set(['forward', 'f32']) },
     });
   });
 
@@ -79,11 +80,35 @@ describe('messages', () => {
     [{ ...hello, name: '' }, '"name" expected a text that is not empty, got ""'],
     [{ ...hello, supports: 'forward' }, '"supports" expected a list of words, got "forward"'],
     [{ ...hello, profile: undefined }, /"profile" expected one of f64 .*, got nothing/],
+    [
+      { ...hello, profile: 'f32+' },
+      /"profile" expected one of f64 .* with any of \+sigmoid-merge.*, got "f32\+"/,
+    ],
+    [{ ...hello, profile: ['f32'] }, /"profile" expected the keys base merge.*, got \["f32"\]/],
+    [{ ...hello, profile: {} }, /"profile.base" expected one of f64 .*, got nothing/],
+    [{ ...hello, profile: { base: 'f8' } }, /"profile.base" expected one of f64 .*, got "f8"/],
+    [
+      { ...hello, profile: { base: 'f16', merge: 'max' } },
+      /"profile.merge" expected one of weights sigmoid, got "max"/,
+    ],
+    [
+      { ...hello, profile: { base: 'f16', merges: 'sigmoid' } },
+      /"profile" expected the keys base merge.*, got {"base/,
+    ],
     [{ ...hello, supports: [['gqa']] }, /"supports.0" expected one of .*, got \["gqa"\]/],
   ])('a wrong hello names the field, what was expected, and what came: %#', (value, reason) => {
     const message = meaning(value);
     expect(message.kind).toBe('invalid');
     expect(message.kind === 'invalid' && message.reason).toMatch(reason);
+  });
+
+  it.each([
+    ['f16+sigmoid-merge', 'f16+sigmoid-merge'],
+    [{ base: 'f16', merge: 'sigmoid' }, 'f16+sigmoid-merge'],
+    [{ base: 'bf16', merge: 'weights' }, 'bf16'],
+  ])('a profile is a text or an object of named choices: %j', (profile, name) => {
+    const message = meaning({ ...hello, profile });
+    expect(message.kind === 'hello' && message.hello.profile.name).toBe(name);
   });
 
   it('an answer has a case and a status', () => {

@@ -9,8 +9,10 @@
 import { z } from 'zod';
 import { DTYPES } from '../reference/case.ts';
 import { FEATURE_WORDS } from '../reference/features.ts';
-import { PROFILE_NAMES } from '../reference/profile.ts';
+import type { Profile } from '../reference/profile.ts';
+import { profileFrom } from '../reference/profile-options.ts';
 import { parseStrictly } from '../reference/strict-json.ts';
+import { profileSchema } from './profile-schema.ts';
 import { printable } from './text.ts';
 
 export const MAX_LINE_BYTES = 1 << 20;
@@ -78,7 +80,7 @@ const helloSchema = z.object({
     .string({ error: 'expected a text' })
     .min(1, { error: 'expected a text that is not empty' }),
   supports: z.array(oneOf(WORDS), { error: 'expected a list of words' }),
-  profile: oneOf(PROFILE_NAMES),
+  profile: profileSchema,
 });
 
 const answerSchema = z.object({
@@ -90,7 +92,7 @@ const answerSchema = z.object({
 /** What a candidate says of itself. */
 export interface Hello {
   name: string;
-  profile: (typeof PROFILE_NAMES)[number];
+  profile: Profile;
   supports: ReadonlySet<string>;
 }
 
@@ -157,7 +159,11 @@ function helloIn(value: Record<string, unknown>): Message {
   const { name, profile, supports } = parsed.data;
   return {
     kind: 'hello',
-    hello: { name: printable(name, 200), profile, supports: new Set(supports) },
+    hello: {
+      name: printable(name, 200),
+      profile: profileFrom(profile),
+      supports: new Set(supports),
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../reference/judge.ts';
+import { PROFILES } from '../reference/profile.ts';
 import { jsonReport } from './report/json.ts';
 import { junitReport } from './report/junit.ts';
 import { summaryLine, textReport } from './report/text.ts';
@@ -71,7 +72,7 @@ const CASES: ReportedCase[] = [
 
 const REPORT: Report = {
   candidate: 'my "kernel"',
-  profile: 'f32',
+  profile: PROFILES.f32,
   asked: 'suite core, f32 inputs, direction both, seed 1',
   summary: summaryOf(CASES),
   cases: CASES,

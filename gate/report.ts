@@ -3,7 +3,7 @@
  * @module
  */
 import type { Verdict } from '../reference/judge.ts';
-import type { ProfileName } from '../reference/profile.ts';
+import type { Profile } from '../reference/profile.ts';
 import type { CaseResult } from './run-suite.ts';
 
 export interface Summary {
@@ -21,7 +21,7 @@ export interface ReportedCase extends CaseResult {
 
 export interface Report {
   candidate: string;
-  profile: ProfileName;
+  profile: Profile;
   /** What was asked, for the heading: suite, input format, direction, seed, shard. */
   asked: string;
   summary: Summary;

@@ -13,7 +13,7 @@ import { copyCase, writeCase } from '../reference/case-folder.ts';
 import { featureWords } from '../reference/features.ts';
 import { readOutputs } from '../reference/given-outputs.ts';
 import { type GivenOutputs, judge, type Verdict } from '../reference/judge.ts';
-import type { ProfileName } from '../reference/profile.ts';
+import type { ProfileLike } from '../reference/profile-options.ts';
 import { judgeSample } from '../reference/sampled/judge-sample.ts';
 import type { Sample } from '../reference/sampling.ts';
 import type { Candidate, Started } from './candidate.ts';
@@ -49,7 +49,7 @@ export interface Sampling {
 export interface RunOptions {
   /** What `candidate.start()` gave. */
   started: Started;
-  profile: ProfileName;
+  profile: ProfileLike;
   direction: Direction;
   /** Failing cases are kept here; null = not kept. */
   outDir: string | null;
@@ -100,7 +100,7 @@ async function put(
 export function verdictIn(
   folder: string,
   question: AttentionCase,
-  profile: ProfileName,
+  profile: ProfileLike,
   sample: Sample | undefined,
 ): Verdict {
   const read = readOutputs(folder, question, sample);

@@ -10,7 +10,7 @@
 import type {} from 'vitest';
 import type { AttentionCase, OutputName } from '../reference/case.ts';
 import { type GivenOutputs, judge } from '../reference/judge.ts';
-import type { ProfileName } from '../reference/profile.ts';
+import { type ProfileLike, profileFrom } from '../reference/profile-options.ts';
 import { forEachIndex, type Tensor } from '../reference/tensor.ts';
 
 /** What an implementation hands over: tensors, with or without the format they were stored in. */
@@ -51,7 +51,7 @@ function about({ parameters: p, inputs, judging }: AttentionCase): string {
 function toPassOracle(
   received: Answers,
   attentionCase: AttentionCase,
-  profile: ProfileName,
+  profile: ProfileLike,
 ): MatcherResult {
   const { verdict, reason, outputs } = judge(attentionCase, given(received), profile);
   const pass = verdict === 'pass';
@@ -63,7 +63,7 @@ function toPassOracle(
     pass,
     message: () =>
       [
-        `expected the answers ${pass ? 'not ' : ''}to pass the oracle at ${profile}, got ${verdict}: ${reason}`,
+        `expected the answers ${pass ? 'not ' : ''}to pass the oracle at ${profileFrom(profile).name}, got ${verdict}: ${reason}`,
         about(attentionCase),
         ...rows,
         'to keep it for `xattn replay`: writeCase(folder, attentionCase)',
@@ -115,7 +115,7 @@ export const matchers = { toPassOracle, toEqualExactly };
 declare module 'vitest' {
   interface Matchers<T> {
     /** Passes when every element lies within the bounds of the profile; see spec/bounds.md. */
-    toPassOracle(attentionCase: AttentionCase, profile: ProfileName): T;
+    toPassOracle(attentionCase: AttentionCase, profile: ProfileLike): T;
     /** Passes when both hold the same outputs with the same numbers. */
     toEqualExactly(expected: Answers): T;
   }

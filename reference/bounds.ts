@@ -13,6 +13,7 @@ import type { CaseParameters } from './case.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth, SLACK } from './error-model.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
+import { sigmoidLseError, subtractedError } from './merge-errors.ts';
 import { kvHead } from './scores.ts';
 import {
   biasError,
@@ -214,7 +215,11 @@ export function rowBound(
     largest = Math.max(largest, error);
   }
   const { ranks } = partition;
-  const terms = { summed: model.roundings(n), ranks, lse: row.lse, slack: 1 + largest };
+  const slack = 1 + largest;
+  const summed = model.roundings(n);
+  // Whatever is merged, each merge on a key's way brings another key: fewer than n.
+  const subtracted = sigmoidLseError(model, summed, largestLogit(row) + slack + 1);
+  const terms = { summed, ranks, lse: row.lse, slack, subtracted };
   to.flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   let [denominator, rounded] = [to.flushes, 0];
   for (let k = 0; k < row.count; k++) {
@@ -238,6 +243,13 @@ export function rowBound(
     ? quotient(denominator)
     : wideLseError(denominator * SLACK, to.flushes, to.least) * SLACK;
   to.lseError = convertedError(model, row.lse, divided);
+}
+
+/** No partial LSE of a row is larger in size than this, its slack aside. */
+function largestLogit({ score, count, lse, sink }: RowMagnitudes): number {
+  let size = Math.max(lse, sink === null ? 0 : sink.score);
+  for (let k = 0; k < count; k++) size = Math.max(size, score[k] ?? 0);
+  return size;
 }
 
 /** What is rounded beside a weight in its product with V: P, an input, the product and its sums. */
@@ -282,8 +294,9 @@ export function outErrors(
   const { out } = to;
   const { n, operations } = rowTerms(c, row);
   const lostAtZero = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
-  const hull = to.denominator > HULL_FROM && provedFor(to) ? newHull(width, lostAtZero) : null;
-  if (!(to.least > 0) && hull === null) {
+  const averaged = to.denominator > HULL_FROM || model.subtractsInMerges;
+  const hull = averaged && provedFor(to) ? newHull(width, lostAtZero) : null;
+  if ((!(to.least > 0) || model.subtractsInMerges) && hull === null) {
     out.fill(Number.POSITIVE_INFINITY);
     return;
   }
@@ -307,10 +320,12 @@ export function outErrors(
   }
   for (let e = 0; e < width; e++) {
     const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
-    let divided = dividedError(out[e] ?? 0, size, to.denominator, to.least);
+    const [top, lost] = [hull?.top[e] ?? 0, hull?.lost[e] ?? 0];
+    const part = hull === null ? 0 : SLACK * hullError({ ...to, out: 0, top, lost });
+    const merged = subtractedError(model, model.roundings(n), part);
+    let divided = dividedError((out[e] ?? 0) + merged, size, to.denominator, to.least);
     if (hull !== null) {
-      const [top, lost] = [hull.top[e] ?? 0, hull.lost[e] ?? 0];
-      divided = leastOf(divided, SLACK * hullError({ ...to, out: size, top, lost }));
+      divided = leastOf(divided, SLACK * hullError({ ...to, out: size, top, lost }) + merged);
     }
     const unrounded = unroundedError(model, size, divided);
     out[e] = unrounded + finalRounding(model, size + unrounded);

@@ -15,7 +15,8 @@ import type { AttentionCase, OutputName } from './case.ts';
 import { coarseGradients } from './coarse-gradients.ts';
 import { type Largest, largestOf } from './coarse-magnitudes.ts';
 import { type ErrorModel, errorModel, growth, SLACK } from './error-model.ts';
-import { PROFILES, type ProfileName } from './profile.ts';
+import { partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
+import { type ProfileLike, profileFrom } from './profile-options.ts';
 import {
   biasError,
   convertedError,
@@ -77,15 +78,29 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const operations = 3 * terms + partition.ranks;
   const lse = score + log(Math.max(1, terms)) * (1 + 2 ** -40);
   const fromLse = lse + score;
-  const row = { summed: model.roundings(terms), ranks: partition.ranks, lse, slack: 1 + error };
+  const { ranks } = partition;
+  const slack = 1 + error;
+  const summed = model.roundings(terms);
+  const subtracted = sigmoidLseError(model, summed, lse + slack + 1);
+  const row = { summed, ranks, lse, slack, subtracted };
   const weight = weightError(model, row, { score, fromLse, error });
-  const b = growth(weight) + 2 * terms * flush(model, { leaf: model.tiny, size: 1, operations });
+  const flushes = 2 * terms * flush(model, { leaf: model.tiny, size: 1, operations });
+  const b = growth(weight) + flushes;
   const { kappa, v, vError } = max;
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
   const flushed = 2 * flush(model, { leaf, size: kappa, operations });
-  const grown = growth(weight + model.probabilities + model.input + 5 * model.accumulation);
+  const beside = model.probabilities + model.input + 5 * model.accumulation;
+  const grown = growth(weight + beside);
+  const base = 2 * terms * flush(model, { leaf: model.tiny, size: 0, operations });
+  const top = kappa * (v + vError);
+  const part = partialSize(top, {
+    rounded: weight - error + beside,
+    flushes,
+    lost: base + terms * flushed * top,
+  });
   const numerator =
-    2 * terms * flush(model, { leaf: model.tiny, size: 0, operations }) +
+    subtractedError(model, summed, part) +
+    base +
     (kappa * grown + terms * flushed) * v +
     (kappa * (1 + grown) + terms * flushed) * vError;
   const out = unroundedError(model, kappa * v, dividedError(numerator, kappa * v, b, 1 - b));
@@ -106,12 +121,13 @@ const DOUBLE_DOUBLE_MAX = 2 ** 160;
 export type CoarseBounds = (name: OutputName, storedRoundoff: number) => number;
 
 /** Worst-case bounds that hold for all elements of an output alike; O(inputs) to compute. */
-export function coarseBounds(c: AttentionCase, profile: ProfileName): CoarseBounds {
-  const model = errorModel(PROFILES[profile], c.parameters.dtype, null);
+export function coarseBounds(c: AttentionCase, asked: ProfileLike): CoarseBounds {
+  const profile = profileFrom(asked);
+  const model = errorModel(profile, c.parameters.dtype, null);
   const max = largestOf(c, model);
   const forward = coarseForward(c, model, max);
   const sizes = [max.q, max.k, max.v, max.dOut, max.dLse, max.bias, max.sink, max.y, max.w];
-  const tooLarge = profile === 'f64' && Math.max(...sizes) > DOUBLE_DOUBLE_MAX;
+  const tooLarge = profile.base === 'f64' && Math.max(...sizes) > DOUBLE_DOUBLE_MAX;
   if (tooLarge || !nothingOverflows(c, model, forward.lseError)) {
     return () => Number.POSITIVE_INFINITY;
   }

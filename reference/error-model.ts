@@ -62,7 +62,7 @@ export function errorModel(profile: Profile, dtype: Dtype, lambda: number | null
   const exactInput = unitRoundoff(dtype) >= profile.operand;
   const exactStored = unitRoundoff(dtype) >= profile.output;
   // Subnormal inputs of a coarser format may be rounded; of any, flushed to zero.
-  const tiny = minSubnormal(dtype) < minNormal(profile.name) ? profile.tiny : 0;
+  const tiny = minSubnormal(dtype) < minNormal(profile.base) ? profile.tiny : 0;
   const near = (half: number): number => tiny + (minSubnormal(dtype) / 2 >= half ? 0 : half);
   return {
     ...profile,
@@ -89,6 +89,7 @@ export function sumGrowth(
 export function referenceModel(u: number, tiny: number): ErrorModel {
   return {
     name: 'f64',
+    base: 'f64',
     operand: u,
     scores: u,
     exponential: u,
@@ -101,6 +102,7 @@ export function referenceModel(u: number, tiny: number): ErrorModel {
     outputTiny: tiny,
     outputMax: Number.POSITIVE_INFINITY,
     outputFormat: 'f64',
+    subtractsInMerges: false,
     input: u,
     inputTiny: 0,
     storedTiny: 0,

@@ -30,7 +30,8 @@ import { type CertifiedCase, certifiedCase, type FlatBalls, isBounded } from './
 import { type ErrorModel, errorModel, lambdaFor, SLACK } from './error-model.ts';
 import { unitRoundoff } from './format.ts';
 import { fillRow, type Row, rowMagnitudes } from './magnitudes.ts';
-import { PROFILES, type ProfileName } from './profile.ts';
+import type { Profile } from './profile.ts';
+import { type ProfileLike, profileFrom } from './profile-options.ts';
 import { type Beyond, beyondRange, widenBeyond } from './range.ts';
 import { type Tensor, tensorOf } from './tensor.ts';
 
@@ -41,7 +42,7 @@ export interface Bounds {
 
 export interface Expectation {
   readonly attentionCase: AttentionCase;
-  readonly profile: ProfileName;
+  readonly profile: Profile;
   /** Midpoints; shapes as in the case; LSE −Infinity for empty rows. */
   readonly values: Outputs;
   readonly worstCase: Bounds;
@@ -158,8 +159,8 @@ function valuesOf(c: CertifiedCase): Outputs {
  * The answer in balls: over float64, or over double-double where a candidate is itself as precise
  * as float64 or where a float64 ball is unbounded.
  */
-function certifiedFor(attentionCase: AttentionCase, profile: ProfileName): CertifiedCase {
-  if (PROFILES[profile].accumulation > unitRoundoff('f64')) {
+function certifiedFor(attentionCase: AttentionCase, profile: Profile): CertifiedCase {
+  if (profile.accumulation > unitRoundoff('f64')) {
     const coarse = certifiedCase(attentionCase, float64Ball);
     if (isBounded(coarse)) return coarse;
   }
@@ -177,10 +178,11 @@ function withinRange(bounds: Bounds, values: Outputs, excused: Expectation['excu
 }
 
 /** The answer to a case, with the bounds that a profile allows. */
-export function expectation(attentionCase: AttentionCase, profile: ProfileName): Expectation {
+export function expectation(attentionCase: AttentionCase, asked: ProfileLike): Expectation {
+  const profile = profileFrom(asked);
   const c = certifiedFor(attentionCase, profile);
   const model = (lambda: number | null) =>
-    errorModel(PROFILES[profile], attentionCase.parameters.dtype, lambda);
+    errorModel(profile, attentionCase.parameters.dtype, lambda);
   const worstModel = model(null);
   const models = [worstModel];
   if (attentionCase.judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));

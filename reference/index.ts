@@ -15,6 +15,12 @@ export { type GivenOutputs, judge, judgeAgainst, type Verdict } from './judge.ts
 export { lift, type Problem } from './lift.ts';
 export { finish, merge, type PartialResult, single } from './merge.ts';
 export { oracle } from './oracle.ts';
-export { PROFILE_NAMES, PROFILES, type ProfileName } from './profile.ts';
+export { PROFILE_NAMES, PROFILES, type Profile, type ProfileName } from './profile.ts';
+export {
+  PROFILE_OPTIONS,
+  type ProfileLike,
+  type ProfileParts,
+  profileFrom,
+} from './profile-options.ts';
 export { evaluate, referenceOutputs } from './reference.ts';
 export { block, type Tensor, tensorOf, toFlat, zeros } from './tensor.ts';

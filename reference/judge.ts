@@ -10,7 +10,8 @@
 import type { AttentionCase, OutputName } from './case.ts';
 import { type Bounds, type Expectation, expectation } from './expectation.ts';
 import { roundTo, ulp, unitRoundoff } from './format.ts';
-import { PROFILES, type ProfileName } from './profile.ts';
+import type { Profile } from './profile.ts';
+import type { ProfileLike } from './profile-options.ts';
 import { MARGIN } from './range-limits.ts';
 import { judgedOutputs, sampledExpectation } from './sampled/sampled-expectation.ts';
 import { EVERYTHING } from './sampling.ts';
@@ -174,9 +175,8 @@ function judgeOutput(
   values: Tensor,
   given: Tensor,
   bounds: OutputBounds,
-  profile: ProfileName,
+  { outputMax, outputFormat }: Profile,
 ): Judged {
-  const { outputMax, outputFormat } = PROFILES[profile];
   const [all, gots] = [toFlat(values), toFlat(given)];
   let verdict: Judged['verdict'] = 'pass';
   let [worstAt, largest, unbounded] = [-1, -1, 0];
@@ -246,7 +246,7 @@ export function distanceOff({ max_ulp, max_bound_fraction }: OutputReport): stri
 }
 
 /** What was not judged and why, as the end of a sentence; empty where all was. */
-function openNote(judged: readonly [OutputName, Judged][], profile: ProfileName): string {
+function openNote(judged: readonly [OutputName, Judged][], { name: profile }: Profile): string {
   const lost = judged.flatMap(([name, { excused }]) =>
     excused === null ? [] : [{ name, ...excused }],
   );
@@ -274,7 +274,7 @@ const NO_BOUND = 'no element has a finite bound at this profile';
 /** The verdict on a list of outputs and the sentence about it. */
 function summarise(
   judged: readonly [OutputName, Judged][],
-  { elements, open, profile }: { elements: number; open: number; profile: ProfileName },
+  { elements, open, profile }: { elements: number; open: number; profile: Profile },
 ): Omit<Verdict, 'outputs'> {
   const failing = judged.filter(([, { verdict }]) => verdict !== 'pass');
   const impossible = failing.filter(([, { verdict }]) => verdict === 'impossible');
@@ -360,7 +360,7 @@ function byKernels(c: AttentionCase): boolean {
 export function judge(
   attentionCase: AttentionCase,
   outputs: GivenOutputs,
-  profile: ProfileName,
+  profile: ProfileLike,
 ): Verdict {
   const expected = byKernels(attentionCase)
     ? sampledExpectation(attentionCase, profile, EVERYTHING, 1)

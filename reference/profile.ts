@@ -2,17 +2,22 @@
  * Precision profiles: the unit roundoffs a candidate declares, step by step. spec/bounds.md §1
  *
  * A profile says what an honest implementation may round, and to what. Nothing here is tuned to a
- * candidate: each number is a property of a format or a clause of a standard.
+ * candidate: each number is a property of a format or a clause of a standard. A profile is one of
+ * five bases, and may grant options beside (profile-options.ts): `f16+sigmoid-merge`.
  * @module
  */
 import { maxFinite, minNormal, minSubnormal, unitRoundoff } from './format.ts';
 
 export const PROFILE_NAMES = ['f64', 'f32', 'tf32', 'f16', 'bf16'] as const;
+/** The bases. */
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
 /** Unit roundoffs and ranges of the steps of attention at one precision. */
 export interface Profile {
-  readonly name: ProfileName;
+  /** The base, and the options granted, in the order of their table: `f16+sigmoid-merge`. */
+  readonly name: string;
+  /** Its name is also that of the operands' format. */
+  readonly base: ProfileName;
   /** Operands of a matrix product: inputs, scaled Q or K, recomputed K and V. */
   readonly operand: number;
   /** Dot products of scores and of dO·V. */
@@ -36,24 +41,25 @@ export interface Profile {
   readonly outputMax: number;
   /** The format in which ULPs are counted. */
   readonly outputFormat: 'f64' | 'f32' | 'f16' | 'bf16';
+  /** Merges of (O, LSE) may subtract, O − σ(LSE_b − LSE)(O − O_b). Lemma Sigmoid */
+  readonly subtractsInMerges: boolean;
 }
 
 /** WGSL: tanh of f32 may be off by 1e-5 in absolute terms (WGSL §15.7.4, accuracy of tanh). */
 const TANH_WGSL = 1e-5;
 
 function profile(
-  name: ProfileName,
-  operandFormat: ProfileName,
+  base: ProfileName,
   accumulationFormat: 'f64' | 'f32',
   outputFormat: Profile['outputFormat'],
 ): Profile {
-  const operand = unitRoundoff(operandFormat);
+  const operand = unitRoundoff(base);
   // Tensor cores add with truncation: twice the roundoff of f32 (Fasi, Higham, Mikaitis, Pranesh,
   // PeerJ CS 2021), so profiles with narrow operands accumulate at 2·2⁻²⁴.
-  const accumulation =
-    unitRoundoff(accumulationFormat) * (operandFormat === accumulationFormat ? 1 : 2);
+  const accumulation = unitRoundoff(accumulationFormat) * (base === accumulationFormat ? 1 : 2);
   return {
-    name,
+    name: base,
+    base,
     operand,
     scores: accumulation,
     exponential: unitRoundoff(accumulationFormat),
@@ -62,18 +68,19 @@ function profile(
     output: unitRoundoff(outputFormat),
     tanh: accumulationFormat === 'f64' ? 8 * unitRoundoff('f64') : TANH_WGSL,
     tiny: minNormal(accumulationFormat),
-    operandTiny: minSubnormal(operandFormat) / 2,
+    operandTiny: minSubnormal(base) / 2,
     outputTiny: minSubnormal(outputFormat) / 2,
     outputMax: maxFinite(outputFormat),
     outputFormat,
+    subtractsInMerges: false,
   };
 }
 
-/** The profiles a candidate may declare. */
+/** The bases, without options. */
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  f64: profile('f64', 'f64', 'f64', 'f64'),
-  f32: profile('f32', 'f32', 'f32', 'f32'),
-  tf32: profile('tf32', 'tf32', 'f32', 'f32'),
-  f16: profile('f16', 'f16', 'f32', 'f16'),
-  bf16: profile('bf16', 'bf16', 'f32', 'bf16'),
+  f64: profile('f64', 'f64', 'f64'),
+  f32: profile('f32', 'f32', 'f32'),
+  tf32: profile('tf32', 'f32', 'f32'),
+  f16: profile('f16', 'f32', 'f16'),
+  bf16: profile('bf16', 'f32', 'bf16'),
 };

@@ -19,8 +19,8 @@ export interface Limits {
 
 export function limitsOf(model: ErrorModel): Limits {
   return {
-    operand: maxFinite(model.name) / MARGIN,
-    sum: maxFinite(model.name === 'f64' ? 'f64' : 'f32') / MARGIN,
+    operand: maxFinite(model.base) / MARGIN,
+    sum: maxFinite(model.base === 'f64' ? 'f64' : 'f32') / MARGIN,
     output: model.outputMax / MARGIN,
   };
 }

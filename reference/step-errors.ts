@@ -79,6 +79,8 @@ export interface WeightTerms {
   readonly lse: number;
   /** One more than the largest error of the row's scores. */
   readonly slack: number;
+  /** sigmoidLseError (merge-errors.ts) of the row. */
+  readonly subtracted: number;
 }
 
 /**
@@ -97,7 +99,7 @@ export function weightError(
   const summed = 8 * row.summed * uA;
   const shifted = 10 * (fromLse + 2 * row.slack) * uA;
   const merged = (18 + 7 * reach + row.ranks * (14 + 2 * reach)) * uA;
-  return error + exponential + summed + shifted + merged;
+  return error + exponential + summed + shifted + merged + row.subtracted;
 }
 
 /** Underflow of one term: 3 times its leaf's, and one of each operation it may meet. Coq: flush */

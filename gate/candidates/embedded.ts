@@ -11,6 +11,7 @@ import { type RunOptions, runLvXattn } from '../../gpu/lv-xattn-run.ts';
 import type { AttentionCase } from '../../reference/case.ts';
 import { validateCase } from '../../reference/case.ts';
 import { readCase, writeOutputs } from '../../reference/case-folder.ts';
+import { PROFILES } from '../../reference/profile.ts';
 import { tensorOf } from '../../reference/tensor.ts';
 import type { Answer, Candidate } from '../candidate.ts';
 import { WORDS } from '../protocol.ts';
@@ -87,7 +88,7 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
       if (!known) return { ok: false, reason: `it ran on ${backend}, expected ${device}` };
       const supports = new Set<string>(WORDS);
       if (device !== 'reference') supports.delete('f64');
-      const profile = device === 'reference' ? 'f64' : 'f32';
+      const profile = PROFILES[device === 'reference' ? 'f64' : 'f32'];
       const machine = device === 'reference' ? '' : ' on GPU.js';
       const name = `LV-XAttn${machine} (${transport}, ${backend})`;
       return { ok: true, hello: { name, profile, supports } };

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { AttentionCase } from '../../reference/case.ts';
-import type { ProfileName } from '../../reference/profile.ts';
+import type { Profile } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { FINDINGS, INTERESTING, type Origin, readCorpus, writeOrigin } from '../fuzz/corpus.ts';
 import { type Finding, type HuntCounts, hunt } from '../fuzz/hunt.ts';
@@ -156,11 +156,11 @@ function conclude(session: Session, counts: HuntCounts, seconds: number, name: s
 async function fuzz(
   candidate: Candidate,
   started: Started,
-  profile: ProfileName,
+  profile: Profile,
   options: FuzzOptions,
   root: string,
 ): Promise<number> {
-  const name = `${nameOf(started, options)}, judged as ${profile}`;
+  const name = `${nameOf(started, options)}, judged as ${profile.name}`;
   if (!started.ok) {
     process.stderr.write(`xattn: the candidate did not start: ${started.reason}\n`);
     return 3;

@@ -3,14 +3,14 @@
  * asked to compute anything.
  * @module
  */
-import type { ProfileName } from '../../reference/profile.ts';
+import type { Profile } from '../../reference/profile.ts';
 import { verdictIn } from '../run-suite.ts';
 import { checkWritable, conclude, reportOf, writeReports } from './judging.ts';
 import type { SampleOptions } from './options.ts';
 import { openToJudge } from './sample.ts';
 
 export interface JudgeOptions extends SampleOptions {
-  profile: ProfileName;
+  profile: Profile;
   report?: string;
   junit?: string;
 }

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import pc from 'picocolors';
-import type { ProfileName } from '../../reference/profile.ts';
+import { PROFILES, type Profile } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { replayCommand } from '../keep.ts';
 import { jsonReport } from '../report/json.ts';
@@ -15,8 +15,8 @@ import type { CaseResult } from '../run-suite.ts';
 import { type CandidateOptions, replayOptions } from './options.ts';
 
 /** The precision to judge at: the one asked for, or the one declared. */
-export const profileOf = (started: Started, { profile }: CandidateOptions): ProfileName =>
-  profile ?? (started.ok ? started.hello.profile : 'f32');
+export const profileOf = (started: Started, { profile }: CandidateOptions): Profile =>
+  profile ?? (started.ok ? started.hello.profile : PROFILES.f32);
 
 export const nameOf = (started: Started, { candidate }: CandidateOptions): string =>
   started.ok ? started.hello.name : (candidate ?? 'the embedded candidate');

@@ -3,7 +3,8 @@
  * @module
  */
 import { InvalidArgumentError } from 'commander';
-import type { ProfileName } from '../../reference/profile.ts';
+import { PROFILES, type Profile } from '../../reference/profile.ts';
+import { isProfileText, PROFILE_SYNTAX, profileFrom } from '../../reference/profile-options.ts';
 import type { SampleSize } from '../../reference/sampling.ts';
 import type { Candidate } from '../candidate.ts';
 import { processCandidate } from '../candidates/process.ts';
@@ -19,7 +20,7 @@ export type AnswerFormat = (typeof FORMATS)[number];
 /** Options of every command that judges a candidate. */
 export interface CandidateOptions {
   candidate?: string;
-  profile?: ProfileName;
+  profile?: Profile;
   timeoutS: number;
   device: (typeof DEVICES)[number];
   transport: (typeof TRANSPORTS)[number];
@@ -83,6 +84,12 @@ export function shard(text: string): Shard {
   return { index, count };
 }
 
+/** A profile's text, such as `f16` or `f16+sigmoid-merge`. */
+export function profileText(text: string): Profile {
+  if (!isProfileText(text)) throw new InvalidArgumentError(`Expected ${PROFILE_SYNTAX}.`);
+  return profileFrom(text);
+}
+
 export function commandText(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('Expected a shell command.');
   return text;
@@ -107,11 +114,16 @@ export function replayOptions(options: CandidateOptions): Record<string, string 
   const { candidate, profile, timeoutS, device, transport } = options;
   return {
     candidate,
-    profile,
+    profile: profile?.name,
     'timeout-s': timeoutS === DEFAULTS.timeoutS ? undefined : String(timeoutS),
     device: device === DEFAULTS.device ? undefined : device,
     transport: transport === DEFAULTS.transport ? undefined : transport,
   };
 }
 
-export const DEFAULTS = { timeoutS: 60, device: 'auto', transport: 'threads' } as const;
+export const DEFAULTS = {
+  timeoutS: 60,
+  device: 'auto',
+  transport: 'threads',
+  profile: PROFILES.f32,
+} as const;

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import type { AttentionCase } from '../../reference/case.ts';
 import type { GivenOutputs } from '../../reference/judge.ts';
-import type { ProfileName } from '../../reference/profile.ts';
+import type { Profile } from '../../reference/profile.ts';
 import { readRegular } from '../../reference/regular-file.ts';
 import { readSafetensors } from '../../reference/safetensors.ts';
 import { toFlat } from '../../reference/tensor.ts';
@@ -40,7 +40,7 @@ export interface Interviewer {
   askImpatiently(question: AttentionCase): Promise<Reply>;
   /** Outputs that nobody judged; or what became of the question without them. */
   answer(question: AttentionCase): Promise<{ readonly outputs: GivenOutputs } | Asked>;
-  readonly profile: ProfileName;
+  readonly profile: Profile;
 }
 
 const OUTPUT_BYTES_MAX = 2 ** 30;
@@ -87,7 +87,7 @@ function bitsOrNone(folder: string): string {
 export function interviewer(
   candidate: Candidate,
   started: Started,
-  profile: ProfileName,
+  profile: Profile,
   root: string,
 ): Interviewer {
   const folders = questionFolders(root);

@@ -19,6 +19,6 @@ export function jsonReport({ candidate, profile, summary, cases }: Report): stri
   }));
   const sampled = sampledCount(cases);
   const counts = sampled === 0 ? summary : { ...summary, sampled };
-  const report = { schema: 1, candidate, profile, summary: counts, cases: reported };
+  const report = { schema: 1, candidate, profile: profile.name, summary: counts, cases: reported };
   return `${JSON.stringify(report, speakable, 2)}\n`;
 }

@@ -48,7 +48,7 @@ export function junitReport(report: Report): string {
     '@time': report.seconds.toFixed(3),
   };
   const suite = {
-    '@name': `${report.candidate} (${report.profile})`,
+    '@name': `${report.candidate} (${report.profile.name})`,
     ...counts,
     testcase: report.cases.map(testCase),
   };

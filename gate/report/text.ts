@@ -72,7 +72,7 @@ export function textReport(report: Report, color = false): string {
     ...report.cases
       .filter(({ verdict: { verdict, sample } }) => verdict === 'pass' && sample !== undefined)
       .map(({ id, verdict }) => `${colors.yellow('pass of a sample')} ${id}: ${verdict.reason}`),
-    `${report.candidate}, judged as ${report.profile}: ${report.asked}`,
+    `${report.candidate}, judged as ${report.profile.name}: ${report.asked}`,
     paint(summaryLine(report)),
   ];
   return `${lines.join('\n')}\n`;

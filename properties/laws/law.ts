@@ -18,7 +18,7 @@ import { coarseBounds } from '../../reference/coarse-bounds.ts';
 import { expectation } from '../../reference/expectation.ts';
 import { unitRoundoff } from '../../reference/format.ts';
 import { type GivenOutputs, STORED } from '../../reference/judge.ts';
-import type { ProfileName } from '../../reference/profile.ts';
+import type { ProfileLike } from '../../reference/profile-options.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import { validateCase } from '../../reference/validate.ts';
 
@@ -109,7 +109,7 @@ export type ElementBounds = (
 ) => (index: readonly number[]) => number;
 
 /** Bounds of every element as the judge derives them: as costly as the answer. */
-export function fineBounds(c: AttentionCase, profile: ProfileName): ElementBounds {
+export function fineBounds(c: AttentionCase, profile: ProfileLike): ElementBounds {
   const { worstCase } = expectation(c, profile);
   return (name, stored) => {
     const bound = worstCase.of(name, stored);
@@ -119,7 +119,7 @@ export function fineBounds(c: AttentionCase, profile: ProfileName): ElementBound
 }
 
 /** One bound for all elements of an output, from the largest inputs: for any size of case. */
-export function coarseElementBounds(c: AttentionCase, profile: ProfileName): ElementBounds {
+export function coarseElementBounds(c: AttentionCase, profile: ProfileLike): ElementBounds {
   const bounds = coarseBounds(c, profile);
   return (name, stored) => {
     const bound = bounds(name, stored);
@@ -186,8 +186,8 @@ export function checkLaw(
   law: Law,
   cases: readonly AttentionCase[],
   outputs: readonly GivenOutputs[],
-  profile: ProfileName,
-  bounds: (c: AttentionCase, profile: ProfileName) => ElementBounds = fineBounds,
+  profile: ProfileLike,
+  bounds: (c: AttentionCase, profile: ProfileLike) => ElementBounds = fineBounds,
 ): LawVerdict {
   const [own, ...others] = cases;
   if (own === undefined)

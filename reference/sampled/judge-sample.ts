@@ -6,7 +6,7 @@
 import type { AttentionCase } from '../case.ts';
 import { outputShape } from '../case-shapes.ts';
 import { type GivenOutputs, judgeCounted, type SampleShare, type Verdict } from '../judge.ts';
-import type { ProfileName } from '../profile.ts';
+import type { ProfileLike } from '../profile-options.ts';
 import { type Sample, sampledOutput } from '../sampling.ts';
 import { elementCount } from '../tensor.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
@@ -50,7 +50,7 @@ export function shareSentence(share: SampleShare): string {
 export function judgeSample(
   attentionCase: AttentionCase,
   outputs: GivenOutputs,
-  profile: ProfileName,
+  profile: ProfileLike,
   sample: Sample,
   { threads = 1 }: { readonly threads?: number } = {},
 ): Verdict {

@@ -22,6 +22,7 @@ import {
   recomputedWeight,
   scoreGradientError,
 } from '../gradient-errors.ts';
+import { partialSize, sigmoidLseError, subtractedError } from '../merge-errors.ts';
 import {
   convertedError,
   dividedError,
@@ -52,6 +53,8 @@ export interface RowErrors {
   readonly terms: WeightTerms;
   /** Largest log-domain error of a weight, and of tanh. */
   readonly weight: number;
+  /** Largest part of one that is not its score's. */
+  readonly rounded: number;
   readonly tError: number;
   readonly denominator: number;
   readonly lseError: number;
@@ -80,21 +83,27 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
   });
   const n = termCount(row);
   const operations = 3 * n + p.partition.ranks;
+  const slack = 1 + Math.max(error, sinkError);
+  const reach = Math.max(row.score, row.lse, row.sink?.score ?? 0) + slack + 1;
   const terms: WeightTerms = {
     summed: model.roundings(n),
     ranks: p.partition.ranks,
     lse: row.lse,
-    slack: 1 + Math.max(error, sinkError),
+    slack,
+    subtracted: sigmoidLseError(model, model.roundings(n), reach),
   };
   let weight = weightError(model, terms, { score: row.score, fromLse: row.fromLse, error });
+  let rounded = weight - error;
   if (row.sink !== null) {
-    weight = Math.max(weight, weightError(model, terms, { ...row.sink, error: sinkError }));
+    const ofSink = weightError(model, terms, { ...row.sink, error: sinkError });
+    weight = Math.max(weight, ofSink);
+    rounded = Math.max(rounded, ofSink - sinkError);
   }
   // Σ P, the sink's included, is one.
   const lost = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   const denominator = lost + growth(weight);
   const lseError = convertedError(model, row.lse, quotient(denominator));
-  const found = { terms, weight, tError, denominator, lseError, ofKeys, ofValues };
+  const found = { terms, weight, rounded, tError, denominator, lseError, ofKeys, ofValues };
   return { ...found, out: outErrors(model, row, found) };
 }
 
@@ -102,21 +111,30 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
 function outErrors(
   model: ErrorModel,
   row: RowFacts,
-  { weight, denominator, terms, ofValues }: Omit<RowErrors, 'out'>,
+  { weight, rounded, denominator, terms, ofValues }: Omit<RowErrors, 'out'>,
 ): Float64Array {
   if (!(denominator < 1)) return row.out.map(() => Number.POSITIVE_INFINITY);
   const [n, { kappa, largestValue }] = [termCount(row), row];
   const operations = 3 * n + terms.ranks;
-  const grown = growth(weight + model.probabilities + model.input + 5 * model.accumulation);
+  const beside = model.probabilities + model.input + 5 * model.accumulation;
+  const grown = growth(weight + beside);
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
   const flushed =
     2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.tiny);
   const base = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
+  const flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   return row.out.map((size, c) => {
     // κP|V| is in `values`; κ is at most `kappa` where only P is.
     const ofV = grown * (row.values[c] ?? 0) + flushed * n * (largestValue.columns[c] ?? 0);
     const ofError = (ofValues[c] ?? 0) * (kappa * (1 + grown) + flushed * n);
-    const divided = dividedError(base + ofV + ofError, size, denominator, 1 - denominator);
+    const top = kappa * ((largestValue.columns[c] ?? 0) + (ofValues[c] ?? 0));
+    const part = partialSize(top, {
+      rounded: rounded + beside,
+      flushes,
+      lost: base + flushed * n * top,
+    });
+    const numerator = base + ofV + ofError + subtractedError(model, terms.summed, part);
+    const divided = dividedError(numerator, size, denominator, 1 - denominator);
     const unrounded = unroundedError(model, size, divided);
     return unrounded + finalRounding(model, size + unrounded);
   });

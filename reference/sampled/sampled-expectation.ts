@@ -12,7 +12,7 @@ import { type ErrorModel, errorModel, lambdaFor } from '../error-model.ts';
 import { type Bounds, type Expectation, lseBound, sumCount, widened } from '../expectation.ts';
 import { type Certified, certifySized } from '../kernels/certify.ts';
 import { shareInputs } from '../kernels/shared.ts';
-import { PROFILES, type ProfileName } from '../profile.ts';
+import { type ProfileLike, profileFrom } from '../profile-options.ts';
 import { widenBeyond } from '../range.ts';
 import { isSampled, type Sample, sampledOutput } from '../sampling.ts';
 import { filled, indexOf, flatOf as placeOf, tensorOf } from '../tensor.ts';
@@ -183,10 +183,11 @@ export function judgedOutputs({ parameters }: AttentionCase, sample: Sample): Ou
 /** The answer at the sample's rows and keys, with the bounds that a profile allows. */
 export function sampledExpectation(
   given: AttentionCase,
-  profile: ProfileName,
+  asked: ProfileLike,
   sample: Sample,
   threads: number,
 ): Expectation {
+  const profile = profileFrom(asked);
   const attentionCase = shareInputs(given, threads);
   const { parameters: p, judging } = attentionCase;
   const names = judgedOutputs(attentionCase, sample);
@@ -208,7 +209,7 @@ export function sampledExpectation(
     const { shape } = sampledOutput(attentionCase, sample, name);
     if (output !== undefined) values[name] = tensorOf<number>(output.mid.data, shape);
   }
-  const model = (lambda: number | null) => errorModel(PROFILES[profile], p.dtype, lambda);
+  const model = (lambda: number | null) => errorModel(profile, p.dtype, lambda);
   const exact = judging === 'exact';
   const models = exact ? [] : [model(null)];
   if (judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));

@@ -105,7 +105,13 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
   weightError: (coq) =>
     agree(['s', 'fromLse', 'error', 'ranks', 'slack'], (m, x, n) => {
       const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
-      const terms = { summed: n, ranks: x.ranks, slack: x.slack, lse: Math.abs(lse) };
+      const terms = {
+        summed: n,
+        ranks: x.ranks,
+        slack: x.slack,
+        lse: Math.abs(lse),
+        subtracted: 0,
+      };
       return [
         steps.weightError(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
         coq.evaluate('weight_error', {

@@ -1,0 +1,36 @@
+/**
+ * What merges of partial results lose where a profile grants more than reweighting, as formulas.
+ * spec/bounds.md §3
+ * @module
+ */
+import { type ErrorModel, growth, SLACK } from './error-model.ts';
+import { hullError } from './step-errors.ts';
+
+/** Roundings of one merge that subtracts, relative to the larger of its parts. */
+const SUBTRACTIONS = 30;
+
+/**
+ * Lemma Sigmoid: what `merges` merges by O − σ(O − O_b) lose of an output, relative to `top`, the
+ * largest partial output: a weight that becomes small damps none of it. Coq: subtracted_error
+ */
+export function subtractedError(model: ErrorModel, merges: number, top: number): number {
+  if (!model.subtractsInMerges) return 0;
+  return top * growth(SUBTRACTIONS * merges * model.accumulation);
+}
+
+/**
+ * Lemma Sigmoid: what LSE − log σ(LSE − LSE_b) costs a weight, in the log domain; `reach` is the
+ * largest size of a partial LSE. Coq: sigmoid_lse_error
+ */
+export function sigmoidLseError(model: ErrorModel, merges: number, reach: number): number {
+  return model.subtractsInMerges ? merges * (18 + 8 * reach) * model.accumulation : 0;
+}
+
+/** Lemma Hull: the largest that an average of some keys of a row can be; unbounded where it is not proved. */
+export function partialSize(
+  top: number,
+  { rounded, flushes, lost }: { rounded: number; flushes: number; lost: number },
+): number {
+  if (!(rounded * SLACK <= 0.5 && flushes * SLACK < 1)) return Number.POSITIVE_INFINITY;
+  return SLACK * hullError({ out: 0, top, rounded, flushes, lost });
+}
