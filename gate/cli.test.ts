@@ -146,11 +146,13 @@ describe('replay', () => {
     ['none', 0, /1 case judged: 1 pass, 0 fail, 0 broken/],
     ['wrong', 1, /impossible t\/small: out\[0, 0, 0, 0\]/],
     ['die', 3, /broken t\/small: it exited with status 7/],
-    ['declines', 2, /skipped 1, the candidate declined: head_dim 3/],
+    ['declines', 3, /broken t\/small: declined what it claims: head_dim 3/],
+    ['declines --allow-declined', 2, /skipped 1, the candidate declined: head_dim 3/],
     ['forward-only', 2, /skipped 1, needs backward/],
     ['dies-at-start', 3, /broken 1 not asked, it exited with status 5/],
   ])('%s: exit %i', async (fault, status, said) => {
-    const ended = await xattn('replay', folder, '--candidate', fake(fault));
+    const [name = '', ...options] = fault.split(' ');
+    const ended = await xattn('replay', folder, '--candidate', fake(name), ...options);
     expect(ended.stdout).toMatch(said);
     expect(ended.status).toBe(status);
   });
@@ -287,10 +289,59 @@ describe('gate', () => {
     expect(first).toBe(second);
   });
 
+  it('draws numbers and order anew, says the seed, and repeats the run by it', async () => {
+    const asked = ['gate', '--candidate', fake(), '--only', '*/basic/*'];
+    const drawn = await xattn(...asked, '--out', 'seeds');
+    const seed = /^suite smoke, seed (\d+)/.exec(drawn.stdout)?.[1] ?? '';
+    expect(drawn.stdout).toMatch(new RegExp(`direction both, .*seed ${seed}`));
+    expect((await xattn(...asked, '--seed', seed)).stdout).toBe(drawn.stdout);
+    expect((await xattn(...asked, '--out', 'seeds')).stdout).not.toContain(`seed ${seed}:`);
+  });
+
+  it('a candidate that declines all but one case of those it claims fails, and it is said', async () => {
+    const ended = await xattn('gate', '--candidate', fake('declines-but-one'), '--seed', '1');
+    expect(ended.stdout).toMatch(
+      /of \d+ cases that it claims, 1 \(\d\.\d %\) answered and compared, \d+ declined/,
+    );
+    expect(ended.status).toBe(3);
+    const allowed = await xattn(
+      'gate',
+      '--candidate',
+      fake('declines-but-one'),
+      '--allow-declined',
+    );
+    expect(allowed.stdout).toMatch(/ 1 \(\d\.\d %\) answered and compared, \d+ declined/);
+    expect(allowed.status).toBe(0);
+  });
+
+  it('a required word must be declared, and some case must need it', async () => {
+    const forward = [
+      'gate',
+      '--candidate',
+      fake('forward-only'),
+      '--only',
+      '*/basic/*',
+      '--require',
+    ];
+    expect((await xattn(...forward, 'forward,f32')).status).toBe(0);
+    const lacking = await xattn(...forward, 'forward gqa');
+    expect(lacking.stdout).toMatch(/not asked, does not declare gqa, as required/);
+    expect(lacking.status).toBe(3);
+    const nowhere = ['gate', '--candidate', fake(), '--only', '*/basic/*', '--require', 'sink'];
+    expectRefusal(
+      await xattn(...nowhere),
+      /"--require" expected a judged case of each word, got none of sink/,
+    );
+    expectRefusal(
+      await xattn('gate', '--require', 'speed'),
+      /Expected words of forward .*, got speed/,
+    );
+  });
+
   it('forward asks for no gradients, backward for nothing without them', async () => {
     for (const direction of ['forward', 'backward']) {
       const file = `${direction}.json`;
-      const args = ['--direction', direction, '--shard', '1/4', '--report', file];
+      const args = ['--direction', direction, '--shard', '1/4', '--seed', '1', '--report', file];
       const ended = await xattn('gate', '--candidate', fake(), ...args);
       expect(ended.status, ended.stdout).toBe(0);
       const report = JSON.parse(readFileSync(path.join(root, file), 'utf8'));
@@ -333,7 +384,7 @@ describe('gate', () => {
   });
 
   it('judges the embedded candidate, on the backend it names', async () => {
-    const ended = await xattn('gate', '--device', 'webasm', '--shard', '1/8');
+    const ended = await xattn('gate', '--device', 'webasm', '--shard', '1/8', '--seed', '1');
     expect(ended.stdout).toMatch(/LV-XAttn on GPU.js \(threads, webasm\), judged as f32/);
     expect(ended.stdout).toMatch(/0 fail, 0 broken/);
     expect(ended.status).toBe(0);

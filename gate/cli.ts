@@ -31,6 +31,10 @@ Then it gets lines {"case":"/path/of/a/case/folder"}, reads case.json and inputs
 there, writes outputs.safetensors beside them, and prints
   {"case":"/path/of/a/case/folder","status":"ok"}
 or "status":"unsupported" or "error", with a "reason". Anything else it prints is its log.
+Declining a case whose words it all declares is a failure; --allow-declined counts it as a skip.
+
+Numbers and order of the cases are drawn from a seed, a new one each time, which is printed;
+--seed N repeats a run, for a CI job whose runs are to be compared.
 
 Exit status: 0 every verdict passes; 1 some verdict fails; 2 the command or its input is wrong;
 3 no verdict fails, but the candidate crashed, hung or broke the protocol.`;
@@ -98,6 +102,7 @@ function judging(command: Command): Command {
   return command
     .option('--candidate <command>', 'program to judge (default: our own)', value.commandText)
     .addOption(profile.argParser(value.profileText))
+    .option('--allow-declined', 'a case that it declines, though it claims its words, is a skip')
     .addOption(timeout.argParser(value.seconds).default(value.DEFAULTS.timeoutS))
     .addOption(device.choices(value.DEVICES).default(value.DEFAULTS.device).conflicts('candidate'))
     .addOption(
@@ -122,7 +127,12 @@ function addGate(program: Command, finish: Finish): void {
     .addOption(new Option('--suite <name>', 'cases').choices(value.SUITES).default('smoke'))
     .addOption(new Option('--direction <name>', 'passes').choices(DIRECTIONS).default('both'))
     .option('--only <glob>', 'only the cases with such a name', value.globText)
-    .option('--seed <n>', 'draw the random cases from this seed', value.wholeNumber, 1)
+    .option('--require <words>', 'words that must be declared and judged', value.words)
+    .option(
+      '--seed <n>',
+      'draw numbers and order from this seed (default: drawn)',
+      value.wholeNumber,
+    )
     .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
     .option('--out <dir>', 'keep failing cases here', 'out')
     .option('--report <file.json>', 'write the report as JSON')
@@ -139,7 +149,7 @@ function addFuzz(program: Command, finish: Finish): void {
     .description('Judge an implementation on random cases, and shrink what fails.')
     .option('--runs <n>', 'cases to judge', value.positiveNumber)
     .option('--max-seconds <s>', 'stop drawing after this long', value.seconds)
-    .option('--seed <n>', 'draw from this seed', value.wholeNumber, 1)
+    .option('--seed <n>', 'draw from this seed (default: drawn)', value.wholeNumber)
     .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
     .option('--out <dir>', 'keep findings here, and go on from what is there', 'out')
     .addHelpText('after', FUZZ_EXAMPLES)

@@ -25,7 +25,7 @@ function xattn(...words: string[]) {
 
 function fuzz(fault: string) {
   const folder = join(work, fault);
-  const words = ['--candidate', zoo(fault), '--out', folder, '--max-seconds', '60'];
+  const words = ['--candidate', zoo(fault), '--out', folder, '--max-seconds', '60', '--seed', '1'];
   const { status, stdout } = xattn('fuzz', ...words);
   return { status, stdout, folder };
 }

@@ -32,7 +32,10 @@ const fake = (...words: string[]) => `node gate/testing/fake-candidate.mjs ${wor
 
 function fuzz(candidate: string, out: string, ...more: string[]) {
   const folder = join(work, out);
-  return { ...xattn('fuzz', '--candidate', candidate, '--out', folder, ...more), folder };
+  return {
+    ...xattn('fuzz', '--candidate', candidate, '--out', folder, '--seed', '1', ...more),
+    folder,
+  };
 }
 
 const findingsIn = (folder: string): string[] =>

@@ -1,14 +1,15 @@
 /**
  * Question folders: a new one, empty, for every question that is put to a candidate.
  *
- * No path is used twice, so that nothing a candidate remembers or still writes can be taken for a
- * later answer. On common file systems removing a folder takes longer than judging a small case, so
+ * No path is used twice, nor can one be guessed before it is asked, so that nothing a candidate
+ * remembers or still writes can be taken for a later answer. On common file systems removing a folder takes longer than judging a small case, so
  * one that was answered in is emptied and renamed, and only others are removed.
  * @module
  */
 import { mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { opaqueName } from './question.ts';
 
 export interface QuestionFolders {
   /** An empty folder whose path is new. */
@@ -46,11 +47,10 @@ function renamed(folder: string, to: string): boolean {
 
 /** Folders under `root`, which is removed by whoever made it. */
 export function questionFolders(root: string): QuestionFolders {
-  let count = 0;
   let spare: string | null = null;
   return {
     next: () => {
-      const folder = path.join(root, String(count++));
+      const folder = path.join(root, opaqueName());
       if (spare === null || !renamed(spare, folder)) mkdirSync(folder, { recursive: true });
       spare = null;
       return folder;

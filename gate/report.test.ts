@@ -11,6 +11,7 @@ function reported(id: string, verdict: Verdict, more: Partial<ReportedCase> = {}
   return {
     id,
     shows: null,
+    words: ['forward', 'f32'],
     asked,
     verdict,
     kept: null,
@@ -113,6 +114,7 @@ describe('a report', () => {
           candidate: Segmentation <fault> & more
           xattn replay out/core/crash
       my "kernel", judged as f32: suite core, f32 inputs, direction both, seed 1
+      of 4 cases that it claims, 3 (75 %) answered and compared
       4 cases judged: 1 pass, 2 fail, 1 broken; 3 skipped (needs f64: 2; needs gqa sink: 1)
       "
     `);
@@ -148,7 +150,10 @@ describe('a report', () => {
           "pass": 1,
           "fail": 2,
           "skip": 3,
-          "broken": 1
+          "broken": 1,
+          "claimed": 4,
+          "compared": 3,
+          "declined": 0
         },
         "cases": [
           {

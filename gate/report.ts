@@ -24,8 +24,12 @@ export interface Report {
   profile: Profile;
   /** What was asked, for the heading: suite, input format, direction, seed, shard. */
   asked: string;
+  /** What numbers and order were drawn from, where they were. */
+  seed?: number;
+  /** Words that were to be judged; default: none. */
+  required?: readonly string[];
   summary: Summary;
-  /** In the order in which they were asked. */
+  /** In the order of the suite. */
   cases: ReportedCase[];
   seconds: number;
 }
@@ -50,6 +54,33 @@ export const judgedCount = ({ pass, fail, broken }: Summary): number => pass + f
 /** How many verdicts speak of a sample of their case only. */
 export const sampledCount = (cases: readonly CaseResult[]): number =>
   cases.filter(({ verdict }) => verdict.sample !== undefined).length;
+
+/** Of the cases whose words the candidate all declares: how many there are, and what became of them. */
+export interface Claimed {
+  /** Their number. */
+  cases: number;
+  /** Answered, and the answer compared. */
+  compared: number;
+  declined: number;
+}
+
+const isCompared = ({ verdict: { verdict } }: CaseResult): boolean =>
+  verdict === 'pass' || verdict === 'impossible' || verdict === 'improbable';
+
+export function claimedOf(cases: readonly CaseResult[]): Claimed {
+  const claimed = cases.filter(({ asked, verdict }) => asked || verdict.verdict !== 'skip');
+  return {
+    cases: claimed.length,
+    compared: claimed.filter(isCompared).length,
+    declined: claimed.filter(({ declined }) => declined).length,
+  };
+}
+
+/** Words that were to be judged, of which no answer was compared. */
+export function unjudgedWords({ required = [], cases }: Report): string[] {
+  const seen = new Set(cases.filter(isCompared).flatMap(({ words }) => words));
+  return required.filter((word) => !seen.has(word));
+}
 
 export const isFailing = ({ verdict: { verdict } }: CaseResult): boolean =>
   verdict === 'impossible' || verdict === 'improbable' || verdict === 'broken';

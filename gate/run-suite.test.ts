@@ -7,7 +7,7 @@ import { readCase } from '../reference/case-folder.ts';
 import { readOutputs } from '../reference/given-outputs.ts';
 import { processCandidate } from './candidates/process.ts';
 import { exitStatus, summaryOf } from './report.ts';
-import { type CaseResult, runSuite } from './run-suite.ts';
+import { type CaseResult, type RunOptions, runSuite } from './run-suite.ts';
 import { smallCase, smallSuite } from './testing/cases.ts';
 
 const FAKE = fileURLToPath(new URL('./testing/fake-candidate.mjs', import.meta.url));
@@ -22,12 +22,17 @@ afterAll(() => rmSync(out, { recursive: true, force: true }));
 const command = (...args: string[]): string =>
   [process.execPath, FAKE, ...args].map((word) => `'${word}'`).join(' ');
 
+type More = Pick<RunOptions, 'allowDeclined' | 'required'>;
+
 /** Judge the cases `ids` with a candidate; results, and how often the gate waited for it. */
-async function run(shell: string, { ids = IDS, timeoutMs = 10_000 } = {}): Promise<CaseResult[]> {
+async function run(
+  shell: string,
+  { ids = IDS, timeoutMs = 10_000, ...more }: { ids?: string[]; timeoutMs?: number } & More = {},
+): Promise<CaseResult[]> {
   const candidate = processCandidate({ command: shell, timeoutMs });
   try {
     const started = await candidate.start();
-    const options = { started, profile: 'f32', direction: 'both', outDir: out } as const;
+    const options = { started, profile: 'f32', direction: 'both', outDir: out, ...more } as const;
     return await runSuite(candidate, smallSuite(ids), options);
   } finally {
     await candidate.close();
@@ -94,8 +99,15 @@ describe('a fault on one case is its verdict, and the others are still judged', 
     }
   });
 
-  it('declining is a skip with its reason, and nothing is kept', async () => {
+  it('declining what it claims is broken, exit 3', async () => {
     const results = await run(command('declines', 'b'));
+    expect(verdicts(results)).toEqual(['pass', 'broken', 'pass']);
+    expect(reasonOf(results)).toBe('declined what it claims: head_dim 3');
+    expect(exitStatus(summaryOf(results))).toBe(3);
+  });
+
+  it('declining is a skip with its reason where that is allowed, and nothing is kept', async () => {
+    const results = await run(command('declines', 'b'), { allowDeclined: true });
     expect(verdicts(results)).toEqual(['pass', 'skip', 'pass']);
     expect(reasonOf(results)).toBe('the candidate declined: head_dim 3');
     expect(results[1]!.kept).toBeNull();
@@ -112,7 +124,7 @@ describe('a candidate that does not start', () => {
   const starts: [fault: string, reason: RegExp][] = [
     ['dies-at-start', /^it exited with status 5 before it said hello$/],
     ['no-hello', /^it did not say hello within 1 s$/],
-    ['bad-hello', /"profile" expected one of f64 f32 tf32 f16 bf16, got "fp32"/],
+    ['bad-hello', /"profile" expected one of f64 f32 tf32 f16 bf16, .*got "fp32"/],
     ['unknown-word', /"supports.1" expected one of forward .*, got "backwards"/],
     ['other-version', /"xattn" expected 1, the version of the protocol, got 2/],
     ['early-answer', /^it answered before it said hello$/],
@@ -188,14 +200,18 @@ describe('what is kept of a failing case', () => {
     expect(existsSync(path.join(result!.kept!, 'expected.safetensors'))).toBe(true);
   });
 
-  it('never shows the candidate what was expected', async () => {
+  it('never shows the candidate what was expected, nor what the question is called', async () => {
     const candidate = processCandidate({ command: command('none'), timeoutMs: 10_000 });
     const started = await candidate.start();
     const seen: string[][] = [];
+    const names: string[] = [];
     const watched = {
       ...candidate,
       answer: (folder: string) => {
         seen.push(readdirSync(folder).sort());
+        const { id } = JSON.parse(readFileSync(path.join(folder, 'case.json'), 'utf8'));
+        const inputs = readFileSync(path.join(folder, 'inputs.safetensors'), 'latin1');
+        names.push(folder, id, inputs);
         return candidate.answer(folder);
       },
     };
@@ -203,6 +219,8 @@ describe('what is kept of a failing case', () => {
     await runSuite(watched, smallSuite(IDS), options);
     await candidate.close();
     expect(seen).toEqual(IDS.map(() => ['case.json', 'inputs.safetensors']));
+    expect(names.join(' ')).not.toMatch(/t\/[abc]|random|exact/);
+    expect(new Set(names.filter((name) => name.startsWith('q-'))).size).toBe(3);
   });
 });
 
@@ -211,5 +229,11 @@ describe('what a candidate cannot do', () => {
     const results = await run(command('forward-only'));
     expect(verdicts(results)).toEqual(['skip', 'skip', 'skip']);
     expect(reasonOf(results)).toBe('needs backward');
+  });
+
+  it('is broken where the missing word is required', async () => {
+    const results = await run(command('forward-only'), { required: ['backward'] });
+    expect(verdicts(results)).toEqual(['broken', 'broken', 'broken']);
+    expect(reasonOf(results)).toBe('does not declare backward, as required');
   });
 });

@@ -1,15 +1,15 @@
 /**
  * Cases are put to a candidate, one after another, and every one of them gets a verdict.
  *
- * The candidate sees a fresh folder that holds the question only. A case that needs a word the
- * candidate does not declare is skipped, by name, and never asked.
+ * The candidate sees a fresh folder that holds the question only, without its name. A case that needs
+ * a word the candidate does not declare is skipped, by name, and never asked; declining a case whose
+ * words it all declares is a failure.
  * @module
  */
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AttentionCase } from '../reference/case.ts';
-import { copyCase, writeCase } from '../reference/case-folder.ts';
 import { featureWords } from '../reference/features.ts';
 import { readOutputs } from '../reference/given-outputs.ts';
 import { type GivenOutputs, judge, type Verdict } from '../reference/judge.ts';
@@ -18,6 +18,7 @@ import { judgeSample } from '../reference/sampled/judge-sample.ts';
 import type { Sample } from '../reference/sampling.ts';
 import type { Candidate, Started } from './candidate.ts';
 import { keepCase } from './keep.ts';
+import { writeQuestion } from './question.ts';
 import { type QuestionFolders, questionFolders } from './question-folders.ts';
 import { type Direction, directed } from './select.ts';
 import type { SuiteCase } from './suite.ts';
@@ -28,8 +29,12 @@ export interface CaseResult {
   id: string;
   /** The fault that this case is built to show, if it is built for one. */
   shows: string | null;
+  /** Feature words that it needs, and its dtype. */
+  words: readonly string[];
   /** False: it needs what the candidate lacks, or the candidate was not there. */
   asked: boolean;
+  /** It answered `unsupported` to a case whose words it all declares. */
+  declined?: true;
   verdict: Verdict;
   /** Where the failing case is kept. */
   kept: string | null;
@@ -55,6 +60,10 @@ export interface RunOptions {
   outDir: string | null;
   /** Judge a sample of each case; default: all of it. */
   sampling?: Sampling;
+  /** Words that must be declared: a case skipped for want of one is a failure. Default: none. */
+  required?: readonly string[];
+  /** Declining a case whose words it all declares is a skip; default: a failure. */
+  allowDeclined?: boolean;
   onCase?: (done: number, total: number, result: CaseResult | null) => void;
 }
 
@@ -74,24 +83,33 @@ const FAILED = new Set(['impossible', 'improbable', 'broken']);
 /** `asked`: the candidate had its chance, so the case is worth keeping if it failed. */
 export interface Asked {
   asked: boolean;
+  declined?: true;
   verdict: Verdict;
+}
+
+/** How a question is asked, and what counts as an answer. */
+export type Asking = Pick<RunOptions, 'started' | 'sampling' | 'required' | 'allowDeclined'>;
+
+/** Nobody may claim a word and then choose the cases to be judged by. */
+function declined(reason: string, allowed: boolean | undefined): Asked {
+  const verdict = allowed
+    ? without('skip', `the candidate declined: ${reason}`)
+    : without('broken', `declined what it claims: ${reason}`);
+  return { asked: true, declined: true, verdict };
 }
 
 /** Put `question` to the candidate in `folder`, which is empty; null once it has answered there. */
 async function put(
   candidate: Candidate,
   question: AttentionCase,
-  sampling: Sampling | undefined,
+  { sampling, allowDeclined }: Asking,
   folder: string,
   limitMs: number | undefined,
 ): Promise<Asked | null> {
-  if (sampling === undefined) writeCase(folder, question);
-  else copyCase(sampling.from, folder);
+  writeQuestion(folder, question, sampling?.from);
   const answer = await candidate.answer(folder, limitMs);
   if (answer.status === 'gone') return unasked('broken', answer.reason);
-  if (answer.status === 'unsupported') {
-    return unasked('skip', `the candidate declined: ${answer.reason}`);
-  }
+  if (answer.status === 'unsupported') return declined(answer.reason, allowDeclined);
   if (answer.status === 'broken') return { asked: true, verdict: without('broken', answer.reason) };
   return null;
 }
@@ -119,13 +137,16 @@ async function putOrSkip(
   candidate: Candidate,
   question: AttentionCase,
   folder: string,
-  { started, sampling }: Pick<RunOptions, 'started' | 'sampling'>,
+  asking: Asking,
   limitMs: number | undefined,
 ): Promise<Asked | null> {
+  const { started, required = [] } = asking;
   if (!started.ok) return unasked('broken', started.reason);
   const missing = missingWords(question, started.hello.supports);
+  const must = missing.filter((word) => required.includes(word));
+  if (must.length > 0) return unasked('broken', `does not declare ${must.join(' ')}, as required`);
   if (missing.length > 0) return unasked('skip', `needs ${missing.join(' ')}`);
-  return put(candidate, question, sampling, folder, limitMs);
+  return put(candidate, question, asking, folder, limitMs);
 }
 
 /** Put a case to the candidate in an empty folder, at most `limitMs` long, unless it cannot do it. */
@@ -133,7 +154,7 @@ export async function askOrSkip(
   candidate: Candidate,
   question: AttentionCase,
   folder: string,
-  options: Pick<RunOptions, 'started' | 'profile' | 'sampling'>,
+  options: Asking & Pick<RunOptions, 'profile'>,
   limitMs?: number,
 ): Promise<Asked> {
   const unanswered = await putOrSkip(candidate, question, folder, options, limitMs);
@@ -147,9 +168,9 @@ export async function answerOrSkip(
   candidate: Candidate,
   question: AttentionCase,
   folder: string,
-  started: Started,
+  asking: Asking,
 ): Promise<{ readonly outputs: GivenOutputs } | Asked> {
-  const unanswered = await putOrSkip(candidate, question, folder, { started }, undefined);
+  const unanswered = await putOrSkip(candidate, question, folder, asking, undefined);
   if (unanswered !== null) return unanswered;
   const read = readOutputs(folder, question);
   if (read.ok) return { outputs: read.outputs };
@@ -180,13 +201,14 @@ async function runCase(
   const question = directed(suiteCase.build(), options.direction);
   if (question === null) return null;
   const folder = folders.next();
-  const { asked, verdict } = await askOrSkip(candidate, question, folder, options);
-  const outDir = asked && FAILED.has(verdict.verdict) ? options.outDir : null;
+  const { verdict, ...how } = await askOrSkip(candidate, question, folder, options);
+  const outDir = how.asked && FAILED.has(verdict.verdict) ? options.outDir : null;
   const keeping = keptIn(question, folder, outDir);
   const log = verdict.verdict === 'broken' ? candidate.log() : [];
   const seconds = (performance.now() - begin) / 1000;
   folders.done(folder, verdict.verdict !== 'broken');
-  return { id: suiteCase.id, shows: suiteCase.shows, asked, verdict, ...keeping, log, seconds };
+  const about = { id: suiteCase.id, shows: suiteCase.shows, words: featureWords(question) };
+  return { ...about, ...how, verdict, ...keeping, log, seconds };
 }
 
 /** A new folder for questions, removed with all in it when `use` is done. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { directed, nameFilter, shardOf } from './select.ts';
+import { directed, inDrawnOrder, nameFilter, shardOf } from './select.ts';
 import { smallCase } from './testing/cases.ts';
 
 describe('which cases are asked', () => {
@@ -36,5 +36,28 @@ describe('which cases are asked', () => {
     expect(directed(whole, 'backward')).toBe(whole);
     expect(directed(smallCase('a', false), 'backward')).toBeNull();
     expect(directed(smallCase('a', false), 'both')).not.toBeNull();
+  });
+});
+
+describe('the order drawn', () => {
+  const cases = Array.from({ length: 30 }, (_, n) => ({
+    id: n,
+    ...(n >= 10 && n < 15 ? { sequence: 'state' } : {}),
+  }));
+
+  it('is the seed’s, and holds every case once', () => {
+    const [a, b, c] = [3, 3, 4].map((seed) => inDrawnOrder(cases, seed).map(({ id }) => id));
+    expect(a).toEqual(b);
+    expect(a).not.toEqual(c);
+    expect(a).not.toEqual(cases.map(({ id }) => id));
+    expect(a!.toSorted((x, y) => x - y)).toEqual(cases.map(({ id }) => id));
+  });
+
+  it('keeps a sequence together, in its own order', () => {
+    for (const seed of [1, 2, 3]) {
+      const ids = inDrawnOrder(cases, seed).map(({ id }) => id);
+      const at = ids.indexOf(10);
+      expect(ids.slice(at, at + 5)).toEqual([10, 11, 12, 13, 14]);
+    }
   });
 });

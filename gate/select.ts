@@ -1,8 +1,10 @@
 /**
- * Which cases of a suite are asked: by name, by direction, by shard. Pure.
+ * Which cases of a suite are asked, by name, by direction, by shard, and in which order. Pure.
  * @module
  */
 import picomatch from 'picomatch';
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { type AttentionCase, isGradient, wantsGradients } from '../reference/case.ts';
 
 export const DIRECTIONS = ['forward', 'backward', 'both'] as const;
@@ -37,4 +39,29 @@ export function directed(question: AttentionCase, direction: Direction): Attenti
   if (kept.length === 0) return null;
   const { d_out, d_lse, ...inputs } = question.inputs;
   return { ...question, parameters: { ...question.parameters, wants: kept }, inputs };
+}
+
+/** Neighbours of one sequence together, every other case alone. */
+function blocksOf<T extends { readonly sequence?: string }>(cases: readonly T[]): T[][] {
+  const blocks: T[][] = [];
+  for (const one of cases) {
+    const last = blocks.at(-1);
+    if (one.sequence !== undefined && last?.[0]?.sequence === one.sequence) last.push(one);
+    else blocks.push([one]);
+  }
+  return blocks;
+}
+
+/** The same cases in an order drawn from `seed`; a sequence stays together and in order. */
+export function inDrawnOrder<T extends { readonly sequence?: string }>(
+  cases: readonly T[],
+  seed: number,
+): T[] {
+  const generator = xoroshiro128plus(seed | 0);
+  const blocks = blocksOf(cases);
+  const drawn: T[][] = [];
+  while (blocks.length > 0) {
+    drawn.push(...blocks.splice(Math.floor(uniformFloat64(generator) * blocks.length), 1));
+  }
+  return drawn.flat();
 }

@@ -1,5 +1,5 @@
 /**
- * The suites: which cases a candidate is asked, in which order.
+ * The suites: which cases there are to ask a candidate, in the order in which they are reported.
  *
  * `smoke` has one case for every feature and the strongest probes, `core` every feature, pair,
  * partition and probe, `full` all of core from several seeds and larger sizes. The first cases are
@@ -30,6 +30,8 @@ export interface SuiteCase {
   readonly id: string;
   /** The fault this case shows; null for a control. */
   readonly shows: string | null;
+  /** Cases of one sequence are asked one right after another, in their order. */
+  readonly sequence?: string;
   readonly build: () => AttentionCase;
 }
 
@@ -37,6 +39,7 @@ function suiteCase(spec: SuiteSpec, suite: SuiteName, dtype: Dtype, seed: number
   return {
     id: `${suite}/${spec.name}`,
     shows: spec.shows ?? null,
+    ...(spec.sequence === undefined ? {} : { sequence: spec.sequence }),
     build: () => buildCase(spec, suite, dtype, seed),
   };
 }
@@ -157,7 +160,8 @@ export function suite(
   if (name !== 'full') return once;
   const repeats = Array.from({ length: FULL_SEEDS - 1 }, (_, n) =>
     specs.map((spec) => {
-      const again = { ...spec, name: `${spec.name}-${n + 2}` };
+      const sequence = spec.sequence && `${spec.sequence}-${n + 2}`;
+      const again = { ...spec, name: `${spec.name}-${n + 2}`, ...(sequence ? { sequence } : {}) };
       return suiteCase(again, name, dtype, seed);
     }),
   );

@@ -36,6 +36,8 @@ function gate(candidate: string, ...options: string[]): { status: number | null;
       file,
       '--out',
       join(scratch, 'out'),
+      '--seed',
+      '1',
       ...options,
     ],
     { cwd: root, encoding: 'utf8' },
@@ -110,7 +112,8 @@ describe('the JavaScript candidates', () => {
   });
 
   it('ONNX Runtime passes what its operator defines, forward', () => {
-    const { status, report } = gate('node kit/onnxruntime/attention.mjs', '--direction', 'forward');
+    const options = ['--direction', 'forward', '--allow-declined'];
+    const { status, report } = gate('node kit/onnxruntime/attention.mjs', ...options);
     expect(failing(report)).toEqual([]);
     expect(status).toBe(0);
     expect(report.summary.pass).toBeGreaterThan(150);

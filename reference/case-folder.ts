@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import {
   type AttentionCase,
   type CaseInputs,
+  type CaseParameters,
   type Dtype,
   INPUT_NAMES,
   type InputName,
@@ -121,6 +122,9 @@ function writeWhole(folder: string, name: string, bytes: Uint8Array | string): v
   renameSync(temporary, join(folder, name));
 }
 
+const parametersFile = (parameters: CaseParameters): Uint8Array =>
+  new TextEncoder().encode(`${JSON.stringify(parameters, null, 2)}\n`);
+
 /** The bytes of the two files that pose a case. */
 export function caseFiles({ parameters, inputs, judging }: AttentionCase) {
   const tensors = INPUT_NAMES.flatMap((name) => {
@@ -129,7 +133,7 @@ export function caseFiles({ parameters, inputs, judging }: AttentionCase) {
     return tensor === undefined ? [] : [{ name, dtype, tensor }];
   });
   return {
-    'case.json': new TextEncoder().encode(`${JSON.stringify(parameters, null, 2)}\n`),
+    'case.json': parametersFile(parameters),
     'inputs.safetensors': writeSafetensors(tensors, { judging }),
   };
 }
@@ -142,12 +146,15 @@ export function writeCase(folder: string, attentionCase: AttentionCase): void {
   }
 }
 
-/** The two files that pose a case, copied as they are from one folder to another. */
-export function copyCase(from: string, to: string): void {
-  mkdirSync(to, { recursive: true });
-  for (const name of ['case.json', INPUTS]) {
-    copyFileSync(join(from, name), join(to, name), constants.COPYFILE_FICLONE);
-  }
+/** Write `case.json` alone; the folder is made when missing. */
+export function writeParameters(folder: string, parameters: CaseParameters): void {
+  mkdirSync(folder, { recursive: true });
+  writeWhole(folder, 'case.json', parametersFile(parameters));
+}
+
+/** The inputs of a case, copied as they are from one folder to another. */
+export function copyInputs(from: string, to: string): void {
+  copyFileSync(join(from, INPUTS), join(to, INPUTS), constants.COPYFILE_FICLONE);
 }
 
 function integerDtype(name: InputName): StoredDtype {

@@ -16,12 +16,13 @@ import { keepCase, replayCommand } from '../keep.ts';
 import { withTemporaryFolder } from '../run-suite.ts';
 import type { Shard } from '../select.ts';
 import { nameOf, profileOf, withCandidate } from './judging.ts';
-import { type CandidateOptions, candidateOf, replayOptions } from './options.ts';
+import { type CandidateOptions, candidateOf, drawnSeed, replayOptions } from './options.ts';
 
 export interface FuzzOptions extends CandidateOptions {
   runs?: number;
   maxSeconds?: number;
-  seed: number;
+  /** Undefined = drawn. */
+  seed?: number;
   out: string;
   shard?: Shard;
 }
@@ -46,8 +47,11 @@ function named(question: AttentionCase, part: string, what: string): AttentionCa
   return { ...question, parameters: { ...question.parameters, id } };
 }
 
+/** The options, and the seed that was given or drawn. */
+type Seeded = FuzzOptions & { readonly seed: number };
+
 interface Session {
-  readonly options: FuzzOptions;
+  readonly options: Seeded;
   readonly asker: Interviewer;
   readonly line: ReturnType<typeof statusLine>;
   readonly findings: Finding[];
@@ -157,7 +161,7 @@ async function fuzz(
   candidate: Candidate,
   started: Started,
   profile: Profile,
-  options: FuzzOptions,
+  options: Seeded,
   root: string,
 ): Promise<number> {
   const name = `${nameOf(started, options)}, judged as ${profile.name}`;
@@ -167,7 +171,7 @@ async function fuzz(
   }
   const begin = performance.now();
   const line = statusLine(process.stderr);
-  const asker = interviewer(candidate, started, profile, root);
+  const asker = interviewer(candidate, started, profile, root, options.allowDeclined);
   const session: Session = { options, asker, line, findings: [], interesting: 0 };
   await askCorpus(session);
   const { maxSeconds = null, shard } = options;
@@ -182,7 +186,9 @@ async function fuzz(
   return conclude(session, counts, (performance.now() - begin) / 1000, name);
 }
 
-export async function fuzzCommand(options: FuzzOptions): Promise<number> {
+export async function fuzzCommand(given: FuzzOptions): Promise<number> {
+  const options = { ...given, seed: given.seed ?? drawnSeed() };
+  say(`seed ${options.seed}: --seed repeats what is drawn`);
   const candidate = await candidateOf(options);
   return withTemporaryFolder((root) =>
     withCandidate(candidate, (started) =>

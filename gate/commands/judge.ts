@@ -3,6 +3,7 @@
  * asked to compute anything.
  * @module
  */
+import { featureWords } from '../../reference/features.ts';
 import type { Profile } from '../../reference/profile.ts';
 import { verdictIn } from '../run-suite.ts';
 import { checkWritable, conclude, reportOf, writeReports } from './judging.ts';
@@ -24,7 +25,8 @@ export function judgeCommand(folder: string, options: JudgeOptions): number {
     const verdict = verdictIn(folder, question, profile, sample);
     const seconds = (performance.now() - begin) / 1000;
     const result = {
-      ...{ id: question.parameters.id, shows: null, asked: true, verdict, kept: null, log: [] },
+      ...{ id: question.parameters.id, shows: null, words: featureWords(question) },
+      ...{ asked: true, verdict, kept: null, log: [] },
       seconds,
     };
     const heading = {

@@ -10,7 +10,7 @@ import { replayCommand } from '../keep.ts';
 import { jsonReport } from '../report/json.ts';
 import { junitReport } from '../report/junit.ts';
 import { textReport } from '../report/text.ts';
-import { exitStatus, judgedCount, type Report, summaryOf } from '../report.ts';
+import { exitStatus, judgedCount, type Report, summaryOf, unjudgedWords } from '../report.ts';
 import type { CaseResult } from '../run-suite.ts';
 import { type CandidateOptions, replayOptions } from './options.ts';
 
@@ -63,7 +63,7 @@ export function writeReports(report: Report, files: ReportFiles): void {
 export function reportOf(
   results: readonly CaseResult[],
   options: CandidateOptions | null,
-  heading: Pick<Report, 'candidate' | 'profile' | 'asked' | 'seconds'>,
+  heading: Omit<Report, 'cases' | 'summary'>,
 ): Report {
   const cases = results.map((result) => ({
     ...result,
@@ -86,5 +86,11 @@ export function conclude(report: Report, nothingIsFine: boolean): number {
     );
     return 2;
   }
-  return exitStatus(report.summary);
+  const status = exitStatus(report.summary);
+  const unjudged = unjudgedWords(report);
+  if (unjudged.length === 0 || nothingIsFine || status !== 0) return status;
+  process.stderr.write(
+    `xattn: "--require" expected a judged case of each word, got none of ${unjudged.join(' ')}\n`,
+  );
+  return 2;
 }

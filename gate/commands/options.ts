@@ -2,12 +2,14 @@
  * Values of the command line: parsed, checked, and refused with a sentence.
  * @module
  */
+import { randomInt } from 'node:crypto';
 import { InvalidArgumentError } from 'commander';
 import { PROFILES, type Profile } from '../../reference/profile.ts';
 import { isProfileText, PROFILE_SYNTAX, profileFrom } from '../../reference/profile-options.ts';
 import type { SampleSize } from '../../reference/sampling.ts';
 import type { Candidate } from '../candidate.ts';
 import { processCandidate } from '../candidates/process.ts';
+import { WORDS } from '../protocol.ts';
 import type { Shard } from '../select.ts';
 
 export const SUITES = ['smoke', 'core', 'full'] as const;
@@ -24,6 +26,7 @@ export interface CandidateOptions {
   timeoutS: number;
   device: (typeof DEVICES)[number];
   transport: (typeof TRANSPORTS)[number];
+  allowDeclined?: boolean;
 }
 
 /** Which part of a case a command is about. */
@@ -99,6 +102,21 @@ export function globText(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('Expected a pattern, such as "*/gqa*".');
   return text;
 }
+
+/** Feature and dtype words, apart by commas or spaces. */
+export function words(text: string): string[] {
+  const given = text.split(/[\s,]+/).filter((word) => word !== '');
+  const unknown = given.find((word) => !(WORDS as readonly string[]).includes(word));
+  if (given.length === 0 || unknown !== undefined) {
+    throw new InvalidArgumentError(
+      `Expected words of ${WORDS.join(' ')}, got ${unknown ?? 'none'}.`,
+    );
+  }
+  return given;
+}
+
+/** A seed that nobody could know beforehand. */
+export const drawnSeed = (): number => randomInt(2 ** 31);
 
 /** The candidate that the options name; without `candidate`, the embedded one. */
 export async function candidateOf(options: CandidateOptions): Promise<Candidate> {

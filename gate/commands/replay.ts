@@ -24,6 +24,7 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
       profile,
       direction: 'both',
       outDir: null,
+      allowDeclined: options.allowDeclined ?? false,
       ...(sample === undefined ? {} : { sampling: { sample, from: folder } }),
     });
     return reportOf(results, options, {

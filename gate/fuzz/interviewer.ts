@@ -89,8 +89,10 @@ export function interviewer(
   started: Started,
   profile: Profile,
   root: string,
+  allowDeclined = false,
 ): Interviewer {
   const folders = questionFolders(root);
+  const asking = { started, profile, allowDeclined };
   let slowestMs = 0;
   const put = async (
     question: AttentionCase,
@@ -99,7 +101,7 @@ export function interviewer(
   ): Promise<Reply> => {
     const folder = folders.next();
     const begin = performance.now();
-    const asked = await askOrSkip(candidate, question, folder, { started, profile }, limitMs);
+    const asked = await askOrSkip(candidate, question, folder, asking, limitMs);
     const broken = asked.verdict.verdict === 'broken';
     if (!broken) slowestMs = Math.max(slowestMs, performance.now() - begin);
     const kind = kindOf(asked.verdict);
@@ -114,7 +116,7 @@ export function interviewer(
     askImpatiently: (question) => put(question, Math.max(PATIENCE_MS_MIN, PATIENCE * slowestMs)),
     answer: async (question) => {
       const folder = folders.next();
-      const answered = await answerOrSkip(candidate, question, folder, started);
+      const answered = await answerOrSkip(candidate, question, folder, asking);
       folders.done(folder, 'outputs' in answered);
       return answered;
     },

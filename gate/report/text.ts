@@ -4,6 +4,7 @@
  */
 import pc from 'picocolors';
 import {
+  claimedOf,
   isFailing,
   judgedCount,
   type Report,
@@ -56,6 +57,14 @@ export function summaryLine({ summary, cases }: Report): string {
   return `${judged}: ${pass} pass, ${fail} fail, ${broken} broken; ${skip} skipped${skipped}`;
 }
 
+/** `of 250 cases that it claims, 240 (96 %) were answered and compared, 7 declined`. */
+export function claimLine({ cases }: Report): string {
+  const { cases: claimed, compared, declined } = claimedOf(cases);
+  const percent = claimed === 0 ? 100 : Math.floor((1000 * compared) / claimed) / 10;
+  const more = declined === 0 ? '' : `, ${declined} declined`;
+  return `of ${plural(claimed, 'case')} that it claims, ${compared} (${percent} %) answered and compared${more}`;
+}
+
 export function textReport(report: Report, color = false): string {
   const colors = pc.createColors(color);
   const { pass, fail, broken } = report.summary;
@@ -73,6 +82,7 @@ export function textReport(report: Report, color = false): string {
       .filter(({ verdict: { verdict, sample } }) => verdict === 'pass' && sample !== undefined)
       .map(({ id, verdict }) => `${colors.yellow('pass of a sample')} ${id}: ${verdict.reason}`),
     `${report.candidate}, judged as ${report.profile.name}: ${report.asked}`,
+    claimLine(report),
     paint(summaryLine(report)),
   ];
   return `${lines.join('\n')}\n`;

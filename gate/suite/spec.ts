@@ -16,6 +16,8 @@ export interface SuiteSpec extends Omit<CaseChanges, 'partition' | 'id' | 'dtype
   /** Ranks with even shards, or the partition itself; default one rank. */
   readonly ranks?: number;
   readonly partition?: Partition;
+  /** Cases of one sequence are asked one right after another, in their order. */
+  readonly sequence?: string;
   /** Only for candidates of these dtypes; default all. */
   readonly dtypes?: readonly Dtype[];
 }
@@ -42,7 +44,7 @@ export function buildCase(
   dtype: Dtype,
   seed: number,
 ): AttentionCase {
-  const { name, shows: _, ranks = 1, partition, dtypes: __, ...changes } = spec;
+  const { name, shows: _, ranks = 1, partition, dtypes: __, sequence: ___, ...changes } = spec;
   const seqQ = changes.seq_q ?? 4;
   const seqKv = changes.seq_kv ?? 9;
   return drawCase(seedOf(name, seed), {

@@ -9,6 +9,7 @@ import type { SuiteSpec } from './spec.ts';
 const STALE = 'a buffer, a mask or a kernel kept from the question before';
 const SAME = {
   shows: STALE,
+  sequence: 'state',
   batch: 2,
   heads: 4,
   kv_heads: 2,

@@ -1,6 +1,6 @@
 /**
  * A candidate for the tests: answers by the built reference, and misbehaves as its first argument
- * says on the cases whose folder's id contains its second.
+ * says on the question that its second names: `a` the first it is asked, `b` the second; all without.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import {
@@ -121,13 +121,14 @@ const FAULTS = {
   },
   foresees: (folder) => {
     write(folder);
-    const next = folder.replace(/\d+$/, (n) => String(Number(n) + 1));
+    const next = folder.replace(/[^/]+$/, '1');
     const lines = [folder, next].map((name) => JSON.stringify({ case: name, status: 'ok' }));
     process.stdout.write(`${lines.join('\n')}\n`);
   },
   status: (folder) => say({ case: folder, status: 'done' }),
   error: (folder) => say({ case: folder, status: 'error', reason: 'out of memory' }),
   declines: (folder) => say({ case: folder, status: 'unsupported', reason: 'head_dim 3' }),
+  'declines-but-one': (folder) => (asked++ === 0 ? FAULTS.none : FAULTS.declines)(folder),
   link: (folder) => {
     symlinkSync('/etc/hostname', `${folder}/outputs.safetensors`);
     ok(folder);
@@ -305,8 +306,9 @@ if (fault === 'no-restart' && startsBefore() > 0) process.exit(9);
 if (fault in HELLOS) HELLOS[fault]();
 else say(fault === 'forward-only' ? { ...hello, supports: ['forward', 'f32'] } : hello);
 
+let turn = 0;
 for await (const line of createInterface({ input: process.stdin })) {
   const folder = JSON.parse(line).case;
-  const { id } = JSON.parse(readFileSync(`${folder}/case.json`, 'utf8'));
-  await (id.includes(victim) ? (FAULTS[fault] ?? FAULTS.none) : FAULTS.none)(folder);
+  const mine = victim === '' || 'abcdef'[turn++] === victim;
+  await (mine ? (FAULTS[fault] ?? FAULTS.none) : FAULTS.none)(folder);
 }

@@ -1,7 +1,7 @@
 /**
  * ONNX Runtime as a candidate: the standard ONNX `Attention` operator (opset 23) on its CPU provider.
  *
- *     npx xattn gate --suite core --candidate 'node kit/onnxruntime/attention.mjs'
+ *     npx xattn gate --suite core --allow-declined --candidate 'node kit/onnxruntime/attention.mjs'
  *
  * `out` is the operator's own. The operator has no LSE; `lse` is computed here, in double precision,
  * from the scores that the operator itself hands out (`qk_matmul_output`, after softcap and mask), so

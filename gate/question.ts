@@ -1,0 +1,29 @@
+/**
+ * Questions: a case as a candidate is shown it, which is without anything that tells what it is for.
+ *
+ * Its id is drawn anew each time, and the mark of how it is judged is the same for all.
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import type { AttentionCase } from '../reference/case.ts';
+import { copyInputs, writeCase, writeParameters } from '../reference/case-folder.ts';
+
+/** A name that tells nothing and that nobody can guess: 96 random bits. */
+export const opaqueName = (): string => randomBytes(12).toString('hex');
+
+/** The case under a name that tells nothing. */
+export function anonymous(c: AttentionCase): AttentionCase {
+  const parameters = { ...c.parameters, id: `q-${opaqueName()}` };
+  return { ...c, parameters, judging: 'structured' };
+}
+
+/** Ask `question` in `folder`; inputs too large for memory are copied as they lie in `from`. */
+export function writeQuestion(folder: string, question: AttentionCase, from?: string): void {
+  const asked = anonymous(question);
+  if (from === undefined) {
+    writeCase(folder, asked);
+    return;
+  }
+  writeParameters(folder, asked.parameters);
+  copyInputs(from, folder);
+}
