@@ -3,7 +3,7 @@
  * @module
  */
 import type { End } from './arithmetic/balls.ts';
-import { type FormatName, neighbours, roundBeside, roundTo } from './format.ts';
+import { type FormatName, neighbours, overflowIsNaN, roundBeside, roundTo } from './format.ts';
 
 /** Float64 ends around an exact value; rounded to the format when both ends agree, else null. */
 export interface Enclosure {
@@ -32,14 +32,24 @@ export function emptyRow(format: FormatName): Enclosure {
   return { lo: infinite, hi: infinite, rounded: roundTo(format, infinite) };
 }
 
+/** Throws where no real number is within: a kernel gave a ball that does not hold the answer. */
+export function assertNotEmpty({ lo, hi }: Pick<Enclosure, 'lo' | 'hi'>, what: string): void {
+  if (!(lo <= hi)) throw new Error(`${what}: the enclosure [${lo}, ${hi}] holds no number`);
+}
+
+/** What everything between two ends rounds to, or null. Overflow to either side may be the same NaN. */
+function roundedAlike(format: FormatName, low: End, high: End): number | null {
+  const [a, b] = [low, high].map(({ near, side }) => roundBeside(format, near, side));
+  if (a === b) return a === undefined ? null : positiveZero(a);
+  if (!overflowIsNaN(format) || !Number.isNaN(a) || !Number.isNaN(b)) return null;
+  return Math.sign(low.near) === Math.sign(high.near) ? Number.NaN : null;
+}
+
 /** An exact value known to lie between two ends. */
 export function enclose(format: FormatName, low: End, high: End): Enclosure {
-  const [a, b] = [
-    roundBeside(format, low.near, low.side),
-    roundBeside(format, high.near, high.side),
-  ];
-  const rounded = Object.is(positiveZero(a), positiveZero(b)) ? positiveZero(a) : null;
   const [lo, hi] = [floor(low), ceiling(high)];
+  assertNotEmpty({ lo, hi }, 'between two ends');
+  const rounded = roundedAlike(format, low, high);
   if (format !== 'f64' || rounded === null || !Number.isFinite(rounded)) return { lo, hi, rounded };
   // What rounds to a float64 lies between its neighbours.
   return { lo: Math.max(lo, below(rounded)), hi: Math.min(hi, above(rounded)), rounded };

@@ -74,6 +74,11 @@ export function maxFinite(format: FormatName): number {
   return TABLE[format].max;
 }
 
+/** Has the format no infinity, so that overflow to either side is NaN? */
+export function overflowIsNaN(format: FormatName): boolean {
+  return Number.isNaN(TABLE[format].overflow);
+}
+
 /** Distance between the numbers of the format around x: 2^(max(e, emin) − p + 1). */
 export function ulp(format: FormatName, x: number): number {
   const { precision, emin } = TABLE[format];

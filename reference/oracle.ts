@@ -15,7 +15,7 @@
  */
 import type { AttentionCase, OutputName, Outputs } from './case.ts';
 import { outputShape } from './case-shapes.ts';
-import type { Enclosure } from './enclosure.ts';
+import { assertNotEmpty, type Enclosure } from './enclosure.ts';
 import type { FormatName } from './format.ts';
 import { FORMATS } from './format.ts';
 import { KERNEL_LEVEL, kernelLevel } from './kernel-level.ts';
@@ -77,8 +77,10 @@ function climb(
     for (const flat of flats) {
       const enclosure = at(output, flat);
       if (enclosure !== null) {
-        low[flat] = Math.max(low[flat] ?? enclosure.lo, enclosure.lo);
-        high[flat] = Math.min(high[flat] ?? enclosure.hi, enclosure.hi);
+        const lo = Math.max(low[flat] ?? enclosure.lo, enclosure.lo);
+        const hi = Math.min(high[flat] ?? enclosure.hi, enclosure.hi);
+        assertNotEmpty({ lo, hi }, `${output} ${flat} in ${level}`);
+        [low[flat], high[flat]] = [lo, hi];
       }
       if (enclosure === null || enclosure.rounded === null) rest.push(flat);
       else values[flat] = enclosure.rounded;

@@ -41,6 +41,9 @@ export interface Radii<M, R> {
   readonly isZero: (r: R) => boolean;
   /** Is r ≤ 1? */
   readonly small: (r: R) => boolean;
+  /** Is m + r, or −(|m| − r), so low that e to it, or twice e to twice it, is below `tiny`? */
+  readonly vanishes: (m: M, r: R) => boolean;
+  readonly saturates: (m: M, r: R) => boolean;
   readonly isOne: (m: M) => boolean;
   readonly isZeroMid: (m: M) => boolean;
   /** Rounding of `fromNumber`, zero where it is exact. */
@@ -103,9 +106,13 @@ function transcendental<M, R>(
   const { zero, infinite, size, gap, add, mul, div, min, isZero, small, isOne, error } = radii;
   const ZERO: Ball<M, R> = { mid: system.zero, rad: zero };
   const ONE: Ball<M, R> = { mid: system.one, rad: zero };
-  /** e^{m ± r} is off by at most e^m(e^r − 1) ≤ e^m(r + r²) for r ≤ 1. */
+  /**
+   * e^{m ± r} is off by at most e^m(e^r − 1) ≤ e^m(r + r²) for r ≤ 1. Scores beyond what the system's
+   * digits resolve have a larger r; but far below the maximum their weights are nothing.
+   */
   const exp = ({ mid: x, rad }: Ball<M, R>): Ball<M, R> => {
     if (exactZero({ mid: x, rad })) return ONE;
+    if (radii.vanishes(x, rad)) return { mid: system.zero, rad: error.tiny };
     const mid = system.exp(x);
     const computed = rounding(error.exp, mid);
     if (isZero(rad)) return { mid, rad: computed };
@@ -121,9 +128,13 @@ function transcendental<M, R>(
     const computed = add(rounding(error.log, mid), error.logAbsolute);
     return { mid, rad: isZero(rad) ? computed : add(div(rad, gap(x, rad)), computed) };
   };
-  /** tanh moves by at most its argument, and by at most 2. */
+  /** tanh moves by at most its argument, and by at most 2; 1 − |tanh x| ≤ 2e^{−2|x|}. */
   const tanh = ({ mid: x, rad }: Ball<M, R>): Ball<M, R> => {
     if (exactZero({ mid: x, rad })) return ZERO;
+    if (radii.saturates(x, rad)) {
+      const above = system.compare(x, system.zero) > 0;
+      return { mid: above ? system.one : system.neg(system.one), rad: error.tiny };
+    }
     const mid = system.tanh(x);
     const computed = add(rounding(error.tanh, mid), error.tanhAbsolute);
     return { mid, rad: add(min(rad, error.two), computed) };

@@ -66,6 +66,9 @@ function float64Radii<M>(
     min: Math.min,
     isZero: (r) => r === 0,
     small: (r) => r <= 1,
+    // e^−750 and 2e^−750 are below 2⁻¹⁰⁸⁰, and the double-double system's `tiny` is larger still.
+    vanishes: (m, r) => lead(m) + r < -750,
+    saturates: (m, r) => Math.abs(lead(m)) - r > 375,
     isOne: (m) => lead(m) === 1,
     isZeroMid: (m) => lead(m) === 0,
     given: () => 0,
@@ -123,7 +126,9 @@ export const doubleDoubleBall: NumberBallSystem<DoubleDouble> = {
     if (rad === 0) return { low: end(mid), high: end(mid) };
     // DWPlusFP is off by 2u² of its result, at most 2u²(|mid| + rad): taken in by the slack.
     const wide = up(up(rad) + (Math.abs(mid.hi) * 2 ** -103 + 2 ** -1070));
-    return { low: end(addNumber(mid, -wide)), high: end(addNumber(mid, wide)) };
+    const [low, high] = [end(addNumber(mid, -wide)), end(addNumber(mid, wide))];
+    // Beyond float64 the low words are no numbers, and the high ones may not be either.
+    return Number.isFinite(low.near) && Number.isFinite(high.near) ? { low, high } : null;
   },
 };
 
@@ -131,7 +136,10 @@ const Up = Decimal.clone({ precision: 12, rounding: Decimal.ROUND_UP });
 const Down = Decimal.clone({ precision: 12, rounding: Decimal.ROUND_DOWN });
 const NONE = new Up(0);
 const INFINITE = new Up(Number.POSITIVE_INFINITY);
-/** e^x below this x is taken for zero; what that costs is in `tiny`, as e^{−100 000} < 10^{−43 000}. */
+/**
+ * e^x below this x is taken for zero; what that costs is `tiny`, as e^{−100 000} < 10^{−43 400}, with
+ * room for the rounding of a sum that is compared with it.
+ */
 const EXP_LEAST = -100_000;
 
 function decimalRadii(digits: number): Radii<Decimal, Decimal> {
@@ -153,6 +161,13 @@ function decimalRadii(digits: number): Radii<Decimal, Decimal> {
     min: (a, b) => (a.lessThan(b) ? a : b),
     isZero: (r) => r.isZero(),
     small: (r) => r.lessThanOrEqualTo(1),
+    vanishes: (m, r) => m.isFinite() && m.plus(r).lessThan(EXP_LEAST),
+    saturates: (m, r) =>
+      m.isFinite() &&
+      m
+        .abs()
+        .minus(r)
+        .greaterThan(-EXP_LEAST / 2),
     isOne: (m) => m.equals(1),
     isZeroMid: (m) => m.isZero(),
     given: (value, m) => (m.equals(exact(value)) ? NONE : new Up(m.abs()).times(unit)),
@@ -182,12 +197,11 @@ function decimalEnd(value: Decimal): End {
 /** Balls over decimals of so many digits. */
 export function bigBall(digits: number): BallSystem<Decimal, Decimal> {
   const system = big(digits) as unknown as Arithmetic<Decimal>;
-  const exp = (x: Decimal): Decimal => (x.lessThan(EXP_LEAST) ? system.zero : system.exp(x));
   const precision = digits + 16;
   const Floor = Decimal.clone({ precision, rounding: Decimal.ROUND_FLOOR });
   const Ceiling = Decimal.clone({ precision, rounding: Decimal.ROUND_CEIL });
   return {
-    arithmetic: ball({ ...system, exp }, decimalRadii(digits)),
+    arithmetic: ball(system, decimalRadii(digits)),
     ends: ({ mid, rad }) => {
       if (!mid.isFinite() || !rad.isFinite()) return null;
       return {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { RowResults } from './forward.ts';
+import { isEmptyRow, type RowResults } from './forward.ts';
 import type { KernelModule, Tile } from './module.ts';
 import { eights, type KernelProblem, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
 import { dotDepth, growth, norm, SLACK, TINY, U } from './radius.ts';
@@ -177,7 +177,7 @@ function rowFacts(
     const at = first + r;
     const m = results.m[at] ?? 0;
     const [delta, deltaError] = [deltas.value[at] ?? 0, deltas.error[at] ?? 0];
-    if (m === Number.NEGATIVE_INFINITY) {
+    if (isEmptyRow(m)) {
       t.facts.view.fill(0, r * 8, r * 8 + 8); // spec (9): 1/l = 0 makes P = 0
       continue;
     }

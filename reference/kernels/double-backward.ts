@@ -16,6 +16,7 @@ import {
 } from './double-forward.ts';
 import { ADDITION, LOST, SLICED, STEP, slicedProduct } from './double-radius.ts';
 import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './double-slices.ts';
+import { isEmptyRow } from './forward.ts';
 import type { HeadRows } from './head-rows.ts';
 import type { KernelModule, Tile } from './module.ts';
 import { eights, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
@@ -196,7 +197,7 @@ function rowFacts(
     const at = first + r;
     const m = results.m[at] ?? 0;
     const delta = { hi: deltas.high[at] ?? 0, lo: deltas.low[at] ?? 0 };
-    if (m === Number.NEGATIVE_INFINITY) {
+    if (isEmptyRow(m)) {
       t.facts.view.fill(0, r * 8, r * 8 + 8); // spec (9): 1/l = 0 makes P = 0
       continue;
     }

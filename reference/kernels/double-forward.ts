@@ -26,6 +26,7 @@ import {
   type KernelProblem,
   PAIR_STRIDE,
   readRows,
+  type SeeingRows,
   TILE,
   tilesOf,
 } from './problem.ts';
@@ -65,7 +66,7 @@ export interface DoubleRows {
   /** [rows, dv] */
   readonly out: DoubleSums;
   readonly lse: DoubleSums;
-  /** The number subtracted from each row's scores; −∞ for an empty row. */
+  /** The number subtracted from each row's scores; −∞ for an empty row and no other, NaN where there is none. */
   readonly m: Float64Array;
   /** 1/l; its radius is the log-domain error of exp(s − m)/l. */
   readonly inverse: DoubleSums;
@@ -154,7 +155,7 @@ export interface DoublePart extends RowPart {
 }
 
 /** A part of a block, and what it has seen: bounds over all its tiles of keys not wholly masked. */
-interface RowTile extends DoublePart {
+interface RowTile extends DoublePart, SeeingRows {
   /** Place of the first row in the block, a multiple of four. */
   readonly start: number;
   readonly query: Sliced;
@@ -162,9 +163,8 @@ interface RowTile extends DoublePart {
   readonly norms: readonly number[];
   tiles: number;
   keys: number;
-  /** Largest ‖K_j‖, largest |bias|, largest |V_jc|. */
+  /** Largest ‖K_j‖ and |V_jc|. */
   key: number;
-  bias: number;
   value: number;
   failed: boolean;
   /** No product of q and k left anything out. */
@@ -310,11 +310,14 @@ function finishRow(
   const [row, at] = [seen.start + r, seen.at + r];
   const { parameters: p, valueWidth, kappaError, keyErrors } = problem;
   const { div, mul, log, one } = doubleDouble;
-  const m = results.m[at] ?? 0;
-  if (m === Number.NEGATIVE_INFINITY) {
-    results.lse.high[at] = m; // spec (9)
+  if (seen.seeing[r] === 0 && problem.sink === null) {
+    results.m[at] = Number.NEGATIVE_INFINITY;
+    results.lse.high[at] = Number.NEGATIVE_INFINITY; // spec (9)
     return;
   }
+  const given = results.m[at] ?? 0;
+  const m = Number.isFinite(given) ? given : Number.NaN;
+  results.m[at] = m;
   const sliced = seen.lossless ? 0 : slicedProduct(p.head_dim);
   const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
   const score = doubleScoreBound(
@@ -330,7 +333,7 @@ function finishRow(
   const denominator = doubleDenominatorError(weight, seen.keys);
   const l = { hi: t.state.view[row * 4 + 1] ?? 0, lo: t.state.view[row * 4 + 2] ?? 0 };
   // l is about 1 or more where m is the largest score, as the float64 pass should have found it.
-  const known = Number.isFinite(m) && l.hi >= 0.5 ? 0 : Number.POSITIVE_INFINITY;
+  const known = l.hi >= 0.5 && !Number.isNaN(m) ? 0 : Number.POSITIVE_INFINITY;
   const logL = log(l);
   const lse = addNumber(logL, m);
   const spread = logOfOneMinus(denominator) + (Math.abs(logL.hi) + Math.abs(lse.hi) + 1) * STEP;
@@ -388,7 +391,8 @@ function loadQueries(
     // An empty row computes something about 0, which finishRow leaves aside.
     t.state.view.set([Number.isFinite(m) ? m : 0, own.hi, own.lo], (start + r) * 4);
   });
-  const nothing = { tiles: 0, keys: 0, key: 0, bias: 0, value: 0, lossless: true };
+  const seeing = new Uint8Array(rows.length);
+  const nothing = { seeing, tiles: 0, keys: 0, key: 0, bias: 0, value: 0, lossless: true };
   return { ...part, start, query, norms, ...nothing, failed: query.failed };
 }
 

@@ -27,21 +27,23 @@ function finishRow(
   { run }: KernelModule,
   problem: KernelProblem,
   t: Tiles,
-  row: number,
+  r: number,
   score: ScoreBound,
   seen: RowTile,
-  to: { readonly results: RowResults; readonly at: number },
+  results: RowResults,
 ): void {
-  const { keyErrors, kappa, kappaError } = problem;
-  const { results, at } = to;
-  const state = t.state.view;
-  const [m, l, moves] = [state[row * 3] ?? 0, state[row * 3 + 1] ?? 0, state[row * 3 + 2] ?? 0];
-  // m = −∞ beside a sum that is not a number: every score met was not a number either.
-  results.m[at] = Number.isNaN(l) ? l : m;
-  if (m === Number.NEGATIVE_INFINITY && !Number.isNaN(l)) {
-    results.lse[at] = m; // spec (9)
+  const { keyErrors, kappa, kappaError, sink } = problem;
+  const [row, at] = [seen.start + r, seen.at + r];
+  if (seen.seeing[r] === 0 && sink === null) {
+    results.m[at] = Number.NEGATIVE_INFINITY;
+    results.lse[at] = Number.NEGATIVE_INFINITY; // spec (9)
     return;
   }
+  const [most = 0, sum = 0, moves = 0] = t.state.view.subarray(row * 3, row * 3 + 3);
+  // Scores beyond float64, of either sign, leave infinities behind, of which nothing follows.
+  const m = Number.isFinite(most) && Number.isFinite(sum) ? most : Number.NaN;
+  const l = sum + (m - m);
+  results.m[at] = m;
   const weight = weightError(score, moves);
   const floor = weightFloor(moves);
   const denominator = denominatorError(weight, seen.tiles, TILE, 2 * seen.keys * floor);
@@ -89,7 +91,8 @@ function copyOutput(
   if (results.valueSizes === null) return;
   for (let c = 0; c < d; c++) {
     const from = skip + valueWidth + c;
-    results.valueSizes[to + c] = (t.out.view[from] ?? 0) + (t.size.view[from] ?? 0);
+    const most = (t.out.view[from] ?? 0) + (t.size.view[from] ?? 0);
+    results.valueSizes[to + c] = Number.isNaN(most) ? Number.POSITIVE_INFINITY : most;
   }
 }
 
@@ -124,7 +127,7 @@ export function finishBlock(
         seen.bias,
         ceiling,
       );
-      finishRow(kernels, problem, t, seen.start + r, score, seen, { results, at: seen.at + r });
+      finishRow(kernels, problem, t, r, score, seen, results);
     });
   });
 }

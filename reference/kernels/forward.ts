@@ -16,6 +16,7 @@ import {
   type KernelProblem,
   PAIR_STRIDE,
   readRows,
+  type SeeingRows,
   TILE,
   tilesOf,
 } from './problem.ts';
@@ -31,7 +32,7 @@ export interface RowResults {
   readonly outRadius: Float64Array;
   readonly lse: Float64Array;
   readonly lseRadius: Float64Array;
-  /** Reference m of the row's weights, −∞ for an empty row; 1/l. */
+  /** Reference m of the row's weights, −∞ for an empty row and no other, NaN where it is beyond float64; 1/l. */
   readonly m: Float64Array;
   readonly inverse: Float64Array;
   /** Log-domain error of exp(s − m)/l as recomputed from m and 1/l. */
@@ -40,6 +41,9 @@ export interface RowResults {
   /** Σ_j κP_ij|V_jc| at most, [rows, dv]; null = not wanted. */
   readonly valueSizes: Float64Array | null;
 }
+
+/** Is this the m of a row that sees nothing? */
+export const isEmptyRow = (m: number): boolean => m === Number.NEGATIVE_INFINITY;
 
 export function emptyResults(
   rows: number,
@@ -129,14 +133,13 @@ export interface RowPart {
 }
 
 /** A part of a block, and what it has seen: bounds over all its tiles of keys not wholly masked. */
-export interface RowTile extends RowPart {
+export interface RowTile extends RowPart, SeeingRows {
   /** Place of the first row in the block, a multiple of four. */
   readonly start: number;
   tiles: number;
   keys: number;
-  /** Largest ‖K_j‖, largest |bias|, largest |V_jc|. */
+  /** Largest ‖K_j‖ and |V_jc|. */
   key: number;
-  bias: number;
   value: number;
 }
 
@@ -278,7 +281,8 @@ export function blockOf(parts: readonly RowPart[]): Block {
   const tiles = parts.map((part): RowTile => {
     const start = count;
     count += fours(part.rows.length);
-    return { ...part, start, tiles: 0, keys: 0, key: 0, bias: 0, value: 0 };
+    const seeing = new Uint8Array(part.rows.length);
+    return { ...part, start, seeing, tiles: 0, keys: 0, key: 0, bias: 0, value: 0 };
   });
   return { tiles, count };
 }

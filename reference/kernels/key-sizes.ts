@@ -66,6 +66,12 @@ function raiseColumns(most: Float64Array, from: Float64Array): void {
 }
 
 /**
+ * Errors beyond this are infinite. The error of a product is at least 2⁻⁴⁸ of its terms' sizes; had a sum of
+ * them overflowed, and been read as 0, it would be beyond this.
+ */
+const OVERFLOWING = 2 ** 960;
+
+/**
  * Unit `n` of a task that finds errors: bounds of the errors of K or V as recomputed, over all keys of a head.
  * They are those of `errorsOf` Y W.
  */
@@ -80,6 +86,9 @@ export function findKeyErrors(
     side === 'k' ? [errors.key, errors.keyNorm] : [errors.value, errors.valueNorm];
   eachRows((y) => {
     const found = errorsOf(featureModule(), y, w, question.room);
+    for (let at = 0; at < found.length; at++) {
+      if (!((found[at] ?? 0) < OVERFLOWING)) found[at] = Number.POSITIVE_INFINITY;
+    }
     raiseColumns(byComponent.subarray(head * width, (head + 1) * width), found);
     for (let from = 0; from < found.length; from += width) {
       const squares = found.subarray(from, from + width).reduce((sum, x) => sum + x * x, 0);

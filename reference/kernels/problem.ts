@@ -122,10 +122,15 @@ export function readRows(
   for (let n = 0; n < count; n++) reader.row(b, h, indices[n] ?? 0, target, n * width);
 }
 
-/** Some rows of a head, and the largest |bias| that they have met. */
-interface SeeingRows {
+/**
+ * Some rows of a head, which of them have seen a key, and the largest |bias| that they have met. That a row
+ * is empty is known from here alone: its numbers may be −∞ where a score is beyond float64.
+ */
+export interface SeeingRows {
   readonly h: number;
   readonly rows: readonly number[];
+  /** 1 = has seen a key, [rows]. */
+  readonly seeing: Uint8Array;
   bias: number;
 }
 
@@ -145,10 +150,10 @@ export function eachSeeing<T extends SeeingRows>(
   for (const tile of tiles) {
     const at = [b, tile.h] as const;
     if (biased) {
-      const largest = pairs.scores(bias.view, at, tile.rows, keys, PAIR_STRIDE);
+      const largest = pairs.scores(bias.view, at, tile.rows, keys, PAIR_STRIDE, tile.seeing);
       if (largest < 0) continue;
       tile.bias = Math.max(tile.bias, largest);
-    }
+    } else tile.seeing.fill(1);
     if (pairs.dropout) pairs.kept(keep.view, at, tile.rows, keys, PAIR_STRIDE);
     visit(tile, biased);
   }

@@ -128,7 +128,7 @@ export interface Pairs {
   readonly dropout: boolean;
   /**
    * Fills `tile` [rows, stride] with the bias, −∞ where row i may not see key j and beyond the last
-   * key. The largest |bias| in it; −1 where nothing is visible.
+   * key. The largest |bias| in it; −1 where nothing is visible. Marks in `seeing` [rows] the rows that see a key.
    */
   readonly scores: (
     tile: Float64Array,
@@ -136,6 +136,7 @@ export interface Pairs {
     rows: ArrayLike<number>,
     keys: ArrayLike<number>,
     stride: number,
+    seeing?: Uint8Array,
   ) => number;
   /** Fills `tile` with 1 where the pair is kept and 0 where it is dropped. */
   readonly kept: (
@@ -161,7 +162,7 @@ export function pairsOf(attentionCase: AttentionCase): Pairs {
   return {
     plain: !masked && bias === null,
     dropout: keep !== null,
-    scores: (tile, [b, h], rows, keys, stride) => {
+    scores: (tile, [b, h], rows, keys, stride, seeing) => {
       let largest = -1;
       tile.fill(Number.NEGATIVE_INFINITY);
       for (let r = 0; r < rows.length; r++) {
@@ -171,6 +172,7 @@ export function pairsOf(attentionCase: AttentionCase): Pairs {
           if (masked && !visible(b, h, i, j)) continue;
           const value = bias === null ? 0 : bias(b, h, i, j);
           tile[r * stride + c] = value;
+          if (seeing !== undefined) seeing[r] = 1;
           largest = Math.max(largest, Math.abs(value));
         }
       }

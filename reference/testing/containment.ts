@@ -125,13 +125,15 @@ export function containment(
         checked++;
         if (exact === null) {
           if (lo !== -Infinity || hi !== -Infinity) missed.push(`${name}[${flat}]: empty row`);
-        } else if (lo === -Infinity || hi === Infinity) unbounded++;
-        else if (
-          exact.lessThan(system.fromNumber(lo)) ||
-          exact.greaterThan(system.fromNumber(hi))
-        ) {
+          return;
+        }
+        const above = lo === -Infinity || (lo < Infinity && !exact.lessThan(system.fromNumber(lo)));
+        const below =
+          hi === Infinity || (hi > -Infinity && !exact.greaterThan(system.fromNumber(hi)));
+        if (!above || !below) {
           missed.push(`${name}[${flat}]: ${exact.toString()} is not in [${lo}, ${hi}]`);
         }
+        if (lo === -Infinity || hi === Infinity) unbounded++;
       },
     );
   }
