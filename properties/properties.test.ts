@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { AttentionCase } from '../reference/case.ts';
 import { referenceOutputs } from '../reference/reference.ts';
 import { mapTensor } from '../reference/tensor.ts';
 import { caseArbitrary } from './arbitraries/attention-case.ts';
@@ -104,6 +105,38 @@ describe('laws on a candidate that is wrong', () => {
         }
       }
       expect([law.name, [...caught].sort()]).toEqual([law.name, [...spoken].sort()]);
+    }
+  });
+
+  it('are broken by NaN and by infinities everywhere, whatever the law', () => {
+    const drawn = [[], ['causal', 'window', 'varlen', 'media'] as const].flatMap((without) =>
+      fc.sample(caseArbitrary({ regimes: ['exact'], dtypes: ['f32'], without }), {
+        seed: SEED,
+        numRuns: 40,
+      }),
+    );
+    const all = (value: number, cases: readonly AttentionCase[]) =>
+      cases.map((c) =>
+        Object.fromEntries(
+          Object.entries(referenceOutputs(c)).map(([name, tensor]) => [
+            name,
+            { dtype: 'F32', tensor: mapTensor(tensor, () => value) },
+          ]),
+        ),
+      );
+    for (const law of LAWS) {
+      const spoken = drawn.flatMap((c) => {
+        const cases = relatives(law, c);
+        const silent = cases === null || [...law.equations(c, cases.slice(1))].length === 0;
+        return silent ? [] : [cases];
+      });
+      expect(spoken.length, law.name).toBeGreaterThan(0);
+      for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        for (const cases of spoken) {
+          const { verdict, reason } = checkLaw(law, cases, all(value, cases), 'f32');
+          expect(verdict, `${law.name}: ${reason}`).toBe('impossible');
+        }
+      }
     }
   });
 });

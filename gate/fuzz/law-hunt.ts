@@ -77,7 +77,7 @@ async function brokenOn(
   const verdict = checkLaw(law, cases, outputs, asker.profile, coarseElementBounds);
   if (verdict.checked > 0) counts.laws++;
   counts.equations += verdict.checked;
-  return verdict.verdict === 'pass' ? null : verdict.reason;
+  return verdict.verdict === 'impossible' ? verdict.reason : null;
 }
 
 /** The first answer to a case or a relative that the judge refuses. */

@@ -90,7 +90,8 @@ export function changed(
 /** What a law finds out about a candidate's answers. */
 export interface LawVerdict {
   readonly law: string;
-  readonly verdict: 'pass' | 'impossible';
+  /** `skip`: there were equations, and none could be checked. */
+  readonly verdict: 'pass' | 'impossible' | 'skip';
   readonly reason: string;
   /** Equations that a finite tolerance could check, and those that none could. */
   readonly checked: number;
@@ -159,11 +160,25 @@ function residual(
   return { off: Math.abs(sum), allowed: allowed + size * (terms.length + 2) * 2 ** -52 };
 }
 
-/** −∞ on both sides, or nothing infinite: an LSE of an empty row is compared as what it is. */
-function infinite({ terms }: Equation, value: (term: Term) => number): boolean | null {
-  const values = terms.map(value);
-  if (!values.some((x) => x === Number.NEGATIVE_INFINITY)) return null;
-  return values.every((x) => x === Number.NEGATIVE_INFINITY);
+/** What an equation says where its elements are not all finite. */
+type Extended = 'finite' | 'obeyed' | 'broken' | 'unbounded';
+
+/**
+ * NaN and infinities are counted as what they are. −∞ is the LSE of an empty row, and then all sides
+ * are; any other element that has a bound is a number, so NaN or an infinity there breaks the law by
+ * itself. Where it has none (an honest candidate may overflow), nothing is known.
+ */
+function extended(
+  { terms }: Equation,
+  value: (term: Term) => number,
+  bound: (term: Term) => number,
+): Extended {
+  const outside = terms.filter((term) => !Number.isFinite(value(term)));
+  if (outside.length === 0) return 'finite';
+  const empty = (term: Term): boolean =>
+    term.output === 'lse' && value(term) === Number.NEGATIVE_INFINITY;
+  if (terms.every(empty)) return 'obeyed';
+  return outside.some((term) => bound(term) < Number.POSITIVE_INFINITY) ? 'broken' : 'unbounded';
 }
 
 function describe({ terms, constant }: Equation, value: (term: Term) => number): string {
@@ -199,20 +214,23 @@ export function checkLaw(
   const value = (term: Term): number => readElement(outputs[term.run]?.[term.output]?.tensor, term);
   let [checked, unchecked] = [0, 0];
   for (const equation of law.equations(own, others)) {
-    const both = infinite(equation, value);
-    if (both === true) {
-      checked++;
-      continue;
-    }
+    const side = extended(equation, value, bound);
     const { off, allowed } = residual(equation, value, bound);
-    if (!(allowed < Number.POSITIVE_INFINITY)) {
-      unchecked++;
-      continue;
-    }
-    checked++;
-    if (both === null && off <= allowed) continue;
-    const reason = `${describe(equation, value)}: off by ${off}, at most ${allowed} is allowed`;
+    const known = side === 'finite' ? allowed < Number.POSITIVE_INFINITY : side !== 'unbounded';
+    if (known) checked++;
+    else unchecked++;
+    const obeyed = side === 'finite' ? off <= allowed : side === 'obeyed';
+    if (!known || obeyed) continue;
+    const far =
+      side === 'broken'
+        ? 'not a number within any bound'
+        : `off by ${off}, at most ${allowed} is allowed`;
+    const reason = `${describe(equation, value)}: ${far}`;
     return { law: law.name, verdict: 'impossible', reason, checked, unchecked };
+  }
+  if (checked === 0 && unchecked > 0) {
+    const reason = 'no equation whose elements all have a finite bound';
+    return { law: law.name, verdict: 'skip', reason, checked, unchecked };
   }
   return { law: law.name, verdict: 'pass', reason: 'obeyed', checked, unchecked };
 }
