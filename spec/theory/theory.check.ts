@@ -1,6 +1,7 @@
 /**
- * The theory builds, holds the theorems that trace.json names, and rests on the axioms of the reals;
- * and a broken theorem, a changed constant or a proof that is none makes the check fail.
+ * The theory builds, holds the theorems that trace.json names, says what statements/ has of them, and
+ * rests on the axioms of the reals; and a broken theorem, a changed constant, a proof that is none, a
+ * hypothesis more or another definition makes the check fail.
  */
 import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,10 +19,15 @@ afterAll(() => {
 });
 
 /** check.sh on a folder: its exit status and all that it says. */
-function check(folder: string): Promise<{ readonly status: number; readonly text: string }> {
+function check(
+  folder: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<{ readonly status: number; readonly text: string }> {
   return new Promise((resolve) => {
     const args = [join(THEORY, 'check.sh'), folder];
-    execFile('bash', args, { encoding: 'utf8', maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+    const env = { ...process.env, XATTN_UPDATE: '', XATTN_BUILD: '', ...variables };
+    const options = { encoding: 'utf8', maxBuffer: 1 << 26, env } as const;
+    execFile('bash', args, options, (error, stdout, stderr) => {
       const status = error === null ? 0 : Number(error.code ?? 1);
       resolve({ status, text: stdout + stderr });
     });
@@ -46,17 +52,21 @@ function copyOf(
   return folder;
 }
 
-/** A file with one theorem that rests on the axioms of the reals, and perhaps on more. */
+/** A file with two theorems that rest on the axioms of the reals, and perhaps on more. */
 const REALS = `From Coq Require Import Reals Lra FunctionalExtensionality Classical.
 Open Scope R_scope.
-Theorem one : forall x : R, x + 0 = x /\\ (forall f g : R -> R, (forall y, f y = g y) -> f = g)
+Definition nothing : R := 0.
+Definition same (x y : R) : Prop := x + nothing = y.
+Theorem one : forall x : R, same x x /\\ (forall f g : R -> R, (forall y, f y = g y) -> f = g)
   /\\ (forall P : Prop, P \\/ ~ P).
-Proof. intros x. split; [lra | split; [intros; apply functional_extensionality; assumption |]].
-  apply classic. Qed.
+Proof. split; [unfold same, nothing; lra |].
+  split; [intros; apply functional_extensionality; assumption |]. apply classic. Qed.
+Theorem none : forall x : R, x * nothing = nothing.
+Proof. intros. unfold nothing. lra. Qed.
 `;
 const NOT_OF_ONE = 'ClassicalDedekindReals.sig_not_dec';
 const MORE = `From Coq Require Import ProofIrrelevance.
-Theorem two : forall (P : Prop) (a b : P), a = b.
+Theorem unique : forall (P : Prop) (a b : P), a = b.
 Proof. apply proof_irrelevance. Qed.
 `;
 
@@ -86,12 +96,46 @@ describeWithTools('the theory', ['coqc'], () => {
   });
 });
 
+/** A folder whose theory is right and whose statements were accepted. */
+async function accepted(): Promise<string> {
+  const folder = written({ 'Reals.v': REALS }, ['Reals.v']);
+  const { status, text } = await check(folder, { XATTN_UPDATE: '1' });
+  expect([status, text]).toEqual([0, expect.stringContaining('0 failed')]);
+  return folder;
+}
+
 describeWithTools('the check of the theory', ['coqc'], () => {
   it('passes a folder in which all is well', async () => {
-    const { status, text } = await check(written({ 'Reals.v': REALS }, ['Reals.v']));
-    expect(text).toMatch('coq: 1 theorems checked, 0 failed');
+    const folder = await accepted();
+    const { status, text } = await check(folder);
+    expect(text).toMatch('coq: 2 theorems checked, 0 failed');
     expect(status).toBe(0);
+    const said = readFileSync(join(folder, 'statements/Reals.txt'), 'utf8');
+    for (const name of ['one', 'none', 'same', 'nothing']) expect(said).toMatch(`Reals.${name}`);
   });
+
+  /** Each change leaves a theory that Coq accepts, on the same axioms. */
+  const WEAKER: Readonly<Record<string, readonly [string, string]>> = {
+    'a theorem that a false hypothesis makes vacuous': ['x : R, same', 'x : R, x < x -> same'],
+    'a definition, in a definition, that means something else': ['R := 0.', 'R := 1 - 1.'],
+    'a definition that every two numbers satisfy': ['= y.', '= y \\/ True.'],
+    'a theorem that is gone': ['Theorem none', 'Lemma none'],
+  };
+  for (const [what, [from, to]] of Object.entries(WEAKER)) {
+    it(`fails with ${what}`, async () => {
+      const folder = await accepted();
+      const changed = REALS.replace(from, to).replace(
+        'unfold same, nothing; lra',
+        'intros; unfold same, nothing; try left; lra',
+      );
+      expect(changed).toContain(to);
+      writeFileSync(join(folder, 'Reals.v'), changed);
+      const { status, text } = await check(folder);
+      expect(text).toMatch('coq: the theorems say something else than statements/');
+      expect(text).toMatch('+++ statements/Reals.txt');
+      expect(status).toBe(1);
+    });
+  }
 
   it('fails with a theorem that says something else', async () => {
     const wrong = {
