@@ -3,39 +3,14 @@ import { describe, expect, it } from 'vitest';
 import type { AttentionCase } from '../reference/case.ts';
 import { drawCase } from '../reference/draw-case.ts';
 import { errorModel } from '../reference/error-model.ts';
-import { maxFinite } from '../reference/format.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from '../reference/profile.ts';
 import { beyondElements } from '../reference/range.ts';
 import { largestComponent, largestInputs } from '../reference/sampled/largest.ts';
-import { forEachIndex, mapTensor, tensorOf, toFlat } from '../reference/tensor.ts';
+import { forEachIndex, tensorOf, toFlat } from '../reference/tensor.ts';
 import { nothingOverflows, overflowCheck } from '../reference/within-range.ts';
-import { caseArbitrary } from './arbitraries/attention-case.ts';
+import { hostileCaseArbitrary } from './arbitraries/hostile-case.ts';
 
-const REALS = ['q', 'k', 'v', 'd_out', 'd_lse', 'bias', 'sink', 'y', 'w_k', 'w_v'] as const;
-
-/** Any case, some of its inputs and its scale times powers of two that bring it near the limits of its formats. */
-const cases: fc.Arbitrary<AttentionCase> = fc
-  .tuple(
-    caseArbitrary(),
-    fc.array(fc.tuple(fc.constantFrom(...REALS), fc.double({ min: 0, max: 1 }))),
-    fc.constantFrom(1, 1, 1, 2 ** 8, 2 ** 40, 2 ** 80),
-  )
-  .map(([c, factors, scaling]) => {
-    const inputs = { ...c.inputs };
-    const { dtype } = c.parameters;
-    for (const [name, share] of factors) {
-      const tensor = inputs[name];
-      if (tensor === undefined) continue;
-      const top = Math.log2(maxFinite(dtype === 'f64' ? 'f32' : dtype));
-      const times = 2 ** Math.floor(share * top);
-      const limit = maxFinite(dtype);
-      inputs[name] = mapTensor(tensor, (x) =>
-        Number.isFinite(x) ? Math.max(-limit, Math.min(limit, x * times)) : x,
-      );
-    }
-    const parameters = { ...c.parameters, scale: c.parameters.scale * scaling };
-    return { ...c, parameters, inputs };
-  });
+const cases = hostileCaseArbitrary();
 
 /** The quick answer of who knows how large K and V are. */
 function quickWhereKnown(c: AttentionCase, profile: ProfileName, lseError: number): boolean {

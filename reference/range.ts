@@ -5,11 +5,13 @@
  * the magnitude of every intermediate an honest candidate may hold (absolute values summed, whatever
  * the order; Q, K scaled before the product; an output before its division; dS as an operand) is held
  * against the largest number of the format it is held in. An element that depends on one that may
- * not fit has no bound: an infinity there, or the NaN that follows, is no fault.
+ * not fit is excused: an infinity there, or the NaN that follows, is no fault. Pairs that are not
+ * visible count too, as spec (5g) says: a program may compute them, and multiply by P = 0.
  * @module
  */
+
 import { exp, float64 } from './arithmetic/float64.ts';
-import { attention, type Forward, probability } from './attention.ts';
+import { attention, type Forward } from './attention.ts';
 import { type AttentionCase, OUTPUT_NAMES, type OutputName, wantsGradients } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { type ErrorModel, sumGrowth } from './error-model.ts';
@@ -26,6 +28,7 @@ import {
   over,
   scales,
 } from './range-limits.ts';
+import { type LostOperands, lostOperands } from './range-operands.ts';
 import { kvHead, rowScores } from './scores.ts';
 import {
   broadcastGet,
@@ -48,6 +51,7 @@ interface Context {
   readonly forward: Forward<number>;
   readonly model: ErrorModel;
   readonly limits: Limits;
+  readonly lost: LostOperands;
   /** Largest error of K: recomputed, or rounded near zero. */
   readonly keyError: number;
   /** Error of the LSE of a row, as bounded. */
@@ -80,57 +84,78 @@ function grow(context: Context, name: OutputName, at: readonly number[], size: n
 
 const storable = ({ model, limits }: Context, x: number): boolean => fitsStorage(model, limits, x);
 
-/** Visible keys of a row; null when its scores may not fit. */
-function pairsOf(context: Context, [b, h, i]: Row): Pair[] | null {
-  const { problem, model, limits } = context;
+/** Σ|q||k| of a pair, Σ|q| and |bias|; null where the bias of the pair, or its score, may not fit. */
+function scoreSizes(
+  context: Context,
+  [b, h, i]: Row,
+  j: number,
+): { products: number; sizes: number; bias: number } | null {
+  const { problem, limits } = context;
   const { parameters, q, k } = problem;
-  const state = context.forward.rows.get(b, h, i);
+  const { head_dim, softcap, scale } = parameters;
   const g = kvHead(parameters, h);
+  const bias = problem.bias === null ? 0 : broadcastGet(problem.bias, [b, h, i, j]);
+  if (Number.isFinite(bias) && !storable(context, bias)) return null;
+  let [products, sizes] = [0, 0];
+  for (let c = 0; c < head_dim; c++) {
+    const [x, y] = [q.get(b, h, i, c), k.get(b, g, j, c)];
+    products += Math.abs(x * y);
+    sizes += Math.abs(x);
+  }
+  const score = products * scales(scale).product;
+  const capped = softcap === 0 ? score : Math.min(softcap, score);
+  const size = Number.isFinite(bias) ? Math.abs(bias) : 0;
+  // 4: in base 2 the score is multiplied by log₂e, and two scores are subtracted.
+  return over(4 * (score + capped + size), limits.sum) ? null : { products, sizes, bias: size };
+}
+
+/**
+ * Visible keys of a row; null when a score of it may not fit, of whichever key: masked by adding −∞,
+ * an infinite or undefined score leaves no weight of its row defined.
+ */
+function pairsOf(context: Context, at: Row): Pair[] | null {
+  const { problem, model, limits, lost } = context;
+  const { parameters, q } = problem;
+  const [b, h, i] = at;
   const factor = scales(parameters.scale);
   const rounding = sumGrowth(model, parameters.head_dim, 4, model.scores, 5 * model.operand);
+  const scaled = (c: number): number => q.get(b, h, i, c) * factor.q;
+  const sink = problem.sink?.get(h) ?? 0;
+  if (!storable(context, sink) || over(4 * sink, limits.sum)) return null;
+  if (lost.keys.get(b, kvHead(parameters, h))) return null;
+  for (let c = 0; parameters.seq_kv > 0 && changed(model, factor.q) && c < parameters.head_dim; c++)
+    if (over(scaled(c), limits.operand)) return null;
+  const scores = new Map(rowScores(problem, b, h, i).map(({ j, s }) => [j, s]));
   const pairs: Pair[] = [];
-  if (problem.sink !== null && !storable(context, problem.sink.get(h))) return null;
-  for (const { j, s } of rowScores(problem, b, h, i)) {
-    if (problem.bias !== null && !storable(context, broadcastGet(problem.bias, [b, h, i, j]))) {
-      return null;
-    }
-    let [products, sizes] = [0, 0];
-    for (let c = 0; c < parameters.head_dim; c++) {
-      const [x, y] = [q.get(b, h, i, c), k.get(b, g, j, c)];
-      if (changed(model, factor.q) && over(x * factor.q, limits.operand)) return null;
-      if (changed(model, factor.k) && over(y * factor.k, limits.operand)) return null;
-      products += Math.abs(x * y);
-      sizes += Math.abs(x);
-    }
-    const score = products * factor.product;
-    // 4: in base 2 the score is multiplied by log₂e, and two scores are subtracted.
-    if (over(4 * (score + Math.abs(s)), limits.sum) || state === null) return null;
+  for (let j = 0; j < parameters.seq_kv; j++) {
+    const pair = scoreSizes(context, at, j);
+    if (pair === null) return null;
+    const s = scores.get(j);
+    if (s === undefined) continue;
     const off =
-      Math.abs(parameters.scale) * (products * rounding + 2 * sizes * context.keyError) +
+      Math.abs(parameters.scale) * (pair.products * rounding + 2 * pair.sizes * context.keyError) +
       parameters.softcap * model.tanh +
-      16 * model.scores * Math.abs(s);
-    const p = probability(problem, state, s) * exp(off + context.lseError.get(b, h, i));
+      (16 * model.scores + model.stored) * (Math.abs(s) + pair.bias) +
+      model.storedTiny;
     const kappa = problem.dropout === null ? 1 : problem.dropout(b, h, i, j);
-    pairs.push({ j, p: p * MARGIN, kappa });
+    pairs.push({ j, p: weightAtMost(context, at, s, off), kappa });
   }
   return pairs;
 }
 
 /** Marks the components of an output row whose weighted sum may not fit before its division. */
 function forwardRow(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | null): boolean {
-  const { problem, limits, model } = context;
+  const { problem, limits, lost } = context;
   const g = kvHead(problem.parameters, h);
   let held = pairs !== null;
   if (pairs === null) mark(context, 'lse', [b, h, i]);
+  const weighs = (pairs ?? []).some(({ kappa }) => over(kappa, limits.operand));
   for (let c = 0; c < problem.parameters.head_dim_v; c++) {
     let sum = 0;
-    let fits = pairs !== null;
     for (const { j, kappa } of pairs ?? []) {
-      const v = Math.abs(problem.v.get(b, g, j, c));
-      if (narrowed(model) && over(v, limits.operand)) fits = false;
-      sum += Math.max(1, kappa) * v;
+      sum += Math.max(1, kappa) * Math.abs(problem.v.get(b, g, j, c));
     }
-    if (!fits || over(sum, limits.sum)) {
+    if (pairs === null || weighs || lost.values.get(b, g, c) || over(sum, limits.sum)) {
       mark(context, 'out', [b, h, i, c]);
       held = false;
     }
@@ -140,57 +165,84 @@ function forwardRow(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | n
   return held;
 }
 
-/** Largest Σ|dO||V| of a row's keys, κ included, and Σ|dO| beside: what G and D may reach. */
-function cotangent(context: Context, [b, h, i]: Row, pairs: readonly Pair[]): number {
-  const { dOut, v, parameters } = context.problem;
+/** Σ|dO||V| of every key, κ included: what G may reach. */
+function cotangents({ problem }: Context, [b, h, i]: Row): number[] {
+  const { dOut, v, parameters, dropout } = problem;
   const g = kvHead(parameters, h);
-  let largest = 0;
-  for (const { j, kappa } of pairs) {
+  return Array.from({ length: parameters.seq_kv }, (_, j) => {
     let sum = 0;
     for (let c = 0; c < parameters.head_dim_v; c++) {
       sum += Math.abs(dOut.get(b, h, i, c) * v.get(b, g, j, c));
     }
-    largest = Math.max(largest, Math.max(1, kappa) * sum);
-  }
-  return largest;
+    return Math.max(1, dropout?.(b, h, i, j) ?? 1) * sum;
+  });
 }
 
-/** What one row adds to every gradient; all of it marked when the row itself may not fit. */
+/** Largest |dS| before its product with P, of the visible pairs of a row and of each of the others. */
+interface Brackets {
+  readonly visible: number;
+  readonly hidden: readonly (readonly [j: number, size: number])[];
+}
+
+/**
+ * G − D + dLSE, each with its own error; no partial sum of D = Σ P∘G exceeds Σ max(1, P)|G|. Null where D, which
+ * is summed over all pairs or taken from the output, may not fit, or whatever makes every dS undefined.
+ */
+function bracketsOf(
+  context: Context,
+  at: Row,
+  pairs: readonly Pair[],
+  held: boolean,
+): Brackets | null {
+  const { problem, limits, model, lost } = context;
+  const { parameters, dOut, dLse } = problem;
+  const [b, h, i] = at;
+  const g = kvHead(parameters, h);
+  if (!held || !storable(context, dLse.get(b, h, i))) return null;
+  for (let c = 0; c < parameters.head_dim_v; c++) {
+    if (lost.values.get(b, g, c)) return null;
+    if (narrowed(model) && over(dOut.get(b, h, i, c), limits.operand)) return null;
+  }
+  const sizes = cotangents(context, at);
+  if (sizes.some((size) => over(size, limits.sum))) return null;
+  const size = pairs.reduce((most, { j }) => Math.max(most, sizes[j] ?? 0), 0);
+  const d = pairs.reduce((sum, { j, p }) => sum + Math.max(1, p) * (sizes[j] ?? 0), 0);
+  const beside = size + d + Math.abs(dLse.get(b, h, i));
+  if (over(size + beside, limits.sum)) return null;
+  const visible = new Set(pairs.map(({ j }) => j));
+  const hidden = sizes.flatMap((one, j) => (visible.has(j) ? [] : [[j, one + beside] as const]));
+  return { visible: size + beside, hidden };
+}
+
+/** What one row adds to every gradient, marked where it may be lost. */
 function backwardRow(
   context: Context,
   at: Row,
   pairs: readonly Pair[] | null,
   held: boolean,
 ): void {
-  const { problem, limits, model } = context;
-  const { parameters, q, k, dOut, bias } = problem;
+  const { problem, limits } = context;
+  const { parameters, q, k, bias } = problem;
   const [b, h, i] = at;
   const g = kvHead(parameters, h);
-  const visible = (j: number): boolean => problem.visible(b, h, i, j);
-  const keys = pairs ?? [];
-  const size = cotangent(context, at, keys);
-  // G − D + dLSE, each with its own error; |D| ≤ n times the largest G.
-  const bracket = (2 + keys.length) * size + Math.abs(problem.dLse.get(b, h, i));
-  const inputs = Array.from({ length: parameters.head_dim_v }, (_, c) => dOut.get(b, h, i, c));
-  const fits =
-    held &&
-    !over(bracket, limits.sum) &&
-    storable(context, problem.dLse.get(b, h, i)) &&
-    !(narrowed(model) && inputs.some((x) => over(x, limits.operand)));
-  const { product, q: qScale, k: kScale } = scales(parameters.scale);
-  if (!fits) {
-    for (let j = 0; j < parameters.seq_kv; j++) if (visible(j)) spoil(context, at, j);
+  spoilValues(context, at, pairs);
+  const brackets = pairs === null ? null : bracketsOf(context, at, pairs, held);
+  if (pairs === null || brackets === null) {
+    for (let j = 0; j < parameters.seq_kv; j++) spoilPair(context, at, j);
     mark(context, 'd_sink', [h]);
     return;
   }
-  grow(context, 'd_sink', [h], bracket);
-  for (const { j, p, kappa } of keys) {
-    const dS = p * bracket;
-    if (over(dS, limits.operand) || over(kappa * p, limits.operand)) {
-      spoil(context, at, j);
+  for (const [j, size] of brackets.hidden) {
+    if (over(size, limits.sum)) spoilPair(context, at, j);
+  }
+  growSink(context, at, brackets.visible);
+  const { product, q: qScale, k: kScale } = scales(parameters.scale);
+  for (const { j, p } of pairs) {
+    const dS = p * brackets.visible;
+    if (over(dS, limits.operand)) {
+      spoilPair(context, at, j);
       continue;
     }
-    for (const [c, x] of inputs.entries()) grow(context, 'd_v', [b, g, j, c], kappa * p * x);
     if (bias !== null) grow(context, 'd_bias', broadcastIndex(bias.shape, [b, h, i, j]), dS);
     for (let c = 0; c < parameters.head_dim; c++) {
       grow(context, 'd_q', [b, h, i, c], product * kScale * dS * k.get(b, g, j, c));
@@ -199,20 +251,54 @@ function backwardRow(
   }
 }
 
-/** A pair that may not fit spoils everything it is added to. */
-function spoil(context: Context, [b, h, i]: Row, j: number): void {
+/** P as large as it may be recomputed, from a score, its error and that of the LSE. */
+function weightAtMost({ forward, lseError }: Context, at: Row, s: number, off: number): number {
+  const state = forward.rows.get(...at);
+  if (state === null) return 0;
+  return (MARGIN * exp(s - state.m + (off + lseError.get(...at)))) / state.l;
+}
+
+/** What one row adds to dSink. */
+function growSink(context: Context, at: Row, bracket: number): void {
+  const { problem, model } = context;
+  if (problem.sink === null) return;
+  const sink = problem.sink.get(at[1]);
+  const off = (16 * model.scores + model.stored) * Math.abs(sink) + model.storedTiny;
+  grow(context, 'd_sink', [at[1]], Math.max(1, weightAtMost(context, at, sink, off)) * bracket);
+}
+
+/** What one row adds to dV: P may be undefined, κP or dO too large an operand. */
+function spoilValues(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | null): void {
+  const { problem, limits, model } = context;
+  const { parameters, dOut } = problem;
+  const g = kvHead(parameters, h);
+  for (let c = 0; c < parameters.head_dim_v; c++) {
+    const x = dOut.get(b, h, i, c);
+    if (pairs === null || (narrowed(model) && over(x, limits.operand))) {
+      // Times every P, those that are zero included.
+      for (let j = 0; j < parameters.seq_kv; j++) mark(context, 'd_v', [b, g, j, c]);
+      continue;
+    }
+    for (const { j, p, kappa } of pairs) {
+      if (over(kappa * p, limits.operand)) mark(context, 'd_v', [b, g, j, c]);
+      else grow(context, 'd_v', [b, g, j, c], kappa * p * x);
+    }
+  }
+}
+
+/** A dS that may be undefined spoils everything it is added to. */
+function spoilPair(context: Context, [b, h, i]: Row, j: number): void {
   const { parameters, bias } = context.problem;
   const g = kvHead(parameters, h);
   for (let c = 0; c < parameters.head_dim; c++) {
     mark(context, 'd_q', [b, h, i, c]);
     mark(context, 'd_k', [b, g, j, c]);
   }
-  for (let c = 0; c < parameters.head_dim_v; c++) mark(context, 'd_v', [b, g, j, c]);
   if (bias !== null) mark(context, 'd_bias', broadcastIndex(bias.shape, [b, h, i, j]));
 }
 
 /** dY, dW_K, dW_V take dK and dV as operands. */
-function projections(context: Context, fit: boolean): void {
+function projections(context: Context): void {
   const { problem, limits, sums, beyond } = context;
   if (problem.features === null) return;
   const limit = Math.min(limits.operand, limits.output);
@@ -225,7 +311,7 @@ function projections(context: Context, fit: boolean): void {
     const width = total.shape[3] ?? 0;
     forEachIndex(total.shape, ([b = 0, g = 0, j = 0, c = 0]) => {
       const size = total.get(b, g, j, c);
-      const lost = !fit || over(size, limit) || beyond[from]?.get(b, g, j, c) === true;
+      const lost = over(size, limit) || beyond[from]?.get(b, g, j, c) === true;
       for (let e = 0; e < (weights.shape[0] ?? 0); e++) {
         const [w, y] = [weights.get(e, g * width + c), problem.features?.y.get(b, j, e) ?? 0];
         if (lost) {
@@ -238,19 +324,6 @@ function projections(context: Context, fit: boolean): void {
       }
     });
   }
-}
-
-/** Recomputed K or V that may not fit spoils the case; so does an input that the operands cannot hold. */
-function featuresFit({ problem, limits }: Context): boolean {
-  const { features, k, v } = problem;
-  if (features === null) return true;
-  const width = (w: Tensor): number => w.shape[0] ?? 0;
-  const [y, wK, wV] = [largest(features.y), largest(features.wK), largest(features.wV)];
-  const sum = width(features.wK) * y * Math.max(wK, wV);
-  return (
-    ![y, wK, wV, largest(k), largest(v)].some((x) => over(x, limits.operand)) &&
-    !over(sum, limits.sum)
-  );
 }
 
 /**
@@ -283,18 +356,17 @@ export function beyondElements(c: AttentionCase, model: ErrorModel, lseError: Te
           w: largest(features.wK),
           k: largest(k),
         };
-  const about = { problem, forward, model, limits, lseError, keyError: keyErrorOf(sizes, model) };
-  const context = { ...about, beyond, sums };
+  const lost = lostOperands(problem, model, limits);
+  const about = { problem, forward, model, limits, lost, lseError };
+  const context = { ...about, keyError: keyErrorOf(sizes, model), beyond, sums };
   const { batch, heads, seq_q } = problem.parameters;
-  const fit = featuresFit(context);
   const backward = wantsGradients(c.parameters);
   forEachIndex([batch, heads, seq_q], ([b = 0, h = 0, i = 0]) => {
-    if (context.forward.rows.get(b, h, i) === null) return;
-    const pairs = fit ? pairsOf(context, [b, h, i]) : null;
+    const pairs = pairsOf(context, [b, h, i]);
     const held = forwardRow(context, [b, h, i], pairs);
     if (backward) backwardRow(context, [b, h, i], pairs, held);
   });
-  if (backward) projections(context, fit);
+  if (backward) projections(context);
   return beyond;
 }
 

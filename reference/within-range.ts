@@ -81,6 +81,7 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
   return (
     features &&
     fitsStorage(model, limits, max.sink) &&
+    !over(4 * max.sink * SLACK, limits.sum) &&
     fitsStorage(model, limits, max.bias) &&
     operand(max.q, factor.q) &&
     operand(max.k, factor.k) &&
@@ -100,7 +101,8 @@ function largestWeight({ c, model, max }: Question, lseError: number): number {
   const off =
     size * (products * rounding + 2 * head_dim * max.q * keyErrorOf(sizes, model)) +
     softcap * model.tanh +
-    16 * model.scores * (size * products + max.bias);
+    (16 * model.scores + model.stored) * (size * products + 2 * max.bias + max.sink) +
+    model.storedTiny;
   return MARGIN * exp((off + lseError) * SLACK) * SLACK;
 }
 
@@ -108,13 +110,13 @@ function largestWeight({ c, model, max }: Question, lseError: number): number {
 function backwardFits({ c, model, limits, max, kappa }: Question, p: number): boolean {
   const { batch, heads, kv_heads, seq_q, seq_kv, head_dim, head_dim_v, scale } = c.parameters;
   const factor = scales(scale);
-  const bracket = ((2 + seq_kv) * kappa * head_dim_v * max.dOut * max.v + max.dLse) * SLACK;
+  const bracket = ((2 + seq_kv * p) * kappa * head_dim_v * max.dOut * max.v + max.dLse) * SLACK;
   const dS = p * bracket * SLACK;
   const rows = (heads / kv_heads) * seq_q;
   const dK = rows * factor.product * factor.q * dS * max.q * SLACK;
   const dV = rows * kappa * p * max.dOut * SLACK;
   const sums = [
-    batch * seq_q * bracket,
+    batch * seq_q * p * bracket,
     batch * heads * seq_q * seq_kv * dS,
     seq_kv * factor.product * factor.k * dS * max.k,
     dK,

@@ -88,9 +88,11 @@ function collectRow(held: Held, forward: HeldForward, all: Collected, at: Row): 
   );
   const lse = forward.lse.get(...at);
   const probability = (s: number): number =>
-    choices.backwardP === 'lse'
-      ? machine.weight(s, lse)
-      : round(machine.weight(s, state.m) / state.l);
+    s === Number.NEGATIVE_INFINITY
+      ? 0
+      : choices.backwardP === 'lse'
+        ? machine.weight(s, lse)
+        : round(machine.weight(s, state.m) / state.l);
   const keys = heldScores(held, at).map(({ j, s, t }) => {
     const kappa = heldDropout(held, at, j);
     const dP = machine.dot(dO.map((x, c): Pair => [x, held.v.get(b, g, j, c)]));

@@ -36,6 +36,11 @@ export interface HonestChoices {
   readonly elementary: 'rounded' | 'worst';
   /** P before P·V, and P and dS in the backward pass, rounded to the operand format. */
   readonly roundP: boolean;
+  /**
+   * Invisible pairs: never computed; computed, and their scores replaced by −∞; or −∞ added to them. The
+   * last two multiply whatever they computed by P = 0. spec (5g)
+   */
+  readonly masking: 'absent' | 'selected' | 'added';
   /** Keys per step of the online softmax. */
   readonly block: number;
   /** Partial results of ranks: (O, LSE), or (m, l, o); and the order of joining them. */
@@ -59,6 +64,7 @@ export function choicesArbitrary(): fc.Arbitrary<HonestChoices> {
     base: fc.constantFrom('e' as const, '2' as const),
     elementary: fc.constantFrom('rounded' as const, 'worst' as const),
     roundP: fc.boolean(),
+    masking: fc.constantFrom('absent' as const, 'selected' as const, 'added' as const),
     block: fc.constantFrom(1000, 1, 2, 3),
     normalised: fc.boolean(),
     tree: mergeTreeArbitrary(),

@@ -28,7 +28,7 @@ export interface Held {
   readonly features: { readonly y: Tensor; readonly wK: Tensor; readonly wV: Tensor } | null;
 }
 
-/** One visible key of a row. */
+/** One key of a row, visible or, where such are computed, not: s is −∞ then, if it is anything. */
 export interface HeldScore {
   readonly j: number;
   readonly s: number;
@@ -78,7 +78,10 @@ function project(held: Pick<Held, 'machine'>, y: Tensor, w: Tensor, shape: numbe
 /** Inputs rounded, K and V recomputed, the scale put where the choices say. spec (2), (24) */
 export function hold(c: AttentionCase, machine: Machine, choices: HonestChoices): Held {
   const { parameters: p } = c;
-  const read = (name: InputName): Tensor => mapTensor(inputOf(c, name), machine.input);
+  // What is not finite is poison that nobody sees: it is replaced before anything is computed.
+  const finite = (x: number): number => (Number.isFinite(x) ? x : 0);
+  const read = (name: InputName): Tensor =>
+    mapTensor(inputOf(c, name), (x) => machine.input(finite(x)));
   const recompute = p.dim_y !== undefined;
   const features = recompute ? { y: read('y'), wK: read('w_k'), wV: read('w_v') } : null;
   const kShape = [p.batch, p.kv_heads, p.seq_kv, p.head_dim];
@@ -103,15 +106,16 @@ export function hold(c: AttentionCase, machine: Machine, choices: HonestChoices)
   };
 }
 
-/** Scores of the visible keys of one row. spec (2)-(5) */
+/** Scores of the keys of one row, those that are not visible masked or absent. spec (2)-(5) */
 export function heldScores(held: Held, [b, h, i]: Row): HeldScore[] {
-  const { attentionCase, machine, q, k, left } = held;
+  const { attentionCase, machine, choices, q, k, left } = held;
   const { parameters, inputs } = attentionCase;
   const g = kvHead(parameters, h);
   const row: HeldScore[] = [];
   const cap = machine.round(parameters.softcap);
   for (let j = 0; j < parameters.seq_kv; j++) {
-    if (!held.visible(b, h, i, j)) continue;
+    const visible = held.visible(b, h, i, j);
+    if (!visible && choices.masking === 'absent') continue;
     const pairs: Pair[] = [];
     for (let c = 0; c < parameters.head_dim; c++)
       pairs.push([q.get(b, h, i, c), k.get(b, g, j, c)]);
@@ -124,10 +128,13 @@ export function heldScores(held: Held, [b, h, i]: Row): HeldScore[] {
       bias === undefined
         ? capped
         : machine.round(capped + machine.beside(broadcastGet(bias, [b, h, i, j])));
-    row.push({ j, s, t });
+    const masked = choices.masking === 'selected' ? MASKED : s + MASKED;
+    row.push({ j, s: visible ? s : masked, t });
   }
   return row;
 }
+
+const MASKED = Number.NEGATIVE_INFINITY;
 
 export type Row = readonly [b: number, h: number, i: number];
 
@@ -174,6 +181,7 @@ function online(held: Held, at: Row, keys: readonly HeldScore[]): Partial | null
 
 /** (m, l, o) → (LSE, 1, O). spec (22) */
 function normalise({ machine }: Held, { m, l, o }: Partial): Partial {
+  if (l === 0) return { m, l, o };
   return { m: machine.logSum(m, l), l: 1, o: o.map((x) => machine.round(x / l)) };
 }
 
@@ -186,7 +194,7 @@ function join(held: Held, a: Partial | null, b: Partial | null): Partial | null 
   const m = Math.max(a.m, b.m);
   const [wA, wB] = [machine.weight(a.m, m), machine.weight(b.m, m)];
   const l = round(round(wA * a.l) + round(wB * b.l));
-  if (!choices.normalised) {
+  if (!choices.normalised || l === 0) {
     return { m, l, o: a.o.map((x, c) => round(round(wA * x) + round(wB * (b.o[c] ?? 0)))) };
   }
   const lse = machine.logSum(m, l);
@@ -233,7 +241,9 @@ export function heldForward(held: Held): HeldForward {
         rows.set(b, h, i, row);
         lse.set(b, h, i, machine.logSum(row.m, row.l));
         row.o.forEach((x, c) => {
-          out.set(b, h, i, c, machine.output(machine.round(x / row.l)));
+          // Without a visible key the sum is of products with zero.
+          const o = row.l === 0 ? x : machine.round(x / row.l);
+          out.set(b, h, i, c, machine.output(o));
         });
       }
     }

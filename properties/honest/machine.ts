@@ -101,6 +101,11 @@ function elementary(
   { base, elementary: quality }: HonestChoices,
 ): Elementary {
   const far = narrow && quality === 'worst';
+  // A masked score is −∞, and its weight an exact zero, whatever the maximum.
+  const masked =
+    (weight: (s: number, m: number) => number) =>
+    (s: number, m: number): number =>
+      s === Number.NEGATIVE_INFINITY ? 0 : weight(s, m);
   const off = (x: number, ulps: number): number =>
     far && Number.isFinite(x) ? x + signOf(x) * ulps * ulp('f32', x) : x;
   const e = (x: number): number => round(off(exp(x), 3 + 2 * Math.abs(x)));
@@ -114,13 +119,17 @@ function elementary(
     return round(Math.max(-1, Math.min(1, tanh(x) + signOf(x) * 1e-5)));
   };
   if (base === 'e') {
-    return { weight: (s, m) => e(round(s - m)), logSum: (m, l) => round(m + ln(l)), tanh: t };
+    return {
+      weight: masked((s, m) => e(round(s - m))),
+      logSum: (m, l) => round(m + ln(l)),
+      tanh: t,
+    };
   }
   const c = round(LOG2_E);
   const back = round(LN_2);
   const two = (x: number): number => round(off(exp(x * LN_2), 3 + 2 * Math.abs(x * LN_2)));
   return {
-    weight: (s, m) => two(round(round(s * c) - round(m * c))),
+    weight: masked((s, m) => two(round(round(s * c) - round(m * c)))),
     logSum: (m, l) => round(round(round(m * c) + round(ln(l) * c)) * back),
     tanh: t,
   };
