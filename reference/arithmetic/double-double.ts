@@ -147,10 +147,11 @@ function scale(x: DoubleDouble, k: number): DoubleDouble {
 
 /**
  * e^x. |x − k·ln2| ≤ 0.35; the three sums of the reduction cost 3·2u²·0.36 and the words 2⁻¹²⁰, all
- * absolute; then 1 + expm1: 40u²·0.42 + 4u². Together below 32u² = 2⁻¹⁰¹, stated as 2⁻⁹⁹.
+ * absolute; then 1 + expm1: 40u²·0.42 + 4u². Together below 32u² = 2⁻¹⁰¹, stated as 2⁻⁹⁹. Infinite from 709
+ * on, a little before e^x is.
  */
 export function exp(x: DoubleDouble): DoubleDouble {
-  if (Number.isNaN(x.hi) || x.hi > 709.79) return of(x.hi > 709.79 ? Infinity : Number.NaN);
+  if (Number.isNaN(x.hi) || x.hi > 709) return of(x.hi > 709 ? Infinity : Number.NaN);
   if (x.hi < -745.14) return ZERO; // e^x < 2⁻¹⁰⁷⁵: within `tiny`
   const k = Math.round(x.hi * LOG2_E);
   return scale(add(ONE, expm1Reduced(addLn2(x, -k))), k);

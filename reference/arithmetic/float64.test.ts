@@ -2,6 +2,7 @@ import type { BigNumber } from 'mathjs';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { describe, expect, it } from 'vitest';
+import { neighbours } from '../format.ts';
 import { big } from './big.ts';
 import { exp, expm1, log, tanh } from './float64.ts';
 
@@ -40,6 +41,21 @@ describe('float64 elementary functions', () => {
     });
     expect(error).toBeLessThanOrEqual(4);
     expect(error).toBeGreaterThan(0.4); // the measurement sees rounding at all
+  });
+
+  it('exp is finite as far as e^x is, and infinite beyond', () => {
+    const last = 709.782712893384;
+    const { above } = neighbours('f64', last);
+    expect(system.exp(system.fromNumber(last)).toNumber()).toBeLessThan(Number.POSITIVE_INFINITY);
+    expect(system.exp(system.fromNumber(above)).toNumber()).toBe(Number.POSITIVE_INFINITY);
+    expect(above).toBeLessThan(709.783);
+    for (const x of [above, 709.783, 709.785, 709.79, 709.8, 800, 1e308]) {
+      expect(exp(x)).toBe(Number.POSITIVE_INFINITY);
+    }
+    for (const x of [last, neighbours('f64', last).below, ...draws(200, 709.7, last)]) {
+      const truth = system.exp(system.fromNumber(x));
+      expect(errorIn(truth.times(U), exp(x), truth)).toBeLessThanOrEqual(4);
+    }
   });
 
   it('exp is within 2⁻¹⁰⁷⁴ where the result is subnormal', () => {

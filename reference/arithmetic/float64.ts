@@ -54,10 +54,13 @@ function expm1Reduced(r: number): number {
   return r + r * r * sum;
 }
 
-/** e^x. Reduction x = k·ln2 + r costs u·|r| (x − k·LN2_HIGH is exact); then 1 + expm1(r). */
+/**
+ * e^x. Reduction x = k·ln2 + r costs u·|r| (x − k·LN2_HIGH is exact); then 1 + expm1(r). Infinite beyond the
+ * last float64 whose e^x is below 2¹⁰²⁴, and nowhere else.
+ */
 export function exp(x: number): number {
   if (Number.isNaN(x)) return x;
-  if (x > 709.79) return Number.POSITIVE_INFINITY;
+  if (x > 709.782712893384) return Number.POSITIVE_INFINITY;
   if (x < -745.14) return 0;
   const k = Math.round(x * LOG2_E);
   const r = x - k * LN2_HIGH - k * LN2_LOW;

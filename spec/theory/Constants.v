@@ -21,7 +21,8 @@ Definition LN2_HIGH_mantissa : Z := 2977044471%Z.
 Definition LN2_HIGH_exponent : Z := (-32)%Z.
 
 (** Thresholds of exp, expm1 and tanh. *)
-Definition EXP_MAX : R := 780422358279127 / 2 ^ 40.
+Definition EXP_MAX : R := 6243314768165359 / 2 ^ 43.
+Definition EXP_MAX_mantissa : Z := 6243314768165359%Z.
 Definition EXP_MIN : R := -6554320754568069 / 2 ^ 43.
 Definition EXPM1_SMALL : R := 780473815423307 / 2 ^ 51.
 Definition TANH_SMALL : R := 6124895493223875 / 2 ^ 55.
@@ -82,7 +83,7 @@ function expm1Reduced(r: number): number {
 
 export function exp(x: number): number {
   if (Number.isNaN(x)) return x;
-  if (x > 709.79) return Number.POSITIVE_INFINITY;
+  if (x > 709.782712893384) return Number.POSITIVE_INFINITY;
   if (x < -745.14) return 0;
   const k = Math.round(x * LOG2_E);
   const r = x - k * LN2_HIGH - k * LN2_LOW;

@@ -19,7 +19,7 @@ Definition LN2_THIRD : R := 789861930621629 / 2 ^ 130.
 Definition SPLITTER : R := 134217729 / 2 ^ 0.
 
 (** Thresholds of exp. *)
-Definition EXP_MAX : R := 780422358279127 / 2 ^ 40.
+Definition EXP_MAX : R := 709 / 2 ^ 0.
 Definition EXP_MIN : R := -6554320754568069 / 2 ^ 43.
 Definition KERNEL_EXP_MAX : R := 700 / 2 ^ 0.
 Definition KERNEL_EXP_MIN : R := -6554320754568069 / 2 ^ 43.
@@ -148,7 +148,7 @@ function scale(x: DoubleDouble, k: number): DoubleDouble {
 }
 
 export function exp(x: DoubleDouble): DoubleDouble {
-  if (Number.isNaN(x.hi) || x.hi > 709.79) return of(x.hi > 709.79 ? Infinity : Number.NaN);
+  if (Number.isNaN(x.hi) || x.hi > 709) return of(x.hi > 709 ? Infinity : Number.NaN);
   if (x.hi < -745.14) return ZERO; // e^x < 2⁻¹⁰⁷⁵: within `tiny`
   const k = Math.round(x.hi * LOG2_E);
   return scale(add(ONE, expm1Reduced(addLn2(x, -k))), k);

@@ -12,6 +12,7 @@
     - [exp_subnormal_error]   absolute error at most 3/2 * 2^-1074 where e^x < 2^-1022
     - [exp_below]             below EXP_MIN, where the program returns 0, e^x < 2^-1075
     - [exp_above]             above EXP_MAX, where the program returns infinity, e^x > 2^1024
+    - [exp_finite]            up to EXP_MAX the result is below 2^1024: nothing overflows on the way
     - [log_fraction_error]    relative error at most 3.2u for the fraction near 1
     - [split_near_1_exact]    x = f 2^e exactly, f in [SQRT_HALF, 2 SQRT_HALF)
     - [log_error]             |log x - ln x| <= 5u |ln x| for every finite x > 0
@@ -653,10 +654,36 @@ Proof.
   apply Rlt_trans with (1 := H). unfold EXP_MIN. bound.
 Qed.
 
-Theorem exp_above : forall x, EXP_MAX < x -> pow2 1024 < exp x.
+(** EXP_MAX is the last binary64 number below 1024 ln 2, and 1024 ln 2 not as near as roundings reach. *)
+Theorem exp_above : forall x, format x -> EXP_MAX < x -> pow2 1024 < exp x.
 Proof.
-  intros x H. rewrite bpow_exp. apply exp_increasing. simpl (IZR radix2).
-  apply Rlt_trans with (2 := H). unfold EXP_MAX. bound.
+  intros x F H. rewrite bpow_exp. apply exp_increasing. simpl (IZR radix2).
+  assert (X : pow2 9 <= Rabs x).
+  { rewrite Rabs_pos_eq; unfold EXP_MAX in H; simpl; lra. }
+  destruct (on_grid 9 x F X) as [m ->]. change (9 - 52)%Z with (-43)%Z in *.
+  assert (G : EXP_MAX = IZR EXP_MAX_mantissa * pow2 (-43)).
+  { unfold EXP_MAX, EXP_MAX_mantissa. simpl. lra. }
+  rewrite G in H. apply Rmult_lt_reg_r in H; [|apply bpow_gt_0]. apply lt_IZR in H.
+  apply Rlt_le_trans with (IZR (EXP_MAX_mantissa + 1) * pow2 (-43)).
+  - unfold EXP_MAX_mantissa. simpl. bound.
+  - apply Rmult_le_compat_r; [apply bpow_ge_0|]. apply IZR_le. lia.
+Qed.
+
+Theorem exp_finite : forall x, format x -> exp_range x -> exp_float x < pow2 1024.
+Proof.
+  intros x F Hx. pose proof (exp_uniform_error x F Hx) as E. destruct Hx as [_ H].
+  assert (B : exp x <= (1 - / 2 ^ 46) * pow2 1024).
+  { apply Rle_trans with (exp EXP_MAX).
+    - destruct H as [H | ->]; [left; now apply exp_increasing | apply Rle_refl].
+    - rewrite (exp_split EXP_MAX 1024). apply Rmult_le_compat_r; [apply bpow_ge_0|].
+      unfold EXP_MAX. bound. }
+  assert (T : pow2 (-1075) <= / 2 ^ 60 * pow2 1024).
+  { apply Rle_trans with (pow2 0); [apply bpow_le; lia|].
+    apply Rle_trans with (/ 2 ^ 60 * pow2 60); [simpl; lra|].
+    apply Rmult_le_compat_l; [lra | apply bpow_le; lia]. }
+  pose proof (bpow_gt_0 radix2 1024) as P. pose proof (exp_pos x) as Q.
+  set (big := pow2 1024) in *. clearbody big. set (t := pow2 (-1075)) in *. clearbody t.
+  apply Rabs_le_inv in E. unfold u in *. nra.
 Qed.
 
 (** ** log: the logarithm of the fraction *)

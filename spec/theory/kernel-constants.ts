@@ -145,6 +145,7 @@ Open Scope R_scope.
 /** The text of Constants.v for the text of float64.ts. Throws where the source is not as modelled. */
 export function constantsFile(source: string): string {
   const high = dyadic(literal(source, 'LN2_HIGH'));
+  const most = threshold(source, 'EXP_MAX', /^ {2}if \(x > ([0-9.]+)\) return Number\.POS/);
   return [
     HEADER,
     definition('LOG2_E', literal(source, 'LOG2_E')),
@@ -155,10 +156,8 @@ export function constantsFile(source: string): string {
     `Definition LN2_HIGH_mantissa : Z := ${high.odd}%Z.\n`,
     `Definition LN2_HIGH_exponent : Z := (${high.exponent})%Z.\n`,
     '\n(** Thresholds of exp, expm1 and tanh. *)\n',
-    definition(
-      'EXP_MAX',
-      threshold(source, 'EXP_MAX', /^ {2}if \(x > ([0-9.]+)\) return Number\.POS/),
-    ),
+    definition('EXP_MAX', most),
+    `Definition EXP_MAX_mantissa : Z := ${dyadic(most).odd}%Z.\n`,
     definition('EXP_MIN', threshold(source, 'EXP_MIN', /^ {2}if \(x < (-[0-9.]+)\) return 0;/)),
     definition(
       'EXPM1_SMALL',

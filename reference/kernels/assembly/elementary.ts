@@ -13,7 +13,7 @@ const LN2_LOW: f64 = 1.9082149292705877e-10;
 const SQRT_HALF: f64 = 0.7071067811865476;
 /** Adding 1.5·2⁵² to a small integer leaves it in the low bits of the sum. */
 const INTEGER_BITS: f64 = 6755399441055744.0;
-const LARGE: f64 = 709.79;
+const LARGE: f64 = 709.782712893384;
 const SMALL: f64 = -745.14;
 
 @inline
