@@ -271,9 +271,11 @@ describe('gate', () => {
     expect(pass + fail + skip + broken).toBe(report.cases.length);
     expect(readFileSync(path.join(root, 'r.xml'), 'utf8')).toContain(`failures="${fail}"`);
     const failed = report.cases.find((one: { verdict: string }) => one.verdict === 'impossible');
-    const line = all.stdout.split('\n').find((text) => text.includes(`replay kept/${failed.id} `));
+    const line = all.stdout
+      .split('\n')
+      .find((text) => text.includes(`/${failed.id} `) && text.includes('xattn replay kept/run-'));
     expect(line).toContain(`--candidate '${fake('wrong')}'`);
-    const again = await xattn('replay', `kept/${failed.id}`, '--candidate', fake('wrong'));
+    const again = await xattn('replay', `kept/latest/${failed.id}`, '--candidate', fake('wrong'));
     expect(again.stdout).toContain(`impossible ${failed.id}: ${failed.reason}`);
     expect(again.status).toBe(1);
   });

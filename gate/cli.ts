@@ -53,7 +53,7 @@ Exit status: 0 nothing found; 1 a wrong answer was found; 2 the command or its i
 
 const REPLAY_EXAMPLES = `
 Example:
-  $ xattn replay out/core/probe/rank-tags-3 --candidate 'python3 my_attention.py'
+  $ xattn replay out/latest/core/probe/rank-tags-3 --candidate 'python3 my_attention.py'
 
 The folder is read only: the candidate gets a copy of the question. Exit status as of gate.
 With --rows or --keys only such a sample is judged, and the report says so.`;
@@ -68,10 +68,10 @@ nothing of the rest; every report says what share was judged. Exit status as of 
 
 const ORACLE_EXAMPLES = `
 Examples:
-  $ xattn oracle out/core/probe/rank-tags-3                  the nearest float64 to the exact answer
-  $ xattn oracle out/core/probe/rank-tags-3 --format bf16    the one right bfloat16 of every element
-  $ xattn oracle out/core/probe/rank-tags-3 --bounds         and float64 enclosures, NAME.lo and NAME.hi
-  $ xattn oracle out/core/size/4096-keys --rows 64 --keys 64        64 query rows and 64 keys of every head`;
+  $ xattn oracle out/latest/core/probe/rank-tags-3                  the nearest float64 to the exact answer
+  $ xattn oracle out/latest/core/probe/rank-tags-3 --format bf16    the one right bfloat16 of every element
+  $ xattn oracle out/latest/core/probe/rank-tags-3 --bounds         and float64 enclosures, NAME.lo and NAME.hi
+  $ xattn oracle out/latest/core/size/4096-keys --rows 64 --keys 64        64 query rows and 64 keys of every head`;
 
 const FIXTURES_EXAMPLES = `
 Examples:

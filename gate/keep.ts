@@ -1,16 +1,17 @@
 /**
- * Failing cases are kept: the case, what the candidate wrote, what was expected, and the command
- * that asks the same question again.
+ * Failing cases are kept: the case and what the candidate wrote, at once; what was expected only when
+ * the candidate has ended; and the command that asks the same question again.
  * @module
  */
 import { copyFileSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { AttentionCase } from '../reference/case.ts';
-import { writeCase, writeExpected } from '../reference/case-folder.ts';
+import { readCase, writeCase, writeExpected } from '../reference/case-folder.ts';
 import { referenceOutputs } from '../reference/reference.ts';
 import { shellQuoted } from './text.ts';
 
 const OUTPUT_FILE = /^outputs(\.rank\d{1,4})?\.safetensors$/;
+const EXPECTED = 'expected.safetensors';
 const KEPT_BYTES_MAX = 1 << 28;
 
 /** The files that a candidate left and that are fit to be kept; none of a folder that is gone. */
@@ -35,12 +36,19 @@ export function keepCase(question: AttentionCase, folder: string | null, outDir:
   for (const name of folder === null ? [] : outputFiles(folder)) {
     copyFileSync(path.join(folder ?? kept, name), path.join(kept, name));
   }
-  const expected = Object.entries(referenceOutputs(question));
-  writeExpected(
-    kept,
-    expected.map(([name, tensor]) => ({ name, dtype: 'F64', tensor })),
-  );
+  rmSync(path.join(kept, EXPECTED), { force: true });
   return kept;
+}
+
+/** Write what was expected of the kept cases: only when no candidate runs that could read it. */
+export function writeAnswers(folders: readonly string[]): void {
+  for (const kept of folders) {
+    const expected = Object.entries(referenceOutputs(readCase(kept)));
+    writeExpected(
+      kept,
+      expected.map(([name, tensor]) => ({ name, dtype: 'F64', tensor })),
+    );
+  }
 }
 
 /** The command that judges the case in `folder` again; `options` in the order to be printed. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCase } from '../reference/case-folder.ts';
 import { readOutputs } from '../reference/given-outputs.ts';
 import { processCandidate } from './candidates/process.ts';
+import { writeAnswers } from './keep.ts';
 import { exitStatus, summaryOf } from './report.ts';
 import { type CaseResult, type RunOptions, runSuite } from './run-suite.ts';
 import { smallCase, smallSuite } from './testing/cases.ts';
@@ -190,14 +191,17 @@ function processesWith(text: string): string[] {
 }
 
 describe('what is kept of a failing case', () => {
-  it('is the question as it was asked, the outputs, and what was expected', async () => {
+  it('is the question as it was asked and the outputs, and at the end what was expected', async () => {
     const [result] = await run(command('tampers'), { ids: ['t/kept'] });
     expect(result!.kept).toBe(path.join(out, 't/kept'));
     const question = readCase(result!.kept!);
     expect(question.inputs.q!.data).toEqual(smallCase('t/kept').inputs.q!.data);
     const read = readOutputs(result!.kept!, question);
     expect(read.ok && read.outputs.out!.tensor.get(0, 0, 0, 0)).toBe(1000);
-    expect(existsSync(path.join(result!.kept!, 'expected.safetensors'))).toBe(true);
+    const expected = path.join(result!.kept!, 'expected.safetensors');
+    expect(existsSync(expected)).toBe(false);
+    writeAnswers([result!.kept!]);
+    expect(existsSync(expected)).toBe(true);
   });
 
   it('never shows the candidate what was expected, nor what the question is called', async () => {

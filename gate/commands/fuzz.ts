@@ -12,7 +12,8 @@ import { type Finding, type HuntCounts, hunt } from '../fuzz/hunt.ts';
 import { type Interviewer, interviewer } from '../fuzz/interviewer.ts';
 import { tellingWords } from '../fuzz/kind.ts';
 import { statusLine } from '../fuzz/status-line.ts';
-import { keepCase, replayCommand } from '../keep.ts';
+import { keepCase, replayCommand, writeAnswers } from '../keep.ts';
+import { withAnswersAway } from '../run-folder.ts';
 import { withTemporaryFolder } from '../run-suite.ts';
 import type { Shard } from '../select.ts';
 import { nameOf, profileOf, withCandidate } from './judging.ts';
@@ -55,6 +56,8 @@ interface Session {
   readonly asker: Interviewer;
   readonly line: ReturnType<typeof statusLine>;
   readonly findings: Finding[];
+  /** Folders of cases that were kept, whose answers are written in the end. */
+  readonly kept: Set<string>;
   interesting: number;
 }
 
@@ -88,7 +91,10 @@ async function keepFinding(session: Session, finding: Finding): Promise<void> {
     shrinkSeconds,
     law,
   };
-  for (const folder of kept) writeOrigin(folder, origin);
+  for (const folder of kept) {
+    writeOrigin(folder, origin);
+    session.kept.add(folder);
+  }
   findings.push(finding);
   line.clear();
   for (const text of describe(finding)) say(text);
@@ -101,7 +107,7 @@ async function keepFinding(session: Session, finding: Finding): Promise<void> {
 function keepInteresting(session: Session, drawn: AttentionCase, what: string): void {
   if (session.interesting++ >= INTERESTING_MAX) return;
   const question = named(drawn, INTERESTING, what);
-  keepCase(question, null, session.options.out);
+  session.kept.add(keepCase(question, null, session.options.out));
 }
 
 /** What earlier runs left is asked first; those that still fail. */
@@ -162,7 +168,7 @@ async function fuzz(
   started: Started,
   profile: Profile,
   options: Seeded,
-  root: string,
+  { root, kept }: { readonly root: string; readonly kept: Set<string> },
 ): Promise<number> {
   const name = `${nameOf(started, options)}, judged as ${profile.name}`;
   if (!started.ok) {
@@ -172,7 +178,7 @@ async function fuzz(
   const begin = performance.now();
   const line = statusLine(process.stderr);
   const asker = interviewer(candidate, started, profile, root, options.allowDeclined);
-  const session: Session = { options, asker, line, findings: [], interesting: 0 };
+  const session: Session = { options, asker, line, findings: [], kept, interesting: 0 };
   await askCorpus(session);
   const { maxSeconds = null, shard } = options;
   const runs = options.runs ?? (maxSeconds === null ? RUNS_DEFAULT : null);
@@ -190,9 +196,14 @@ export async function fuzzCommand(given: FuzzOptions): Promise<number> {
   const options = { ...given, seed: given.seed ?? drawnSeed() };
   say(`seed ${options.seed}: --seed repeats what is drawn`);
   const candidate = await candidateOf(options);
-  return withTemporaryFolder((root) =>
-    withCandidate(candidate, (started) =>
-      fuzz(candidate, started, profileOf(started, options), options, root),
+  const kept = new Set<string>();
+  const status = await withAnswersAway(options.out, () =>
+    withTemporaryFolder((root) =>
+      withCandidate(candidate, (started) =>
+        fuzz(candidate, started, profileOf(started, options), options, { root, kept }),
+      ),
     ),
   );
+  writeAnswers([...kept]);
+  return status;
 }

@@ -4,8 +4,10 @@
  * @module
  */
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
+import { writeAnswers } from '../keep.ts';
 import { progressBar } from '../progress.ts';
 import { isFailing, type Report } from '../report.ts';
+import { linkLatest, runFolder, withAnswersAway } from '../run-folder.ts';
 import { runSuite } from '../run-suite.ts';
 import { type Direction, inDrawnOrder, nameFilter, type Shard, shardOf } from '../select.ts';
 import { type SuiteCase, suite } from '../suite.ts';
@@ -54,7 +56,12 @@ function askedFor(options: Seeded, dtype: string): string {
   return [...parts, `seed ${options.seed}`].join(', ');
 }
 
-async function judged(candidate: Candidate, started: Started, options: Seeded): Promise<Report> {
+async function judged(
+  candidate: Candidate,
+  started: Started,
+  options: Seeded,
+  outDir: string,
+): Promise<Report> {
   const begin = performance.now();
   const profile = profileOf(started, options);
   const dtype = suiteDtype(profile, started.ok ? started.hello.supports : new Set());
@@ -67,7 +74,7 @@ async function judged(candidate: Candidate, started: Started, options: Seeded): 
     direction: options.direction,
     allowDeclined: options.allowDeclined ?? false,
     required: options.require ?? [],
-    outDir: options.out,
+    outDir,
     onCase: (done, total, result) => {
       if (result !== null && isFailing(result)) failing++;
       bar.update(done, total, failing);
@@ -93,7 +100,13 @@ export async function gateCommand(given: GateOptions): Promise<number> {
     `suite ${options.suite}, seed ${options.seed}: --seed repeats its numbers and its order\n`,
   );
   const candidate = await candidateOf(options);
-  const report = await withCandidate(candidate, (started) => judged(candidate, started, options));
+  const outDir = runFolder(options.out);
+  const report = await withAnswersAway(options.out, () =>
+    withCandidate(candidate, (started) => judged(candidate, started, options, outDir)),
+  );
+  const kept = report.cases.flatMap((one) => one.kept ?? []);
+  writeAnswers(kept);
+  if (kept.length > 0) linkLatest(options.out, outDir);
   writeReports(report, options);
   return conclude(report, options.shard !== undefined);
 }

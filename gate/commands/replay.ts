@@ -5,6 +5,8 @@
  * that lie in the folder can be mistaken for its answer. The folder is left as it is.
  * @module
  */
+import type { Started } from '../candidate.ts';
+import { withAnswersAway } from '../run-folder.ts';
 import { runSuite } from '../run-suite.ts';
 import { conclude, nameOf, profileOf, reportOf, withCandidate } from './judging.ts';
 import { type CandidateOptions, candidateOf, type SampleOptions } from './options.ts';
@@ -16,7 +18,7 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
   const { question, sample, close } = openToJudge(folder, options);
   const begin = performance.now();
   const candidate = await candidateOf(options);
-  const report = await withCandidate(candidate, async (started) => {
+  const asking = async (started: Started) => {
     const profile = profileOf(started, options);
     const cases = [{ id: question.parameters.id, shows: null, build: () => question }];
     const results = await runSuite(candidate, cases, {
@@ -33,6 +35,9 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
       asked: `case folder ${folder}`,
       seconds: (performance.now() - begin) / 1000,
     });
-  }).finally(close);
+  };
+  const report = await withAnswersAway(folder, () => withCandidate(candidate, asking)).finally(
+    close,
+  );
   return conclude(report, false);
 }
