@@ -3,6 +3,7 @@
  * @module
  */
 import { type AttentionCase, type Dtype, type InputName, wantsGradients } from './case.ts';
+import { masks } from './mask.ts';
 import { forEachRun } from './tensor.ts';
 
 export const FEATURE_WORDS = [
@@ -42,12 +43,22 @@ function poisoned({ inputs }: AttentionCase): boolean {
   });
 }
 
+/** Does the bias mask a key? Who cannot mask is not asked. */
+function masking({ inputs: { bias } }: AttentionCase): boolean {
+  let found = false;
+  if (bias === undefined) return found;
+  forEachRun(bias, (_, run) => {
+    found ||= run.some(masks);
+  });
+  return found;
+}
+
 /** Every word, and whether a case needs it. */
 const NEEDS: Readonly<Record<FeatureWord, (c: AttentionCase) => boolean>> = {
   forward: () => true,
   backward: ({ parameters }) => wantsGradients(parameters),
   gqa: ({ parameters }) => parameters.heads !== parameters.kv_heads,
-  mask: given('mask'),
+  mask: (c) => c.inputs.mask !== undefined || masking(c),
   bias: given('bias'),
   'causal-top-left': ({ parameters }) => parameters.causal === 'top-left',
   'causal-bottom-right': ({ parameters }) => parameters.causal === 'bottom-right',

@@ -70,7 +70,7 @@ export function lift<T>(
 ): Problem<T> {
   const { parameters, inputs } = attentionCase;
   const { batch, heads, seq_q, head_dim_v, dim_y } = parameters;
-  // A poisoned element is never read (its key is invisible), so its value is free: zero.
+  // What is not finite is never read (its key, or with a bias its pair, is invisible), so its value is free: zero.
   const real = (value: number): T => arithmetic.fromNumber(Number.isFinite(value) ? value : 0);
   const carry = lazy ? lazyTensor<number, T> : mapTensor<number, T>;
   const over = (tensor: Tensor): Tensor<T> => carry(tensor, real);

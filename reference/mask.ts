@@ -8,6 +8,9 @@ import { broadcastGet } from './tensor.ts';
 /** May query i of head h attend to key j, in batch entry b? */
 export type Visibility = (b: number, h: number, i: number, j: number) => boolean;
 
+/** Is this a bias that takes the key away? Frameworks write masks so. spec (5h) */
+export const masks = (bias: number): boolean => bias === Number.NEGATIVE_INFINITY;
+
 function causalRule({ parameters }: AttentionCase, offset: number): Visibility | null {
   return parameters.causal === 'none' ? null : (_b, _h, i, j) => j <= i + offset;
 }
@@ -32,12 +35,14 @@ export function visibility(attentionCase: AttentionCase): Visibility {
   const { parameters, inputs } = attentionCase;
   const { mask, kv_lengths: lengths } = inputs;
   const offset = parameters.causal === 'bottom-right' ? parameters.seq_kv - parameters.seq_q : 0;
+  const { bias } = inputs;
   const rules: (Visibility | null)[] = [
     mask === undefined ? null : (b, h, i, j) => broadcastGet(mask, [b, h, i, j]) !== 0,
     lengths === undefined ? null : (b, _h, _i, j) => j < lengths.get(b),
     causalRule(attentionCase, offset),
     windowRule(attentionCase, offset),
     mediaRule(attentionCase),
+    bias === undefined ? null : (b, h, i, j) => !masks(broadcastGet(bias, [b, h, i, j])),
   ];
   const active = rules.filter((rule) => rule !== null);
   return (b, h, i, j) => active.every((rule) => rule(b, h, i, j));

@@ -198,6 +198,25 @@ describe('features and masks', () => {
     );
   };
 
+  it('take a bias of −∞ for a mask, which needs both words, and no other infinity', () => {
+    const biased = (x: number) =>
+      drawCase(1, {
+        ...{ bias: [1, 1, 4, 9], gradients: false },
+        adjust: ({ bias }) => bias?.set(0, 0, 1, 2, x),
+      });
+    expect(featureWords(biased(-1))).toEqual(['forward', 'gqa', 'bias', 'f32']);
+    const c = biased(-Infinity);
+    expect(featureWords(c)).toEqual(['forward', 'gqa', 'mask', 'bias', 'f32']);
+    const visible = visibility(c);
+    expect([visible(0, 0, 1, 2), visible(0, 1, 1, 2)]).toEqual([false, false]);
+    expect([visible(0, 0, 1, 1), visible(0, 0, 0, 2)]).toEqual([true, true]);
+    for (const x of [Number.POSITIVE_INFINITY, Number.NaN]) {
+      expect(() => biased(x)).toThrow(
+        `"bias[0, 0, 1, 2]" expected a finite f32 number, or -Infinity where the key is masked, got "${x}"`,
+      );
+    }
+  });
+
   it('draws every mask as defined', () => {
     expect(rows({ causal: 'top-left', seq_q: 3, seq_kv: 5 })).toEqual(['x....', 'xx...', 'xxx..']);
     expect(rows({ causal: 'bottom-right', seq_q: 3, seq_kv: 5 })).toEqual([

@@ -21,7 +21,7 @@ import {
   wantsGradients,
 } from './case.ts';
 import { roundTo } from './format.ts';
-import { visibility } from './mask.ts';
+import { masks, visibility } from './mask.ts';
 import { kvHead } from './scores.ts';
 import { elementCount, forEachRun, indexOf, isRanged, type Tensor } from './tensor.ts';
 
@@ -236,6 +236,11 @@ function elementRule(p: CaseParameters, name: InputName): [string, (value: numbe
     case 'k':
     case 'v':
       return [`a ${p.dtype} number`, (x) => !Number.isFinite(x) || roundTo(p.dtype, x) === x];
+    case 'bias':
+      return [
+        `a finite ${p.dtype} number, or -Infinity where the key is masked`,
+        (x) => masks(x) || (Number.isFinite(x) && roundTo(p.dtype, x) === x),
+      ];
     default:
       return [`a finite ${p.dtype} number`, (x) => Number.isFinite(x) && roundTo(p.dtype, x) === x];
   }

@@ -90,8 +90,9 @@ export function broadcastAt({ shape, data }, index) {
 export function visibility(c) {
   const offset = c.causal === 'bottom-right' ? c.seq_kv - c.seq_q : 0;
   const [left, right] = c.window ?? [-1, -1];
-  const { mask, kv_lengths: lengths, media_text: text, media_key: key } = c.tensors;
+  const { mask, bias, kv_lengths: lengths, media_text: text, media_key: key } = c.tensors;
   return (b, h, i, j) => {
+    if (bias && broadcastAt(bias, [b, h, i, j]) === -Infinity) return false;
     if (mask && broadcastAt(mask, [b, h, i, j]) === 0) return false;
     if (lengths && j >= lengths.data[b]) return false;
     if (c.causal !== 'none' && j > i + offset) return false;

@@ -100,6 +100,8 @@ class Case:
         if self.media is not None:
             text, key = self.media_text[:, :, None], self.media_key[:, None, :]
             seen &= ((text == key) if self.media == "immediate" else (text >= key))[:, None]
+        if self.bias is not None:
+            seen &= self.bias.astype(np.float64) != -np.inf
         return seen
 
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FEATURE_WORDS, featureWords } from '../../reference/features.ts';
+import { toFlat } from '../../reference/tensor.ts';
 import { validateCase } from '../../reference/validate.ts';
 import { buildCase, type CaseRecipe, caseArbitrary, recipeArbitrary } from './attention-case.ts';
 import { LAYOUTS } from './partition.ts';
@@ -16,6 +17,8 @@ function traits(recipe: CaseRecipe): string[] {
   words.push(`layout ${recipe.layout.kind}`);
   if (recipe.bias !== null && recipe.bias.shift !== 0) words.push(`shift ${recipe.bias.shift}`);
   if (recipe.shape.seq_kv === 0) words.push('no keys');
+  const bias = buildCase(recipe).inputs.bias;
+  if (bias !== undefined && toFlat(bias).includes(-Infinity)) words.push('masked by bias');
   return words;
 }
 
@@ -47,7 +50,7 @@ describe('cases drawn at random', () => {
     }
     const all = [
       ...FEATURE_WORDS.filter((word) => word !== 'forward'),
-      ...['f64', 'f32', 'f16', 'bf16', 'shift 300', 'shift -300', 'no keys'],
+      ...['f64', 'f32', 'f16', 'bf16', 'shift 300', 'shift -300', 'no keys', 'masked by bias'],
       ...REGIMES.flatMap((name) => [`scores ${name}`, `values ${name}`]),
       ...LAYOUTS.map((name) => `layout ${name}`),
     ].sort();

@@ -95,7 +95,10 @@ export function recipeArbitrary(options: CaseOptions = {}): fc.Arbitrary<CaseRec
       media: without.includes('media') ? null : masks.media,
       poison: masks.poison && !without.includes('poison'),
     })),
-    bias: unless('bias', sometimes(biasArbitrary(), 3)),
+    // Who cannot mask is asked no bias that masks.
+    bias: unless('bias', sometimes(biasArbitrary(), 3)).map((bias) =>
+      bias !== null && without.includes('mask') ? { ...bias, masked: 0 } : bias,
+    ),
     sink: unless('sink', sometimes(fc.constantFrom(0, 300, -300), 3)),
     softcap: unless('softcap', sometimes(fc.constantFrom(2, 0.5, 30), 4)),
     dropout: unless('dropout', sometimes(fc.constantFrom(0.5, 0.25, 0.1), 4)),

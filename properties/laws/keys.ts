@@ -3,7 +3,7 @@
  * @module
  */
 import type { AttentionCase, CaseInputs, OutputName } from '../../reference/case.ts';
-import { visibility } from '../../reference/mask.ts';
+import { masks, visibility } from '../../reference/mask.ts';
 import { mapTensor } from '../../reference/tensor.ts';
 import { changed, type Equation, equal, type Law } from './law.ts';
 import { indicesOf, wants } from './output-shape.ts';
@@ -73,7 +73,7 @@ export const biasShift: Law = {
     if (bias === undefined) return null;
     let exact = true;
     const moved = mapTensor(bias, (x) => {
-      exact &&= x + 4 - 4 === x && x + 4 - x === 4;
+      exact &&= masks(x) || (x + 4 - 4 === x && x + 4 - x === 4);
       return x + 4;
     });
     return exact ? one(changed(c, {}, { bias: moved })) : null;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AttentionCase, InputName } from '../case.ts';
-import { visibility } from '../mask.ts';
+import { masks, visibility } from '../mask.ts';
 import { broadcastGet, broadcastStrides, isRanged, type Tensor } from '../tensor.ts';
 
 /** Reads rows of a [B, H, N, width] tensor; elements that are not finite become 0. */
@@ -156,7 +156,9 @@ export function pairsOf(attentionCase: AttentionCase): Pairs {
     HIDING.some((name) => inputs[name] !== undefined) ||
     parameters.causal !== 'none' ||
     parameters.window !== null;
-  const visible = visibility(attentionCase);
+  // What the bias masks is seen as it is read.
+  const { bias: _, ...masking } = inputs;
+  const visible = visibility({ ...attentionCase, inputs: masking });
   const bias = inputs.bias === undefined ? null : pairReader(inputs.bias);
   const keep = inputs.dropout_keep === undefined ? null : pairReader(inputs.dropout_keep);
   return {
@@ -171,6 +173,7 @@ export function pairsOf(attentionCase: AttentionCase): Pairs {
           const j = keys[c] ?? 0;
           if (masked && !visible(b, h, i, j)) continue;
           const value = bias === null ? 0 : bias(b, h, i, j);
+          if (masks(value)) continue;
           tile[r * stride + c] = value;
           if (seeing !== undefined) seeing[r] = 1;
           largest = Math.max(largest, Math.abs(value));

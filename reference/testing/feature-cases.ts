@@ -31,6 +31,23 @@ export const FEATURE_CASES: readonly (readonly [string, CaseChanges])[] = [
       },
     },
   ],
+  [
+    'masked by a bias of −∞',
+    {
+      bias: [1, 2, 4, 9],
+      mask: [9],
+      adjust: ({ bias }) => {
+        for (let h = 0; h < 2; h++) {
+          for (let i = 0; i < 4; i++) {
+            for (let j = 0; j < 9; j++) {
+              // The first head's first row sees nothing.
+              if ((i === 0 && h === 0) || (i + j + h) % 3 === 0) bias?.set(0, h, i, j, -Infinity);
+            }
+          }
+        }
+      },
+    },
+  ],
   ['causal bottom-right', { causal: 'bottom-right' }],
   ['causal top-left', { causal: 'top-left' }],
   ['more queries than keys', { causal: 'bottom-right', seq_q: 7, seq_kv: 3 }],
