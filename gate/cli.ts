@@ -16,6 +16,7 @@ import type { JudgeOptions } from './commands/judge.ts';
 import * as value from './commands/options.ts';
 import type { OracleOptions } from './commands/oracle.ts';
 import type { ReplayOptions } from './commands/replay.ts';
+import { fileSentence } from './file-errors.ts';
 import { DIRECTIONS } from './select.ts';
 
 const GATE_EXAMPLES = `
@@ -37,7 +38,10 @@ Numbers and order of the cases are drawn from a seed, a new one each time, which
 --seed N repeats a run, for a CI job whose runs are to be compared.
 
 Exit status: 0 every verdict passes; 1 some verdict fails; 2 the command or its input is wrong;
-3 no verdict fails, but the candidate crashed, hung or broke the protocol.`;
+3 no verdict fails, but the candidate crashed, hung or broke the protocol; 130 and 143 interrupted.
+
+Reports are whole at any moment: written before the first case, while the run goes on, and when it
+ends, by Ctrl-C too. One that does not speak of every case says so in "incomplete".`;
 
 const FUZZ_EXAMPLES = `
 Examples:
@@ -97,6 +101,7 @@ function judging(command: Command): Command {
     'judge at this precision, not the one declared',
   );
   const timeout = new Option('--timeout-s <seconds>', 'give up on an answer after this long');
+  const start = new Option('--start-timeout-s <seconds>', 'give up on its hello after this long');
   const device = new Option('--device <name>', 'GPU.js backend of the embedded candidate');
   const transport = new Option('--transport <name>', 'where its ranks run');
   return command
@@ -104,6 +109,7 @@ function judging(command: Command): Command {
     .addOption(profile.argParser(value.profileText))
     .option('--allow-declined', 'a case that it declines, though it claims its words, is a skip')
     .addOption(timeout.argParser(value.seconds).default(value.DEFAULTS.timeoutS))
+    .addOption(start.argParser(value.seconds).default(value.DEFAULTS.startTimeoutS))
     .addOption(device.choices(value.DEVICES).default(value.DEFAULTS.device).conflicts('candidate'))
     .addOption(
       transport.choices(value.TRANSPORTS).default(value.DEFAULTS.transport).conflicts('candidate'),
@@ -126,7 +132,11 @@ function addGate(program: Command, finish: Finish): void {
     .description('Judge an implementation of cross-attention on a suite of cases.')
     .addOption(new Option('--suite <name>', 'cases').choices(value.SUITES).default('smoke'))
     .addOption(new Option('--direction <name>', 'passes').choices(DIRECTIONS).default('both'))
-    .option('--only <glob>', 'only the cases with such a name', value.globText)
+    .option(
+      '--only <glob>',
+      'only the cases with such a name; * is anything, / too',
+      value.globText,
+    )
     .option('--require <words>', 'words that must be declared and judged', value.words)
     .option(
       '--seed <n>',
@@ -134,9 +144,9 @@ function addGate(program: Command, finish: Finish): void {
       value.wholeNumber,
     )
     .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
-    .option('--out <dir>', 'keep failing cases here', 'out')
-    .option('--report <file.json>', 'write the report as JSON')
-    .option('--junit <file.xml>', 'write the report as JUnit XML')
+    .option('--out <dir>', 'keep failing cases here', value.pathText, 'out')
+    .option('--report <file.json>', 'write the report as JSON', value.pathText)
+    .option('--junit <file.xml>', 'write the report as JUnit XML', value.pathText)
     .addHelpText('after', GATE_EXAMPLES)
     .action(async (options: GateOptions) => {
       finish(await (await import('./commands/gate.ts')).gateCommand(options));
@@ -151,7 +161,12 @@ function addFuzz(program: Command, finish: Finish): void {
     .option('--max-seconds <s>', 'stop drawing after this long', value.seconds)
     .option('--seed <n>', 'draw from this seed (default: drawn)', value.wholeNumber)
     .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
-    .option('--out <dir>', 'keep findings here, and go on from what is there', 'out')
+    .option(
+      '--out <dir>',
+      'keep findings here, and go on from what is there',
+      value.pathText,
+      'out',
+    )
     .addHelpText('after', FUZZ_EXAMPLES)
     .action(async (options: FuzzOptions) => {
       finish(await (await import('./commands/fuzz.ts')).fuzzCommand(options));
@@ -174,8 +189,8 @@ function addJudge(program: Command, finish: Finish): void {
     .summary('judge outputs that lie in a case folder, or a sample of them')
     .description('Judge the outputs that lie in a case folder, whoever wrote them.')
     .addOption(profile.argParser(value.profileText).default(value.DEFAULTS.profile, 'f32'))
-    .option('--report <file.json>', 'write the report as JSON')
-    .option('--junit <file.xml>', 'write the report as JUnit XML')
+    .option('--report <file.json>', 'write the report as JSON', value.pathText)
+    .option('--junit <file.xml>', 'write the report as JUnit XML', value.pathText)
     .addHelpText('after', JUDGE_EXAMPLES)
     .action(async (folder: string, options: JudgeOptions) => {
       finish((await import('./commands/judge.ts')).judgeCommand(folder, options));
@@ -246,24 +261,13 @@ export function program(finish: Finish): Command {
   return command;
 }
 
-const FILE_ERRORS: Record<string, string> = {
-  ENOENT: 'there is no such file or folder',
-  ENOTDIR: 'a part of the path is not a folder',
-  EISDIR: 'it is a folder, expected a file',
-  EACCES: 'permission is missing',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-};
-
 /** One sentence for whatever was thrown. A stack only on request. */
 function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (process.env.XATTN_TRACE) return error.stack ?? error.message;
-  const { code, path } = error as NodeJS.ErrnoException;
-  const known = FILE_ERRORS[code ?? ''];
-  if (known !== undefined && path !== undefined) return `${path}: ${known}`;
+  const { code } = error as NodeJS.ErrnoException;
   if (error instanceof RangeError || (code !== undefined && !code.startsWith('ERR_'))) {
-    return error.message;
+    return fileSentence(error);
   }
   return `internal error: ${error.message}; set XATTN_TRACE=1 to see where, and please report it`;
 }
@@ -283,9 +287,18 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** A reader that closed the pipe early is no reason to fail. */
+/** A reader that closed the pipe early is no reason to fail; what could not be printed is. */
+let unprinted: string | null = null;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code !== 'EPIPE') unprinted = fileSentence(error);
 });
+process.stderr.on('error', () => {});
 const status = await main(process.argv.slice(2));
-process.stdout.write('', () => process.exit(status));
+// The event that tells of a failed write comes after the call back of the last one.
+process.stdout.write('', () =>
+  setImmediate(() => {
+    if (unprinted === null) process.exit(status);
+    process.stderr.write(`xattn: standard output: ${unprinted}\n`);
+    process.exit(status === 0 ? 2 : status);
+  }),
+);

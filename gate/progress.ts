@@ -17,7 +17,10 @@ export function progressBar(total: number, stream: NodeJS.WriteStream = process.
     stream,
     format: '{bar} {value}/{total} cases, {failing} failing, {duration_formatted}',
     clearOnComplete: true,
-    hideCursor: true,
+    // A terminal that nothing was changed of needs no restoring, however the run ends.
+    hideCursor: false,
+    linewrap: true,
+    gracefulExit: false,
   });
   bar.start(total, 0, { failing: 0 });
   return {

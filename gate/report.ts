@@ -32,7 +32,14 @@ export interface Report {
   /** In the order of the suite. */
   cases: ReportedCase[];
   seconds: number;
+  /** Why it does not speak of every case that was to be asked; absent = it does. */
+  incomplete?: string;
+  /** By which the run was interrupted. */
+  signal?: NodeJS.Signals;
 }
+
+/** The reason of cases that the run did not come to. */
+export const NOT_REACHED = 'the run was interrupted';
 
 const COUNTED: Record<Verdict['verdict'], keyof Summary> = {
   pass: 'pass',

@@ -6,6 +6,7 @@
  * words it all declares is a failure.
  * @module
  */
+
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,9 +18,11 @@ import type { ProfileLike } from '../reference/profile-options.ts';
 import { judgeSample } from '../reference/sampled/judge-sample.ts';
 import type { Sample } from '../reference/sampling.ts';
 import type { Candidate, Started } from './candidate.ts';
+import { fileSentence } from './file-errors.ts';
 import { keepCase } from './keep.ts';
 import { writeQuestion } from './question.ts';
 import { type QuestionFolders, questionFolders } from './question-folders.ts';
+import { NOT_REACHED } from './report.ts';
 import { type Direction, directed } from './select.ts';
 import type { SuiteCase } from './suite.ts';
 import { threadsFor } from './threads.ts';
@@ -64,6 +67,8 @@ export interface RunOptions {
   required?: readonly string[];
   /** Declining a case whose words it all declares is a skip; default: a failure. */
   allowDeclined?: boolean;
+  /** Aborted: the case at hand and those after it are not reached. */
+  stop?: AbortSignal;
   onCase?: (done: number, total: number, result: CaseResult | null) => void;
 }
 
@@ -187,7 +192,7 @@ function keptIn(
   try {
     return { kept: keepCase(question, folder, outDir) };
   } catch (error) {
-    return { kept: null, notKept: error instanceof Error ? error.message : String(error) };
+    return { kept: null, notKept: fileSentence(error) };
   }
 }
 
@@ -202,7 +207,8 @@ async function runCase(
   if (question === null) return null;
   const folder = folders.next();
   const { verdict, ...how } = await askOrSkip(candidate, question, folder, options);
-  const outDir = how.asked && FAILED.has(verdict.verdict) ? options.outDir : null;
+  const keep = how.asked && FAILED.has(verdict.verdict) && options.stop?.aborted !== true;
+  const outDir = keep ? options.outDir : null;
   const keeping = keptIn(question, folder, outDir);
   const log = verdict.verdict === 'broken' ? candidate.log() : [];
   const seconds = (performance.now() - begin) / 1000;
@@ -231,6 +237,20 @@ export async function withTemporaryFolder<T>(use: (folder: string) => Promise<T>
   }
 }
 
+/** The result of a case that the run did not come to. */
+export const notReached = ({ id, shows }: SuiteCase): CaseResult => ({
+  ...{ id, shows, words: [], kept: null, log: [], seconds: 0 },
+  ...unasked('skip', NOT_REACHED),
+});
+
+/** Resolves once `stop` is aborted. */
+export function aborted(stop: AbortSignal | undefined): Promise<'aborted'> {
+  return new Promise((resolve) => {
+    if (stop?.aborted) resolve('aborted');
+    else stop?.addEventListener('abort', () => resolve('aborted'), { once: true });
+  });
+}
+
 /** A result for every case that has something of the direction asked for. */
 export function runSuite(
   candidate: Candidate,
@@ -240,8 +260,16 @@ export function runSuite(
   return withTemporaryFolder(async (root) => {
     const results: CaseResult[] = [];
     const folders = questionFolders(root);
+    const end = aborted(options.stop);
     for (const [i, suiteCase] of cases.entries()) {
-      const result = await runCase(candidate, suiteCase, folders, options);
+      if (options.stop?.aborted) {
+        results.push(notReached(suiteCase));
+        continue;
+      }
+      const run = runCase(candidate, suiteCase, folders, options);
+      const first = await Promise.race([run, end]);
+      const result = first === 'aborted' ? notReached(suiteCase) : first;
+      run.catch(() => {}); // Of a case that is given up nobody wants to know any more.
       if (result !== null) results.push(result);
       options.onCase?.(i + 1, cases.length, result);
     }

@@ -10,6 +10,9 @@ describe('which cases are asked', () => {
     ]);
     expect(['core/gqa-3', 'probe/gqa'].filter(nameFilter('gqa*'))).toHaveLength(2);
     expect(['core/gqa-3', 'probe/gqa'].filter(nameFilter('{core,full}/gqa*'))).toHaveLength(1);
+    expect(['core/a', 'core/probe/x'].filter(nameFilter('core/*'))).toHaveLength(2);
+    expect(['core/a', 'core/probe/x'].filter(nameFilter('*/x'))).toEqual(['core/probe/x']);
+    expect(['core/a', 'core/probe/x'].filter(nameFilter('!core/p*'))).toEqual(['core/a']);
     expect(nameFilter(undefined)('anything')).toBe(true);
   });
 

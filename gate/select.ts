@@ -16,10 +16,13 @@ export interface Shard {
   count: number;
 }
 
-/** Whether `id` matches `glob`; a glob without `/` is matched against the last part of the id. */
+/**
+ * Whether `id` matches `glob`, in which `*` stands for anything, `/` too; a glob without `/` is also
+ * matched against the last part of the id.
+ */
 export function nameFilter(glob: string | undefined): (id: string) => boolean {
   if (glob === undefined) return () => true;
-  const whole = picomatch(glob);
+  const whole = picomatch(glob, { bash: true });
   if (glob.includes('/')) return (id) => whole(id);
   return (id) => whole(id) || whole(id.slice(id.lastIndexOf('/') + 1));
 }

@@ -20,6 +20,8 @@ export interface EmbeddedOptions {
   transport: RunOptions['transport'];
   device: RunOptions['device'];
   timeoutMs: number;
+  /** How long its first run may take; default: as long as an answer. */
+  startTimeoutMs?: number;
 }
 
 /** One query, one key: enough to see which backend runs. */
@@ -65,7 +67,7 @@ async function within<T>(run: Promise<T>, timeoutMs: number): Promise<T | string
 }
 
 export function embeddedCandidate(options: EmbeddedOptions): Candidate {
-  const { transport, device, timeoutMs } = options;
+  const { transport, device, timeoutMs, startTimeoutMs = timeoutMs } = options;
   const outputDtype = device === 'reference' ? 'F64' : 'F32';
   const run = { transport, device, timeoutMs };
   let backend = '';
@@ -81,7 +83,7 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
 
   return {
     async start() {
-      const ran = await within(runLvXattn(smallestCase(), run), timeoutMs);
+      const ran = await within(runLvXattn(smallestCase(), run), startTimeoutMs);
       if (typeof ran === 'string') return { ok: false, reason: ran };
       backend = ran.backend;
       const known = device === 'auto' || backend === device;

@@ -3,22 +3,25 @@
  * report is printed and written.
  * @module
  */
+import type { Dtype } from '../../reference/case.ts';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
+import { fileSentence } from '../file-errors.ts';
 import { writeAnswers } from '../keep.ts';
+import { type LiveReport, liveReport } from '../live-report.ts';
 import { progressBar } from '../progress.ts';
-import { isFailing, type Report } from '../report.ts';
+import { isFailing, NOT_REACHED, type Report } from '../report.ts';
 import { linkLatest, runFolder, withAnswersAway } from '../run-folder.ts';
-import { runSuite } from '../run-suite.ts';
+import { type CaseResult, notReached, runSuite } from '../run-suite.ts';
 import { type Direction, inDrawnOrder, nameFilter, type Shard, shardOf } from '../select.ts';
 import { type SuiteCase, suite } from '../suite.ts';
 import {
-  checkWritable,
+  checkFolder,
   conclude,
+  NOT_STARTED,
   nameOf,
   profileOf,
   reportOf,
   withCandidate,
-  writeReports,
 } from './judging.ts';
 import { type CandidateOptions, candidateOf, drawnSeed, type SUITES } from './options.ts';
 
@@ -56,57 +59,107 @@ function askedFor(options: Seeded, dtype: string): string {
   return [...parts, `seed ${options.seed}`].join(', ');
 }
 
-async function judged(
-  candidate: Candidate,
-  started: Started,
-  options: Seeded,
-  outDir: string,
-): Promise<Report> {
-  const begin = performance.now();
-  const profile = profileOf(started, options);
-  const dtype = suiteDtype(profile, started.ok ? started.hello.supports : new Set());
-  const cases = selected(suite(options.suite, dtype, { seed: options.seed }), options);
-  const bar = progressBar(cases.length);
-  let failing = 0;
-  const results = await runSuite(candidate, inDrawnOrder(cases, options.seed), {
-    started,
-    profile,
-    direction: options.direction,
-    allowDeclined: options.allowDeclined ?? false,
-    required: options.require ?? [],
-    outDir,
-    onCase: (done, total, result) => {
-      if (result !== null && isFailing(result)) failing++;
-      bar.update(done, total, failing);
-    },
-  }).finally(bar.stop);
-  const place = new Map(cases.map(({ id }, n) => [id, n]));
-  results.sort((a, b) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0));
-  return reportOf(results, options, {
+/** A run of a suite, as far as it has come. */
+interface Run {
+  readonly begin: number;
+  readonly options: Seeded;
+  started: Started;
+  /** Ids in the order of the suite, and cases in the order in which they are asked. */
+  ids: readonly string[];
+  cases: readonly SuiteCase[];
+  /** How many of them are done with, and what came of them. */
+  done: number;
+  readonly results: CaseResult[];
+}
+
+/** The input format of the suite: the best one that the candidate knows. */
+function dtypeFor({ started, options }: Pick<Run, 'started' | 'options'>): Dtype {
+  const supports = started.ok ? started.hello.supports : new Set<string>();
+  return suiteDtype(profileOf(started, options), supports);
+}
+
+/** The cases for a candidate, and their order. */
+function casesFor(run: Pick<Run, 'started' | 'options'>): Pick<Run, 'ids' | 'cases'> {
+  const { options } = run;
+  const cases = selected(suite(options.suite, dtypeFor(run), { seed: options.seed }), options);
+  return { ids: cases.map(({ id }) => id), cases: inDrawnOrder(cases, options.seed) };
+}
+
+/** What was found out so far, every other case as not reached; `why` it does not speak of all. */
+function reportFrom(run: Run, why?: string): Report {
+  const { begin, options, started, ids, cases, done, results } = run;
+  const place = new Map(ids.map((id, n) => [id, n]));
+  const all = [...results, ...cases.slice(done).map(notReached)];
+  all.sort((a, b) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0));
+  const report = reportOf(all, options, {
     candidate: nameOf(started, options),
-    profile,
-    asked: askedFor(options, dtype),
+    profile: profileOf(started, options),
+    asked: askedFor(options, dtypeFor(run)),
     seed: options.seed,
     required: options.require ?? [],
     seconds: (performance.now() - begin) / 1000,
   });
+  return why === undefined ? report : { ...report, incomplete: why };
+}
+
+async function judged(
+  candidate: Candidate,
+  { run, live, stop, outDir }: { run: Run; live: LiveReport; stop: AbortSignal; outDir: string },
+): Promise<Report> {
+  const { options, started } = run;
+  Object.assign(run, casesFor(run));
+  const bar = progressBar(run.cases.length);
+  let failing = 0;
+  await runSuite(candidate, run.cases, {
+    started,
+    profile: profileOf(started, options),
+    direction: options.direction,
+    allowDeclined: options.allowDeclined ?? false,
+    required: options.require ?? [],
+    outDir,
+    stop,
+    onCase: (done, total, result) => {
+      if (result !== null && isFailing(result)) failing++;
+      if (result !== null) run.results.push(result);
+      run.done = done;
+      live.changed();
+      bar.update(done, total, failing);
+    },
+  }).finally(bar.stop);
+  if (!stop.aborted) return reportFrom(run);
+  return { ...reportFrom(run, NOT_REACHED), signal: stop.reason };
+}
+
+/** What was expected of the kept cases, beside them; a full disk costs these and no verdict. */
+function keepAnswers(report: Report, out: string, outDir: string): void {
+  const kept = report.cases.flatMap((one) => one.kept ?? []);
+  try {
+    writeAnswers(kept);
+    if (kept.length > 0) linkLatest(out, outDir);
+  } catch (error) {
+    process.stderr.write(`xattn: what was expected is not kept: ${fileSentence(error)}\n`);
+  }
 }
 
 export async function gateCommand(given: GateOptions): Promise<number> {
   const options = { ...given, seed: given.seed ?? drawnSeed() };
-  checkWritable(options);
-  selected(suite(options.suite, 'f32', { seed: options.seed }), options);
+  checkFolder('--out', options.out);
+  const begin = performance.now();
+  const asked = casesFor({ options, started: NOT_STARTED });
+  const run: Run = { begin, options, started: NOT_STARTED, ...asked, done: 0, results: [] };
+  const live = liveReport(options, () => reportFrom(run, 'the run has not come to its end'));
   process.stdout.write(
     `suite ${options.suite}, seed ${options.seed}: --seed repeats its numbers and its order\n`,
   );
   const candidate = await candidateOf(options);
   const outDir = runFolder(options.out);
   const report = await withAnswersAway(options.out, () =>
-    withCandidate(candidate, (started) => judged(candidate, started, options, outDir)),
+    withCandidate(candidate, (started, stop) => {
+      run.started = started;
+      return judged(candidate, { run, live, stop, outDir });
+    }),
   );
-  const kept = report.cases.flatMap((one) => one.kept ?? []);
-  writeAnswers(kept);
-  if (kept.length > 0) linkLatest(options.out, outDir);
-  writeReports(report, options);
-  return conclude(report, options.shard !== undefined);
+  const status = conclude(report, { live, nothingIsFine: options.shard !== undefined });
+  keepAnswers(report, options.out, outDir);
+  return status;
 }

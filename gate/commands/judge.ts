@@ -5,8 +5,10 @@
  */
 import { featureWords } from '../../reference/features.ts';
 import type { Profile } from '../../reference/profile.ts';
-import { verdictIn } from '../run-suite.ts';
-import { checkWritable, conclude, reportOf, writeReports } from './judging.ts';
+import { liveReport } from '../live-report.ts';
+import type { Report } from '../report.ts';
+import { type CaseResult, notReached, verdictIn } from '../run-suite.ts';
+import { conclude, reportOf } from './judging.ts';
 import type { SampleOptions } from './options.ts';
 import { openToJudge } from './sample.ts';
 
@@ -18,26 +20,26 @@ export interface JudgeOptions extends SampleOptions {
 
 export function judgeCommand(folder: string, options: JudgeOptions): number {
   const { profile } = options;
-  checkWritable(options);
   const begin = performance.now();
   const { question, sample, close } = openToJudge(folder, options);
+  const { id } = question.parameters;
+  const about = (result: CaseResult): Report =>
+    reportOf([result], null, {
+      ...{ candidate: 'outputs', profile, asked: `case folder ${folder}` },
+      seconds: result.seconds,
+    });
   try {
+    const live = liveReport(options, () => ({
+      ...about(notReached({ id, shows: null, build: () => question })),
+      incomplete: 'the judging has not come to its end',
+    }));
     const verdict = verdictIn(folder, question, profile, sample);
     const seconds = (performance.now() - begin) / 1000;
-    const result = {
-      ...{ id: question.parameters.id, shows: null, words: featureWords(question) },
-      ...{ asked: true, verdict, kept: null, log: [] },
-      seconds,
-    };
-    const heading = {
-      candidate: 'outputs',
-      profile,
-      asked: `case folder ${folder}`,
-      seconds,
-    };
-    const report = reportOf([result], null, heading);
-    writeReports(report, options);
-    return conclude(report, false);
+    const report = about({
+      ...{ id, shows: null, words: featureWords(question) },
+      ...{ asked: true, verdict, kept: null, log: [], seconds },
+    });
+    return conclude(report, { live });
   } finally {
     close();
   }

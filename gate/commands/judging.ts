@@ -2,16 +2,26 @@
  * What every command that judges does alike: the candidate's life, the report, the exit status.
  * @module
  */
-import { writeFileSync } from 'node:fs';
+
+import { existsSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import path from 'node:path';
 import pc from 'picocolors';
 import { PROFILES, type Profile } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
+import { fileSentence } from '../file-errors.ts';
 import { replayCommand } from '../keep.ts';
-import { jsonReport } from '../report/json.ts';
-import { junitReport } from '../report/junit.ts';
+import type { LiveReport } from '../live-report.ts';
 import { textReport } from '../report/text.ts';
-import { exitStatus, judgedCount, type Report, summaryOf, unjudgedWords } from '../report.ts';
-import type { CaseResult } from '../run-suite.ts';
+import {
+  exitStatus,
+  judgedCount,
+  NOT_REACHED,
+  type Report,
+  summaryOf,
+  unjudgedWords,
+} from '../report.ts';
+import { aborted, type CaseResult } from '../run-suite.ts';
 import { type CandidateOptions, replayOptions } from './options.ts';
 
 /** The precision to judge at: the one asked for, or the one declared. */
@@ -21,19 +31,36 @@ export const profileOf = (started: Started, { profile }: CandidateOptions): Prof
 export const nameOf = (started: Started, { candidate }: CandidateOptions): string =>
   started.ok ? started.hello.name : (candidate ?? 'the embedded candidate');
 
+/** Before the candidate was started. */
+export const NOT_STARTED: Started = { ok: false, reason: NOT_REACHED };
+
 const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Run `use` with the started candidate; it never outlives this process. */
+/** What the shell makes of a program that ended by a signal. */
+export const statusOf = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
+
+/**
+ * Run `use` with the started candidate; it never outlives this process. At the first SIGINT, SIGTERM
+ * or SIGHUP the candidate is ended and `stop` aborted, its reason the signal, so that `use` can
+ * conclude; the second ends the process.
+ */
 export async function withCandidate<T>(
   candidate: Candidate,
-  use: (started: Started) => Promise<T>,
+  use: (started: Started, stop: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  const stop = new AbortController();
   const kill = (): void => candidate.kill();
-  const interrupt = (): void => process.exit(130);
+  const interrupt = (signal: NodeJS.Signals): void => {
+    if (stop.signal.aborted) process.exit(statusOf(signal));
+    stop.abort(signal);
+    kill();
+  };
   process.once('exit', kill);
-  for (const signal of INTERRUPTS) process.once(signal, interrupt);
+  for (const signal of INTERRUPTS) process.on(signal, interrupt);
   try {
-    return await use(await candidate.start());
+    const ended = aborted(stop.signal);
+    const started = await Promise.race([candidate.start(), ended.then(() => NOT_STARTED)]);
+    return await use(started, stop.signal);
   } finally {
     await candidate.close();
     process.removeListener('exit', kill);
@@ -41,22 +68,15 @@ export async function withCandidate<T>(
   }
 }
 
-/** Files that a report is written to besides. */
-export interface ReportFiles {
-  readonly report?: string;
-  readonly junit?: string;
-}
-
-/** A file that cannot be written is found out before anything is judged, not after. */
-export function checkWritable({ report, junit }: ReportFiles): void {
-  for (const file of [report, junit]) {
-    if (file !== undefined) writeFileSync(file, '', { flag: 'a' });
-  }
-}
-
-export function writeReports(report: Report, files: ReportFiles): void {
-  if (files.report !== undefined) writeFileSync(files.report, jsonReport(report));
-  if (files.junit !== undefined) writeFileSync(files.junit, junitReport(report));
+/** A folder in which nothing could be kept is found out before anything is judged, not after. */
+export function checkFolder(option: string, folder: string): void {
+  let nearest = path.resolve(folder);
+  while (!existsSync(nearest)) nearest = path.dirname(nearest);
+  const isFolder = statSync(nearest).isDirectory();
+  if (!isFolder) throw new RangeError(`"${option}" expected a folder, got the file ${nearest}`);
+  const trial = path.join(nearest, `.xattn-${process.pid}.tmp`);
+  writeFileSync(trial, '', { flag: 'wx' });
+  unlinkSync(trial);
 }
 
 /** Results as a report; each kept case with the command that repeats it. */
@@ -75,10 +95,33 @@ export function reportOf(
   return { ...heading, cases, summary: summaryOf(cases) };
 }
 
-/** Print the report; the exit status. With nothing judged, nothing may look like a pass. */
-export function conclude(report: Report, nothingIsFine: boolean): number {
+/** Write the report's files; a sentence where that fails, since the verdicts are still to be printed. */
+function written(report: Report, live: LiveReport | undefined): boolean {
+  try {
+    live?.finish(report);
+    return true;
+  } catch (error) {
+    process.stderr.write(`xattn: the report was not written: ${fileSentence(error)}\n`);
+    return false;
+  }
+}
+
+interface Ending {
+  /** The report's files. */
+  readonly live?: LiveReport;
+  /** A part of a suite may have nothing to judge. */
+  readonly nothingIsFine?: boolean;
+}
+
+/**
+ * Write and print the report; the exit status. With nothing judged, and with a report that could not
+ * be written, nothing may look like a pass.
+ */
+export function conclude(report: Report, { live, nothingIsFine = false }: Ending = {}): number {
+  const whole = written(report, live);
   const color = process.stdout.isTTY === true && pc.isColorSupported;
   process.stdout.write(textReport(report, color));
+  if (report.signal !== undefined) return statusOf(report.signal);
   if (judgedCount(report.summary) === 0 && !nothingIsFine) {
     process.stderr.write(
       'xattn: no case was judged, so there is no verdict; ' +
@@ -88,7 +131,9 @@ export function conclude(report: Report, nothingIsFine: boolean): number {
   }
   const status = exitStatus(report.summary);
   const unjudged = unjudgedWords(report);
-  if (unjudged.length === 0 || nothingIsFine || status !== 0) return status;
+  if (unjudged.length === 0 || nothingIsFine || status !== 0) {
+    return status === 0 && !whole ? 2 : status;
+  }
   process.stderr.write(
     `xattn: "--require" expected a judged case of each word, got none of ${unjudged.join(' ')}\n`,
   );

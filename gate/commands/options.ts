@@ -24,6 +24,7 @@ export interface CandidateOptions {
   candidate?: string;
   profile?: Profile;
   timeoutS: number;
+  startTimeoutS: number;
   device: (typeof DEVICES)[number];
   transport: (typeof TRANSPORTS)[number];
   allowDeclined?: boolean;
@@ -98,6 +99,11 @@ export function commandText(text: string): string {
   return text;
 }
 
+export function pathText(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('Expected a path, got an empty text.');
+  return text;
+}
+
 export function globText(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('Expected a pattern, such as "*/gqa*".');
   return text;
@@ -120,27 +126,30 @@ export const drawnSeed = (): number => randomInt(2 ** 31);
 
 /** The candidate that the options name; without `candidate`, the embedded one. */
 export async function candidateOf(options: CandidateOptions): Promise<Candidate> {
-  const timeoutMs = options.timeoutS * 1000;
+  const [timeoutMs, startTimeoutMs] = [options.timeoutS * 1000, options.startTimeoutS * 1000];
   const { candidate: command, device, transport } = options;
-  if (command !== undefined) return processCandidate({ command, timeoutMs });
+  if (command !== undefined) return processCandidate({ command, timeoutMs, startTimeoutMs });
   const { embeddedCandidate } = await import('../candidates/embedded.ts');
-  return embeddedCandidate({ device, transport, timeoutMs });
+  return embeddedCandidate({ device, transport, timeoutMs, startTimeoutMs });
 }
 
 /** What a replay must be given to judge as this run did; defaults are left out. */
 export function replayOptions(options: CandidateOptions): Record<string, string | undefined> {
-  const { candidate, profile, timeoutS, device, transport } = options;
+  const { candidate, profile, timeoutS, startTimeoutS, device, transport } = options;
   return {
     candidate,
     profile: profile?.name,
     'timeout-s': timeoutS === DEFAULTS.timeoutS ? undefined : String(timeoutS),
+    'start-timeout-s': startTimeoutS === DEFAULTS.startTimeoutS ? undefined : String(startTimeoutS),
     device: device === DEFAULTS.device ? undefined : device,
     transport: transport === DEFAULTS.transport ? undefined : transport,
   };
 }
 
+/** Programs that launch several processes, or a compiler, take long until they can say hello. */
 export const DEFAULTS = {
   timeoutS: 60,
+  startTimeoutS: 120,
   device: 'auto',
   transport: 'threads',
   profile: PROFILES.f32,

@@ -18,7 +18,7 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
   const { question, sample, close } = openToJudge(folder, options);
   const begin = performance.now();
   const candidate = await candidateOf(options);
-  const asking = async (started: Started) => {
+  const asking = async (started: Started, stop: AbortSignal) => {
     const profile = profileOf(started, options);
     const cases = [{ id: question.parameters.id, shows: null, build: () => question }];
     const results = await runSuite(candidate, cases, {
@@ -27,17 +27,19 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
       direction: 'both',
       outDir: null,
       allowDeclined: options.allowDeclined ?? false,
+      stop,
       ...(sample === undefined ? {} : { sampling: { sample, from: folder } }),
     });
-    return reportOf(results, options, {
+    const report = reportOf(results, options, {
       candidate: nameOf(started, options),
       profile,
       asked: `case folder ${folder}`,
       seconds: (performance.now() - begin) / 1000,
     });
+    return stop.aborted ? { ...report, signal: stop.reason } : report;
   };
   const report = await withAnswersAway(folder, () => withCandidate(candidate, asking)).finally(
     close,
   );
-  return conclude(report, false);
+  return conclude(report);
 }

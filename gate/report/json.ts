@@ -1,8 +1,10 @@
 /**
  * The report as JSON, schema 1. NaN and the infinities are the texts "NaN", "Infinity" and
  * "-Infinity"; every other number is a JSON number. Of the cases that the candidate claims
- * ("claimed"), the summary says how many answers were compared and how many it declined. A case judged in a sample has "sample", and the
- * summary then counts such cases as "sampled".
+ * ("claimed"), the summary says how many answers were compared and how many it declined. A case
+ * judged in a sample has "sample", and the summary then counts such cases as "sampled". A report
+ * with "incomplete", a sentence, does not speak of every case: the run was interrupted, or was
+ * killed, or goes on.
  * @module
  */
 import { claimedOf, type Report, sampledCount } from '../report.ts';
@@ -10,7 +12,8 @@ import { claimedOf, type Report, sampledCount } from '../report.ts';
 const speakable = (_key: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 
-export function jsonReport({ candidate, profile, seed, summary, cases }: Report): string {
+export function jsonReport(given: Report): string {
+  const { candidate, profile, seed, summary, cases, incomplete } = given;
   const reported = cases.map(({ id, verdict: { verdict, reason, outputs, sample } }) => ({
     id,
     verdict,
@@ -25,14 +28,11 @@ export function jsonReport({ candidate, profile, seed, summary, cases }: Report)
     ...(sampled === 0 ? {} : { sampled }),
     ...{ claimed: claimed.cases, compared: claimed.compared, declined: claimed.declined },
   };
-  const drawn = seed === undefined ? {} : { seed };
   const report = {
-    schema: 1,
-    candidate,
-    profile: profile.name,
-    ...drawn,
-    summary: counts,
-    cases: reported,
+    ...{ schema: 1, candidate, profile: profile.name },
+    ...(seed === undefined ? {} : { seed }),
+    ...(incomplete === undefined ? {} : { incomplete }),
+    ...{ summary: counts, cases: reported },
   };
   return `${JSON.stringify(report, speakable, 2)}\n`;
 }

@@ -7,6 +7,7 @@ import {
   claimedOf,
   isFailing,
   judgedCount,
+  NOT_REACHED,
   type Report,
   type ReportedCase,
   sampledCount,
@@ -73,9 +74,13 @@ export function textReport(report: Report, color = false): string {
   const failing = report.cases.filter(isFailing);
   const unasked = failing.filter(({ asked }) => !asked);
   const asked = failing.filter(({ asked }) => asked);
-  const skipped = report.cases.filter(({ verdict }) => verdict.verdict === 'skip');
+  const notReached = report.cases.filter(({ verdict }) => verdict.reason === NOT_REACHED).length;
+  const skipped = report.cases.filter(
+    ({ verdict: { verdict, reason } }) => verdict === 'skip' && reason !== NOT_REACHED,
+  );
   const lines = [
     ...together(skipped, colors.yellow('skipped'), ''),
+    ...(notReached > 0 ? [`${colors.yellow('not reached')} ${notReached}: ${NOT_REACHED}`] : []),
     ...together(unasked, colors.red('broken'), ' not asked'),
     ...asked.flatMap((one) => failingLines(one, colors)),
     ...report.cases

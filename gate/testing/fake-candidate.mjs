@@ -67,6 +67,9 @@ const FAULTS = {
     ok(folder);
   },
   hang: () => {},
+  'hangs-later': (folder) => {
+    if (asked++ < 5) FAULTS.none(folder);
+  },
   die: () => process.exit(7),
   segfault: () => process.kill(process.pid, 'SIGSEGV'),
   garbage: () => {
