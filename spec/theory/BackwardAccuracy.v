@@ -146,27 +146,26 @@ Proof.
   unfold ss in *. nra.
 Qed.
 
-Theorem kept_probability : forall x z B weight dl lse score fromLse P,
-  0 <= x -> 1 <= z -> 0 <= B < 1 -> 0 <= weight -> 0 <= lse -> 0 <= score -> 0 <= fromLse ->
-  B / (1 - B) + ua m <= dl -> kept m weight B x z P ->
+(** With q = quotient B, the narrow bound of the LSE, or its wide one: both are dl before the LSE is
+    converted, so that nothing is left to ask of a row. *)
+Theorem kept_probability : forall x z q weight dl lse score fromLse P,
+  0 <= x -> 1 <= z -> 0 <= weight -> 0 <= lse -> 0 <= score -> 0 <= fromLse ->
+  q <= dl -> ua m <= 4 * ue m -> kept m weight q x z P ->
   operand (recomputed_weight m lse dl score fromLse weight) (2 * tiny m + eta m) (x / z) P.
 Proof.
-  use_sane. intros x z B weight dl lse score fromLse P X0 Z1 HB W0 H1 H2 H3 HL (w & l & f & OW & Hl & F & RP).
-  set (d := (l - z) / z).
-  assert (Hd : Rabs d <= B).
-  { unfold d, Rdiv. rewrite Rabs_mult, Rabs_inv, (Rabs_pos_eq z) by lra.
-    apply Rmult_le_reg_r with z; [lra|]. rewrite Rmult_assoc, Rinv_l by lra. lra. }
-  assert (El : l = z * (1 + d)) by (unfold d; field; lra).
-  assert (D1 : 0 < 1 + d) by (apply Rabs_le_inv in Hd; lra).
-  pose proof (factor_inverse B d HB Hd) as FI. set (Q := B / (1 - B)) in *.
-  assert (Q0 : 0 <= Q) by (eapply factor_budget, FI).
+  use_sane. intros x z q weight dl lse score fromLse P X0 Z1 W0 H1 H2 H3 HL HU (w & l & f & OW & L0 & Hl & F & RP).
+  set (d := ln (l / z)) in *. assert (Q0 : 0 <= q) by (pose proof (Rabs_pos d); lra).
+  assert (El : / l = / z * exp (- d)).
+  { unfold d. rewrite exp_Ropp, exp_ln by (apply Rdiv_lt_0_compat; lra). field. lra. }
+  assert (FI : factor q (exp (- d))).
+  { pose proof (factor_exp (- d)) as G. rewrite Rabs_Ropp in G.
+    eapply factor_weaken; [exact Hl | exact G]. }
   assert (Iz : 0 < / z <= 1).
   { split; [apply Rinv_0_lt_compat; lra|]. rewrite <- Rinv_1. apply Rinv_le_contravar; lra. }
-  assert (X : operand (weight + Q) (tiny m) (x / z) (w / l)).
+  assert (X : operand (weight + q) (tiny m) (x / z) (w / l)).
   { unfold operand in OW |- *. pose proof (factor_abs _ _ FI) as FA. unfold factor in FI.
-    set (g := / (1 + d)) in *. rewrite exp_plus.
-    replace (w / l) with (w * / z * g) by (unfold g; rewrite El; field; lra).
-    replace (w * / z * g - x / z) with ((w - x) * / z * g + x / z * (g - 1)) by (unfold Rdiv; ring).
+    unfold Rdiv at 1. rewrite El. set (g := exp (- d)) in *. rewrite exp_plus.
+    replace (w * (/ z * g) - x / z) with ((w - x) * / z * g + x / z * (g - 1)) by (unfold Rdiv; ring).
     eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult, (Rabs_pos_eq (/ z)) by lra.
     assert (XZ : 0 <= x / z) by (apply Rmult_le_pos; lra).
     rewrite (Rabs_pos_eq x X0) in OW. rewrite (Rabs_pos_eq (x / z) XZ).
@@ -175,7 +174,7 @@ Proof.
       replace (((x + tiny m) * exp weight - x) * / z)
         with ((x / z + tiny m * / z) * exp weight - x / z) by (unfold Rdiv; ring).
       apply Rplus_le_compat_r, Rmult_le_compat_r; [left; apply exp_pos|]. nra. }
-    apply Rle_trans with (((x / z + tiny m) * exp weight - x / z) * exp Q + x / z * (exp Q - 1)).
+    apply Rle_trans with (((x / z + tiny m) * exp weight - x / z) * exp q + x / z * (exp q - 1)).
     - apply Rplus_le_compat; [|apply Rmult_le_compat_l; assumption].
       apply Rmult_le_compat; try apply Rabs_pos; try assumption.
       apply Rmult_le_pos; [apply Rabs_pos | lra].
@@ -186,9 +185,9 @@ Proof.
   unfold recomputed_weight. cbv zeta. apply Rplus_le_compat_r.
   assert (dl0 : 0 <= dl) by lra.
   assert (0 <= ua m * (lse + dl)) by (apply Rmult_le_pos; lra).
-  assert (0 <= ue m * (score + 2 * lse + 5 * fromLse + 4)) by (apply Rmult_le_pos; lra).
+  assert (0 <= ue m * (score + 2 * lse + 5 * fromLse)) by (apply Rmult_le_pos; lra).
   set (t := weight + (dl + 2 * ua m * (lse + dl)) + ue m * (score + 2 * lse + 5 * fromLse + 4)).
-  assert (weight + dl <= t) by (unfold t; lra).
+  assert (weight + q + ua m <= t) by (unfold t; lra).
   assert (0 <= t * (8 * ue m)) by (apply Rmult_le_pos; lra). nra.
 Qed.
 

@@ -120,9 +120,10 @@ Definition recomputed (s L P : R) : Prop :=
     Rabs e <= (4 + 4 * Rabs y) * ue m /\ rounds 0 (tiny m) (exp y * (1 + e)) f /\
     rounds (up m) (eta m) f P.
 
-(** P kept from the forward pass: a weight w over the denominator l, of true values x and z. *)
-Definition kept (weight B x z P : R) : Prop :=
-  exists w l f, operand weight (tiny m) x w /\ Rabs (l - z) <= B * z /\
+(** P kept from the forward pass: a weight w over the denominator l, of true values x and z; l is off
+    by no more than its logarithm, the LSE. *)
+Definition kept (weight q x z P : R) : Prop :=
+  exists w l f, operand weight (tiny m) x w /\ 0 < l /\ Rabs (ln (l / z)) <= q /\
     rounds (ua m) (tiny m) (w / l) f /\ rounds (up m) (eta m) f P.
 
 (** dS from P and the bracket G - D + dLSE in any order, or from the products with P. *)
