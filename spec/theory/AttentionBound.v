@@ -1,12 +1,16 @@
-(** * AttentionBound: lemmas Weight, Denominator, Output and Log of bounds.md
+(** * AttentionBound: lemmas Weight, Far keys, Denominator, Output and Log of bounds.md
 
     Purpose. From any run of AttentionModel.v to the bounds that reference/bounds.ts computes from
     exact quantities: exact scores s, coefficients k (dropout factor times value, 0 for the sink), the
-    scores' errors, the carried errors of the values. [weight_error], [denominator], [numerator] and
-    [divided] are the expressions of reference/step-errors.ts and bounds.ts.
+    scores' errors, the carried errors of the values. [weight_error], [far_weight], [denominator],
+    [numerator] and [divided] are the expressions of reference/step-errors.ts and bounds.ts.
+
+    Any keys may be called far. Of those nothing is asked: the bound takes them for what they are and
+    what they may be mistaken for, [p + 2 far_weight], which is nothing for a key masked by -10^9.
 
     Main results.
-    - [weight_bound]    what a run can cost key j is at most weight_error
+    - [weight_bound]    what a run can cost a key that is not far is at most weight_error
+    - [far_bound]       what a far key may contribute, whatever its score's size and error
     - [row_bound]       |O - out| <= divided = (numerator + |out| B) / (1 - B), B = denominator < 1,
                         and |L - lse| <= B / (1 - B)
     - [row_bound_wide]  the same whatever B is, over the least that the denominator can be; the LSE's
@@ -14,23 +18,25 @@
     - [row_hull]        O is an average of what it is made of, however far off the weights are
     - [stored_bound], [lse_stored_bound]   the roundings after that
 
-    Conditions, beside those of AttentionModel.v: the part of weight_error that is not the score's is
-    at most 1/2 (some 500 000 keys in single precision), and underflow does not reach the size of the
-    values; [top] = lse + slack.
+    Conditions, beside those of AttentionModel.v: of a key that is not far, the part of weight_error
+    that is not the score's is at most 1/2 (some 500 000 keys in single precision), and its score's
+    error at most slack - 1; [top] = lse + slack. Of the formats, those of AttentionAccuracy.v.
 
     Dependencies. AttentionAccuracy.v. *)
 
 From Coq Require Import Reals Lra Lia List Permutation.
 From Flocq Require Import Core.
+From Xattn Require Kernels.
 From Xattn Require Import Growth SumModel SumAccuracy DotModel DotAccuracy.
 From Xattn Require Import AttentionModel AttentionAccuracy.
 Import ListNotations.
 Open Scope R_scope.
 
-(** step-errors.ts, weightError: [slack] is one more than the largest score error of the row. *)
+(** step-errors.ts, weightError: [slack] is one more than the largest score error of a key that is not
+    far. *)
 Definition weight_rounding (ue ua n ranks slack lse s score : R) : R :=
-  let reach := Rmax (Rabs s) (Rabs lse) + slack + 1 in
-  let exponential := (8 + 2 * (Rabs s + score)) * ue in
+  let reach := (1 + 20 * ua) * (Rmax (Rabs s) (Rabs lse) + slack) + 1 in
+  let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + score)) * ue in
   let summed := 8 * n * ua in
   let shifted := 10 * (lse - s + 2 * slack) * ua in
   let merged := (18 + 7 * reach + ranks * (14 + 2 * reach)) * ua in
@@ -38,6 +44,13 @@ Definition weight_rounding (ue ua n ranks slack lse s score : R) : R :=
 
 Definition weight_error (ue ua n ranks slack lse s score : R) : R :=
   score + weight_rounding ue ua n ranks slack lse s score.
+
+(** step-errors.ts, farWeight: half of what a far key may contribute, relative to the row's sum. *)
+Definition far_weight (ue ua ranks slack lse s score : R) : R :=
+  let reach := (1 + 20 * ua) * (Rmax (Rabs s + score) (Rabs lse + slack)) + 1 in
+  let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + score)) * ue in
+  let merged := (18 + 7 * reach + ranks * (14 + 2 * reach)) * ua in
+  4 * exp (exponential + merged + (score - (lse - s)) / 4).
 
 (** step-errors.ts, quotient: 1 / (1 - b) - 1. *)
 Definition quotient (b : R) : R := b / (1 - b).
@@ -151,15 +164,19 @@ Section Bound.
 
 Context {A : Type}.
 Variables ua ue eta beside : R.
-Variables s sc score k c dk ho : A -> R.
+Variables s sc score k c dk hp ho : A -> R.
+Variable far : A -> bool.
 Variables (js : list A) (slack ranks : R).
-Hypothesis Hua : 0 <= ua <= 1 / 2.
+Hypothesis Hua : 0 <= ua <= 1 / 128.
 Hypothesis Hue : 0 <= ue <= ua.
-Hypothesis Heta : 0 <= eta.
+Hypothesis Heta : 0 <= eta <= ua / 32.
 Hypothesis Hbeside : 0 <= beside.
-Hypothesis Hho : forall j, 0 <= ho j.
-Hypothesis Hscore : forall j, In j js -> Rabs (sc j - s j) <= score j /\ score j + 1 <= slack.
+Hypothesis Hhp : forall j, 0 <= hp j.
+Hypothesis Hslack : 1 <= slack.
+Hypothesis Hscore : forall j, In j js ->
+  Rabs (sc j - s j) <= score j /\ (far j = false -> score j + 1 <= slack).
 Hypothesis Hc : forall j, In j js -> Rabs (c j - k j) <= dk j.
+Hypothesis Hho : forall j, In j js -> hp j + eta * Rabs (c j) <= ho j.
 
 Definition mass : R := total (fun j => exp (s j)) js.
 Definition lse : R := ln mass.
@@ -170,16 +187,23 @@ Definition n : R := INR (length js).
 
 Definition weight (j : A) : R := weight_error ue ua n ranks slack lse (s j) (score j).
 Definition rounding (j : A) : R := weight_rounding ue ua n ranks slack lse (s j) (score j).
+(** What a far key may be mistaken for. *)
+Definition faint (j : A) : R := far_weight ue ua ranks slack lse (s j) (score j).
 
 (** bounds.ts, rowBound and outError. *)
 Definition flushes : R := 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + ranks)) js.
-Definition denominator : R := total (fun j => p j * growth (weight j)) js + flushes.
+Definition faint_sum : R := total (fun j => if far j then faint j else 0) js.
+Definition denominator : R :=
+  total (fun j => if far j then p j + 2 * faint j else p j * growth (weight j)) js + flushes.
 (** What the computed denominator is at least, of the exact one, when the weights may be far off. *)
-Definition least : R := total (fun j => p j * least_weight (score j) (weight j)) js / (1 + flushes).
+Definition kept_sum : R :=
+  total (fun j => if far j then 0 else p j * least_weight (score j) (weight j)) js - faint_sum.
+Definition least : R := kept_sum / (1 + (flushes + faint_sum)).
+Definition lost : R := 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js.
 Definition numerator : R :=
-  total (fun j => p j * (Rabs (k j) * growth (weight j + beside)
-    + dk j * (1 + growth (weight j + beside)))) js
-  + 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js.
+  total (fun j => if far j then (p j + 2 * faint j) * (Rabs (k j) + 2 * dk j)
+    else p j * (Rabs (k j) * growth (weight j + beside) + dk j * (1 + growth (weight j + beside)))) js
+  + lost.
 Definition divided_by (least : R) : R := divided_error numerator (Rabs out) denominator least.
 Definition divided : R := divided_by (1 - denominator).
 
@@ -195,44 +219,113 @@ Proof.
   intros j J. unfold lse.
   assert (P : 0 < mass) by (apply mass_pos; intros E; rewrite E in J; exact J).
   assert (L : exp (s j) <= mass).
-  { unfold mass. clear P Hscore Hc. induction js as [|i l IH]; [destruct J|]. simpl.
+  { unfold mass. clear P Hscore Hc Hho. induction js as [|i l IH]; [destruct J|]. simpl.
     pose proof (total_pos (fun i => exp (s i)) l (fun i _ => Rlt_le _ _ (exp_pos _))).
     pose proof (exp_pos (s i)). destruct J as [-> | J]; [lra | specialize (IH J); lra]. }
   rewrite <- (ln_exp (s j)). destruct L as [L | ->]; [left; apply ln_increasing; [apply exp_pos | exact L] | lra].
 Qed.
 
+Lemma score_pos : forall j, In j js -> 0 <= score j /\ Rabs (sc j) <= Rabs (s j) + score j.
+Proof.
+  intros j J. destruct (Hscore j J) as [S1 _]. pose proof (Rabs_pos (sc j - s j)).
+  pose proof (Rabs_triang (sc j - s j) (s j)) as G. replace (sc j - s j + s j) with (sc j) in G by ring. lra.
+Qed.
+
+Lemma top_abs : Rabs top <= Rabs lse + slack.
+Proof. unfold top. pose proof (Rabs_triang lse slack) as G. rewrite (Rabs_pos_eq slack) in G by lra. lra. Qed.
+
 (** What a run may cost a key, in computed quantities, is at most what bounds.ts computes. *)
-Theorem weight_bound : forall r L j, In j js -> 0 <= r <= ranks -> L <= top ->
+Theorem weight_bound : forall r L j, In j js -> far j = false -> 0 <= r <= ranks -> L <= top ->
   merged_budget ua ue top sc n r L j <= rounding j.
 Proof.
-  intros r L j J R LT. destruct (Hscore j J) as [S1 S2]. pose proof (score_below_lse j J) as B.
-  assert (Sabs : Rabs (sc j) <= Rabs (s j) + score j).
-  { pose proof (Rabs_triang (sc j - s j) (s j)) as G. replace (sc j - s j + s j) with (sc j) in G by ring. lra. }
-  assert (S0 : 0 <= score j) by (eapply Rle_trans; [apply Rabs_pos | exact S1]).
-  apply Rabs_le_inv in S1.
-  assert (Reach : reach top sc j <= Rmax (Rabs (s j)) (Rabs lse) + slack + 1).
+  intros r L j J Fj R LT. destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). pose proof (score_below_lse j J) as B.
+  destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
+  assert (Reach : reach ua top sc j <= (1 + 20 * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1).
   { unfold reach. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rmax_r (Rabs (s j)) (Rabs lse)).
-    apply Rplus_le_compat_r, Rmax_lub; [lra|]. unfold top. pose proof (Rabs_triang lse slack) as G.
-    rewrite (Rabs_pos_eq slack) in G by lra. lra. }
-  assert (0 <= reach top sc j).
-  { unfold reach. pose proof (Rabs_pos (sc j)). pose proof (Rmax_l (Rabs (sc j)) (Rabs top)). lra. }
-  unfold merged_budget, rounding, weight_rounding. cbv zeta.
-  set (m := Rmax _ _ + slack + 1) in *. set (q := reach top sc j) in *. unfold top in *.
-  assert ((8 + 2 * Rabs (sc j)) * ue <= (8 + 2 * (Rabs (s j) + score j)) * ue)
-    by (apply Rmult_le_compat_r; lra).
+    pose proof top_abs. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; lra. }
+  destruct (reach_ge ua top sc Hua j) as [Q1 _].
+  unfold merged_budget, local_budget, bonus, rounding, weight_rounding. cbv zeta.
+  set (m := _ * _ + 1) in *. set (q := reach ua top sc j) in *. unfold top in LT.
+  assert ((8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue <= (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue).
+  { apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra. }
   assert (r * (14 + 2 * q) <= ranks * (14 + 2 * m)) by (apply Rmult_le_compat; lra).
-  assert ((8 * n + 10 * (L - sc j) + (7 * q + 18) + r * (14 + 2 * q)) * ua
-    <= (8 * n + 10 * (lse - s j + 2 * slack) + (18 + 7 * m + ranks * (14 + 2 * m))) * ua)
-    by (apply Rmult_le_compat_r; lra).
+  assert ((8 * n + 10 * (L - sc j)) * ua + (7 * q + 18 + r * (14 + 2 * q)) * ua
+    <= (8 * n + 10 * (lse - s j + 2 * slack) + (18 + 7 * m + ranks * (14 + 2 * m))) * ua).
+  { rewrite <- Rmult_plus_distr_r. apply Rmult_le_compat_r; lra. }
   lra.
 Qed.
 
-(** Errors of the scores are factors of the weights. *)
-Lemma score_shift : forall t s1 s2 d h T, Rabs (s1 - s2) <= d -> 0 <= h -> 0 <= T ->
-  (Rabs (exp s1 * t) + h) * exp T - Rabs (exp s1 * t) + Rabs (exp s1 * t - exp s2 * t)
-    <= Rabs (exp s2 * t) * (exp (T + d) - 1) + h * exp T.
+Lemma exp_nine : exp (9 / 16) <= 2.
+Proof. Kernels.bound. Qed.
+
+(** A key that is not far says that the run is short enough for the flushes. *)
+Lemma few_operations : forall r j b, 0 <= r <= ranks -> 0 <= b <= beside -> In j js -> far j = false ->
+  rounding j + beside <= 1 / 2 -> exp (9 * (n + r) * ua + b) <= 2.
 Proof.
-  intros t s1 s2 d h T D H HT. rewrite exp_plus.
+  intros r j b R B J Fj H. eapply Rle_trans; [|apply exp_nine]. apply exp_le.
+  pose proof (score_below_lse j J). destruct (score_pos j J) as [S0 _].
+  unfold rounding, weight_rounding in H. cbv zeta in H.
+  set (q := (1 + 20 * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1) in *.
+  assert (1 <= q).
+  { unfold q. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rabs_pos (s j)).
+    assert (0 <= (1 + 20 * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack)) by (apply Rmult_le_pos; lra). lra. }
+  assert (0 <= (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue).
+  { pose proof (Rabs_pos (s j)). apply Rmult_le_pos; [|lra].
+    assert (0 <= 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) by (apply Rmult_le_pos; lra). lra. }
+  assert (0 <= 10 * (lse - s j + 2 * slack) * ua) by (apply Rmult_le_pos; lra).
+  assert (ranks * 8 <= ranks * (14 + 2 * q)) by (apply Rmult_le_compat_l; lra).
+  assert (ranks * 8 * ua <= (18 + 7 * q + ranks * (14 + 2 * q)) * ua) by (apply Rmult_le_compat_r; lra).
+  assert (r * ua <= ranks * ua) by (apply Rmult_le_compat_r; lra). lra.
+Qed.
+
+(** What a far key may contribute: nothing is asked of its score. Z = exp (lse - L) is near one. *)
+Theorem far_bound : forall b r L h kk j, 0 <= r <= ranks -> 0 <= h j -> In j js ->
+  exp (9 * (n + r) * ua + b) <= 2 ->
+  absolute ua ue eta sc far b (n + r) L (bonus ua top sc r) h kk j
+    <= 2 * flush eta (h j) (kk j) (n + r) + (if far j then (1 + exp (lse - L)) * (faint j * Rabs (kk j)) else 0).
+Proof.
+  intros b r L h kk j R Hh J Two. unfold absolute. pose proof (pos_INR (length js)) as N0. fold n in N0.
+  destruct (flush_le ua eta Heta (h j) (kk j) (n + r) (n + r) Hh ltac:(lra)) as [F0 _].
+  pose proof (exp_pos (9 * (n + r) * ua + b)) as Q0. set (q := exp (9 * (n + r) * ua + b)) in *.
+  set (f := flush eta (h j) (kk j) (n + r)) in *. unfold tail. destruct (far j) eqn:Fj.
+  2: { assert (q * f <= 2 * f) by (apply Rmult_le_compat_r; assumption). lra. }
+  destruct (Hscore j J) as [S1 _]. destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
+  set (x := (8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue + bonus ua top sc r j).
+  set (y := (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue
+    + (18 + 7 * ((1 + 20 * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1)
+       + ranks * (14 + 2 * ((1 + 20 * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1))) * ua).
+  assert (XY : x <= y).
+  { unfold x, y. apply Rplus_le_compat.
+    - apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra.
+    - unfold bonus. apply Rmult_le_compat_r; [lra|]. destruct (reach_ge ua top sc Hua j) as [Q1 _].
+      assert (Re : reach ua top sc j <= (1 + 20 * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1).
+      { unfold reach. pose proof top_abs. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|].
+        pose proof (Rmax_l (Rabs (s j) + score j) (Rabs lse + slack)).
+        pose proof (Rmax_r (Rabs (s j) + score j) (Rabs lse + slack)). apply Rmax_lub; lra. }
+      assert (r * (14 + 2 * reach ua top sc j)
+        <= ranks * (14 + 2 * ((1 + 20 * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1)))
+        by (apply Rmult_le_compat; lra). lra. }
+  assert (Q : exp x * decay (L - sc j) <= (1 + exp (lse - L)) * exp (y + (score j - (lse - s j)) / 4)).
+  { apply Rle_trans with (exp ((lse - L) / 4) * exp (y + (score j - (lse - s j)) / 4)).
+    - unfold decay. rewrite <- !exp_plus. apply exp_le. lra.
+    - apply Rmult_le_compat_r; [left; apply exp_pos|]. pose proof (exp_pos (lse - L)).
+      destruct (Rle_lt_dec (lse - L) 0) as [G | G].
+      + pose proof (exp_le ((lse - L) / 4) 0 ltac:(lra)) as E. rewrite exp_0 in E. lra.
+      + pose proof (exp_le ((lse - L) / 4) (lse - L) ltac:(lra)). lra. }
+  unfold faint, far_weight. cbv zeta. fold y.
+  set (E := exp (y + (score j - (lse - s j)) / 4)) in *. set (Z := exp (lse - L)) in *.
+  pose proof (Rabs_pos (kk j)) as k0. apply (Rmult_le_compat_r (Rabs (kk j))) in Q; [|exact k0].
+  assert (P0 : 0 <= 2 * exp x * Rabs (kk j) * decay (L - sc j)).
+  { pose proof (exp_pos x). pose proof (exp_pos (- ((L - sc j) / 4))). unfold decay. repeat apply Rmult_le_pos; lra. }
+  apply Rle_trans with (2 * (2 * exp x * Rabs (kk j) * decay (L - sc j) + f));
+    [apply Rmult_le_compat_r; lra | lra].
+Qed.
+
+(** Errors of the scores are factors of the weights. *)
+Lemma score_shift : forall t s1 s2 d T, Rabs (s1 - s2) <= d -> 0 <= T ->
+  Rabs (exp s1 * t) * (exp T - 1) + Rabs (exp s1 * t - exp s2 * t) <= Rabs (exp s2 * t) * (exp (T + d) - 1).
+Proof.
+  intros t s1 s2 d T D HT. rewrite exp_plus.
   replace (exp s1 * t - exp s2 * t) with ((exp s1 - exp s2) * t) by ring. rewrite !Rabs_mult.
   rewrite !(Rabs_pos_eq (exp _)) by (left; apply exp_pos).
   apply Rabs_le_inv in D. pose proof (exp_ge_1 T HT) as b1. pose proof (exp_ge_1 d ltac:(lra)) as a1.
@@ -258,37 +351,42 @@ Proof.
     nra.
 Qed.
 
-Lemma shifted_total : forall (t h T W : A -> R) L x,
-  (forall j, In j js -> 0 <= h j /\ 0 <= T j <= 1 / 2 /\ T j + score j <= W j) ->
-  approx js (fun j => exp (sc j - L) * t j) h T 0 x ->
+Lemma p_of : forall L j, exp (lse - L) * p j = exp (s j - L).
+Proof. intros L j. unfold p. rewrite <- exp_plus. f_equal. ring. Qed.
+
+Lemma shifted_total : forall (t T W g : A -> R) L x,
+  (forall j, In j js -> far j = false -> 0 <= T j /\ T j + score j <= W j) ->
+  near js (fun j => exp (sc j - L) * seen far t j) T g x ->
   Rabs (x - exp (lse - L) * total (fun j => p j * t j) js)
-    <= exp (lse - L) * total (fun j => p j * (Rabs (t j) * growth (W j))) js + 2 * total h js.
+    <= exp (lse - L) * total (fun j => if far j then p j * Rabs (t j) else p j * (Rabs (t j) * growth (W j))) js
+       + total g js.
 Proof.
-  intros t h T W L x H X. unfold approx in X. rewrite Rplus_0_r in X.
-  assert (Sh : forall f, exp (lse - L) * total (fun j => p j * f j) js
-    = total (fun j => exp (s j - L) * f j) js).
-  { intros f. rewrite <- total_scale. apply total_ext. intros j _. unfold p.
-    rewrite <- Rmult_assoc, <- exp_plus. do 2 f_equal. ring. }
-  rewrite !Sh.
-  replace (x - total (fun j => exp (s j - L) * t j) js)
-    with ((x - total (fun j => exp (sc j - L) * t j) js)
-      + total (fun j => exp (sc j - L) * t j - exp (s j - L) * t j) js).
-  2: { replace (total (fun j => exp (sc j - L) * t j - exp (s j - L) * t j) js)
-         with (total (fun j => exp (sc j - L) * t j) js - total (fun j => exp (s j - L) * t j) js); [ring|].
-       unfold Rminus at 1. replace (- total (fun j => exp (s j - L) * t j) js)
-         with (-1 * total (fun j => exp (s j - L) * t j) js) by ring.
-       rewrite <- total_scale, <- total_plus. apply total_ext. intros. ring. }
+  intros t T W g L x H X. unfold near in X.
+  replace (x - exp (lse - L) * total (fun j => p j * t j) js)
+    with ((x - total (fun j => exp (sc j - L) * seen far t j) js)
+      + total (fun j => exp (sc j - L) * seen far t j + -1 * (exp (lse - L) * (p j * t j))) js).
+  2: { rewrite total_plus, total_scale, total_scale. ring. }
   eapply Rle_trans; [apply Rabs_triang|].
   eapply Rle_trans; [apply Rplus_le_compat; [exact X | apply total_abs]|].
-  rewrite <- total_scale, <- !total_plus. apply total_le. intros j J.
-  destruct (H j J) as (H1 & H2 & H3). destruct (Hscore j J) as [S1 S2].
-  eapply Rle_trans; [apply (score_shift (t j) (sc j - L) (s j - L) (score j)); try lra|].
-  { replace (sc j - L - (s j - L)) with (sc j - s j) by ring. exact S1. }
-  assert (S0 : 0 <= score j) by (eapply Rle_trans; [apply Rabs_pos | exact S1]).
-  pose proof (growth_bounds (W j) ltac:(lra)) as G. pose proof (exp_le _ _ H3).
-  pose proof (exp_half (T j) (proj2 H2)). rewrite Rabs_mult, (Rabs_pos_eq (exp _)) by (left; apply exp_pos).
-  rewrite Rmult_assoc. apply Rplus_le_compat; [|nra].
-  apply Rmult_le_compat_l; [left; apply exp_pos|]. apply Rmult_le_compat_l; [apply Rabs_pos | lra].
+  rewrite <- total_scale, <- !total_plus. apply total_le. intros j J. specialize (H j J).
+  destruct (Hscore j J) as [S1 _]. destruct (score_pos j J) as [S0 _].
+  unfold seen in *. destruct (far j).
+  - rewrite !Rmult_0_r, Rabs_R0, Rmult_0_l, !Rplus_0_l.
+    replace (-1 * (exp (lse - L) * (p j * t j))) with (- (exp (s j - L) * t j)) by (rewrite <- p_of; ring).
+    replace (exp (lse - L) * (p j * Rabs (t j))) with (exp (s j - L) * Rabs (t j)) by (rewrite <- p_of; ring).
+    rewrite Rabs_Ropp, Rabs_mult, (Rabs_pos_eq (exp _)) by (left; apply exp_pos). lra.
+  - destruct (H eq_refl) as [H2 H3].
+    replace (-1 * (exp (lse - L) * (p j * t j))) with (-1 * (exp (s j - L) * t j)) by (rewrite <- p_of; ring).
+    replace (exp (lse - L) * (p j * (Rabs (t j) * growth (W j))))
+      with (exp (s j - L) * Rabs (t j) * growth (W j)) by (rewrite <- p_of; ring).
+    replace (exp (sc j - L) * t j + -1 * (exp (s j - L) * t j)) with (exp (sc j - L) * t j - exp (s j - L) * t j) by ring.
+    pose proof (score_shift (t j) (sc j - L) (s j - L) (score j) (T j)) as Q.
+    replace (sc j - L - (s j - L)) with (sc j - s j) in Q by ring. specialize (Q S1 H2).
+    pose proof (growth_bounds (W j) ltac:(lra)) as G. pose proof (exp_le _ _ H3).
+    rewrite (Rabs_mult (exp (s j - L))), (Rabs_pos_eq (exp (s j - L))) in Q by (left; apply exp_pos).
+    assert (exp (s j - L) * Rabs (t j) * (exp (T j + score j) - 1) <= exp (s j - L) * Rabs (t j) * growth (W j)).
+    { apply Rmult_le_compat_l; [|lra]. apply Rmult_le_pos; [left; apply exp_pos | apply Rabs_pos]. }
+    lra.
 Qed.
 
 (** A budget of at most 1/2 takes off less than its third power. *)
@@ -307,100 +405,177 @@ Proof.
   assert (0 <= (x - 1) * (1 + x + x * x - x * x * x)) by (apply Rmult_le_pos; lra). lra.
 Qed.
 
-Lemma shifted_least : forall (h T W : A -> R) L,
-  (forall j, In j js -> 0 <= h j /\ 0 <= T j <= 1 / 2 /\ T j + score j <= W j) ->
-  approx js (fun j => exp (sc j - L) * 1) h T 0 1 ->
-  exp (lse - L) * total (fun j => p j * least_weight (score j) (W j)) js <= 1 + 2 * total h js.
+Lemma shifted_least : forall (T W g : A -> R) L,
+  (forall j, In j js -> far j = false -> 0 <= T j <= 1 / 2 /\ T j + score j <= W j) ->
+  near js (fun j => exp (sc j - L) * seen far (fun _ => 1) j) T g 1 ->
+  exp (lse - L) * total (fun j => if far j then 0 else p j * least_weight (score j) (W j)) js <= 1 + total g js.
 Proof.
-  intros h T W L H X. unfold approx in X. rewrite Rplus_0_r in X.
-  apply Rabs_le_inv in X. destruct X as [X _].
-  rewrite <- !total_scale.
-  assert (C : total (fun j => exp (lse - L) * (p j * least_weight (score j) (W j))) js
-    <= total (fun j => exp (sc j - L) * 1 + -1 * ((Rabs (exp (sc j - L) * 1) + h j) * exp (T j)
-        - Rabs (exp (sc j - L) * 1)) + 2 * h j) js).
-  { apply total_le. intros j J. destruct (H j J) as (H1 & H2 & H3). destruct (Hscore j J) as [S1 _].
-    rewrite Rmult_1_r, (Rabs_pos_eq (exp _)) by (left; apply exp_pos).
-    pose proof (exp_half (T j) (proj2 H2)) as T2. pose proof (least_factor (T j) H2) as T3.
-    unfold p, least_weight. rewrite <- Rmult_assoc, <- !exp_plus.
-    apply Rabs_le_inv in S1. pose proof (exp_pos (sc j - L)).
-    assert (exp (lse - L + (s j - lse) + (2 * score j - 3 * W j)) <= exp (sc j - L) * exp (- (3 * T j)))
-      by (rewrite <- exp_plus; apply exp_le; lra).
-    assert (exp (sc j - L) * exp (- (3 * T j)) <= exp (sc j - L) * (2 - exp (T j)))
-      by (apply Rmult_le_compat_l; lra).
-    assert (h j * exp (T j) <= h j * 2) by (apply Rmult_le_compat_l; lra). lra. }
-  eapply Rle_trans; [exact C|]. rewrite !total_plus, !total_scale. lra.
+  intros T W g L H X. unfold near in X. apply Rabs_le_inv in X. destruct X as [X _].
+  rewrite <- total_scale.
+  assert (C : total (fun j => exp (lse - L) * (if far j then 0 else p j * least_weight (score j) (W j))) js
+    <= total (fun j => exp (sc j - L) * seen far (fun _ => 1) j
+        + (-1 * (Rabs (exp (sc j - L) * seen far (fun _ => 1) j) * (exp (T j) - 1) + g j) + g j)) js).
+  { apply total_le. intros j J. specialize (H j J). unfold seen. destruct (far j).
+    - rewrite !Rmult_0_r, Rabs_R0. lra.
+    - destruct (H eq_refl) as [H2 H3]. destruct (Hscore j J) as [S1 _].
+      rewrite Rmult_1_r, (Rabs_pos_eq (exp (sc j - L))) by (left; apply exp_pos).
+      pose proof (least_factor (T j) H2) as T3.
+      unfold least_weight. rewrite <- Rmult_assoc, p_of, <- exp_plus.
+      apply Rabs_le_inv in S1. pose proof (exp_pos (sc j - L)).
+      assert (exp (s j - L + (2 * score j - 3 * W j)) <= exp (sc j - L) * exp (- (3 * T j)))
+        by (rewrite <- exp_plus; apply exp_le; lra).
+      assert (exp (sc j - L) * exp (- (3 * T j)) <= exp (sc j - L) * (2 - exp (T j)))
+        by (apply Rmult_le_compat_l; lra). lra. }
+  eapply Rle_trans; [exact C|]. rewrite !total_plus, total_scale. lra.
+Qed.
+
+Lemma faint_pos : forall j, 0 < faint j.
+Proof. intros j. unfold faint, far_weight. cbv zeta. apply Rmult_lt_0_compat; [lra | apply exp_pos]. Qed.
+
+(** What the run's lanes are, and their absolute errors in what bounds.ts computes. *)
+Lemma row_lanes : forall r L O, INR r <= ranks ->
+  (exists j, In j js /\ far j = false) ->
+  (forall j, In j js -> far j = false -> rounding j + beside <= 1 / 2) ->
+  merged ua ue eta top beside sc c hp js r L O ->
+  let Z := exp (lse - L) in
+  exists T g1 gc,
+    (forall j, In j js -> far j = false -> 0 <= T j <= rounding j) /\ js <> [] /\
+    near js (fun j => exp (sc j - L) * seen far (fun _ => 1) j) T g1 1 /\
+    near js (fun j => exp (sc j - L) * seen far c j) (fun j => T j + beside) gc O /\
+    0 <= flushes /\ 0 <= lost /\
+    total g1 js <= flushes + (1 + Z) * faint_sum /\
+    total gc js <= lost + (1 + Z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js.
+Proof.
+  intros r L O Rr (j0 & J0 & F0) Half M Z. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
+  fold n in N0.
+  assert (Cond : forall j, In j js -> far j = false -> merged_budget ua ue top sc n (INR r) (sc j) j + beside <= 1 / 2).
+  { intros j J Fj. specialize (Half j J Fj). pose proof (weight_bound (INR r) (sc j) j J Fj ltac:(lra)) as W.
+    destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). apply Rabs_le_inv in S1. pose proof (score_below_lse j J).
+    specialize (W ltac:(unfold top; lra)). lra. }
+  destruct (merged_accuracy ua ue eta top beside sc c hp far Hua Hue Heta Hbeside Hhp js r L O M Cond)
+    as (Sj & LT & NE & X & Y). fold n in Sj, X, Y.
+  assert (Two : forall b, 0 <= b <= beside -> exp (9 * (n + INR r) * ua + b) <= 2).
+  { intros b B. apply (few_operations (INR r) j0 b); try assumption; [lra | apply Half; assumption]. }
+  assert (D0 : forall j, In j js -> 0 <= dk j).
+  { intros j J. eapply Rle_trans; [apply Rabs_pos | apply Hc, J]. }
+  assert (Cabs : forall j, In j js -> Rabs (c j) <= Rabs (k j) + dk j).
+  { intros j J. pose proof (Hc j J). pose proof (Rabs_triang (c j - k j) (k j)) as G.
+    replace (c j - k j + k j) with (c j) in G by ring. lra. }
+  assert (Fl : forall h h' a b m m', 0 <= h <= h' -> Rabs a <= b -> 0 <= m <= m' ->
+    0 <= flush eta h a m <= flush eta h' b m').
+  { intros h h' a b m m' H Hab Hm. unfold flush. pose proof (Rabs_pos a). rewrite (Rabs_pos_eq b) by lra.
+    assert (0 <= 8 * eta * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
+    assert (8 * eta * (Rabs a + 1) <= 8 * eta * (b + 1)) by (apply Rmult_le_compat_l; lra).
+    assert (0 <= m * (8 * eta * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
+    assert (m * (8 * eta * (Rabs a + 1)) <= m' * (8 * eta * (b + 1))) by (apply Rmult_le_compat; lra). lra. }
+  assert (Hh : forall j, In j js -> 0 <= hp j + eta * Rabs (c j) <= 3 * ho j).
+  { intros j J. specialize (Hho j J). specialize (Hhp j). assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]). lra. }
+  exists (fun j => merged_budget ua ue top sc n (INR r) L j + 0).
+  eexists. eexists. split; [|split; [exact NE|split; [exact X|split]]].
+  - intros j J Fj. destruct (Sj j J) as (_ & _ & T0). rewrite Rplus_0_r. split; [exact T0|].
+    apply weight_bound; try assumption. lra.
+  - eapply near_weaken; [| |exact Y]; intros j J; cbv beta; [lra | apply Rle_refl].
+  - assert (F1 : 0 <= flushes).
+    { unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
+      apply (Fl (3 * eta) (3 * eta) 1 1 (3 * n + ranks) (3 * n + ranks)); rewrite ?Rabs_R1; lra. }
+    assert (F2 : 0 <= lost).
+    { unfold lost. apply Rmult_le_pos; [lra|]. apply total_pos. intros j J. specialize (Hh j J). specialize (D0 j J).
+      pose proof (Rabs_pos (k j)).
+      apply (Fl (3 * ho j) (3 * ho j) (Rabs (k j) + dk j) (Rabs (k j) + dk j) (3 * n + ranks) (3 * n + ranks));
+        [lra | rewrite Rabs_pos_eq; lra | lra]. }
+    split; [exact F1|]. split; [exact F2|]. split.
+    + eapply Rle_trans; [apply total_le; intros j J;
+        apply (far_bound 0 (INR r) L (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1) j);
+        [lra | unfold lost_at_leaf; rewrite Rabs_R1; lra | exact J | apply Two; lra]|].
+      unfold flushes, faint_sum. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
+      apply Rplus_le_compat.
+      * apply Rmult_le_compat_l; [lra|]. apply Fl; [unfold lost_at_leaf; rewrite Rabs_R1; lra | rewrite Rabs_R1; lra | lra].
+      * destruct (far j); [rewrite Rabs_R1; unfold Z; lra | lra].
+    + eapply Rle_trans; [apply total_le; intros j J;
+        apply (far_bound beside (INR r) L (lost_at_leaf eta hp c) c j);
+        [lra | unfold lost_at_leaf; apply Hh, J | exact J | apply Two; lra]|].
+      unfold lost. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
+      apply Rplus_le_compat.
+      * apply Rmult_le_compat_l; [lra|]. apply Fl; [unfold lost_at_leaf; apply Hh, J | apply Cabs, J | lra].
+      * destruct (far j); [|lra]. fold Z. pose proof (exp_pos (lse - L)) as ZP. fold Z in ZP. apply Rmult_le_compat_l; [lra|].
+        apply Rmult_le_compat_l; [left; apply faint_pos | apply Cabs, J].
+Qed.
+
+Lemma p_total : js <> [] -> total p js = 1.
+Proof.
+  intros NE. unfold p. rewrite (total_ext _ (fun j => exp (- lse) * exp (s j))).
+  - rewrite total_scale. fold mass. unfold lse. rewrite exp_Ropp, exp_ln by (apply mass_pos, NE).
+    field. apply Rgt_not_eq, mass_pos, NE.
+  - intros j _. unfold Rminus. rewrite exp_plus. ring.
 Qed.
 
 (** What a run is, before it is divided: its sums, Z = exp (lse - L) times the exact ones. *)
 Lemma row_parts : forall r L O, INR r <= ranks ->
-  (forall j, In j js -> rounding j + beside <= 1 / 2) ->
-  flush eta (3 * eta) 1 (3 * n + ranks) <= 2 -> (forall j, flush eta (3 * ho j) (c j) (3 * n + ranks) <= Rabs (c j) + 1) ->
-  merged ua ue eta top beside sc c ho js r L O ->
+  (exists j, In j js /\ far j = false) ->
+  (forall j, In j js -> far j = false -> rounding j + beside <= 1 / 2) ->
+  merged ua ue eta top beside sc c hp js r L O ->
   let Z := exp (lse - L) in
   exists B' N' Eo,
-    denominator = B' + flushes /\ numerator = N' + Eo /\
-    0 <= B' /\ 0 <= flushes /\ 0 <= Eo /\ 0 <= N' /\
-    Rabs (1 - Z) <= Z * B' + flushes /\ Rabs (O - Z * out) <= Z * N' + Eo /\
-    0 < total (fun j => p j * least_weight (score j) (weight j)) js <= 1 /\
-    Z * total (fun j => p j * least_weight (score j) (weight j)) js <= 1 + flushes.
+    denominator = B' + (flushes + faint_sum) /\ numerator = N' + Eo /\
+    0 <= B' /\ 0 <= flushes + faint_sum /\ 0 <= Eo /\ 0 <= N' /\
+    Rabs (1 - Z) <= Z * B' + (flushes + faint_sum) /\ Rabs (O - Z * out) <= Z * N' + Eo /\
+    kept_sum <= 1 /\ Z * kept_sum <= 1 + (flushes + faint_sum).
 Proof.
-  intros r L O Rr Half Fl Fc M Z. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
-  fold n in N0.
-  destruct (merged_accuracy ua ue eta top beside sc c ho Hua Hue Heta Hbeside Hho (3 * n + ranks) Fl Fc
-    js r L O M ltac:(unfold n; lra)) as (Sj & LT & NE & X & Y). fold n in X, Y.
-  assert (Up : forall h a, 0 <= h -> 0 <= flush eta h a (3 * n + INR r) <= flush eta h a (3 * n + ranks)).
-  { intros h a H. unfold flush. pose proof (Rabs_pos a).
-    assert (0 <= 8 * eta * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
-    assert (0 <= (3 * n + INR r) * (8 * eta * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
-    assert ((3 * n + INR r) * (8 * eta * (Rabs a + 1)) <= (3 * n + ranks) * (8 * eta * (Rabs a + 1)))
-      by (apply Rmult_le_compat_r; lra). lra. }
-  assert (Bud : forall j, In j js -> 0 <= merged_budget ua ue top sc n (INR r) L j <= rounding j).
-  { intros j J. split; [|apply weight_bound; [exact J | lra | exact LT]].
-    specialize (Sj j J). unfold merged_budget. pose proof (Rabs_pos (sc j)).
-    assert (0 <= reach top sc j) by (unfold reach; pose proof (Rmax_l (Rabs (sc j)) (Rabs top)); lra).
-    assert (0 <= INR r * (14 + 2 * reach top sc j)) by (apply Rmult_le_pos; lra).
-    apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
-  assert (HZ : 0 < Z) by apply exp_pos.
-  assert (P0 : forall j, 0 < p j) by (intros; apply exp_pos).
-  assert (P1 : total (fun j => p j * 1) js = 1).
-  { unfold p. rewrite (total_ext _ (fun j => exp (- lse) * exp (s j))).
-    - rewrite total_scale. fold mass. unfold lse. rewrite exp_Ropp, exp_ln by (apply mass_pos, NE).
-      field. apply Rgt_not_eq, mass_pos, NE.
-    - intros j _. unfold Rminus. rewrite exp_plus. ring. }
-  assert (S0 : forall j, In j js -> 0 <= score j).
-  { intros j J. destruct (Hscore j J). eapply Rle_trans; [apply Rabs_pos | eassumption]. }
-  assert (Least : exp (lse - L) * total (fun j => p j * least_weight (score j) (weight j)) js
-    <= 1 + 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + INR r)) js).
-  { apply (shifted_least _ (merged_budget ua ue top sc n (INR r) L)); [|exact X].
-    intros j J. split; [apply Up; lra|]. specialize (Bud j J). specialize (Half j J).
-    unfold weight, weight_error. fold (rounding j). lra. }
-  apply (shifted_total _ _ _ weight) in X.
-  2: { intros j J. split; [apply Up; lra|]. specialize (Bud j J). specialize (Half j J).
-       unfold weight, weight_error. fold (rounding j). lra. }
-  fold Z in X. rewrite P1, Rmult_1_r in X. fold Z in Least.
-  apply (shifted_total _ _ _ (fun j => weight j + beside)) in Y.
-  2: { intros j J. split; [apply Up; specialize (Hho j); lra|]. specialize (Bud j J). specialize (Half j J).
-       unfold weight, weight_error. fold (rounding j). lra. }
-  fold Z in Y.
-  set (B' := total (fun j => p j * growth (weight j)) js).
-  set (E := 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + ranks)) js).
-  set (N' := total (fun j => p j * (Rabs (k j) * growth (weight j + beside)
-    + dk j * (1 + growth (weight j + beside)))) js).
-  set (Eo := 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js).
-  assert (W0 : forall j, In j js -> 0 <= weight j).
-  { intros j J. specialize (Bud j J). specialize (S0 j J). unfold weight, weight_error. fold (rounding j). lra. }
-  assert (X' : Rabs (1 - Z) <= Z * B' + E).
-  { eapply Rle_trans; [exact X|]. unfold B', E. apply Rplus_le_compat.
-    - apply Rmult_le_compat_l; [lra|]. apply Req_le, total_ext. intros. rewrite Rabs_R1. ring.
-    - apply Rmult_le_compat_l; [lra|]. apply total_le. intros. apply Up; lra. }
+  intros r L O Rr Some Half M Z.
+  destruct (row_lanes r L O Rr Some Half M) as (T & g1 & gc & Bud & NE & X & Y & F0 & L0 & G1 & Gc).
+  fold Z in G1, Gc. assert (HZ : 0 < Z) by apply exp_pos.
+  assert (P0 : forall j, 0 < p j) by (intros; apply exp_pos). pose proof (p_total NE) as P1.
+  assert (S0 : forall j, In j js -> 0 <= score j) by (intros; apply score_pos; assumption).
+  assert (D0 : forall j, In j js -> 0 <= dk j).
+  { intros j J. eapply Rle_trans; [apply Rabs_pos | apply Hc, J]. }
   assert (Cabs : forall j, In j js -> Rabs (c j) <= Rabs (k j) + dk j).
   { intros j J. pose proof (Hc j J). pose proof (Rabs_triang (c j - k j) (k j)) as G.
     replace (c j - k j + k j) with (c j) in G by ring. lra. }
-  assert (D0 : forall j, In j js -> 0 <= dk j).
-  { intros j J. eapply Rle_trans; [apply Rabs_pos | apply Hc, J]. }
-  assert (Gr : forall j, In j js -> 0 <= growth (weight j + beside)).
-  { intros j J. apply growth_pos. specialize (W0 j J). lra. }
-  assert (Y' : Rabs (O - Z * out) <= Z * N' + Eo).
+  assert (E0 : 0 <= faint_sum).
+  { unfold faint_sum. apply total_pos. intros j _. destruct (far j); [left; apply faint_pos | lra]. }
+  set (K := total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js) in *.
+  assert (K0 : 0 <= K).
+  { unfold K. apply total_pos. intros j J. destruct (far j); [|lra]. specialize (D0 j J). pose proof (Rabs_pos (k j)).
+    apply Rmult_le_pos; [left; apply faint_pos | lra]. }
+  assert (Least : Z * total (fun j => if far j then 0 else p j * least_weight (score j) (weight j)) js
+    <= 1 + total g1 js).
+  { apply (shifted_least T weight g1 L); [|exact X]. intros j J Fj. specialize (Bud j J Fj). specialize (Half j J Fj).
+    unfold weight, weight_error. fold (rounding j). lra. }
+  apply (shifted_total _ _ weight) in X.
+  2: { intros j J Fj. specialize (Bud j J Fj). unfold weight, weight_error. fold (rounding j). lra. }
+  apply (shifted_total _ _ (fun j => weight j + beside)) in Y.
+  2: { intros j J Fj. specialize (Bud j J Fj). unfold weight, weight_error. fold (rounding j). lra. }
+  fold Z in X, Y. assert (P2 : total (fun j => p j * 1) js = 1)
+    by (transitivity (total p js); [apply total_ext; intros; ring | exact P1]).
+  rewrite P2, Rmult_1_r in X.
+  set (B' := total (fun j => if far j then p j + faint j else p j * growth (weight j)) js).
+  set (N' := total (fun j => if far j then (p j + faint j) * (Rabs (k j) + 2 * dk j) + faint j * dk j
+    else p j * (Rabs (k j) * growth (weight j + beside) + dk j * (1 + growth (weight j + beside)))) js).
+  assert (W0 : forall j, In j js -> far j = false -> 0 <= weight j).
+  { intros j J Fj. specialize (Bud j J Fj). specialize (S0 j J). unfold weight, weight_error. fold (rounding j). lra. }
+  assert (Gr : forall j, In j js -> far j = false -> 0 <= growth (weight j + beside)).
+  { intros j J Fj. apply growth_pos. specialize (W0 j J Fj). lra. }
+  exists B', N', (lost + K).
+  split.
+  { unfold denominator, B', faint_sum. rewrite (Rplus_comm flushes), <- Rplus_assoc, <- total_plus.
+    apply Rplus_eq_compat_r, total_ext. intros j _. destruct (far j); ring. }
+  split.
+  { unfold numerator, N', K. rewrite (Rplus_comm lost), <- Rplus_assoc, <- total_plus.
+    apply Rplus_eq_compat_r, total_ext. intros j _. destruct (far j); ring. }
+  split.
+  { unfold B'. apply total_pos. intros j J. pose proof (P0 j). pose proof (faint_pos j).
+    destruct (far j) eqn:Fj; [lra|]. apply Rmult_le_pos; [lra | apply growth_pos, W0; assumption]. }
+  split; [lra|]. split; [lra|]. split.
+  { unfold N'. apply total_pos. intros j J. pose proof (P0 j). pose proof (faint_pos j). pose proof (D0 j J).
+    pose proof (Rabs_pos (k j)). destruct (far j) eqn:Fj.
+    - apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra.
+    - pose proof (Gr j J Fj). apply Rmult_le_pos; [lra|]. apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
+  split.
+  { eapply Rle_trans; [exact X|]. apply Rle_trans with (Z * B' + flushes + faint_sum); [|lra].
+    assert (Q : total (fun j => if far j then p j * Rabs 1 else p j * (Rabs 1 * growth (weight j))) js + faint_sum <= B').
+    { unfold B', faint_sum. rewrite <- total_plus. apply total_le. intros j _. rewrite Rabs_R1. destruct (far j); lra. }
+    apply (Rmult_le_compat_l Z) in Q; lra. }
+  split.
   { replace (O - Z * out) with ((O - Z * total (fun j => p j * c j) js)
       + Z * (total (fun j => p j * c j) js - out)) by ring.
     eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult, (Rabs_pos_eq Z) by lra.
@@ -414,148 +589,148 @@ Proof.
         rewrite <- total_scale, <- total_plus. apply total_ext. intros. ring. }
     apply (Rmult_le_compat_l Z) in C; [|lra].
     eapply Rle_trans; [apply Rplus_le_compat; [exact Y | exact C]|].
-    assert (NN : total (fun j => p j * (Rabs (c j) * growth (weight j + beside))) js
-      + total (fun j => p j * dk j) js <= N').
-    { unfold N'. rewrite <- total_plus. apply total_le. intros j J. pose proof (Gr j J).
-      assert (Rabs (c j) * growth (weight j + beside) <= (Rabs (k j) + dk j) * growth (weight j + beside))
-        by (apply Rmult_le_compat_r; [assumption | apply Cabs, J]).
-      pose proof (P0 j). nra. }
-    assert (HH : 2 * total (fun j => flush eta (3 * ho j) (c j) (3 * n + INR r)) js <= Eo).
-    { unfold Eo. apply Rmult_le_compat_l; [lra|]. apply total_le. intros j J.
-      eapply Rle_trans; [apply Up; specialize (Hho j); lra|]. unfold flush. apply Rplus_le_compat_l.
-      apply Rmult_le_compat_l; [lra|]. apply Rmult_le_compat_l; [lra|]. pose proof (Cabs j J).
-      rewrite (Rabs_pos_eq (Rabs (k j) + dk j)); [lra|].
-      pose proof (Rabs_pos (k j)). pose proof (D0 j J). lra. }
+    assert (NN : total (fun j => if far j then p j * Rabs (c j) else p j * (Rabs (c j) * growth (weight j + beside))) js
+      + total (fun j => p j * dk j) js + K <= N').
+    { unfold N', K. rewrite <- !total_plus. apply total_le. intros j J. pose proof (Cabs j J) as Cj.
+      pose proof (P0 j). pose proof (faint_pos j). pose proof (D0 j J). destruct (far j) eqn:Fj.
+      - assert (p j * Rabs (c j) <= p j * (Rabs (k j) + dk j)) by (apply Rmult_le_compat_l; lra).
+        assert (0 <= faint j * dk j) by (apply Rmult_le_pos; lra). lra.
+      - pose proof (Gr j J Fj).
+        assert (Rabs (c j) * growth (weight j + beside) <= (Rabs (k j) + dk j) * growth (weight j + beside))
+          by (apply Rmult_le_compat_r; assumption). nra. }
     apply (Rmult_le_compat_l Z) in NN; [|lra]. lra. }
-  assert (HB : 0 <= B').
-  { unfold B'. apply total_pos. intros j J. apply Rmult_le_pos; [left; apply P0 | apply growth_pos, W0, J]. }
-  assert (HE : 0 <= E).
-  { unfold E. apply Rmult_le_pos; [lra|]. apply total_pos. intros. pose proof (Up (3 * eta) 1 ltac:(lra)). lra. }
-  assert (HEo : 0 <= Eo).
-  { unfold Eo. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
-    pose proof (Up (3 * ho j) (Rabs (k j) + dk j) ltac:(specialize (Hho j); lra)). lra. }
-  assert (HN : 0 <= N').
-  { unfold N'. apply total_pos. intros j J. pose proof (P0 j). pose proof (Gr j J). pose proof (D0 j J).
-    pose proof (Rabs_pos (k j)). apply Rmult_le_pos; [lra|].
-    apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
-  set (Lo := total (fun j => p j * least_weight (score j) (weight j)) js) in *.
-  assert (Lo1 : Lo <= 1).
-  { rewrite <- P1. unfold Lo. apply total_le. intros j J. apply Rmult_le_compat_l; [left; apply P0|].
-    unfold least_weight. rewrite <- exp_0. apply exp_le. specialize (Bud j J). specialize (S0 j J).
+  assert (Lo1 : total (fun j => if far j then 0 else p j * least_weight (score j) (weight j)) js <= 1).
+  { rewrite <- P1. apply total_le. intros j J. pose proof (P0 j). destruct (far j) eqn:Fj; [lra|].
+    rewrite <- (Rmult_1_r (p j)) at 2. apply Rmult_le_compat_l; [lra|].
+    unfold least_weight. rewrite <- exp_0. apply exp_le. specialize (Bud j J Fj). specialize (S0 j J).
     unfold weight, weight_error. fold (rounding j). lra. }
-  assert (Lo0 : 0 < Lo).
-  { unfold Lo. destruct js as [|j l]; [congruence|]. simpl.
-    assert (0 < p j * least_weight (score j) (weight j)) by (apply Rmult_lt_0_compat; [apply P0 | apply exp_pos]).
-    assert (0 <= total (fun i => p i * least_weight (score i) (weight i)) l)
-      by (apply total_pos; intros i _; apply Rmult_le_pos; left; [apply P0 | apply exp_pos]). lra. }
-  exists B', N', Eo. unfold flushes. fold E. repeat split; try assumption; try reflexivity.
-  eapply Rle_trans; [exact Least|]. apply Rplus_le_compat_l. unfold E. apply Rmult_le_compat_l; [lra|].
-  apply total_le. intros. apply Up; lra.
+  unfold kept_sum. split; [lra|]. lra.
 Qed.
 
 Theorem row_bound : forall r L O, INR r <= ranks ->
-  (forall j, In j js -> rounding j + beside <= 1 / 2) ->
-  flush eta (3 * eta) 1 (3 * n + ranks) <= 2 -> (forall j, flush eta (3 * ho j) (c j) (3 * n + ranks) <= Rabs (c j) + 1) ->
-  merged ua ue eta top beside sc c ho js r L O -> denominator < 1 ->
+  (forall j, In j js -> far j = false -> rounding j + beside <= 1 / 2) ->
+  merged ua ue eta top beside sc c hp js r L O -> js <> [] -> denominator < 1 ->
   Rabs (O - out) <= divided /\ Rabs (L - lse) <= quotient denominator.
 Proof.
-  intros r L O Rr Half Fl Fc M D1.
-  destruct (row_parts r L O Rr Half Fl Fc M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & _).
+  intros r L O Rr Half M NE D1.
+  assert (Some : exists j, In j js /\ far j = false).
+  { destruct (Exists_dec (fun j => far j = false) js) as [E | E].
+    - intros j. destruct (far j); [right; discriminate | left; reflexivity].
+    - apply Exists_exists in E. exact E.
+    - exfalso. assert (Q : total p js <= denominator).
+      { unfold denominator. assert (F : 0 <= flushes).
+        { unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _. unfold flush. rewrite Rabs_R1.
+          pose proof (pos_INR (length js)) as N0. fold n in N0. pose proof (pos_INR r).
+          assert (0 <= (3 * n + ranks) * (8 * eta * (1 + 1))) by (repeat apply Rmult_le_pos; lra). lra. }
+        apply Rle_trans with (total (fun j => if far j then p j + 2 * faint j else p j * growth (weight j)) js); [|lra].
+        apply total_le. intros j J. destruct (far j) eqn:Fj.
+        - pose proof (faint_pos j). lra.
+        - exfalso. apply E, Exists_exists. exists j. auto. }
+      rewrite (p_total NE) in Q. lra. }
+  destruct (row_parts r L O Rr Some Half M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & _).
   unfold divided, divided_by, divided_error. rewrite HD, HN in *.
-  destruct (quotient_of_sums _ out O N' Eo B' flushes (exp_pos (lse - L)) B0 E0 Eo0 N0 D1 X Y) as [Q1 Q2].
+  destruct (quotient_of_sums _ out O N' Eo B' (flushes + faint_sum) (exp_pos (lse - L)) B0 E0 Eo0 N0 D1 X Y) as [Q1 Q2].
   split; [exact Q1|]. rewrite ln_exp in Q2. rewrite Rabs_minus_sym. exact Q2.
 Qed.
 
+(** No assumption says that the computed sum keeps anything: [kept_sum] is looked at. *)
 Theorem row_bound_wide : forall r L O, INR r <= ranks ->
-  (forall j, In j js -> rounding j + beside <= 1 / 2) ->
-  flush eta (3 * eta) 1 (3 * n + ranks) <= 2 -> (forall j, flush eta (3 * ho j) (c j) (3 * n + ranks) <= Rabs (c j) + 1) ->
-  merged ua ue eta top beside sc c ho js r L O -> flushes < 1 ->
-  Rabs (O - out) <= divided_by least /\ Rabs (L - lse) <= wide_lse_error denominator flushes least.
+  (exists j, In j js /\ far j = false) ->
+  (forall j, In j js -> far j = false -> rounding j + beside <= 1 / 2) ->
+  merged ua ue eta top beside sc c hp js r L O -> flushes + faint_sum < 1 -> 0 < kept_sum ->
+  Rabs (O - out) <= divided_by least /\
+  Rabs (L - lse) <= wide_lse_error denominator (flushes + faint_sum) least.
 Proof.
-  intros r L O Rr Half Fl Fc M F1.
-  destruct (row_parts r L O Rr Half Fl Fc M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & Lo & ZLo).
+  intros r L O Rr Some Half M F1 Kp.
+  destruct (row_parts r L O Rr Some Half M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & Lo & ZLo).
   unfold divided_by, least. rewrite HD, HN in *.
-  destruct (quotient_wide _ out O N' Eo B' flushes _ (exp_pos (lse - L)) B0 (conj E0 F1) Eo0 N0 Lo ZLo X Y) as [Q1 Q2].
+  destruct (quotient_wide _ out O N' Eo B' (flushes + faint_sum) _ (exp_pos (lse - L)) B0 (conj E0 F1) Eo0 N0
+    (conj Kp Lo) ZLo X Y) as [Q1 Q2].
   split; [exact Q1|]. rewrite ln_exp in Q2. rewrite Rabs_minus_sym. exact Q2.
 Qed.
 
-Definition lost : R := 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js.
-
-Theorem row_hull : forall r L O v rounded, INR r <= ranks ->
-  (forall j, In j js -> rounding j + beside <= rounded) -> rounded <= 1 / 2 ->
-  (forall j, In j js -> Rabs (k j) + dk j <= v) ->
-  flush eta (3 * eta) 1 (3 * n + ranks) <= 2 -> (forall j, flush eta (3 * ho j) (c j) (3 * n + ranks) <= Rabs (c j) + 1) ->
-  merged ua ue eta top beside sc c ho js r L O ->
-  Rabs (O - out) <= hull_error (Rabs out) v rounded flushes lost.
+(** [z] is only looked at where there are far keys: 1/least, or anything that Z is known to be below. *)
+Theorem row_hull : forall r L O v rounded z, INR r <= ranks ->
+  (exists j, In j js /\ far j = false) ->
+  (forall j, In j js -> far j = false -> rounding j + beside <= rounded) -> rounded <= 1 / 2 ->
+  (forall j, In j js -> far j = false -> Rabs (k j) + dk j <= v) ->
+  (faint_sum = 0 \/ exp (lse - L) <= z) ->
+  merged ua ue eta top beside sc c hp js r L O ->
+  Rabs (O - out) <= hull_error (Rabs out) v rounded (flushes + (1 + z) * faint_sum)
+    (lost + (1 + z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js).
 Proof.
-  intros r L O v rounded Rr Half Half' V Fl Fc M. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
-  fold n in N0.
-  destruct (merged_accuracy ua ue eta top beside sc c ho Hua Hue Heta Hbeside Hho (3 * n + ranks) Fl Fc
-    js r L O M ltac:(unfold n; lra)) as (Sj & LT & NE & X & Y). fold n in X, Y.
-  assert (Up : forall h a b, 0 <= h -> Rabs a <= b -> 0 <= flush eta h a (3 * n + INR r) <= flush eta h b (3 * n + ranks)).
-  { intros h a b H Hab. unfold flush. pose proof (Rabs_pos a). rewrite (Rabs_pos_eq b) by lra.
-    assert (0 <= 8 * eta * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
-    assert (8 * eta * (Rabs a + 1) <= 8 * eta * (b + 1)) by (apply Rmult_le_compat_l; lra).
-    assert (0 <= (3 * n + INR r) * (8 * eta * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
-    assert ((3 * n + INR r) * (8 * eta * (Rabs a + 1)) <= (3 * n + ranks) * (8 * eta * (b + 1)))
-      by (apply Rmult_le_compat; lra). lra. }
-  assert (Bud : forall j, In j js -> 0 <= merged_budget ua ue top sc n (INR r) L j <= rounding j).
-  { intros j J. split; [|apply weight_bound; [exact J | lra | exact LT]].
-    specialize (Sj j J). unfold merged_budget. pose proof (Rabs_pos (sc j)).
-    assert (0 <= reach top sc j) by (unfold reach; pose proof (Rmax_l (Rabs (sc j)) (Rabs top)); lra).
-    assert (0 <= INR r * (14 + 2 * reach top sc j)) by (apply Rmult_le_pos; lra).
-    apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
-  set (w := total (fun j => exp (sc j - L)) js).
-  assert (W : w <= (1 + flushes) * exp (3 * rounded)).
+  intros r L O v rounded z Rr Some Half Half' V Zz M.
+  destruct (row_lanes r L O Rr Some ltac:(intros j J Fj; specialize (Half j J Fj); lra) M)
+    as (T & g1 & gc & Bud & NE & X & Y & F0 & L0 & G1 & Gc).
+  set (Z := exp (lse - L)) in *. assert (HZ : 0 < Z) by apply exp_pos.
+  set (K := total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js) in *.
+  assert (D0 : forall j, In j js -> 0 <= dk j).
+  { intros j J. eapply Rle_trans; [apply Rabs_pos | apply Hc, J]. }
+  assert (E0 : 0 <= faint_sum).
+  { unfold faint_sum. apply total_pos. intros j _. destruct (far j); [left; apply faint_pos | lra]. }
+  assert (K0 : 0 <= K).
+  { unfold K. apply total_pos. intros j J. destruct (far j); [|lra]. specialize (D0 j J). pose proof (Rabs_pos (k j)).
+    apply Rmult_le_pos; [left; apply faint_pos | lra]. }
+  assert (Zero : faint_sum = 0 -> K = 0).
+  { intros Z0. assert (Q : forall j, In j js -> far j = false).
+    { intros j J. destruct (far j) eqn:Fj; [|reflexivity]. exfalso.
+      assert (P : forall l, In j l -> faint j <= total (fun i => if far i then faint i else 0) l).
+      { induction l as [|i l IH]; intros I; [destruct I|]. simpl.
+        assert (0 <= total (fun i => if far i then faint i else 0) l)
+          by (apply total_pos; intros x _; destruct (far x); [left; apply faint_pos | lra]).
+        destruct I as [-> | I]; [rewrite Fj; lra|]. specialize (IH I).
+        destruct (far i); [pose proof (faint_pos i); lra | lra]. }
+      pose proof (P js J) as P'. fold faint_sum in P'. pose proof (faint_pos j). lra. }
+    unfold K. rewrite (total_ext _ (fun _ => 0)); [rewrite total_const; ring|].
+    intros j J. rewrite (Q j J). reflexivity. }
+  assert (G1' : total g1 js <= flushes + (1 + z) * faint_sum).
+  { destruct Zz as [Z0 | Zz]; [rewrite Z0 in *; lra|].
+    assert ((1 + Z) * faint_sum <= (1 + z) * faint_sum) by (apply Rmult_le_compat_r; lra). lra. }
+  assert (Gc' : total gc js <= lost + (1 + z) * K).
+  { destruct Zz as [Z0 | Zz]; [rewrite (Zero Z0) in *; lra|].
+    assert ((1 + Z) * K <= (1 + z) * K) by (apply Rmult_le_compat_r; lra). lra. }
+  set (fl := flushes + (1 + z) * faint_sum) in *. set (lo := lost + (1 + z) * K) in *.
+  set (w := total (fun j => exp (sc j - L) * seen far (fun _ => 1) j) js).
+  assert (Seen : forall j, 0 <= exp (sc j - L) * seen far (fun _ => 1) j).
+  { intros j. pose proof (exp_pos (sc j - L)). unfold seen. destruct (far j); lra. }
+  assert (W : w <= (1 + fl) * exp (3 * rounded)).
   { apply Rmult_le_reg_r with (exp (- (3 * rounded))); [apply exp_pos|].
     rewrite Rmult_assoc, <- exp_plus, Rplus_opp_r, exp_0, Rmult_1_r.
-    unfold approx in X. rewrite Rplus_0_r in X. apply Rabs_le_inv in X. destruct X as [X _].
+    unfold near in X. apply Rabs_le_inv in X. destruct X as [X _].
     unfold w. rewrite Rmult_comm, <- total_scale.
-    assert (C : total (fun j => exp (- (3 * rounded)) * exp (sc j - L)) js
-      <= total (fun j => exp (sc j - L) * 1 + -1 * ((Rabs (exp (sc j - L) * 1)
-          + flush eta (3 * eta) 1 (3 * n + INR r)) * exp (merged_budget ua ue top sc n (INR r) L j)
-          - Rabs (exp (sc j - L) * 1)) + 2 * flush eta (3 * eta) 1 (3 * n + ranks)) js).
-    { apply total_le. intros j J. specialize (Bud j J). specialize (Half j J).
-      rewrite Rmult_1_r, (Rabs_pos_eq (exp _)) by (left; apply exp_pos).
-      set (T := merged_budget ua ue top sc n (INR r) L j) in *.
-      pose proof (exp_half T ltac:(lra)) as T2. pose proof (least_factor T ltac:(lra)) as T3.
-      pose proof (Up (3 * eta) 1 1 ltac:(lra) ltac:(rewrite Rabs_R1; lra)) as F.
-      set (f := flush eta (3 * eta) 1 (3 * n + INR r)) in *. pose proof (exp_pos (sc j - L)).
-      assert (exp (- (3 * rounded)) <= 2 - exp T) by (eapply Rle_trans; [apply exp_le | exact T3]; lra).
-      assert (exp (- (3 * rounded)) * exp (sc j - L) <= (2 - exp T) * exp (sc j - L))
-        by (apply Rmult_le_compat_r; lra).
-      assert (f * exp T <= f * 2) by (apply Rmult_le_compat_l; lra). lra. }
-    eapply Rle_trans; [exact C|]. rewrite !total_plus, !total_scale. unfold flushes. lra. }
-  assert (HO : Rabs O <= exp rounded * (v * w) + lost).
-  { unfold approx in Y. rewrite Rplus_0_r in Y. set (S := total (fun j => exp (sc j - L) * c j) js) in *.
-    assert (A1 : Rabs O <= Rabs (O - S) + Rabs S).
-    { pose proof (Rabs_triang (O - S) S) as G. replace (O - S + S) with O in G by ring. exact G. }
-    assert (A2 : Rabs S <= total (fun j => Rabs (exp (sc j - L) * c j)) js) by apply total_abs.
-    unfold w, lost. rewrite <- !total_scale, <- total_plus.
-    eapply Rle_trans; [exact A1|]. eapply Rle_trans; [apply Rplus_le_compat; [exact Y | exact A2]|].
-    rewrite <- total_plus. apply total_le. intros j J. specialize (Bud j J). specialize (Half j J).
-    rewrite Rabs_mult, (Rabs_pos_eq (exp _)) by (left; apply exp_pos).
-    set (T := merged_budget ua ue top sc n (INR r) L j) in *.
-    assert (Cabs : Rabs (c j) <= Rabs (k j) + dk j).
-    { pose proof (Hc j J). pose proof (Rabs_triang (c j - k j) (k j)) as G.
-      replace (c j - k j + k j) with (c j) in G by ring. lra. }
-    pose proof (exp_half (T + beside) ltac:(lra)) as T2. specialize (V j J).
-    pose proof (Up (3 * ho j) (c j) (Rabs (k j) + dk j) ltac:(specialize (Hho j); lra) Cabs) as F.
-    set (f := flush eta (3 * ho j) (c j) (3 * n + INR r)) in *. pose proof (exp_pos (sc j - L)).
-    pose proof (exp_pos (T + beside)).
-    assert (E : exp (T + beside) <= exp rounded) by (apply exp_le; lra).
-    assert (exp (sc j - L) * Rabs (c j) <= v * exp (sc j - L)) by (rewrite Rmult_comm; apply Rmult_le_compat_r; lra).
-    assert (exp (sc j - L) * Rabs (c j) * exp (T + beside) <= v * exp (sc j - L) * exp rounded).
-    { apply Rmult_le_compat; try lra. apply Rmult_le_pos; [lra | apply Rabs_pos]. }
-    assert (f * exp (T + beside) <= f * 2) by (apply Rmult_le_compat_l; lra). lra. }
+    assert (C : total (fun j => exp (- (3 * rounded)) * (exp (sc j - L) * seen far (fun _ => 1) j)) js
+      <= total (fun j => exp (sc j - L) * seen far (fun _ => 1) j
+        + (-1 * (Rabs (exp (sc j - L) * seen far (fun _ => 1) j) * (exp (T j) - 1) + g1 j) + g1 j)) js).
+    { apply total_le. intros j J. specialize (Bud j J). specialize (Half j J). pose proof (Seen j) as Sj.
+      rewrite (Rabs_pos_eq _ Sj). unfold seen in *. destruct (far j); [rewrite !Rmult_0_r; lra|].
+      specialize (Bud eq_refl). specialize (Half eq_refl). rewrite Rmult_1_r in *.
+      pose proof (least_factor (T j) ltac:(lra)) as T3. pose proof (exp_pos (sc j - L)).
+      assert (exp (- (3 * rounded)) <= 2 - exp (T j)) by (eapply Rle_trans; [apply exp_le | exact T3]; lra).
+      assert (exp (- (3 * rounded)) * exp (sc j - L) <= (2 - exp (T j)) * exp (sc j - L))
+        by (apply Rmult_le_compat_r; lra). lra. }
+    eapply Rle_trans; [exact C|]. rewrite !total_plus, total_scale. lra. }
+  assert (HO : Rabs O <= exp rounded * (v * w) + lo).
+  { eapply Rle_trans; [apply (near_abs _ _ _ _ _ Y)|]. rewrite total_plus.
+    apply Rplus_le_compat; [|exact Gc']. unfold w. rewrite <- !total_scale. apply total_le. intros j J.
+    specialize (Bud j J). specialize (Half j J). specialize (V j J). unfold seen. destruct (far j).
+    - rewrite !Rmult_0_r, Rabs_R0. lra.
+    - specialize (Bud eq_refl). specialize (Half eq_refl). specialize (V eq_refl).
+      rewrite Rabs_mult, (Rabs_pos_eq (exp _)), Rmult_1_r by (left; apply exp_pos).
+      assert (Cabs : Rabs (c j) <= v).
+      { pose proof (Hc j J). pose proof (Rabs_triang (c j - k j) (k j)) as G.
+        replace (c j - k j + k j) with (c j) in G by ring. lra. }
+      assert (E : exp (T j + beside) <= exp rounded) by (apply exp_le; lra).
+      pose proof (exp_pos (sc j - L)). pose proof (exp_pos (T j + beside)).
+      assert (exp (sc j - L) * Rabs (c j) <= v * exp (sc j - L)) by (rewrite Rmult_comm; apply Rmult_le_compat_r; lra).
+      rewrite (Rmult_comm (exp rounded)).
+      apply Rmult_le_compat; try lra. apply Rmult_le_pos; [lra | apply Rabs_pos]. }
   assert (V0 : 0 <= v).
-  { destruct js as [|j l]; [congruence|]. specialize (V j (or_introl eq_refl)). pose proof (Rabs_pos (k j)).
-    pose proof (Hc j (or_introl eq_refl)). pose proof (Rabs_pos (c j - k j)). lra. }
-  assert (exp rounded * (v * w) <= v * (exp (4 * rounded) * (1 + flushes))).
+  { destruct Some as (j & J & Fj). specialize (V j J Fj). pose proof (Rabs_pos (k j)). specialize (D0 j J). lra. }
+  assert (exp rounded * (v * w) <= v * (exp (4 * rounded) * (1 + fl))).
   { replace (4 * rounded) with (rounded + 3 * rounded) by ring. rewrite exp_plus.
     replace (exp rounded * (v * w)) with (exp rounded * v * w) by ring.
-    replace (v * (exp rounded * exp (3 * rounded) * (1 + flushes)))
-      with (exp rounded * v * ((1 + flushes) * exp (3 * rounded))) by ring.
+    replace (v * (exp rounded * exp (3 * rounded) * (1 + fl)))
+      with (exp rounded * v * ((1 + fl) * exp (3 * rounded))) by ring.
     apply Rmult_le_compat_l; [|exact W]. apply Rmult_le_pos; [left; apply exp_pos | exact V0]. }
   unfold hull_error. pose proof (Rabs_triang O (- out)) as G. rewrite Rabs_Ropp in G.
   replace (O + - out) with (O - out) in G by ring. lra.

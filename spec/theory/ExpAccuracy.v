@@ -7,7 +7,7 @@
     - [exp_natural]   exp (fl (s - m)): (6 + 9|x|) u
     - [exp_base2]     exp2 (fl (fl (s - m) * fl (log2 e))): (6 + 9|x|) u
     - [exp_fused]     exp2 of s c - m c, c = fl (log2 e), fused or with both products rounded:
-                      (8 + 8|x|) u + (|s| + |m| + |x|) u, while (|s| + |m|) u <= 1/4
+                      leaf_budget, (8 + 9|x|) u + (1 + 8u)(|s| + |m|) u, however large s and m are
 
     Dependencies. Growth.v, DotModel.v; Kernels.v for log2 e by Coq-Interval. *)
 
@@ -17,10 +17,12 @@ From Xattn Require Kernels.
 From Xattn Require Import Growth SumModel DotModel AttentionModel.
 Open Scope R_scope.
 
-(** An exponential of base e^b within (3 + 2|x|) ULP, absolute part eta: WGSL's exp (b = 1) and
-    exp2 (b = ln 2). *)
+(** An exponential of base e^b within (3 + 2|x|) ULP: WGSL's exp (b = 1) and exp2 (b = ln 2). It is
+    never negative; rounding or flushing it near zero changes it by eta at most, and by no more than
+    there is (to nearest: 0 or at most twice the number; truncated or flushed: less). *)
 Definition wgsl_exp (u eta b x y : R) : Prop :=
-  rounds ((3 + 2 * Rabs x) * (2 * u)) eta (exp (b * x)) y.
+  exists f e, Rabs (f - 1) <= (3 + 2 * Rabs x) * (2 * u) /\ 0 <= f /\ Rabs e <= eta /\
+    Rabs e <= exp (b * x) * f /\ y = exp (b * x) * f + e.
 
 Definition log2e : R := / ln 2.
 
@@ -47,28 +49,25 @@ Proof.
 Qed.
 
 (** A rounded argument a of true value x, both as natural exponents. *)
-Lemma exp_argument : forall u eta budget b a x y, 0 <= u -> 0 <= eta ->
+Lemma exp_argument : forall u eta budget b a x y,
   Rabs (b * a - x) + (3 + 2 * Rabs a) * (2 * u) <= budget -> wgsl_exp u eta b a y ->
-  operand budget eta (exp x) y.
+  exponential budget eta (exp x) y.
 Proof.
-  intros u eta budget b a x y U H B W. unfold wgsl_exp in W.
-  assert (U' : 0 <= (3 + 2 * Rabs a) * (2 * u)) by (pose proof (Rabs_pos a); apply Rmult_le_pos; lra).
-  assert (O : operand (Rabs (b * a - x)) 0 (exp x) (exp (b * a))).
-  { unfold operand. replace (b * a) with (x + (b * a - x)) at 1 by ring. rewrite exp_plus.
-    replace (exp x * exp (b * a - x) - exp x) with (exp x * (exp (b * a - x) - 1)) by ring.
-    rewrite Rabs_mult, (Rabs_pos_eq (exp x)) by (left; apply exp_pos).
-    pose proof (factor_exp (b * a - x)) as F. unfold factor in F.
-    pose proof (Rmult_le_compat_l (exp x) _ _ (Rlt_le _ _ (exp_pos x)) F). lra. }
-  pose proof (operand_round _ _ _ _ _ _ _ U' H (Rabs_pos _) (Rle_refl 0) O W) as O2.
-  eapply operand_weaken; [exact B | | exact O2]. lra.
+  intros u eta budget b a x y B (f & e & F & F0 & E & EF & ->).
+  assert (Ex : exp (b * a) = exp x * exp (b * a - x)) by (rewrite <- exp_plus; f_equal; ring).
+  exists (exp (b * a - x) * f), e. rewrite Ex in *. split; [|split; [|split; [exact E|]]].
+  - eapply factor_weaken; [exact B|]. apply factor_mul; [apply factor_exp|].
+    replace f with (1 + (f - 1)) by ring. apply factor_round, F.
+  - apply Rmult_le_pos; [left; apply exp_pos | exact F0].
+  - rewrite <- Rmult_assoc. split; [exact EF | reflexivity].
 Qed.
 
 Theorem exp_natural : forall u eta s m a y, 0 <= u <= 1 / 1024 -> 0 <= eta ->
   rounds u 0 (s - m) a -> wgsl_exp u eta 1 a y ->
-  operand ((6 + 9 * Rabs (s - m)) * u) eta (exp (s - m)) y.
+  exponential ((6 + 9 * Rabs (s - m)) * u) eta (exp (s - m)) y.
 Proof.
   intros u eta s m a y U H R W. unfold rounds in R. rewrite Rplus_0_r in R. set (x := s - m) in *.
-  eapply exp_argument; [apply U | exact H | | exact W]. rewrite Rmult_1_l.
+  eapply exp_argument; [| exact W]. rewrite Rmult_1_l.
   pose proof (Rabs_pos x). assert (Rabs a <= Rabs x + u * Rabs x).
   { pose proof (Rabs_triang (a - x) x) as A. replace (a - x + x) with a in A by ring. lra. }
   assert (u * Rabs x <= 1 / 1024 * Rabs x) by (apply Rmult_le_compat_r; lra).
@@ -78,7 +77,7 @@ Qed.
 
 Theorem exp_base2 : forall u eta s m c d a y, 0 <= u <= 1 / 1024 -> 0 <= eta ->
   rounds u 0 log2e c -> rounds u 0 (s - m) d -> rounds u 0 (d * c) a -> wgsl_exp u eta (ln 2) a y ->
-  operand ((6 + 9 * Rabs (s - m)) * u) eta (exp (s - m)) y.
+  exponential ((6 + 9 * Rabs (s - m)) * u) eta (exp (s - m)) y.
 Proof.
   intros u eta s m c d a y U H Rc Rd Ra W. set (x := s - m) in *.
   destruct (rounds_split _ _ _ _ (proj1 U) (Rle_refl 0) Rc) as (d1 & e1 & D1 & E1 & ->).
@@ -90,7 +89,7 @@ Proof.
   set (f := (1 + d2) * ((1 + d1) * (1 + d3))).
   replace ((x * (1 + d2)) * (log2e * (1 + d1)) * (1 + d3)) with (log2e * (x * f)) in *
     by (unfold f; ring).
-  eapply exp_argument; [apply U | exact H | | exact W].
+  eapply exp_argument; [| exact W].
   assert (L2 : ln 2 * log2e = 1) by (unfold log2e; field; pose proof ln_lt_2; lra).
   replace (ln 2 * (log2e * (x * f)) - x) with (x * (f - 1)) by (rewrite <- Rmult_assoc, L2; ring).
   assert (F : Rabs (f - 1) <= 3.01 * u).
@@ -113,11 +112,12 @@ Qed.
 
 (** In base 2 with s c and m c: fma (s, c, - fl (m c)) has d1 = 0. *)
 Theorem exp_fused : forall u eta s m c d1 d2 a y, 0 <= u <= 1 / 1024 -> 0 <= eta ->
-  (Rabs s + Rabs m) * u <= 1 / 4 -> Rabs d1 <= u -> Rabs d2 <= u -> rounds u 0 log2e c ->
+  s <= m -> Rabs d1 <= u -> Rabs d2 <= u -> rounds u 0 log2e c ->
   rounds u 0 (s * c * (1 + d1) - m * c * (1 + d2)) a -> wgsl_exp u eta (ln 2) a y ->
-  operand ((8 + 8 * Rabs (s - m)) * u + (Rabs s + Rabs m + Rabs (s - m)) * u) eta (exp (s - m)) y.
+  exponential (leaf_budget u s m) eta (exp (s - m)) y.
 Proof.
-  intros u eta s m c d1 d2 a y U H SM D1 D2 Rc Ra W. set (x := s - m) in *.
+  intros u eta s m c d1 d2 a y U H SM D1 D2 Rc Ra W. unfold leaf_budget.
+  replace (m - s) with (Rabs (s - m)) by (rewrite Rabs_left1; lra). set (x := s - m) in *.
   destruct (rounds_split _ _ _ _ (proj1 U) (Rle_refl 0) Rc) as (d3 & e3 & D3 & E3 & ->).
   destruct (rounds_split _ _ _ _ (proj1 U) (Rle_refl 0) Ra) as (d4 & e4 & D4 & E4 & ->).
   assert (Z : forall e, Rabs e <= 0 -> e = 0).
@@ -126,7 +126,7 @@ Proof.
   set (g := (1 + d3) * (1 + d4)). set (w := s * d1 - m * d2).
   replace ((s * (log2e * (1 + d3)) * (1 + d1) - m * (log2e * (1 + d3)) * (1 + d2)) * (1 + d4))
     with (log2e * ((x + w) * g)) in * by (unfold g, w, x; ring).
-  eapply exp_argument; [apply U | exact H | | exact W].
+  eapply exp_argument; [| exact W].
   assert (L2 : ln 2 * log2e = 1) by (unfold log2e; field; pose proof ln_lt_2; lra).
   replace (ln 2 * (log2e * ((x + w) * g)) - x) with (x * (g - 1) + w * g)
     by (rewrite <- Rmult_assoc, L2; ring).
@@ -147,32 +147,22 @@ Proof.
     apply Rmult_le_compat; [lra | apply Rmult_le_pos; apply Rabs_pos | lra |].
     apply Rmult_le_compat; try apply Rabs_pos; lra. }
   assert (Z0 : 0 <= z) by lra.
-  assert (z * u <= 1 / 4 * u) by (apply Rmult_le_compat_r; lra).
   assert (0 <= Rabs x * u) by (apply Rmult_le_pos; lra).
   assert (Abs' : Rabs (log2e * ((x + w) * g)) * u <= 1.4456 * (Rabs x * u) + 1.4456 * (z * u)).
   { apply Rle_trans with (1.4427 * ((Rabs x + z) * (1 + 2.001 * u)) * u); [apply Rmult_le_compat_r; lra|].
     assert (0 <= z * u) by (apply Rmult_le_pos; lra).
     assert ((Rabs x * u + z * u) * (1 + 2.001 * u) <= (Rabs x * u + z * u) * 1.002)
       by (apply Rmult_le_compat_l; lra). lra. }
-  fold z in Z0. replace ((8 + 8 * Rabs x) * u + (Rabs s + Rabs m + Rabs x) * u)
-    with (8 * u + 9 * (Rabs x * u) + z) by (unfold z; ring). lra.
+  assert (0 <= z * u) by (apply Rmult_le_pos; lra).
+  replace ((8 + 8 * Rabs x) * u + ((1 + 8 * u) * (Rabs s + Rabs m) + 7 / 8 * Rabs x) * u)
+    with (8 * u + 71 / 8 * (Rabs x * u) + z + 8 * (z * u)) by (unfold z; field). lra.
 Qed.
 
 (** Two of them as [rescales] asks: relative factor and flush. *)
 Lemma rounds_rescales : forall u eta s m a y, 0 <= u <= 1 / 1024 -> 0 <= eta -> s <= m ->
   rounds u 0 (s - m) a -> wgsl_exp u eta 1 a y -> rescales u eta s m y.
 Proof.
-  intros u eta s m a y U H L R W. unfold wgsl_exp in W.
-  assert (P : 0 <= (3 + 2 * Rabs a) * (2 * u)) by (pose proof (Rabs_pos a); apply Rmult_le_pos; lra).
-  destruct (rounds_split _ _ _ _ P H W) as (d & e & D & E & ->).
-  exists (exp (a - (s - m)) * (1 + d)), e. split; [|split; [exact E|]].
-  - eapply factor_weaken; [|apply factor_mul; [apply factor_exp | apply factor_round, D]].
-    unfold rounds in R. rewrite Rplus_0_r in R. replace (m - s) with (Rabs (s - m))
-      by (rewrite Rabs_left1; lra). set (x := s - m) in *. pose proof (Rabs_pos x).
-    assert (Rabs a <= Rabs x + u * Rabs x).
-    { pose proof (Rabs_triang (a - x) x) as A. replace (a - x + x) with a in A by ring. lra. }
-    assert (u * Rabs x <= 1 / 1024 * Rabs x) by (apply Rmult_le_compat_r; lra).
-    assert (Rabs a * u <= (Rabs x + 1 / 1024 * Rabs x) * u) by (apply Rmult_le_compat_r; lra).
-    assert (0 <= Rabs x * u) by (apply Rmult_le_pos; lra). lra.
-  - rewrite Rmult_1_l, <- Rmult_assoc, <- exp_plus. do 3 f_equal. ring.
+  intros u eta s m a y U H L R W. unfold rescales.
+  replace (m - s) with (Rabs (s - m)) by (rewrite Rabs_left1; lra).
+  eapply exp_natural; eassumption.
 Qed.
