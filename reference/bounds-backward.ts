@@ -11,10 +11,11 @@ import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
 import { FEATURE_GRADIENTS, type OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
-import { type ErrorModel, growth } from './error-model.ts';
+import { type ErrorModel, growth, SLACK } from './error-model.ts';
 import {
   etaIn,
   factorError,
+  farProbabilityError,
   finishedError,
   fromKey,
   fromOutput,
@@ -156,6 +157,12 @@ function sumOf(x: Float64Array, at: number, width: number): number {
   return sum;
 }
 
+/** Lemma Recomputed P, or Far keys: the lesser, where the first says little. */
+function errorOfP(model: ErrorModel, p: number, below: number, weight: number): number {
+  const near = probabilityError(model, p, growth(weight));
+  return weight <= 1 ? near : Math.min(near, SLACK * farProbabilityError(model, p, below, weight));
+}
+
 /** Lemmas dP and Recomputed P for every key of the row. */
 function fillScratch(
   to: Backward,
@@ -179,8 +186,8 @@ function fillScratch(
       sizes,
     ]);
     const weights = [row.score[n] ?? 0, row.fromLse[n] ?? 0, bound.weight[n] ?? 0] as const;
-    const grown = growth(recomputedWeight(model, row, bound, weights));
-    scratch.pError[n] = probabilityError(model, row.p[n] ?? 0, grown);
+    const weight = recomputedWeight(model, row, bound, weights);
+    scratch.pError[n] = errorOfP(model, row.p[n] ?? 0, row.below[n] ?? 0, weight);
   }
 }
 
@@ -246,9 +253,9 @@ export function addErrors(
     addKey(to, at, row.j[n] ?? 0, { raw, error: rawGradientError([dS, dSError], factor) });
   }
   if (dSink === undefined || row.sink === null) return;
-  const { p, score, fromLse, dS } = row.sink;
-  const grown = growth(recomputedWeight(model, row, bound, [score, fromLse, bound.sinkWeight]));
-  const pError = probabilityError(model, p, grown);
+  const { p, score, fromLse, below, dS } = row.sink;
+  const weight = recomputedWeight(model, row, bound, [score, fromLse, bound.sinkWeight]);
+  const pError = errorOfP(model, p, below, weight);
   const dSError = scoreGradientError(model, row, dError, [p, pError, 0, 0]);
   increment(dSink, at[1], 1, storedGradientError(model, dS, dSError));
 }

@@ -19,6 +19,7 @@ import {
   biasError,
   convertedError,
   dividedError,
+  farWeight,
   finalRounding,
   flush,
   hullError,
@@ -29,7 +30,8 @@ import {
   softcapError,
   tanhError,
   unroundedError,
-  weightError,
+  type WeightTerms,
+  weightRounding,
   wideLseError,
 } from './step-errors.ts';
 
@@ -47,16 +49,22 @@ export interface RowBound {
   readonly scoreError: Float64Array;
   /** Absolute error of tanh(raw/c); 0 without softcap. */
   readonly tError: Float64Array;
+  /** 1 for a far key, and half of what it may contribute; Lemma Far keys. */
+  readonly far: Uint8Array;
+  readonly faint: Float64Array;
   /** Error of each component of the output after its final rounding. */
   readonly out: Float64Array;
   sinkWeight: number;
+  sinkFar: boolean;
   /** Relative error of the denominator. Lemma Denominator. */
   denominator: number;
-  /** What of it is underflow. */
+  /** What of it is underflow, and half of what far keys are. */
   flushes: number;
+  faintSum: number;
+  anyFar: boolean;
   /** What the computed denominator is at least, of the exact one; 0 where nothing is known. */
   least: number;
-  /** Largest part of a weight's error, and of its product with V, that is not the score's. */
+  /** Largest part of a weight's error, and of its product with V, that is not the score's; of no far key. */
   rounded: number;
   /** Absolute error of the LSE before it is stored. */
   lseError: number;
@@ -67,10 +75,15 @@ export function newRowBound(seqKv: number, width: number): RowBound {
     weight: new Float64Array(seqKv),
     scoreError: new Float64Array(seqKv),
     tError: new Float64Array(seqKv),
+    far: new Uint8Array(seqKv),
+    faint: new Float64Array(seqKv),
     out: new Float64Array(width),
     sinkWeight: 0,
+    sinkFar: false,
     denominator: 0,
     flushes: 0,
+    faintSum: 0,
+    anyFar: false,
     least: 1,
     rounded: 0,
     lseError: 0,
@@ -189,6 +202,86 @@ function rowTerms(c: CertifiedCase, row: RowMagnitudes): { n: number; operations
   return { n, operations: 3 * n + c.parameters.partition.ranks };
 }
 
+/**
+ * Which keys are called far is free (Lemma Far keys): those so far below the LSE, whatever their scores'
+ * errors, that they are nothing in any arithmetic. Their errors are nobody else's then.
+ */
+const FAR_BELOW = 800;
+const isFar = (below: number, error: number): boolean => below > FAR_BELOW + 8 * error;
+
+/** The errors of a row's scores; of them and the sink's, the largest that is of no far key. */
+function scoreErrors(
+  c: CertifiedCase,
+  model: ErrorModel,
+  operands: OperandError | null,
+  { at, row, sinkError }: { at: Row; row: RowMagnitudes; sinkError: number },
+  to: RowBound,
+): number {
+  const { heads, kv_heads, seq_q, seq_kv, head_dim: d } = c.parameters;
+  const queryAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * d;
+  const keysAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * d;
+  let largest = row.sink === null || isFar(row.sink.below, sinkError) ? 0 : sinkError;
+  for (let k = 0; k < row.count; k++) {
+    const keyAt = keysAt + (row.j[k] ?? 0) * d;
+    const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
+    const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
+    const sizes = scoreSizes(c, row, k, { carried, spread });
+    const { error, tError } = scoreError(c.parameters, model, sizes);
+    to.scoreError[k] = error;
+    to.tError[k] = tError;
+    if (error > largest && !isFar(row.below[k] ?? 0, error)) largest = error;
+  }
+  return largest;
+}
+
+/** Lemmas Weight and Far keys for every key of the row, and for its sink; and what they make of the sum. */
+function weigh(
+  model: ErrorModel,
+  terms: WeightTerms,
+  { row, sinkError }: { row: RowMagnitudes; sinkError: number },
+  to: RowBound,
+): void {
+  const beside = roundedBeside(model);
+  let [denominator, rounded, faintSum, near] = [to.flushes, 0, 0, 0];
+  for (let k = 0; k < row.count; k++) {
+    const [score, fromLse, error] = [row.score[k] ?? 0, row.fromLse[k] ?? 0, to.scoreError[k] ?? 0];
+    const own = weightRounding(model, terms, { score, fromLse, error });
+    to.weight[k] = error + own;
+    const below = row.below[k] ?? 0;
+    const far = isFar(below, error) || !provedFor(own + beside);
+    to.far[k] = far ? 1 : 0;
+    if (far) {
+      const faint = SLACK * farWeight(model, terms, { score, below, error });
+      to.faint[k] = faint;
+      faintSum += faint;
+      denominator += (row.p[k] ?? 0) + 2 * faint;
+    } else {
+      near++;
+      rounded = Math.max(rounded, own);
+      denominator += (row.p[k] ?? 0) * growth(error + own);
+    }
+  }
+  if (row.sink !== null) {
+    const { p, score, fromLse, below } = row.sink;
+    const own = weightRounding(model, terms, { score, fromLse, error: sinkError });
+    to.sinkWeight = sinkError + own;
+    to.sinkFar = isFar(below, sinkError) || !provedFor(own + beside);
+    if (to.sinkFar) {
+      const faint = SLACK * farWeight(model, terms, { score, below, error: sinkError });
+      faintSum += faint;
+      denominator += p + 2 * faint;
+    } else {
+      near++;
+      rounded = Math.max(rounded, own);
+      denominator += p * growth(to.sinkWeight);
+    }
+  }
+  to.denominator = denominator;
+  to.faintSum = faintSum;
+  to.anyFar = near < row.count + (row.sink === null ? 0 : 1);
+  to.rounded = near === 0 ? Number.POSITIVE_INFINITY : rounded + beside;
+}
+
 /** Everything the bounds of row (b, h, i) rest on, into `to`. */
 export function rowBound(
   c: CertifiedCase,
@@ -198,78 +291,55 @@ export function rowBound(
   row: RowMagnitudes,
   to: RowBound,
 ): void {
-  const { heads, kv_heads, seq_q, seq_kv, head_dim: d, partition } = c.parameters;
-  const queryAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * d;
-  const keysAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * d;
   const { n, operations } = rowTerms(c, row);
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
-  let largest = sinkError;
-  for (let k = 0; k < row.count; k++) {
-    const keyAt = keysAt + (row.j[k] ?? 0) * d;
-    const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
-    const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
-    const sizes = scoreSizes(c, row, k, { carried, spread });
-    const { error, tError } = scoreError(c.parameters, model, sizes);
-    to.scoreError[k] = error;
-    to.tError[k] = tError;
-    largest = Math.max(largest, error);
-  }
-  const { ranks } = partition;
-  const slack = 1 + largest;
+  const slack = 1 + scoreErrors(c, model, operands, { at, row, sinkError }, to);
+  const { ranks } = c.parameters.partition;
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
-  const subtracted = sigmoidLseError(model, summed, largestLogit(row) + slack + 1);
-  const terms = { summed, ranks, lse: row.lse, slack, subtracted };
+  const subtracted = sigmoidLseError(model, summed, largestLogit(row, to) + slack + 1);
   to.flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
-  let [denominator, rounded] = [to.flushes, 0];
-  for (let k = 0; k < row.count; k++) {
-    const [score, fromLse, error] = [row.score[k] ?? 0, row.fromLse[k] ?? 0, to.scoreError[k] ?? 0];
-    const weight = weightError(model, terms, { score, fromLse, error });
-    to.weight[k] = weight;
-    rounded = Math.max(rounded, weight - error);
-    denominator += (row.p[k] ?? 0) * growth(weight);
-  }
-  if (row.sink !== null) {
-    const { score, fromLse, p } = row.sink;
-    to.sinkWeight = weightError(model, terms, { score, fromLse, error: sinkError });
-    rounded = Math.max(rounded, to.sinkWeight - sinkError);
-    denominator += p * growth(to.sinkWeight);
-  }
-  to.denominator = denominator;
-  to.rounded = rounded + roundedBeside(model);
+  weigh(model, { summed, ranks, lse: row.lse, slack, subtracted }, { row, sinkError }, to);
+  const { denominator } = to;
   const narrow = denominator < 1;
   to.least = narrow ? 1 - denominator : leastDenominator(row, to, sinkError);
   const divided = narrow
     ? quotient(denominator)
-    : wideLseError(denominator * SLACK, to.flushes, to.least) * SLACK;
+    : wideLseError(denominator * SLACK, (to.flushes + to.faintSum) * SLACK, to.least) * SLACK;
   to.lseError = convertedError(model, row.lse, divided);
 }
 
-/** No partial LSE of a row is larger in size than this, its slack aside. */
-function largestLogit({ score, count, lse, sink }: RowMagnitudes): number {
+/** No partial LSE of a row is larger in size than this, its slack and those of far keys alone aside. */
+function largestLogit({ score, below, count, lse, sink }: RowMagnitudes, to: RowBound): number {
   let size = Math.max(lse, sink === null ? 0 : sink.score);
-  for (let k = 0; k < count; k++) size = Math.max(size, score[k] ?? 0);
+  for (let k = 0; k < count; k++) {
+    const one = score[k] ?? 0;
+    if (one > size && !isFar(below[k] ?? 0, to.scoreError[k] ?? 0)) size = one;
+  }
   return size;
 }
 
 /** What is rounded beside a weight in its product with V: P, an input, the product and its sums. */
-const roundedBeside = (model: ErrorModel): number =>
+export const roundedBeside = (model: ErrorModel): number =>
   model.probabilities + model.input + 5 * model.accumulation;
 
-/** Whether the roundings beside the scores' errors are few enough for Lemmas Denominator and Hull. */
-const provedFor = ({ rounded, flushes }: RowBound): boolean =>
-  rounded * SLACK <= 0.5 && flushes * SLACK < 1;
+/** What row_bound asks of a key that is not far. */
+const provedFor = (rounded: number): boolean => rounded * SLACK <= 0.5;
 
-/** Lemma Denominator, where the weights may be far off: each keeps a share of itself. */
+/** Lemma Denominator, where the weights may be far off: each that is not far keeps a share of itself. */
 function leastDenominator(row: RowMagnitudes, to: RowBound, sinkError: number): number {
-  if (!provedFor(to)) return 0;
+  const lost = to.flushes + to.faintSum;
+  if (!(provedFor(to.rounded) && lost * SLACK < 1)) return 0;
   let least = 0;
   for (let k = 0; k < row.count; k++) {
+    if (to.far[k] === 1) continue;
     const kept = leastWeight(to.scoreError[k] ?? 0, to.weight[k] ?? 0);
     least += exp(-(row.fromLse[k] ?? 0)) * kept;
   }
-  if (row.sink !== null) least += exp(-row.sink.fromLse) * leastWeight(sinkError, to.sinkWeight);
-  return least / (1 + to.flushes) / SLACK;
+  if (row.sink !== null && !to.sinkFar) {
+    least += exp(-row.sink.fromLse) * leastWeight(sinkError, to.sinkWeight);
+  }
+  return (least / SLACK - to.faintSum * SLACK) / (1 + lost) / SLACK;
 }
 
 /** From where on Lemma Hull may say more than Lemma Output: below, 2B/(1 − B) < 1. */
@@ -295,7 +365,7 @@ export function outErrors(
   const { n, operations } = rowTerms(c, row);
   const lostAtZero = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
   const averaged = to.denominator > HULL_FROM || model.subtractsInMerges;
-  const hull = averaged && provedFor(to) ? newHull(width, lostAtZero) : null;
+  const hull = averaged ? newHull(to, width, lostAtZero) : null;
   if ((!(to.least > 0) || model.subtractsInMerges) && hull === null) {
     out.fill(Number.POSITIVE_INFINITY);
     return;
@@ -304,29 +374,29 @@ export function outErrors(
   const beside = roundedBeside(model);
   for (let k = 0; k < row.count; k++) {
     const [kappa, p] = [row.kappa[k] ?? 0, row.p[k] ?? 0];
-    const grown = growth((to.weight[k] ?? 0) + beside);
     const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
     const flushed =
       2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.tiny);
-    const ofV = kappa * p * grown + flushed;
-    const ofError = kappa * p * (1 + grown) + flushed;
+    const far = to.far[k] === 1;
+    const faint = far ? (to.faint[k] ?? 0) : 0;
+    const grown = far ? 1 : growth((to.weight[k] ?? 0) + beside);
+    const ofV = kappa * (p * grown + 2 * faint) + flushed;
+    const ofError = kappa * (p * (1 + grown) + 4 * faint) + flushed;
     const vAt = valuesAt + (row.j[k] ?? 0) * width;
     for (let e = 0; e < width; e++) {
       const v = Math.abs(c.v.mid[vAt + e] ?? 0) + (c.v.rad[vAt + e] ?? 0);
       const off = operands?.v[vAt + e] ?? 0;
       out[e] = (out[e] ?? 0) + ofV * v + ofError * off;
-      if (hull !== null) addToHull(hull, e, { kappa, flushed, size: v + off });
+      if (hull !== null) addToHull(hull, e, { kappa, flushed, far, faint, size: v + off });
     }
   }
   for (let e = 0; e < width; e++) {
     const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
-    const [top, lost] = [hull?.top[e] ?? 0, hull?.lost[e] ?? 0];
-    const part = hull === null ? 0 : SLACK * hullError({ ...to, out: 0, top, lost });
-    const merged = subtractedError(model, model.roundings(n), part);
+    const average = (about: number) =>
+      hull === null ? 0 : SLACK * hullError(hullSizes(hull, to, e, about));
+    const merged = subtractedError(model, model.roundings(n), average(0));
     let divided = dividedError((out[e] ?? 0) + merged, size, to.denominator, to.least);
-    if (hull !== null) {
-      divided = leastOf(divided, SLACK * hullError({ ...to, out: size, top, lost }) + merged);
-    }
+    if (hull !== null) divided = leastOf(divided, average(size) + merged);
     const unrounded = unroundedError(model, size, divided);
     out[e] = unrounded + finalRounding(model, size + unrounded);
   }
@@ -335,24 +405,36 @@ export function outErrors(
 /** The lesser of two bounds; one that is not a number says nothing. */
 const leastOf = (a: number, b: number): number => (a < b || Number.isNaN(b) ? a : b);
 
-/** By component: the largest of what is averaged, and what underflow may cost. */
+/** By component: the largest of what is averaged, and what underflow and far keys may cost. */
 interface Hull {
   readonly top: Float64Array;
   readonly lost: Float64Array;
+  /** 1 + Z, Z at most the exact sum over the computed one: a far key is relative to either. */
+  readonly apart: number;
 }
 
-const newHull = (width: number, lost: number): Hull => ({
-  top: new Float64Array(width),
-  lost: new Float64Array(width).fill(lost),
-});
+/** Null where Lemma Hull is not proved, or far keys beside it are relative to a sum of unknown size. */
+function newHull(to: RowBound, width: number, lost: number): Hull | null {
+  const apart = to.anyFar ? 1 + 1 / Math.max(0, to.least) : 1;
+  const flushes = to.flushes + apart * to.faintSum;
+  if (!(provedFor(to.rounded) && flushes * SLACK < 1)) return null;
+  return { top: new Float64Array(width), lost: new Float64Array(width).fill(lost), apart };
+}
+
+function hullSizes({ top, lost, apart }: Hull, to: RowBound, e: number, out: number) {
+  const { rounded } = to;
+  const flushes = to.flushes + apart * to.faintSum;
+  return { out, top: top[e] ?? 0, lost: lost[e] ?? 0, rounded, flushes };
+}
 
 function addToHull(
-  { top, lost }: Hull,
+  { top, lost, apart }: Hull,
   e: number,
-  { kappa, flushed, size }: { kappa: number; flushed: number; size: number },
+  one: { kappa: number; flushed: number; far: boolean; faint: number; size: number },
 ): void {
-  top[e] = Math.max(top[e] ?? 0, kappa * size);
-  lost[e] = (lost[e] ?? 0) + flushed * size;
+  const { kappa, flushed, far, faint, size } = one;
+  if (!far) top[e] = Math.max(top[e] ?? 0, kappa * size);
+  lost[e] = (lost[e] ?? 0) + (flushed + (far ? apart * kappa * faint : 0)) * size;
 }
 
 /** One rounding of the LSE to the format it is stored in, no coarser than the profile's output. */

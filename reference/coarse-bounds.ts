@@ -10,7 +10,7 @@
  * @module
  */
 import { log } from './arithmetic/float64.ts';
-import { lseStored } from './bounds.ts';
+import { lseStored, roundedBeside } from './bounds.ts';
 import type { AttentionCase, OutputName } from './case.ts';
 import { coarseGradients } from './coarse-gradients.ts';
 import { type Largest, largestOf } from './coarse-magnitudes.ts';
@@ -85,11 +85,13 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const row = { summed, ranks, lse, slack, subtracted };
   const weight = weightError(model, row, { score, fromLse, error });
   const flushes = 2 * terms * flush(model, { leaf: model.tiny, size: 1, operations });
-  const b = growth(weight) + flushes;
+  const beside = roundedBeside(model);
+  // Lemma Denominator asks as much of every key, and here none is far.
+  const proved = (weight - error + beside) * SLACK <= 0.5;
+  const b = proved ? growth(weight) + flushes : Number.POSITIVE_INFINITY;
   const { kappa, v, vError } = max;
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
   const flushed = 2 * flush(model, { leaf, size: kappa, operations });
-  const beside = model.probabilities + model.input + 5 * model.accumulation;
   const grown = growth(weight + beside);
   const base = 2 * terms * flush(model, { leaf: model.tiny, size: 0, operations });
   const top = kappa * (v + vError);

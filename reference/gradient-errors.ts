@@ -6,6 +6,7 @@
  * are magnitudes at most as large as they may be; results are errors, relative to nothing.
  * @module
  */
+import { exp } from './arithmetic/float64.ts';
 import type { RowBound } from './bounds.ts';
 import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
 import type { RowMagnitudes } from './magnitudes.ts';
@@ -33,6 +34,16 @@ export function recomputedWeight(
 /** Absolute error of P: its factors, a flush to zero, a rounding to the operand format near zero. */
 export function probabilityError(model: ErrorModel, p: number, grown: number): number {
   return p * grown + (2 * model.tiny + eta(model)) * (1 + grown);
+}
+
+/** The same of a key by `below` below the LSE, whatever `weight` may be. Lemma Far keys */
+export function farProbabilityError(
+  model: ErrorModel,
+  p: number,
+  below: number,
+  weight: number,
+): number {
+  return p + 2 * exp(weight - below) + 2 * (2 * model.tiny + eta(model));
 }
 
 /** Lemma dP: the error of G = κ dO·V. */

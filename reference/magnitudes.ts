@@ -30,6 +30,8 @@ export interface RowMagnitudes {
   /** |s − m| and |s − LSE| at most. */
   readonly shift: Float64Array;
   readonly fromLse: Float64Array;
+  /** LSE − s at least; 0 where nothing is known. */
+  readonly below: Float64Array;
   /** |tanh(raw/c)| and 1 − tanh² at most; 1 − tanh² is 1 without softcap. */
   readonly t: Float64Array;
   readonly slope: Float64Array;
@@ -48,8 +50,17 @@ export interface RowMagnitudes {
   d: number;
   dLse: number;
   dProducts: number;
-  /** The sink's P, |s|, |s − m|, |s − LSE| and |dS|; null without one. */
-  sink: { p: number; score: number; shift: number; fromLse: number; dS: number } | null;
+  /** The sink's P, |s|, |s − m|, |s − LSE|, LSE − s at least, and |dS|; null without one. */
+  sink: SinkMagnitudes | null;
+}
+
+export interface SinkMagnitudes {
+  p: number;
+  score: number;
+  shift: number;
+  fromLse: number;
+  below: number;
+  dS: number;
 }
 
 export function rowMagnitudes(seqKv: number): RowMagnitudes {
@@ -66,6 +77,7 @@ export function rowMagnitudes(seqKv: number): RowMagnitudes {
     score: array(),
     shift: array(),
     fromLse: array(),
+    below: array(),
     t: array(),
     slope: array(),
     p: array(),
@@ -93,8 +105,16 @@ export type Row = readonly [b: number, h: number, i: number];
 
 /** P at most, given s − LSE and the error of that. */
 function probabilityAtMost(difference: number, error: number): number {
-  const grown = 1 + growth(error + 8 * U * (1 + Math.abs(difference)));
-  return grown < Number.POSITIVE_INFINITY ? Math.min(1, exp(difference) * grown + TINY) : 1;
+  const off = error + 16 * U * (1 + Math.abs(difference));
+  // Of a score far below, the error is large too, and P nothing all the same.
+  const p = off < 1 ? exp(difference) * (1 + growth(off)) : exp(difference + off) * (1 + 2 ** -40);
+  return p < 1 ? p + TINY : 1;
+}
+
+/** LSE − s at least. */
+function belowAtLeast(s: number, error: number, lse: { mid: number; rad: number }): number {
+  const off = error + lse.rad + 4 * U * (Math.abs(s) + Math.abs(lse.mid));
+  return Math.max(0, lse.mid - s - off);
 }
 
 /** What softcap and bias make of a raw score: the score, its float64 error, tanh and its error. */
@@ -176,6 +196,7 @@ function fillScores(
     to.score[count] = Math.abs(s) + error;
     to.shift[count] = Math.abs(s - m.mid) + error + m.rad;
     to.fromLse[count] = Math.abs(s - lse.mid) + error + lse.rad;
+    to.below[count] = belowAtLeast(s, error, lse);
     to.t[count] = Math.min(1, Math.abs(t) + tError);
     to.slope[count] =
       softcap === 0 ? 1 : Math.min(1, 1 - t * t + 2 * tError + tError * tError + 4 * U);
@@ -255,6 +276,7 @@ export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean 
       score: Math.abs(sink),
       shift,
       fromLse: Math.abs(sink - lse.mid) + lse.rad,
+      below: belowAtLeast(sink, 0, lse),
       dS: 0,
     };
     to.range = Math.max(to.range, shift);

@@ -77,29 +77,57 @@ export interface WeightTerms {
   readonly ranks: number;
   /** |LSE| at most. */
   readonly lse: number;
-  /** One more than the largest error of the row's scores. */
+  /** One more than the largest error of the row's scores, those of far keys aside. */
   readonly slack: number;
   /** sigmoidLseError (merge-errors.ts) of the row. */
   readonly subtracted: number;
 }
 
+/** A score in magnitudes: |s| and LSE − s at most, and its error. */
+export interface WeightSizes {
+  readonly score: number;
+  readonly fromLse: number;
+  readonly error: number;
+}
+
 /**
- * Lemma Weight, in the log domain: the score, an exponential with a fused subtraction, 8 roundings a
- * join, what every unit costs by which the running maximum or LSE rises above the score, and the
- * normalised partials: their LSE, and one merge a rank. Coq: weight_error
+ * Lemma Weight, in the log domain, the score's own error aside: an exponential with a fused subtraction,
+ * 8 roundings a join, what every unit costs by which the running maximum or LSE rises above the score,
+ * and the normalised partials: their LSE, and one merge a rank. Coq: weight_rounding
  */
-export function weightError(
+export function weightRounding(
   model: ErrorModel,
   row: WeightTerms,
-  { score, fromLse, error }: { score: number; fromLse: number; error: number },
+  { score, fromLse, error }: WeightSizes,
 ): number {
   const { exponential: uE, accumulation: uA } = model;
-  const reach = Math.max(score, row.lse) + row.slack + 1;
-  const exponential = (8 + 2 * (score + error)) * uE;
+  const reach = (1 + 20 * uA) * (Math.max(score, row.lse) + row.slack) + 1;
+  const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
   const summed = 8 * row.summed * uA;
   const shifted = 10 * (fromLse + 2 * row.slack) * uA;
   const merged = (18 + 7 * reach + row.ranks * (14 + 2 * reach)) * uA;
-  return error + exponential + summed + shifted + merged + row.subtracted;
+  return exponential + summed + shifted + merged + row.subtracted;
+}
+
+/** Lemma Weight: the whole. Coq: weight_error */
+export const weightError = (model: ErrorModel, row: WeightTerms, sizes: WeightSizes): number =>
+  sizes.error + weightRounding(model, row, sizes);
+
+/**
+ * Lemma Far keys: half of what a key may contribute to its row's sum, whatever its score and the error of
+ * that: what an exponential of −10⁹ loses is far less than three quarters of 10⁹. `below`: LSE − s at
+ * least. Coq: far_weight
+ */
+export function farWeight(
+  model: ErrorModel,
+  row: WeightTerms,
+  { score, below, error }: { score: number; below: number; error: number },
+): number {
+  const { exponential: uE, accumulation: uA } = model;
+  const reach = (1 + 20 * uA) * Math.max(score + error, row.lse + row.slack) + 1;
+  const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
+  const merged = (18 + 7 * reach + row.ranks * (14 + 2 * reach)) * uA;
+  return 4 * exp(exponential + merged + (error - below) / 4);
 }
 
 /** Underflow of one term: 3 times its leaf's, and one of each operation it may meet. Coq: flush */

@@ -94,7 +94,10 @@ function signOf(x: number): number {
 
 type Elementary = Pick<Machine, 'weight' | 'logSum' | 'tanh'>;
 
-/** exp, log and tanh: rounded, or as far off as WGSL lets an f32 one be (§15.7.4). */
+/**
+ * exp, log and tanh: rounded, or as far off as WGSL lets an f32 one be (§15.7.4). Its ULPs are those of a
+ * number that is there: what underflows is at most twice itself, whatever |x| grants.
+ */
 function elementary(
   round: (x: number) => number,
   narrow: boolean,
@@ -107,7 +110,7 @@ function elementary(
     (s: number, m: number): number =>
       s === Number.NEGATIVE_INFINITY ? 0 : weight(s, m);
   const off = (x: number, ulps: number): number =>
-    far && Number.isFinite(x) ? x + signOf(x) * ulps * ulp('f32', x) : x;
+    far && Number.isFinite(x) ? x + signOf(x) * Math.min(ulps * ulp('f32', x), Math.abs(x)) : x;
   const e = (x: number): number => round(off(exp(x), 3 + 2 * Math.abs(x)));
   const ln = (l: number): number => {
     const truth = log(l);

@@ -6,10 +6,10 @@
  * Σ_j P_j w_j, and the P of single pairs is not needed.
  * @module
  */
-import { scoreError } from '../bounds.ts';
+import { roundedBeside, scoreError } from '../bounds.ts';
 import { summedError } from '../bounds-backward.ts';
 import type { CaseParameters } from '../case.ts';
-import { type ErrorModel, growth } from '../error-model.ts';
+import { type ErrorModel, growth, SLACK } from '../error-model.ts';
 import {
   etaIn,
   factorError,
@@ -101,7 +101,9 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
   }
   // Σ P, the sink's included, is one.
   const lost = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
-  const denominator = lost + growth(weight);
+  // Lemma Denominator asks as much of every key, and here none is far.
+  const proved = (rounded + roundedBeside(model)) * SLACK <= 0.5;
+  const denominator = proved ? lost + growth(weight) : Number.POSITIVE_INFINITY;
   const lseError = convertedError(model, row.lse, quotient(denominator));
   const found = { terms, weight, rounded, tError, denominator, lseError, ofKeys, ofValues };
   return { ...found, out: outErrors(model, row, found) };
@@ -116,7 +118,7 @@ function outErrors(
   if (!(denominator < 1)) return row.out.map(() => Number.POSITIVE_INFINITY);
   const [n, { kappa, largestValue }] = [termCount(row), row];
   const operations = 3 * n + terms.ranks;
-  const beside = model.probabilities + model.input + 5 * model.accumulation;
+  const beside = roundedBeside(model);
   const grown = growth(weight + beside);
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
   const flushed =

@@ -7,6 +7,7 @@
     Main results.
     - [recomputed_probability]   P from a rounded LSE has the budget recomputedWeight
     - [kept_probability]         so has P kept from the forward pass, a weight over the denominator
+    - [far_recomputed], [far_kept]   the same of a key far below the LSE, whatever its score's size
     - [cotangent_product_bound]  G = kappa dO V: gradientError
     - [from_output_bound], [from_keys_bound]   D one way and the other: fromOutput, fromKey
     - [dS_bound]                 dS = P (G - D + dLSE) in any order: scoreGradientError
@@ -21,7 +22,7 @@
 From Coq Require Import Reals Lra Lia List.
 From Flocq Require Import Core.
 From Xattn Require Gradient.
-From Xattn Require Import Growth SumModel SumAccuracy DotModel DotAccuracy BackwardModel.
+From Xattn Require Import Growth SumModel SumAccuracy DotModel DotAccuracy AttentionModel BackwardModel.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -928,3 +929,109 @@ Proof.
 Qed.
 
 End Backward.
+
+(** ** P of keys whose scores may be of any size *)
+
+Section Far.
+
+Variable m : model.
+Hypothesis Sane : sane m.
+
+Ltac use_sane := destruct Sane as (Huo & Hus & Hue & Hup & Hua & Huout & Hui & Hust & Htiny & Heta
+  & Hetaout & Hetain & Hetast).
+
+(** A far key's P, recomputed: nothing is asked of its score. *)
+Theorem far_recomputed : forall s s' lse L L' ds dl weight P, up m <= 1 / 2 -> s <= lse ->
+  Rabs (s' - s) <= ds -> ds <= weight -> Rabs (L - lse) <= dl -> rounds (2 * ua m) 0 L L' ->
+  recomputed m s' L' P ->
+  Rabs (P - exp (s - lse)) <= far_probability_error m (exp (s - lse)) (lse - s)
+    (recomputed_weight m (Rabs lse) dl (Rabs s) (Rabs (s - lse)) weight).
+Proof.
+  use_sane. intros s s' lse L L' ds dl weight P HP SL S W HL RL (y & e & f & Y & E & F & RP).
+  (* without flushes and P's own rounding *)
+  set (m0 := {| uo := uo m; us := us m; ue := ue m; up := 0; ua := ua m; uout := uout m; ui := ui m;
+    ust := ust m; tiny := 0; eta := 0; eta_out := eta_out m; eta_in := eta_in m; eta_st := eta_st m |}).
+  assert (Sane0 : sane m0) by (unfold sane, m0; simpl; lra).
+  assert (R0 : recomputed m0 s' L' (exp y * (1 + e))).
+  { exists y, e, (exp y * (1 + e)). simpl. split; [exact Y|]. split; [exact E|].
+    split; apply rounds_exact; lra. }
+  pose proof (recomputed_probability m0 Sane0 s s' lse L L' ds dl weight _ S W HL RL R0) as O.
+  unfold m0 in O. simpl in O. apply operand_abs in O.
+  rewrite (Rabs_pos_eq (exp (s - lse))) in O by (left; apply exp_pos).
+  replace (exp (s - lse) + (2 * 0 + 0)) with (exp (s - lse)) in O by ring.
+  rewrite <- exp_plus in O. unfold rounds in F, RP.
+  set (T := recomputed_weight m (Rabs lse) dl (Rabs s) (Rabs (s - lse)) weight).
+  assert (T0 : s - lse + recomputed_weight m0 (Rabs lse) dl (Rabs s) (Rabs (s - lse)) weight <= T - (lse - s))
+    by (unfold T, recomputed_weight, m0; simpl; lra).
+  apply exp_le in T0. unfold m0, recomputed_weight in T0. simpl in T0. unfold recomputed_weight in O. simpl in O.
+  set (X := exp y * (1 + e)) in *. set (x := exp (s - lse)). set (B := exp (T - (lse - s))) in *.
+  assert (XB : Rabs X <= B) by lra.
+  assert (Fa : Rabs f <= B + tiny m).
+  { pose proof (Rabs_triang (f - X) X) as G. replace (f - X + X) with f in G by ring. lra. }
+  assert (Pa : Rabs P <= 3 / 2 * (B + tiny m) + eta m).
+  { pose proof (Rabs_triang (P - f) f) as G. replace (P - f + f) with P in G by ring.
+    assert (up m * Rabs f <= 1 / 2 * (B + tiny m)).
+    { apply Rmult_le_compat; try lra. apply Rabs_pos. } lra. }
+  assert (0 < x) by apply exp_pos. assert (0 < B) by apply exp_pos.
+  unfold far_probability_error. fold T B.
+  replace (P - x) with (P + - x) by ring. eapply Rle_trans; [apply Rabs_triang|].
+  rewrite Rabs_Ropp, (Rabs_pos_eq x) by lra. lra.
+Qed.
+
+(** The same, kept from the forward pass. *)
+Theorem far_kept : forall s L z q weight dl lse score fromLse P, up m <= 1 / 2 ->
+  1 <= z -> 0 <= weight -> 0 <= lse -> 0 <= score -> 0 <= fromLse -> q <= dl -> ua m <= 4 * ue m ->
+  exp s / z = exp (s - L) -> kept_far m weight q (exp s) z P ->
+  Rabs (P - exp (s - L)) <= far_probability_error m (exp (s - L)) (L - s)
+    (recomputed_weight m lse dl score fromLse weight).
+Proof.
+  use_sane. intros s L z q weight dl lse score fromLse P HP Z1 W0 H1 H2 H3 HL HU EL
+    (w & l & f & (g & e & Fg & g0 & E1 & E2 & ->) & L0 & Hl & F & RP).
+  set (d := ln (l / z)) in *. assert (Q0 : 0 <= q) by (pose proof (Rabs_pos d); lra).
+  assert (El : / l = / z * exp (- d)).
+  { unfold d. rewrite exp_Ropp, exp_ln by (apply Rdiv_lt_0_compat; lra). field. lra. }
+  assert (Ed : exp (- d) <= exp q) by (apply exp_le; pose proof (Rle_abs (- d)) as G; rewrite Rabs_Ropp in G; lra).
+  assert (Iz : 0 < / z) by (apply Rinv_0_lt_compat; lra).
+  pose proof (factor_abs _ _ Fg) as Fa. rewrite (Rabs_pos_eq g g0) in Fa.
+  assert (Wl : Rabs ((exp s * g + e) / l) <= 2 * exp (s - L) * exp (weight + q)).
+  { unfold Rdiv. rewrite El, Rabs_mult. rewrite (Rabs_pos_eq (/ z * exp (- d)))
+      by (apply Rmult_le_pos; left; [exact Iz | apply exp_pos]).
+    assert (Sg : exp s * g <= exp s * exp weight) by (apply Rmult_le_compat_l; [left; apply exp_pos | exact Fa]).
+    assert (A : Rabs (exp s * g + e) <= 2 * (exp s * exp weight)).
+    { eapply Rle_trans; [apply Rabs_triang|]. rewrite (Rabs_pos_eq (exp s * g)); [lra|].
+      apply Rmult_le_pos; [left; apply exp_pos | exact g0]. }
+    apply Rle_trans with (2 * (exp s * exp weight) * (/ z * exp q)).
+    - apply Rmult_le_compat; [apply Rabs_pos | apply Rmult_le_pos; left; [exact Iz | apply exp_pos] | exact A |].
+      apply Rmult_le_compat_l; lra.
+    - rewrite exp_plus, <- EL. unfold Rdiv. apply Req_le. ring. }
+  set (X := (exp s * g + e) / l) in *. unfold rounds in F, RP.
+  set (T := recomputed_weight m lse dl score fromLse weight). set (x := exp (s - L)) in *.
+  assert (0 < x) by apply exp_pos.
+  assert (TT : weight + q + ua m + up m <= T).
+  { unfold T, recomputed_weight. cbv zeta. assert (0 <= ua m * (lse + dl)) by (apply Rmult_le_pos; lra).
+    assert (0 <= ue m * (score + 2 * lse + 5 * fromLse)) by (apply Rmult_le_pos; lra).
+    set (t := weight + (dl + 2 * ua m * (lse + dl)) + ue m * (score + 2 * lse + 5 * fromLse + 4)).
+    assert (weight + q + ua m <= t) by (unfold t; lra).
+    assert (0 <= t * (8 * ue m)) by (apply Rmult_le_pos; lra). lra. }
+  set (B := exp (T - (L - s))).
+  assert (XB : x * exp (weight + q) * exp (ua m) * exp (up m) <= B).
+  { unfold x, B. rewrite <- !exp_plus. apply exp_le. lra. }
+  pose proof (exp_ineq1_le (ua m)) as u1. pose proof (exp_ineq1_le (up m)) as u2.
+  set (v := x * exp (weight + q)) in *. assert (v0 : 0 < v) by (unfold v; apply Rmult_lt_0_compat; [assumption | apply exp_pos]).
+  assert (XB2 : v * (1 + ua m) * (1 + up m) <= B).
+  { eapply Rle_trans; [|exact XB]. apply Rmult_le_compat; try lra; [apply Rmult_le_pos; lra|].
+    apply Rmult_le_compat_l; lra. }
+  assert (Xv : Rabs X <= 2 * v) by (unfold v; lra).
+  assert (Fa2 : Rabs f <= 2 * (v * (1 + ua m)) + tiny m).
+  { pose proof (Rabs_triang (f - X) X) as G. replace (f - X + X) with f in G by ring.
+    assert (ua m * Rabs X <= ua m * (2 * v)) by (apply Rmult_le_compat_l; lra). lra. }
+  assert (Pa : Rabs P <= 2 * B + 3 / 2 * tiny m + eta m).
+  { pose proof (Rabs_triang (P - f) f) as G. replace (P - f + f) with P in G by ring.
+    assert (up m * Rabs f <= up m * (2 * (v * (1 + ua m)) + tiny m)) by (apply Rmult_le_compat_l; lra).
+    assert (up m * tiny m <= 1 / 2 * tiny m) by (apply Rmult_le_compat_r; lra). lra. }
+  unfold far_probability_error. fold T B.
+  replace (P - x) with (P + - x) by ring. eapply Rle_trans; [apply Rabs_triang|].
+  rewrite Rabs_Ropp, (Rabs_pos_eq x) by lra. lra.
+Qed.
+
+End Far.

@@ -44,14 +44,15 @@ Let G := Gradient.G comps kappa dO v.
 Let O := Gradient.O keys kappa s v sink.
 Let D := Gradient.D keys comps kappa dO s v sink.
 
-(** Magnitudes at least as large as the exact ones (RowMagnitudes), the forward pass's budget T of P
-    and errors of the output, and what was computed. *)
-Variables p g T gError cP cG : A -> R.
+(** Magnitudes at least as large as the exact ones (RowMagnitudes), the errors of P and of the output,
+    and what was computed. pError is probability_error (recomputed_probability, kept_probability and
+    probability_read) or far_probability_error (far_recomputed, far_kept), whichever is less. *)
+Variables p g pError gError cP cG : A -> R.
 Variables d dLse products carried sizes cD : R.
 Variables dout cO cdO : C -> R.
 
 Hypothesis of_P : forall j, In j keys ->
-  P j <= p j /\ 0 <= T j /\ operand (T j) (2 * tiny m + eta m) (P j) (cP j).
+  P j <= p j /\ Rabs (cP j - P j) <= pError j.
 Hypothesis of_G : forall j, In j keys -> Rabs (G j) <= g j /\ Rabs (cG j - G j) <= gError j.
 Hypothesis of_O : forall c, In c comps -> Rabs (cO c - O c) <= dout c.
 Hypothesis of_dO : forall c, In c comps -> operand (ui m) (eta_in m) (dO c) (cdO c).
@@ -66,18 +67,15 @@ Hypothesis D_run :
   dot_any (ua m) (tiny m) (map (fun c => (cdO c, cO c)) comps) cD \/
   dot_any (ua m) (tiny m) (map (fun j => (cP j, cG j)) keys) cD.
 
-Definition row_pError (j : A) : R := probability_error m (p j) (growth (T j)).
-
 (** cotangentError *)
 Definition row_dError : R :=
   Rmax (from_output m (INR (length comps)) products carried sizes)
-    (total (fun j => from_key m (INR (length keys)) (p j) (row_pError j) (g j) (gError j)) keys).
+    (total (fun j => from_key m (INR (length keys)) (p j) (pError j) (g j) (gError j)) keys).
 
-Lemma row_P : forall j, In j keys -> Rabs (P j) <= p j /\ Rabs (cP j - P j) <= row_pError j.
-Proof using Sane of_P.
-  intros j J. destruct (of_P j J) as (H1 & H2 & H3).
-  assert (0 <= P j) by (left; apply exp_pos). split; [rewrite Rabs_pos_eq; assumption|].
-  apply (probability_read m Sane); [split; assumption | exact H2 | exact H3].
+Lemma row_P : forall j, In j keys -> Rabs (P j) <= p j /\ Rabs (cP j - P j) <= pError j.
+Proof using of_P.
+  intros j J. destruct (of_P j J) as (H1 & H2).
+  assert (0 <= P j) by (left; apply exp_pos). rewrite Rabs_pos_eq; auto.
 Qed.
 
 Lemma row_D : Rabs (cD - D) <= row_dError.
@@ -87,33 +85,32 @@ Proof using Sane of_P of_G of_O of_dO of_products of_carried of_sizes D_run.
     exact (from_output_bound m Sane comps dO O cO dout cdO cD products carried sizes of_O of_dO H
       of_products of_carried of_sizes).
   - eapply Rle_trans; [|apply Rmax_r]. unfold D. rewrite Gradient.D_two_ways.
-    apply (from_keys_bound m Sane keys P cP G cG p g row_pError gError cD); [|exact H].
+    apply (from_keys_bound m Sane keys P cP G cG p g pError gError cD); [|exact H].
     intros j J. destruct (row_P j J), (of_G j J). auto.
 Qed.
 
 Theorem row_dS_bound : forall j cdS, In j keys -> dS_run m (cP j) (cG j) cD dLSE cdS ->
   Rabs (cdS - Gradient.dS keys comps kappa dO dLSE s v sink j)
-    <= score_gradient_error m d dLse row_dError (p j) (row_pError j) (g j) (gError j).
+    <= score_gradient_error m d dLse row_dError (p j) (pError j) (g j) (gError j).
 Proof using Sane of_P of_G of_O of_dO of_products of_carried of_sizes D_run of_D of_dLSE.
   intros j cdS J Run. destruct (row_P j J), (of_G j J).
   apply (dS_bound m Sane (P j) (cP j) (G j) (cG j) D cD dLSE); try assumption. apply row_D.
 Qed.
 
 (** The sink's value is 0, so its G is. *)
-Theorem row_dSink_bound : forall x pSink TSink cPSink cdSink, sink = Some x ->
-  exp (x - Gradient.LSE keys s sink) <= pSink -> 0 <= TSink ->
-  operand TSink (2 * tiny m + eta m) (exp (x - Gradient.LSE keys s sink)) cPSink ->
+Theorem row_dSink_bound : forall x pSink eSink cPSink cdSink, sink = Some x ->
+  exp (x - Gradient.LSE keys s sink) <= pSink ->
+  Rabs (cPSink - exp (x - Gradient.LSE keys s sink)) <= eSink ->
   dS_run m cPSink 0 cD dLSE cdSink ->
   Rabs (cdSink - Gradient.dSink keys comps kappa dO dLSE s v sink)
-    <= score_gradient_error m d dLse row_dError pSink (probability_error m pSink (growth TSink)) 0 0.
+    <= score_gradient_error m d dLse row_dError pSink eSink 0 0.
 Proof using Sane of_P of_G of_O of_dO of_products of_carried of_sizes D_run of_D of_dLSE.
-  intros x pSink TSink cPSink cdSink Hs Hp HT Ho Run. pose proof row_D as HD.
+  intros x pSink eSink cPSink cdSink Hs Hp He Run. pose proof row_D as HD.
   set (ps := exp (x - Gradient.LSE keys s sink)) in *. assert (0 <= ps) by (left; apply exp_pos).
   assert (E : Gradient.dSink keys comps kappa dO dLSE s v sink = ps * (0 - D + dLSE)).
   { unfold Gradient.dSink, ps, D. rewrite Hs. ring. }
   rewrite E. apply (dS_bound m Sane ps cPSink 0 0 D cD dLSE); try assumption.
   - rewrite Rabs_pos_eq; assumption.
-  - apply (probability_read m Sane); [split; assumption | exact HT | exact Ho].
   - rewrite Rabs_R0. lra.
   - rewrite Rminus_0_r, Rabs_R0. lra.
 Qed.

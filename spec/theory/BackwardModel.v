@@ -13,11 +13,11 @@
                                                                dSink, of dY and dW
     - [finish_run]                                             the sum of the terms, scaled, rounded
 
-    Dependencies. Gradient.v; SumModel.v, DotModel.v. *)
+    Dependencies. Gradient.v; SumModel.v, DotModel.v, AttentionModel.v (exponential). *)
 
 From Coq Require Import Reals Lra List.
 From Xattn Require Gradient.
-From Xattn Require Import Growth SumModel SumAccuracy DotModel DotAccuracy.
+From Xattn Require Import Growth SumModel SumAccuracy DotModel DotAccuracy AttentionModel.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -48,6 +48,10 @@ Definition recomputed_weight (lse lseError score fromLse weight : R) : R :=
 
 (** probabilityError *)
 Definition probability_error (p grown : R) : R := p * grown + (2 * tiny m + eta m) * (1 + grown).
+
+(** farProbabilityError: of a key by [below] below the LSE, whatever [weight] may be *)
+Definition far_probability_error (p below weight : R) : R :=
+  p + 2 * exp (weight - below) + 2 * (2 * tiny m + eta m).
 
 (** gradientError: G = kappa dO V *)
 Definition gradient_error (width kappa products carried sizes : R) : R :=
@@ -124,6 +128,11 @@ Definition recomputed (s L P : R) : Prop :=
     by no more than its logarithm, the LSE. *)
 Definition kept (weight q x z P : R) : Prop :=
   exists w l f, operand weight (tiny m) x w /\ 0 < l /\ Rabs (ln (l / z)) <= q /\
+    rounds (ua m) (tiny m) (w / l) f /\ rounds (up m) (eta m) f P.
+
+(** The same of a key whose score may be of any size: its weight is an exponential. *)
+Definition kept_far (weight q x z P : R) : Prop :=
+  exists w l f, exponential weight (tiny m) x w /\ 0 < l /\ Rabs (ln (l / z)) <= q /\
     rounds (ua m) (tiny m) (w / l) f /\ rounds (up m) (eta m) f P.
 
 (** dS from P and the bracket G - D + dLSE in any order, or from the products with P. *)

@@ -32,6 +32,7 @@ const NAMES = {
   sumGrowth: 'sum_growth',
   recomputedWeight: 'recomputed_weight',
   probabilityError: 'probability_error',
+  farProbabilityError: 'far_probability_error',
   gradientError: 'gradient_error',
   fromOutput: 'from_output',
   fromKey: 'from_key',
@@ -67,6 +68,13 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     agree(['p', 'grown'], (m, x) => [
       steps.probabilityError(m, x.p, x.grown),
       coq.evaluate('probability_error', { ...fieldsOf(m), ...x }),
+    ]),
+  farProbabilityError: (coq) =>
+    agree(['p', 'below', 'weight'], (m, x) => [
+      steps.farProbabilityError(m, x.p, x.below / 8, x.weight / 8),
+      coq.evaluate('far_probability_error', {
+        ...{ ...fieldsOf(m), p: x.p, below: x.below / 8, weight: x.weight / 8 },
+      }),
     ]),
   gradientError: (coq) =>
     agree(['kappa', 'products', 'carried', 'sizes'], (m, x, width) => [

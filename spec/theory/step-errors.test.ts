@@ -20,7 +20,9 @@ const PROVED = {
   tanhError: ['ScoreAccuracy.v', 'tanh_argument', 'tanh_error'],
   softcapError: ['ScoreAccuracy.v', 'softcap_error'],
   biasError: ['ScoreAccuracy.v', 'bias_error'],
-  weightError: ['AttentionBound.v', 'weight_rounding', 'weight_error'],
+  weightRounding: ['AttentionBound.v', 'weight_rounding'],
+  weightError: ['AttentionBound.v', 'weight_error'],
+  farWeight: ['AttentionBound.v', 'far_weight'],
   flush: ['AttentionAccuracy.v', 'flush'],
   quotient: ['AttentionBound.v', 'quotient'],
   dividedError: ['AttentionBound.v', 'divided_error'],
@@ -40,7 +42,7 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   'ScoreAccuracy.v': ['tanh_argument', 'tanh_error', 'softcap_error', 'bias_error'],
   'AttentionAccuracy.v': ['flush'],
   'AttentionBound.v': [
-    ...['weight_rounding', 'weight_error', 'quotient', 'divided_error'],
+    ...['weight_rounding', 'weight_error', 'far_weight', 'quotient', 'divided_error'],
     ...['least_weight', 'wide_lse_error', 'hull_error'],
     ...['unrounded_error', 'converted_error'],
   ],
@@ -102,6 +104,24 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
         ...{ us: m.scores, ust: m.stored, tiny: m.tiny, stiny: m.storedTiny, ...x },
       }),
     ]),
+  weightRounding: (coq) =>
+    agree(['s', 'fromLse', 'error', 'ranks', 'slack'], (m, x, n) => {
+      const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
+      const terms = {
+        summed: n,
+        ranks: x.ranks,
+        slack: x.slack,
+        lse: Math.abs(lse),
+        subtracted: 0,
+      };
+      return [
+        steps.weightRounding(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
+        coq.evaluate('weight_rounding', {
+          ...{ ue: m.exponential, ua: m.accumulation, n, ranks: x.ranks, slack: x.slack },
+          ...{ lse, s, score: x.error },
+        }),
+      ];
+    }),
   weightError: (coq) =>
     agree(['s', 'fromLse', 'error', 'ranks', 'slack'], (m, x, n) => {
       const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
@@ -116,6 +136,20 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
         steps.weightError(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
         coq.evaluate('weight_error', {
           ...{ ue: m.exponential, ua: m.accumulation, n, ranks: x.ranks, slack: x.slack },
+          ...{ lse, s, score: x.error },
+        }),
+      ];
+    }),
+  farWeight: (coq) =>
+    agree(['s', 'fromLse', 'error', 'ranks', 'slack'], (m, x, n) => {
+      const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
+      const terms = {
+        ...{ summed: n, ranks: x.ranks / 64, slack: x.slack, lse: Math.abs(lse), subtracted: 0 },
+      };
+      return [
+        steps.farWeight(m, terms, { score: Math.abs(s), below: lse - s, error: x.error }),
+        coq.evaluate('far_weight', {
+          ...{ ue: m.exponential, ua: m.accumulation, ranks: x.ranks / 64, slack: x.slack },
           ...{ lse, s, score: x.error },
         }),
       ];
@@ -171,7 +205,9 @@ describe('the formulas of the proofs and of the program', () => {
 
   it('leave no function of step-errors.ts out', () => {
     const source = readFileSync(new URL('../../reference/step-errors.ts', import.meta.url), 'utf8');
-    const functions = [...source.matchAll(/^export function (\w+)/gm)].map(([, name]) => name);
+    const functions = [...source.matchAll(/^export (?:function|const) (\w+)/gm)].map(
+      ([, name]) => name,
+    );
     expect(functions.sort()).toEqual(
       [...Object.keys(COMPARED).filter((name) => name !== 'growth'), ...STATED].sort(),
     );
