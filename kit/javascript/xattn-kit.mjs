@@ -5,7 +5,8 @@
  *     serve({ name: 'mine', supports: ['forward', 'f32'], profile: 'f32' }, (testCase) => ({ out, lse }));
  *
  * `compute` gets a case and returns flat row-major typed arrays by output name (Float64Array or
- * Float32Array), or throws Unsupported. It may be asynchronous.
+ * Float32Array; f16(array) or bf16(array) for what was computed in halves), or throws Unsupported. It
+ * may be asynchronous.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,24 +14,61 @@ import { createInterface } from 'node:readline';
 
 export class Unsupported extends Error {}
 
-const half = (exponentBits, fractionBits) => (bits) => {
+/** The number that a bit pattern stands for; E4M3 has no infinities. */
+const small = (exponentBits, fractionBits, infinities) => (bits) => {
   const fraction = bits & (2 ** fractionBits - 1);
   const exponent = (bits >> fractionBits) & (2 ** exponentBits - 1);
-  const sign = bits >> 15 ? -1 : 1;
+  const sign = bits >> (exponentBits + fractionBits) ? -1 : 1;
   const bias = 2 ** (exponentBits - 1) - 1;
-  if (exponent === 2 ** exponentBits - 1) return fraction ? Number.NaN : sign * Infinity;
+  if (exponent === 2 ** exponentBits - 1) {
+    if (infinities) return fraction ? Number.NaN : sign * Infinity;
+    if (fraction === 2 ** fractionBits - 1) return Number.NaN;
+  }
   if (exponent === 0) return sign * fraction * 2 ** (1 - bias - fractionBits);
   return sign * (1 + fraction / 2 ** fractionBits) * 2 ** (exponent - bias);
 };
-const f16 = half(5, 10);
-const bf16 = half(8, 7);
+const readF16 = small(5, 10, true);
+const readBf16 = small(8, 7, true);
+const readE4m3 = small(4, 3, false);
+const readE5m2 = small(5, 2, true);
+
+/** Exponent of the leading bit of x > 0; of a subnormal double, too small for any half. */
+function exponentOf(x) {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, x);
+  return ((view.getUint32(0) >>> 20) & 0x7ff) - 1023;
+}
+
+/** The 16 bits of the nearest number of a format, ties to even. */
+const half = (exponentBits, fractionBits) => (x) => {
+  const infinity = (2 ** exponentBits - 1) * 2 ** fractionBits;
+  const smallest = 2 - 2 ** (exponentBits - 1);
+  const sign = x < 0 || Object.is(x, -0) ? 0x8000 : 0;
+  if (Number.isNaN(x)) return infinity + 2 ** (fractionBits - 1);
+  const size = Math.abs(x);
+  if (size === Infinity) return sign + infinity;
+  const exponent = Math.max(exponentOf(size), smallest);
+  const steps = size * 2 ** (fractionBits - exponent);
+  const below = Math.floor(steps);
+  const up = steps - below > 0.5 || (steps - below === 0.5 && below % 2 === 1);
+  const bits = below + Number(up) + (exponent - smallest) * 2 ** fractionBits;
+  return sign + Math.min(bits, infinity);
+};
+
+const halves = (dtype, bitsOf) => (numbers) => ({ dtype, bits: Uint16Array.from(numbers, bitsOf) });
+
+/** Marks an output as computed and stored in halves: `{ lse: bf16(lse) }`. Rounds to nearest even. */
+export const f16 = halves('F16', half(5, 10));
+export const bf16 = halves('BF16', half(8, 7));
 
 /** Bytes of an element, and how to read one. */
 const DTYPES = {
   F64: [8, (view, at) => view.getFloat64(at, true)],
   F32: [4, (view, at) => view.getFloat32(at, true)],
-  F16: [2, (view, at) => f16(view.getUint16(at, true))],
-  BF16: [2, (view, at) => bf16(view.getUint16(at, true))],
+  F16: [2, (view, at) => readF16(view.getUint16(at, true))],
+  BF16: [2, (view, at) => readBf16(view.getUint16(at, true))],
+  F8_E4M3: [1, (view, at) => readE4m3(view.getUint8(at))],
+  F8_E5M2: [1, (view, at) => readE5m2(view.getUint8(at))],
   I64: [8, (view, at) => Number(view.getBigInt64(at, true))],
   I32: [4, (view, at) => view.getInt32(at, true)],
   U8: [1, (view, at) => view.getUint8(at)],
@@ -46,6 +84,8 @@ export function readSafetensors(path) {
   const tensors = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue;
+    if (!Object.hasOwn(DTYPES, entry.dtype))
+      throw new TypeError(`${name} has dtype ${entry.dtype}`);
     const [width, read] = DTYPES[entry.dtype];
     const length = entry.shape.reduce((a, b) => a * b, 1);
     const data = Float64Array.from({ length }, (_, n) =>
@@ -56,12 +96,22 @@ export function readSafetensors(path) {
   return tensors;
 }
 
-/** Writes flat Float64Array or Float32Array outputs with their shapes. */
+/** The dtype of an output and the array that holds its bytes. */
+function stored(name, data) {
+  if (data instanceof Float32Array) return ['F32', data];
+  if (data instanceof Float64Array) return ['F64', data];
+  if (data?.bits instanceof Uint16Array) return [data.dtype, data.bits];
+  throw new TypeError(`${name} expected a Float64Array, a Float32Array, f16(…) or bf16(…)`);
+}
+
+/** Writes flat Float64Array, Float32Array, f16(…) or bf16(…) outputs with their shapes. */
 export function writeSafetensors(path, tensors) {
   const header = {};
+  const arrays = [];
   let at = 0;
-  for (const [name, { shape, data }] of Object.entries(tensors)) {
-    const dtype = data instanceof Float32Array ? 'F32' : 'F64';
+  for (const [name, { shape, data: given }] of Object.entries(tensors)) {
+    const [dtype, data] = stored(name, given);
+    arrays.push([name, data]);
     header[name] = { dtype, shape, data_offsets: [at, at + data.byteLength] };
     at += data.byteLength;
   }
@@ -70,7 +120,7 @@ export function writeSafetensors(path, tensors) {
   const bytes = Buffer.alloc(8 + padded + at, 0x20);
   bytes.writeBigUInt64LE(BigInt(padded), 0);
   text.copy(bytes, 8);
-  for (const [name, { data }] of Object.entries(tensors)) {
+  for (const [name, data] of arrays) {
     const raw = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     raw.copy(bytes, 8 + padded + header[name].data_offsets[0]);
   }
