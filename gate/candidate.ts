@@ -24,6 +24,8 @@ export type Answer =
 export type Started = { ok: true; hello: Hello } | { ok: false; reason: string };
 
 export interface Candidate {
+  /** The folder in which its questions must lie; undefined = anywhere. */
+  readonly scratch?: string;
   /** Called once, first. */
   start(): Promise<Started>;
   /** Outputs into `folder`, an absolute path, within `limitMs` if that is less than its own limit. */

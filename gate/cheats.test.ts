@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import {
+  copyFileSync,
   cpSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeWithTools } from '../spec/tools.ts';
 
 const root = join(import.meta.dirname, '..');
 const work = mkdtempSync(join(tmpdir(), 'xattn-cheats-'));
@@ -97,5 +100,87 @@ describe('answers of an earlier run', () => {
   it('are left alone where this project did not put them', () => {
     const { status, pass } = gate(cheat('reads', learnt), '--seed', '5', '--out', work);
     expect([status, pass]).toEqual([0, first.fail]);
+  });
+});
+
+describeWithTools('a sandbox', ['bwrap'], () => {
+  const elsewhere = join(work, 'elsewhere');
+  const calls = `${process.execPath} ${elsewhere}/cheat-that-calls.mjs ${root}/dist`;
+  beforeAll(() => {
+    mkdirSync(elsewhere);
+    for (const name of ['cheat-that-calls.mjs', 'cheat.mjs']) {
+      copyFileSync(join(root, 'gate/testing', name), join(elsewhere, name));
+    }
+  });
+
+  it('keeps this project’s library from a candidate that calls it, and passes without', () => {
+    expect(gate(calls, '--seed', '5').status).toBe(0);
+    const { status, stdout, pass } = gate(calls, '--seed', '5', '--sandbox');
+    expect([status, pass]).toEqual([3, '0']);
+    expect(stdout).toMatch(/Cannot find module .*it sees: kit node_modules package.json/);
+    expect(stdout).toMatch(/xattn replay .* --sandbox/);
+  });
+
+  it('judges honest work in it, and leaves nothing behind', () => {
+    const scratch = mkdtempSync(join(work, 'tmp-'));
+    const env = { ...process.env, TMPDIR: scratch };
+    const words = ['gate', '--only', '*/basic/*', '--sandbox', '--out', out, '--candidate'];
+    const honest = `${process.execPath} kit/javascript/example.mjs`;
+    const ended = spawnSync('node', ['dist/gate/cli.js', ...words, honest], {
+      ...{ cwd: root, encoding: 'utf8', env },
+    });
+    expect(ended.stdout).toMatch(/0 fail, 0 broken/);
+    expect(ended.status).toBe(0);
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  it('has no network, nothing to write on but its own, and no answer of earlier runs', () => {
+    gate(wrong, '--seed', '5');
+    expect(answersUnder(out).length).toBeGreaterThan(0);
+    const look = [
+      `ls ${out}`,
+      `touch ${elsewhere}/written`,
+      'cat /proc/net/dev',
+      'touch "$TMPDIR/mine" && echo "own folder"',
+      'umount /proc',
+    ].join('; ');
+    const { stdout } = gate(`(${look}) >&2; exit 4`, '--seed', '5', '--sandbox');
+    expect(stdout).toMatch(/exited with status 4/);
+    expect(stdout).toMatch(/candidate: touch: .*Read-only file system/);
+    expect(stdout).toMatch(/candidate: own folder/);
+    expect(stdout).toMatch(/candidate: umount: /);
+    expect(stdout).not.toMatch(/run-[0-9a-f]{24}|eth0|ens/);
+    expect(stdout).toMatch(/candidate: +lo:/);
+  });
+
+  it('shows what it is told to show, and refuses what is not there', () => {
+    const shown = [
+      '--sandbox',
+      '--sandbox-show',
+      `${root}/dist`,
+      '--sandbox-show',
+      `${root}/reference`,
+    ];
+    expect(gate(calls, '--seed', '5', ...shown).status).toBe(0);
+    const refused = gate(calls, '--sandbox', '--sandbox-show', '/no/such');
+    expect([refused.status, refused.stderr]).toEqual([
+      2,
+      expect.stringMatching(/expected a file or folder, got \/no\/such/),
+    ]);
+  });
+});
+
+describe('where there is no sandbox', () => {
+  it('--sandbox is refused with a sentence, and nothing is started', () => {
+    const words = ['gate', '--sandbox', '--candidate', `touch ${work}/started`];
+    const ended = spawnSync(process.execPath, ['dist/gate/cli.js', ...words], {
+      ...{ cwd: root, encoding: 'utf8', env: { ...process.env, PATH: '/no/such/folder' } },
+    });
+    expect(ended.status).toBe(2);
+    expect(ended.stderr).toMatch(/it needs bubblewrap, which is not installed/);
+    expect(existsSync(join(work, 'started'))).toBe(false);
+    expect(spawnSync('node', ['dist/gate/cli.js', 'gate', '--sandbox'], { cwd: root }).status).toBe(
+      2,
+    );
   });
 });

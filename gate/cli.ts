@@ -24,6 +24,7 @@ Examples:
   $ xattn gate                                          our own LV-XAttn, the smoke suite
   $ xattn gate --candidate 'python3 my_attention.py'    yours, in any language
   $ xattn gate --suite core --only '*/probe/*' --candidate ./my-kernel
+  $ xattn gate --sandbox --candidate ./kernel-of-a-machine
   $ xattn gate --suite core --shard 2/4 --report report.json --junit report.xml
 
 A candidate is a program that is started once. It first prints one line:
@@ -107,6 +108,8 @@ function judging(command: Command): Command {
   return command
     .option('--candidate <command>', 'program to judge (default: our own)', value.commandText)
     .addOption(profile.argParser(value.profileText))
+    .option('--sandbox', 'run it without network, this package and what runs have kept (Linux)')
+    .option('--sandbox-show <path>', 'show it this though it is hidden; repeatable', value.oneMore)
     .option('--allow-declined', 'a case that it declines, though it claims its words, is a skip')
     .addOption(timeout.argParser(value.seconds).default(value.DEFAULTS.timeoutS))
     .addOption(start.argParser(value.seconds).default(value.DEFAULTS.startTimeoutS))

@@ -51,13 +51,20 @@ export function writeAnswers(folders: readonly string[]): void {
   }
 }
 
+/** The value of an option: a text, several, or just that it is there. */
+export type OptionValue = string | readonly string[] | boolean | undefined;
+
+function optionWords(name: string, value: OptionValue): string[] {
+  if (value === undefined || value === false) return [];
+  if (value === true) return [`--${name}`];
+  return [value].flat().flatMap((one) => [`--${name}`, shellQuoted(one)]);
+}
+
 /** The command that judges the case in `folder` again; `options` in the order to be printed. */
 export function replayCommand(
   folder: string,
-  options: Readonly<Record<string, string | undefined>>,
+  options: Readonly<Record<string, OptionValue>>,
 ): string {
-  const words = Object.entries(options).flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name}`, shellQuoted(value)],
-  );
+  const words = Object.entries(options).flatMap(([name, value]) => optionWords(name, value));
   return ['xattn', 'replay', shellQuoted(folder), ...words].join(' ');
 }

@@ -79,7 +79,7 @@ const isFinding = (folder: string): boolean =>
   FOUND.includes(path.basename(path.dirname(folder))) && /-[0-9a-f]{8}$/.test(folder);
 
 /** The `--out` in which a kept case lies; another folder is taken for one itself. */
-function outOf(given: string): string {
+export function outOf(given: string): string {
   const folder = existsSync(given) ? realpathSync(given) : path.resolve(given);
   if (isFinding(folder)) return path.join(folder, '..', '..');
   const steps = folder.split(path.sep);

@@ -218,8 +218,11 @@ async function runCase(
 }
 
 /** A new folder for questions, removed with all in it when `use` is done. */
-export async function withTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = realpathSync(mkdtempSync(path.join(tmpdir(), 'xattn-')));
+export async function withTemporaryFolder<T>(
+  use: (folder: string) => Promise<T>,
+  within: string = tmpdir(),
+): Promise<T> {
+  const folder = realpathSync(mkdtempSync(path.join(within, 'xattn-')));
   const remove = (): void => {
     try {
       rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
@@ -274,5 +277,5 @@ export function runSuite(
       options.onCase?.(i + 1, cases.length, result);
     }
     return results;
-  });
+  }, candidate.scratch);
 }

@@ -14,6 +14,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   spin: 'spin',
   gcc: 'gcc libc6-dev',
   chromium: 'chromium',
+  bwrap: 'bubblewrap',
 };
 
 /** Tools of the list that cannot be found. */

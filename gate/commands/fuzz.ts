@@ -195,13 +195,15 @@ async function fuzz(
 export async function fuzzCommand(given: FuzzOptions): Promise<number> {
   const options = { ...given, seed: given.seed ?? drawnSeed() };
   say(`seed ${options.seed}: --seed repeats what is drawn`);
-  const candidate = await candidateOf(options);
+  const candidate = await candidateOf(options, [options.out]);
   const kept = new Set<string>();
   const status = await withAnswersAway(options.out, () =>
-    withTemporaryFolder((root) =>
-      withCandidate(candidate, (started) =>
-        fuzz(candidate, started, profileOf(started, options), options, { root, kept }),
-      ),
+    withTemporaryFolder(
+      (root) =>
+        withCandidate(candidate, (started) =>
+          fuzz(candidate, started, profileOf(started, options), options, { root, kept }),
+        ),
+      candidate.scratch,
     ),
   );
   writeAnswers([...kept]);

@@ -9,7 +9,9 @@ import { isProfileText, PROFILE_SYNTAX, profileFrom } from '../../reference/prof
 import type { SampleSize } from '../../reference/sampling.ts';
 import type { Candidate } from '../candidate.ts';
 import { processCandidate } from '../candidates/process.ts';
+import type { OptionValue } from '../keep.ts';
 import { WORDS } from '../protocol.ts';
+import { confined, sandbox } from '../sandbox.ts';
 import type { Shard } from '../select.ts';
 
 export const SUITES = ['smoke', 'core', 'full'] as const;
@@ -28,6 +30,8 @@ export interface CandidateOptions {
   device: (typeof DEVICES)[number];
   transport: (typeof TRANSPORTS)[number];
   allowDeclined?: boolean;
+  sandbox?: boolean;
+  sandboxShow?: readonly string[];
 }
 
 /** Which part of a case a command is about. */
@@ -124,20 +128,45 @@ export function words(text: string): string[] {
 /** A seed that nobody could know beforehand. */
 export const drawnSeed = (): number => randomInt(2 ** 31);
 
-/** The candidate that the options name; without `candidate`, the embedded one. */
-export async function candidateOf(options: CandidateOptions): Promise<Candidate> {
+/** One value more of an option that may be given several times. */
+export const oneMore = (text: string, before: readonly string[] = []): string[] => [
+  ...before,
+  text,
+];
+
+/**
+ * The candidate that the options name; without `candidate`, the embedded one. In a sandbox, it does
+ * not see `hidden` folders.
+ */
+export async function candidateOf(
+  options: CandidateOptions,
+  hidden: readonly string[],
+): Promise<Candidate> {
   const [timeoutMs, startTimeoutMs] = [options.timeoutS * 1000, options.startTimeoutS * 1000];
   const { candidate: command, device, transport } = options;
+  if (command !== undefined && options.sandbox === true) {
+    const inside = sandbox({ hidden, shown: options.sandboxShow ?? [] });
+    const asked = { command: inside.wrap(command), timeoutMs, startTimeoutMs };
+    return confined(inside, processCandidate(asked));
+  }
+  if (options.sandbox === true) {
+    throw new RangeError(
+      '"--sandbox" expected a program to judge, got none; name one by --candidate',
+    );
+  }
   if (command !== undefined) return processCandidate({ command, timeoutMs, startTimeoutMs });
   const { embeddedCandidate } = await import('../candidates/embedded.ts');
   return embeddedCandidate({ device, transport, timeoutMs, startTimeoutMs });
 }
 
 /** What a replay must be given to judge as this run did; defaults are left out. */
-export function replayOptions(options: CandidateOptions): Record<string, string | undefined> {
+export function replayOptions(options: CandidateOptions): Record<string, OptionValue> {
+  const { sandbox: inside } = options;
   const { candidate, profile, timeoutS, startTimeoutS, device, transport } = options;
   return {
     candidate,
+    sandbox: inside,
+    'sandbox-show': options.sandboxShow,
     profile: profile?.name,
     'timeout-s': timeoutS === DEFAULTS.timeoutS ? undefined : String(timeoutS),
     'start-timeout-s': startTimeoutS === DEFAULTS.startTimeoutS ? undefined : String(startTimeoutS),

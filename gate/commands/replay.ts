@@ -6,7 +6,7 @@
  * @module
  */
 import type { Started } from '../candidate.ts';
-import { withAnswersAway } from '../run-folder.ts';
+import { outOf, withAnswersAway } from '../run-folder.ts';
 import { runSuite } from '../run-suite.ts';
 import { conclude, nameOf, profileOf, reportOf, withCandidate } from './judging.ts';
 import { type CandidateOptions, candidateOf, type SampleOptions } from './options.ts';
@@ -17,7 +17,7 @@ export interface ReplayOptions extends CandidateOptions, SampleOptions {}
 export async function replayCommand(folder: string, options: ReplayOptions): Promise<number> {
   const { question, sample, close } = openToJudge(folder, options);
   const begin = performance.now();
-  const candidate = await candidateOf(options);
+  const candidate = await candidateOf(options, [outOf(folder), folder]);
   const asking = async (started: Started, stop: AbortSignal) => {
     const profile = profileOf(started, options);
     const cases = [{ id: question.parameters.id, shows: null, build: () => question }];
