@@ -9,12 +9,12 @@
  * save that zero times it is zero.
  * @module
  */
-import { type Fraction, fraction } from 'mathjs';
+import type { Fraction } from 'mathjs';
 import type { Arithmetic } from '../arithmetic.ts';
-import { rational } from './rational.ts';
+import { bitsOf, type Ratio, ratio } from './ratio.ts';
 
 /** Σ c·e^q: coefficients by exponent, keyed by the exponent's text; no coefficient is zero. */
-type Sum = ReadonlyMap<string, { readonly q: Fraction; readonly c: Fraction }>;
+type Sum = ReadonlyMap<string, { readonly q: Ratio; readonly c: Ratio }>;
 
 /** Numerator over denominator. */
 export interface ExponentialSum {
@@ -25,10 +25,26 @@ export interface ExponentialSum {
 /** Quotients of rows multiply their denominators; past this many terms a value is given up. */
 const TERMS_LIMIT = 4096;
 
+/** Thrown when more work is asked for than was granted. */
+export class OutOfWork extends Error {
+  override readonly name = 'OutOfWork';
+}
+
+/** Counts work, in products of 64-bit words, and throws OutOfWork past the limit. */
+export interface Meter {
+  spent: number;
+  readonly limit: number;
+}
+
+function charge(meter: Meter, a: Ratio, b: Ratio): void {
+  meter.spent += 1 + (bitsOf(a) / 64) * (bitsOf(b) / 64);
+  if (meter.spent > meter.limit) throw new OutOfWork('exact sums expected less work');
+}
+
 const ZERO: Sum = new Map();
-const constant = (c: Fraction): Sum =>
-  c.n === 0n ? ZERO : new Map([['0', { q: fraction(0), c }]]);
-const ONE = constant(fraction(1));
+const constant = (c: Ratio): Sum =>
+  ratio.isZero(c) ? ZERO : new Map([[ratio.key(ratio.zero), { q: ratio.zero, c }]]);
+const ONE = constant(ratio.one);
 
 /** Nothing is known: the one value without a denominator. */
 const UNHELD: ExponentialSum = { over: ZERO, under: ZERO };
@@ -37,24 +53,25 @@ const held = ({ under }: ExponentialSum): boolean => under.size > 0;
 function plus(a: Sum, b: Sum): Sum {
   const sum = new Map(a);
   for (const [key, { q, c }] of b) {
-    const total = c.add(sum.get(key)?.c ?? fraction(0));
-    if (total.n === 0n) sum.delete(key);
+    const total = ratio.add(c, sum.get(key)?.c ?? ratio.zero);
+    if (ratio.isZero(total)) sum.delete(key);
     else sum.set(key, { q, c: total });
   }
   return sum;
 }
 
-function times(a: Sum, b: Sum): Sum | null {
+function times(meter: Meter, a: Sum, b: Sum): Sum | null {
   if (a === ONE) return b;
   if (b === ONE) return a;
   if (a.size * b.size > TERMS_LIMIT) return null;
-  const product = new Map<string, { q: Fraction; c: Fraction }>();
+  const product = new Map<string, { q: Ratio; c: Ratio }>();
   for (const x of a.values()) {
     for (const y of b.values()) {
-      const q = x.q.add(y.q);
-      const key = q.toFraction();
-      const c = x.c.mul(y.c).add(product.get(key)?.c ?? fraction(0));
-      if (c.n === 0n) product.delete(key);
+      charge(meter, x.c, y.c);
+      const q = ratio.add(x.q, y.q);
+      const key = ratio.key(q);
+      const c = ratio.add(ratio.mul(x.c, y.c), product.get(key)?.c ?? ratio.zero);
+      if (ratio.isZero(c)) product.delete(key);
       else product.set(key, { q, c });
     }
   }
@@ -64,98 +81,120 @@ function times(a: Sum, b: Sum): Sum | null {
 function sameSum(a: Sum, b: Sum): boolean {
   if (a === b) return true;
   if (a.size !== b.size) return false;
-  return [...a].every(([key, { c }]) => b.get(key)?.c.equals(c) === true);
+  return [...a].every(([key, { c }]) => isCoefficient(b.get(key)?.c, c));
 }
 
+const isCoefficient = (a: Ratio | undefined, b: Ratio): boolean =>
+  a !== undefined && ratio.equals(a, b);
+
 /** A quotient in which a rational has the denominator 1, and one term is divided out. */
-function quotient(over: Sum | null, under: Sum | null): ExponentialSum {
+function quotient(meter: Meter, over: Sum | null, under: Sum | null): ExponentialSum {
   if (over === null || under === null) return UNHELD;
   if (over.size === 0) return { over: ZERO, under: ONE };
+  if (under === ONE) return { over, under };
   const [first] = under.values();
   if (under.size !== 1 || first === undefined) {
-    const whole = rationalValue({ over, under });
+    const whole = ratioOf({ over, under });
     return whole === null ? { over, under } : made(whole);
   }
-  const inverse = new Map([
-    [first.q.neg().toFraction(), { q: first.q.neg(), c: first.c.inverse() }],
-  ]);
-  const whole = times(over, inverse);
+  const q = ratio.neg(first.q);
+  const inverse = new Map([[ratio.key(q), { q, c: ratio.inverse(first.c) }]]);
+  const whole = times(meter, over, inverse);
   return whole === null ? UNHELD : { over: whole, under: ONE };
+}
+
+function ratioOf(value: ExponentialSum): Ratio | null {
+  if (!held(value)) return null;
+  const { over, under } = value;
+  if (over.size === 0) return ratio.zero;
+  const [entry] = under;
+  const top = entry === undefined ? undefined : over.get(entry[0]);
+  if (entry === undefined || top === undefined || over.size !== under.size) return null;
+  const common = ratio.mul(top.c, ratio.inverse(entry[1].c));
+  const proportional = [...under].every(([key, { c }]) =>
+    isCoefficient(over.get(key)?.c, ratio.mul(c, common)),
+  );
+  return proportional ? common : null;
 }
 
 /** The rational number that a value is, or null when it is none or not held. */
 export function rationalValue(value: ExponentialSum): Fraction | null {
-  if (!held(value)) return null;
-  const { over, under } = value;
-  if (over.size === 0) return fraction(0);
-  const [entry] = under;
-  const top = entry === undefined ? undefined : over.get(entry[0]);
-  if (entry === undefined || top === undefined || over.size !== under.size) return null;
-  const ratio = top.c.div(entry[1].c);
-  const proportional = [...under].every(
-    ([key, { c }]) => over.get(key)?.c.equals(c.mul(ratio)) === true,
-  );
-  return proportional ? ratio : null;
+  const found = ratioOf(value);
+  return found === null ? null : ratio.toFraction(found);
 }
 
-const made = (c: Fraction): ExponentialSum => ({ over: constant(c), under: ONE });
+const made = (c: Ratio): ExponentialSum => ({ over: constant(c), under: ONE });
 const isZero = (a: ExponentialSum): boolean => held(a) && a.over.size === 0;
-
-function add(a: ExponentialSum, b: ExponentialSum): ExponentialSum {
-  if (!held(a) || !held(b)) return UNHELD;
-  if (isZero(a)) return b;
-  if (isZero(b)) return a;
-  if (sameSum(a.under, b.under)) return quotient(plus(a.over, b.over), a.under);
-  const [left, right] = [times(a.over, b.under), times(b.over, a.under)];
-  return left === null || right === null
-    ? UNHELD
-    : quotient(plus(left, right), times(a.under, b.under));
-}
-
-function mul(a: ExponentialSum, b: ExponentialSum): ExponentialSum {
-  if (isZero(a) || isZero(b)) return made(fraction(0));
-  if (!held(a) || !held(b)) return UNHELD;
-  return quotient(times(a.over, b.over), times(a.under, b.under));
-}
-
-function div(a: ExponentialSum, b: ExponentialSum): ExponentialSum {
-  if (!held(b) || isZero(b)) return UNHELD;
-  return mul(a, { over: b.under, under: b.over });
-}
-
-const neg = (a: ExponentialSum): ExponentialSum => mul(a, made(fraction(-1)));
+const NOTHING = made(ratio.zero);
+const UNIT = made(ratio.one);
+const MINUS = made(ratio.neg(ratio.one));
 
 function exp(x: ExponentialSum): ExponentialSum {
-  const q = rationalValue(x);
+  const q = ratioOf(x);
   if (q === null) return UNHELD;
-  return { over: new Map([[q.toFraction(), { q, c: fraction(1) }]]), under: ONE };
+  return { over: new Map([[ratio.key(q), { q, c: ratio.one }]]), under: ONE };
+}
+
+function field(meter: Meter) {
+  const add = (a: ExponentialSum, b: ExponentialSum): ExponentialSum => {
+    if (!held(a) || !held(b)) return UNHELD;
+    if (isZero(a)) return b;
+    if (isZero(b)) return a;
+    if (sameSum(a.under, b.under)) return quotient(meter, plus(a.over, b.over), a.under);
+    const [left, right] = [times(meter, a.over, b.under), times(meter, b.over, a.under)];
+    return left === null || right === null
+      ? UNHELD
+      : quotient(meter, plus(left, right), times(meter, a.under, b.under));
+  };
+  const mul = (a: ExponentialSum, b: ExponentialSum): ExponentialSum => {
+    if (isZero(a) || isZero(b)) return NOTHING;
+    if (!held(a) || !held(b)) return UNHELD;
+    return quotient(meter, times(meter, a.over, b.over), times(meter, a.under, b.under));
+  };
+  const div = (a: ExponentialSum, b: ExponentialSum): ExponentialSum => {
+    if (!held(b) || isZero(b)) return UNHELD;
+    return mul(a, { over: b.under, under: b.over });
+  };
+  return { add, mul, div, neg: (a: ExponentialSum) => mul(a, MINUS) };
 }
 
 /**
- * The number system. `compare` is 0 where either side is not rational: the definition compares only
- * to choose which score of a row is subtracted, and any choice gives the same quotients.
+ * The number system, at no more than the meter's limit of work. `compare` is 0 where either side is
+ * not rational: the definition compares only to choose which score of a row is subtracted, and any
+ * choice gives the same quotients.
  */
-export const exponentialSums: Arithmetic<ExponentialSum> = {
-  name: 'exponential sums',
-  zero: made(fraction(0)),
-  one: made(fraction(1)),
-  fromNumber: (value) => made(rational.fromNumber(value)),
-  toNumber: (value) => rationalValue(value)?.valueOf() ?? Number.NaN,
-  add,
-  sub: (a, b) => add(a, neg(b)),
-  mul,
-  div,
-  neg,
-  compare: (a, b) => {
-    const [x, y] = [rationalValue(a), rationalValue(b)];
-    return x === null || y === null ? 0 : rational.compare(x, y);
-  },
-  exp,
-  log: (x) => (rationalValue(x)?.equals(1) === true ? made(fraction(0)) : UNHELD),
-  // tanh x = (e^2x − 1)/(e^2x + 1)
-  tanh: (x) => {
-    const e = exp(add(x, x));
-    const one = made(fraction(1));
-    return div(add(e, neg(one)), add(e, one));
-  },
-};
+export function exponentialSumsWithin(meter: Meter): Arithmetic<ExponentialSum> {
+  const { add, mul, div, neg } = field(meter);
+  return {
+    name: 'exponential sums',
+    zero: NOTHING,
+    one: UNIT,
+    fromNumber: (value) => made(ratio.fromNumber(value)),
+    toNumber: (value) => rationalValue(value)?.valueOf() ?? Number.NaN,
+    add,
+    sub: (a, b) => add(a, neg(b)),
+    mul,
+    div,
+    neg,
+    compare: (a, b) => {
+      const [x, y] = [ratioOf(a), ratioOf(b)];
+      return x === null || y === null ? 0 : ratio.compare(x, y);
+    },
+    exp,
+    log: (x) => {
+      const value = ratioOf(x);
+      return value !== null && ratio.equals(value, ratio.one) ? NOTHING : UNHELD;
+    },
+    // tanh x = (e^2x − 1)/(e^2x + 1)
+    tanh: (x) => {
+      const e = exp(add(x, x));
+      return div(add(e, MINUS), add(e, UNIT));
+    },
+  };
+}
+
+/** Without a limit. */
+export const exponentialSums = exponentialSumsWithin({
+  spent: 0,
+  limit: Number.POSITIVE_INFINITY,
+});
