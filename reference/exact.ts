@@ -11,8 +11,13 @@
 import type { Fraction } from 'mathjs';
 import type { End } from './arithmetic/balls.ts';
 import { decompose } from './arithmetic/decompose.ts';
-import { exponentialSums, rationalValue } from './arithmetic/exponential-sums.ts';
-import type { AttentionCase, OutputName } from './case.ts';
+import {
+  type ExponentialSum,
+  exponentialSumsWithin,
+  OutOfWork,
+  rationalValue,
+} from './arithmetic/exponential-sums.ts';
+import type { AttentionCase, CaseParameters, OutputName, Outputs } from './case.ts';
 import { enclose, UNKNOWN } from './enclosure.ts';
 import { neighbours } from './format.ts';
 import { evaluateWork, type Level } from './levels.ts';
@@ -22,6 +27,11 @@ import { indexOf } from './tensor.ts';
 
 /** Larger work is not tried exactly: fractions grow with every product. */
 const SIZE_LIMIT = 20_000;
+/**
+ * Products of 64-bit words for one row, key or sum. What is rational takes a few thousand in a small
+ * case; quotients of different denominators, which seldom are, take a thousand times that.
+ */
+const WORK_LIMIT = 2_000_000;
 
 const bits = (n: bigint): number => n.toString(2).length;
 
@@ -66,23 +76,42 @@ export function endOf({ s, n, d }: Fraction): End {
 
 type Shapes = (output: OutputName) => readonly number[];
 
-/** Computed together; the LSE apart, since it leaves the field where it is irrational. */
-const KINDS: Partial<Record<OutputName, string>> = {
-  out: 'row',
-  d_q: 'row',
-  d_k: 'key',
-  d_v: 'key',
-};
+/** What an element is computed with: its row, its key, its KV head or its own line. */
+function groupOf(
+  { kv_heads }: CaseParameters,
+  output: OutputName,
+  shape: readonly number[],
+  flat: number,
+): string {
+  const index = indexOf(shape, flat);
+  switch (output) {
+    case 'out':
+    case 'd_q':
+      return `row ${index.slice(0, 3)}`;
+    case 'd_k':
+    case 'd_v':
+      return `key ${index.slice(0, 3)}`;
+    case 'd_w_k':
+    case 'd_w_v':
+      return `${output} ${Math.floor(((index[1] ?? 0) * kv_heads) / (shape[1] ?? 1))}`;
+    case 'd_y':
+    case 'd_bias':
+      return `${output} ${index.slice(0, -1)}`;
+    default: // the LSE leaves the field where it is irrational: apart
+      return `${output} ${index}`;
+  }
+}
 
-/** Open elements by the row or KV head they are computed from; sums over many stay alone. */
-function grouped(open: OpenElements, shapes: Shapes): Iterable<OpenElements> {
+/** Open elements by what they are computed with. */
+function grouped(
+  parameters: CaseParameters,
+  open: OpenElements,
+  shapes: Shapes,
+): Iterable<OpenElements> {
   const groups = new Map<string, OpenElements>();
   for (const [output, flats] of open) {
-    const kind = KINDS[output] ?? output;
     for (const flat of flats) {
-      const index = indexOf(shapes(output), flat);
-      const place = kind === 'row' ? 3 : kind === 'd_k' || kind === 'd_v' ? 2 : index.length;
-      const key = `${kind} ${index.slice(0, place).join(' ')}`;
+      const key = groupOf(parameters, output, shapes(output), flat);
       const group = groups.get(key) ?? new Map<OutputName, number[]>();
       const list = group.get(output) ?? [];
       list.push(flat);
@@ -107,15 +136,31 @@ function sizeOf({ parameters: p }: AttentionCase, { forward }: Work): number {
   return rows * p.seq_kv * (p.head_dim + p.head_dim_v);
 }
 
+/** Outputs of one group over exact sums; null where that takes more work than is granted. */
+function evaluateExactly(
+  [attentionCase, group, shapes]: [AttentionCase, OpenElements, Shapes],
+  limit: number,
+): Outputs<ExponentialSum | null> | null {
+  const problem = lift(exponentialSumsWithin({ spent: 0, limit }), attentionCase, { lazy: true });
+  const work = workFor(problem, group, shapes);
+  if (sizeOf(attentionCase, work) > SIZE_LIMIT) return null;
+  try {
+    return evaluateWork(problem, work);
+  } catch (error) {
+    if (error instanceof OutOfWork) return null;
+    throw error;
+  }
+}
+
 /** Ends of the rational elements of one group. */
 function addExactEnds(
   ends: Map<string, End>,
-  [attentionCase, group, shapes]: [AttentionCase, OpenElements, Shapes],
+  given: [AttentionCase, OpenElements, Shapes],
+  limit: number,
 ): void {
-  const problem = lift(exponentialSums, attentionCase, { lazy: true });
-  const work = workFor(problem, group, shapes);
-  if (sizeOf(attentionCase, work) > SIZE_LIMIT) return;
-  const outputs = evaluateWork(problem, work);
+  const [, group, shapes] = given;
+  const outputs = evaluateExactly(given, limit);
+  if (outputs === null) return;
   for (const [output, flats] of group) {
     for (const flat of flats) {
       const value = outputs[output]?.get(...indexOf(shapes(output), flat)) ?? null;
@@ -130,7 +175,8 @@ export const EXACT: Level = {
   name: 'exact',
   enclose: (attentionCase, open, shapes, format) => {
     const ends = new Map<string, End>();
-    for (const group of grouped(open, shapes)) addExactEnds(ends, [attentionCase, group, shapes]);
+    for (const group of grouped(attentionCase.parameters, open, shapes))
+      addExactEnds(ends, [attentionCase, group, shapes], WORK_LIMIT);
     return (output, flat) => {
       const end = ends.get(nameOf(output, flat));
       return end === undefined ? UNKNOWN : enclose(format, end, end);

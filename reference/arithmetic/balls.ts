@@ -194,14 +194,34 @@ function decimalEnd(value: Decimal): End {
   return { near, side: Number.isFinite(near) ? value.comparedTo(exact(near)) : 0 };
 }
 
+/** Forward and backward ask for the same exponentials, up to three times, and read inputs anew. */
+function remembered<K, A, T>(f: (a: A) => T, key: (a: A) => K, limit: number): (a: A) => T {
+  const known = new Map<K, T>();
+  return (a) => {
+    const at = key(a);
+    const found = known.get(at);
+    if (found !== undefined) return found;
+    if (known.size >= limit) known.clear();
+    const value = f(a);
+    known.set(at, value);
+    return value;
+  };
+}
+const REMEMBERED = 4096;
+
 /** Balls over decimals of so many digits. */
 export function bigBall(digits: number): BallSystem<Decimal, Decimal> {
   const system = big(digits) as unknown as Arithmetic<Decimal>;
+  const text = (x: Decimal): string => x.toString();
+  const exp = remembered(system.exp, text, REMEMBERED);
+  const tanh = remembered(system.tanh, text, REMEMBERED);
   const precision = digits + 16;
   const Floor = Decimal.clone({ precision, rounding: Decimal.ROUND_FLOOR });
   const Ceiling = Decimal.clone({ precision, rounding: Decimal.ROUND_CEIL });
+  const arithmetic = ball({ ...system, exp, tanh }, decimalRadii(digits));
+  const fromNumber = remembered(arithmetic.fromNumber, (value) => value, REMEMBERED);
   return {
-    arithmetic: ball(system, decimalRadii(digits)),
+    arithmetic: { ...arithmetic, fromNumber },
     ends: ({ mid, rad }) => {
       if (!mid.isFinite() || !rad.isFinite()) return null;
       return {

@@ -13,8 +13,8 @@ import type { Fraction } from 'mathjs';
 import type { Arithmetic } from '../arithmetic.ts';
 import { bitsOf, type Ratio, ratio } from './ratio.ts';
 
-/** Σ c·e^q: coefficients by exponent, keyed by the exponent's text; no coefficient is zero. */
-type Sum = ReadonlyMap<string, { readonly q: Ratio; readonly c: Ratio }>;
+/** Σ c·e^q: coefficients by the number that `Exponents` gives q; no coefficient is zero. */
+type Sum = ReadonlyMap<number, Ratio>;
 
 /** Numerator over denominator. */
 export interface ExponentialSum {
@@ -36,14 +36,46 @@ export interface Meter {
   readonly limit: number;
 }
 
-function charge(meter: Meter, a: Ratio, b: Ratio): void {
-  meter.spent += 1 + (bitsOf(a) / 64) * (bitsOf(b) / 64);
-  if (meter.spent > meter.limit) throw new OutOfWork('exact sums expected less work');
+/** Numbers the exponents that occur: an exponent of thousands of bits is added and looked up once. */
+class Exponents {
+  readonly #numbers = new Map<string, number>();
+  readonly #list: Ratio[] = [];
+  readonly #bits: number[] = [];
+  readonly #sums = new Map<number, number>();
+
+  constructor() {
+    this.numberOf(ratio.zero);
+  }
+  numberOf(q: Ratio): number {
+    const key = ratio.key(q);
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    this.#list.push(q);
+    this.#bits.push(4 * key.length);
+    this.#numbers.set(key, this.#list.length - 1);
+    return this.#list.length - 1;
+  }
+  at(number: number): Ratio {
+    return this.#list[number] ?? ratio.zero;
+  }
+  bits(number: number): number {
+    return this.#bits[number] ?? 0;
+  }
+  /** The number of the sum of two. */
+  sum(a: number, b: number): number {
+    if (a === 0 || b === 0) return a + b;
+    const pair = Math.min(a, b) * 2 ** 26 + Math.max(a, b);
+    const known = this.#sums.get(pair);
+    if (known !== undefined) return known;
+    const sum = this.numberOf(ratio.add(this.at(a), this.at(b)));
+    this.#sums.set(pair, sum);
+    return sum;
+  }
 }
 
 const ZERO: Sum = new Map();
-const constant = (c: Ratio): Sum =>
-  ratio.isZero(c) ? ZERO : new Map([[ratio.key(ratio.zero), { q: ratio.zero, c }]]);
+/** Exponent 0 has the number 0. */
+const constant = (c: Ratio): Sum => (ratio.isZero(c) ? ZERO : new Map([[0, c]]));
 const ONE = constant(ratio.one);
 
 /** Nothing is known: the one value without a denominator. */
@@ -52,67 +84,32 @@ const held = ({ under }: ExponentialSum): boolean => under.size > 0;
 
 function plus(a: Sum, b: Sum): Sum {
   const sum = new Map(a);
-  for (const [key, { q, c }] of b) {
-    const total = ratio.add(c, sum.get(key)?.c ?? ratio.zero);
-    if (ratio.isZero(total)) sum.delete(key);
-    else sum.set(key, { q, c: total });
+  for (const [q, c] of b) {
+    const total = ratio.add(c, sum.get(q) ?? ratio.zero);
+    if (ratio.isZero(total)) sum.delete(q);
+    else sum.set(q, total);
   }
   return sum;
-}
-
-function times(meter: Meter, a: Sum, b: Sum): Sum | null {
-  if (a === ONE) return b;
-  if (b === ONE) return a;
-  if (a.size * b.size > TERMS_LIMIT) return null;
-  const product = new Map<string, { q: Ratio; c: Ratio }>();
-  for (const x of a.values()) {
-    for (const y of b.values()) {
-      charge(meter, x.c, y.c);
-      const q = ratio.add(x.q, y.q);
-      const key = ratio.key(q);
-      const c = ratio.add(ratio.mul(x.c, y.c), product.get(key)?.c ?? ratio.zero);
-      if (ratio.isZero(c)) product.delete(key);
-      else product.set(key, { q, c });
-    }
-  }
-  return product;
-}
-
-function sameSum(a: Sum, b: Sum): boolean {
-  if (a === b) return true;
-  if (a.size !== b.size) return false;
-  return [...a].every(([key, { c }]) => isCoefficient(b.get(key)?.c, c));
 }
 
 const isCoefficient = (a: Ratio | undefined, b: Ratio): boolean =>
   a !== undefined && ratio.equals(a, b);
 
-/** A quotient in which a rational has the denominator 1, and one term is divided out. */
-function quotient(meter: Meter, over: Sum | null, under: Sum | null): ExponentialSum {
-  if (over === null || under === null) return UNHELD;
-  if (over.size === 0) return { over: ZERO, under: ONE };
-  if (under === ONE) return { over, under };
-  const [first] = under.values();
-  if (under.size !== 1 || first === undefined) {
-    const whole = ratioOf({ over, under });
-    return whole === null ? { over, under } : made(whole);
-  }
-  const q = ratio.neg(first.q);
-  const inverse = new Map([[ratio.key(q), { q, c: ratio.inverse(first.c) }]]);
-  const whole = times(meter, over, inverse);
-  return whole === null ? UNHELD : { over: whole, under: ONE };
+function sameSum(a: Sum, b: Sum): boolean {
+  if (a === b) return true;
+  return a.size === b.size && [...a].every(([q, c]) => isCoefficient(b.get(q), c));
 }
 
-function ratioOf(value: ExponentialSum): Ratio | null {
-  if (!held(value)) return null;
-  const { over, under } = value;
-  if (over.size === 0) return ratio.zero;
+function ratioOf({ over, under }: ExponentialSum): Ratio | null {
   const [entry] = under;
-  const top = entry === undefined ? undefined : over.get(entry[0]);
-  if (entry === undefined || top === undefined || over.size !== under.size) return null;
-  const common = ratio.mul(top.c, ratio.inverse(entry[1].c));
-  const proportional = [...under].every(([key, { c }]) =>
-    isCoefficient(over.get(key)?.c, ratio.mul(c, common)),
+  if (entry === undefined) return null;
+  if (over.size === 0) return ratio.zero;
+  const [q, c] = entry;
+  const top = over.get(q);
+  if (top === undefined || over.size !== under.size) return null;
+  const common = ratio.mul(top, ratio.inverse(c));
+  const proportional = [...under].every(([r, d]) =>
+    isCoefficient(over.get(r), ratio.mul(d, common)),
   );
   return proportional ? common : null;
 }
@@ -129,27 +126,66 @@ const NOTHING = made(ratio.zero);
 const UNIT = made(ratio.one);
 const MINUS = made(ratio.neg(ratio.one));
 
-function exp(x: ExponentialSum): ExponentialSum {
-  const q = ratioOf(x);
-  if (q === null) return UNHELD;
-  return { over: new Map([[ratio.key(q), { q, c: ratio.one }]]), under: ONE };
+/** Products and quotients of sums, at the meter's expense. */
+function products(meter: Meter, exponents: Exponents) {
+  const words = (a: Sum): number => {
+    let sum = 0;
+    for (const [q, c] of a) sum += Math.ceil((exponents.bits(q) + bitsOf(c)) / 64);
+    return sum;
+  };
+  const charge = (a: Sum, b: Sum): void => {
+    meter.spent += words(a) * words(b);
+    if (meter.spent > meter.limit) throw new OutOfWork('exact sums expected less work');
+  };
+  const times = (a: Sum, b: Sum): Sum | null => {
+    if (a === ONE) return b;
+    if (b === ONE) return a;
+    if (a.size * b.size > TERMS_LIMIT) return null;
+    charge(a, b);
+    const product = new Map<number, Ratio>();
+    for (const [p, x] of a) {
+      for (const [r, y] of b) {
+        const q = exponents.sum(p, r);
+        const c = ratio.add(ratio.mul(x, y), product.get(q) ?? ratio.zero);
+        if (ratio.isZero(c)) product.delete(q);
+        else product.set(q, c);
+      }
+    }
+    return product;
+  };
+  /** A quotient in which a rational has the denominator 1, and one term is divided out. */
+  const quotient = (over: Sum | null, under: Sum | null): ExponentialSum => {
+    if (over === null || under === null) return UNHELD;
+    if (over.size === 0) return NOTHING;
+    if (under === ONE) return { over, under };
+    const [first] = under;
+    if (under.size !== 1 || first === undefined) {
+      const whole = ratioOf({ over, under });
+      return whole === null ? { over, under } : made(whole);
+    }
+    const q = exponents.numberOf(ratio.neg(exponents.at(first[0])));
+    const whole = times(over, new Map([[q, ratio.inverse(first[1])]]));
+    return whole === null ? UNHELD : { over: whole, under: ONE };
+  };
+  return { times, quotient };
 }
 
-function field(meter: Meter) {
+function field(meter: Meter, exponents: Exponents) {
+  const { times, quotient } = products(meter, exponents);
   const add = (a: ExponentialSum, b: ExponentialSum): ExponentialSum => {
     if (!held(a) || !held(b)) return UNHELD;
     if (isZero(a)) return b;
     if (isZero(b)) return a;
-    if (sameSum(a.under, b.under)) return quotient(meter, plus(a.over, b.over), a.under);
-    const [left, right] = [times(meter, a.over, b.under), times(meter, b.over, a.under)];
+    if (sameSum(a.under, b.under)) return quotient(plus(a.over, b.over), a.under);
+    const [left, right] = [times(a.over, b.under), times(b.over, a.under)];
     return left === null || right === null
       ? UNHELD
-      : quotient(meter, plus(left, right), times(meter, a.under, b.under));
+      : quotient(plus(left, right), times(a.under, b.under));
   };
   const mul = (a: ExponentialSum, b: ExponentialSum): ExponentialSum => {
     if (isZero(a) || isZero(b)) return NOTHING;
     if (!held(a) || !held(b)) return UNHELD;
-    return quotient(meter, times(meter, a.over, b.over), times(meter, a.under, b.under));
+    return quotient(times(a.over, b.over), times(a.under, b.under));
   };
   const div = (a: ExponentialSum, b: ExponentialSum): ExponentialSum => {
     if (!held(b) || isZero(b)) return UNHELD;
@@ -164,7 +200,14 @@ function field(meter: Meter) {
  * choice gives the same quotients.
  */
 export function exponentialSumsWithin(meter: Meter): Arithmetic<ExponentialSum> {
-  const { add, mul, div, neg } = field(meter);
+  const exponents = new Exponents();
+  const { add, mul, div, neg } = field(meter, exponents);
+  const exp = (x: ExponentialSum): ExponentialSum => {
+    const q = ratioOf(x);
+    return q === null
+      ? UNHELD
+      : { over: new Map([[exponents.numberOf(q), ratio.one]]), under: ONE };
+  };
   return {
     name: 'exponential sums',
     zero: NOTHING,
@@ -194,7 +237,5 @@ export function exponentialSumsWithin(meter: Meter): Arithmetic<ExponentialSum> 
 }
 
 /** Without a limit. */
-export const exponentialSums = exponentialSumsWithin({
-  spent: 0,
-  limit: Number.POSITIVE_INFINITY,
-});
+export const exponentialSums = (): Arithmetic<ExponentialSum> =>
+  exponentialSumsWithin({ spent: 0, limit: Number.POSITIVE_INFINITY });

@@ -9,6 +9,9 @@ import { type Binary, binary, compare, type Interval } from './binary.ts';
 import { overflowOf, rounded } from './binary-format.ts';
 import { type ExactOutputs, exactEvaluation } from './exact-evaluation.ts';
 
+/** The formats that the oracle answers in from the command line. */
+export const ANSWER_FORMATS = ['f64', 'f32', 'bf16', 'f16', 'fp8-e4m3', 'fp8-e5m2'] as const;
+
 /** Bits of the evaluation, raised while an element's rounding is open. */
 export const BITS = [192, 1600, 7000] as const;
 
