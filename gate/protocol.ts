@@ -74,12 +74,20 @@ const oneOf = <const T extends readonly string[]>(words: T) =>
 /** What a candidate may declare. */
 export const WORDS = [...FEATURE_WORDS, ...DTYPES] as const;
 
+/**
+ * What a candidate may say that it does not do: it returns no LSE, no gradient of the bias, no
+ * gradients of grouped heads though it has their forward pass.
+ */
+export const DECLINE_WORDS = ['no-lse', 'no-d-bias', 'no-gqa-backward'] as const;
+
 const helloSchema = z.object({
   xattn: z.literal(1, { error: 'expected 1, the version of the protocol' }),
   name: z
     .string({ error: 'expected a text' })
     .min(1, { error: 'expected a text that is not empty' }),
-  supports: z.array(oneOf(WORDS), { error: 'expected a list of words' }),
+  supports: z.array(oneOf([...WORDS, ...DECLINE_WORDS] as const), {
+    error: 'expected a list of words',
+  }),
   profile: profileSchema,
 });
 

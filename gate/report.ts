@@ -89,6 +89,15 @@ export function unjudgedWords({ required = [], cases }: Report): string[] {
   return required.filter((word) => !seen.has(word));
 }
 
+/** In how many asked cases each output was not judged because the candidate does not return it. */
+export function notReturned(cases: readonly CaseResult[]): [output: string, count: number][] {
+  const counts = new Map<string, number>();
+  for (const { asked, notReturned = [] } of cases) {
+    for (const name of asked ? notReturned : []) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts];
+}
+
 export const isFailing = ({ verdict: { verdict } }: CaseResult): boolean =>
   verdict === 'impossible' || verdict === 'improbable' || verdict === 'broken';
 

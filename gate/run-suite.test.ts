@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { OutputName } from '../reference/case.ts';
 import { readCase } from '../reference/case-folder.ts';
+import { drawCase } from '../reference/draw-case.ts';
 import { readOutputs } from '../reference/given-outputs.ts';
 import { processCandidate } from './candidates/process.ts';
 import { writeAnswers } from './keep.ts';
-import { exitStatus, summaryOf } from './report.ts';
+import { exitStatus, notReturned, summaryOf } from './report.ts';
 import { type CaseResult, type RunOptions, runSuite } from './run-suite.ts';
+import type { SuiteCase } from './suite.ts';
 import { smallCase, smallSuite } from './testing/cases.ts';
 
 const FAKE = fileURLToPath(new URL('./testing/fake-candidate.mjs', import.meta.url));
@@ -225,6 +228,42 @@ describe('what is kept of a failing case', () => {
     expect(seen).toEqual(IDS.map(() => ['case.json', 'inputs.safetensors']));
     expect(names.join(' ')).not.toMatch(/t\/[abc]|random|exact/);
     expect(new Set(names.filter((name) => name.startsWith('q-'))).size).toBe(3);
+  });
+});
+
+describe('what a candidate does not return, by its own word', () => {
+  /** Wants nothing but what a candidate may decline. */
+  const suiteOf = (wants: OutputName[], more: Parameters<typeof drawCase>[1]): SuiteCase => {
+    const { parameters, ...rest } = drawCase(8, more);
+    return {
+      id: wants.join('+'),
+      shows: null,
+      build: () => ({ ...rest, parameters: { ...parameters, wants } }),
+    };
+  };
+  const all: OutputName[] = ['out', 'lse', 'd_q', 'd_k', 'd_v'];
+  const grouped = { heads: 4, kv_heads: 2 };
+  const biased = { heads: 2, kv_heads: 2, bias: [1, 1, 4, 9] };
+
+  it.each<[word: string, one: SuiteCase, dropped: OutputName[], judged: OutputName[]]>([
+    ['no-lse', suiteOf(all, grouped), ['lse'], ['out', 'd_q', 'd_k', 'd_v']],
+    ['no-lse', suiteOf(['lse'], { gradients: false }), ['lse'], []],
+    ['no-gqa-backward', suiteOf(all, grouped), ['d_q', 'd_k', 'd_v'], ['out', 'lse']],
+    ['no-gqa-backward', suiteOf(all, { kv_heads: 2 }), [], all],
+    ['no-d-bias', suiteOf([...all, 'd_bias'], biased), ['d_bias'], all],
+  ])('%s %#: is not asked for, and is counted', async (word, one, dropped, judged) => {
+    const candidate = processCandidate({ command: command(word), timeoutMs: 10_000 });
+    const started = await candidate.start();
+    const options = { started, profile: 'f32', direction: 'both', outDir: null } as const;
+    const [result] = await runSuite(candidate, [one], options);
+    await candidate.close();
+    const none = judged.length === 0;
+    expect(result!.verdict.verdict).toBe(none ? 'skip' : 'pass');
+    expect(Object.keys(result!.verdict.outputs)).toEqual(judged);
+    if (none) expect(result!.verdict.reason).toBe('it returns no lse, by its own word');
+    else expect(result!.notReturned ?? []).toEqual(dropped);
+    const counted = none ? [] : dropped.map((name) => [name, 1]);
+    expect(notReturned([result!])).toEqual(counted);
   });
 });
 

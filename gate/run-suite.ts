@@ -10,7 +10,7 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { AttentionCase } from '../reference/case.ts';
+import type { AttentionCase, OutputName } from '../reference/case.ts';
 import { featureWords } from '../reference/features.ts';
 import { readOutputs } from '../reference/given-outputs.ts';
 import { type GivenOutputs, judge, type Verdict } from '../reference/judge.ts';
@@ -23,7 +23,7 @@ import { keepCase } from './keep.ts';
 import { writeQuestion } from './question.ts';
 import { type QuestionFolders, questionFolders } from './question-folders.ts';
 import { NOT_REACHED } from './report.ts';
-import { type Direction, directed } from './select.ts';
+import { type Direction, directed, returnedBy } from './select.ts';
 import type { SuiteCase } from './suite.ts';
 import { threadsFor } from './threads.ts';
 
@@ -38,6 +38,8 @@ export interface CaseResult {
   asked: boolean;
   /** It answered `unsupported` to a case whose words it all declares. */
   declined?: true;
+  /** Outputs that the case wants and that the candidate has said it does not return: not judged. */
+  notReturned?: readonly OutputName[];
   verdict: Verdict;
   /** Where the failing case is kept. */
   kept: string | null;
@@ -89,6 +91,8 @@ const FAILED = new Set(['impossible', 'improbable', 'broken']);
 export interface Asked {
   asked: boolean;
   declined?: true;
+  /** Outputs that the case wants and that the candidate has said it does not return. */
+  notReturned?: readonly OutputName[];
   verdict: Verdict;
 }
 
@@ -162,10 +166,14 @@ export async function askOrSkip(
   options: Asking & Pick<RunOptions, 'profile'>,
   limitMs?: number,
 ): Promise<Asked> {
-  const unanswered = await putOrSkip(candidate, question, folder, options, limitMs);
-  if (unanswered !== null) return unanswered;
-  const verdict = verdictIn(folder, question, options.profile, options.sampling?.sample);
-  return { asked: true, verdict };
+  const { started, profile, sampling } = options;
+  const supports = started.ok ? started.hello.supports : new Set<string>();
+  const { question: asked, dropped } = returnedBy(supports, question);
+  if (asked === null) return unasked('skip', `it returns no ${dropped.join(' ')}, by its own word`);
+  const about = dropped.length === 0 ? {} : { notReturned: dropped };
+  const unanswered = await putOrSkip(candidate, asked, folder, options, limitMs);
+  if (unanswered !== null) return { ...unanswered, ...about };
+  return { asked: true, ...about, verdict: verdictIn(folder, asked, profile, sampling?.sample) };
 }
 
 /** A candidate's outputs, which nobody judged; or what became of the question without them. */
@@ -213,7 +221,14 @@ async function runCase(
   const log = verdict.verdict === 'broken' ? candidate.log() : [];
   const seconds = (performance.now() - begin) / 1000;
   folders.done(folder, verdict.verdict !== 'broken');
-  const about = { id: suiteCase.id, shows: suiteCase.shows, words: featureWords(question) };
+  const { started } = options;
+  const supports = started.ok ? started.hello.supports : new Set<string>();
+  const asked = returnedBy(supports, question).question;
+  const about = {
+    id: suiteCase.id,
+    shows: suiteCase.shows,
+    words: featureWords(asked ?? question),
+  };
   return { ...about, ...how, verdict, ...keeping, log, seconds };
 }
 

@@ -5,7 +5,12 @@
 import picomatch from 'picomatch';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { type AttentionCase, isGradient, wantsGradients } from '../reference/case.ts';
+import {
+  type AttentionCase,
+  isGradient,
+  type OutputName,
+  wantsGradients,
+} from '../reference/case.ts';
 
 export const DIRECTIONS = ['forward', 'backward', 'both'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
@@ -33,15 +38,41 @@ export function shardOf<T>(items: readonly T[], shard: Shard | undefined): T[] {
   return items.filter((_, i) => i % shard.count === shard.index - 1);
 }
 
+/** The case without some of its wanted outputs; null where none is left. */
+function wanting(question: AttentionCase, keep: (name: OutputName) => boolean) {
+  const kept = question.parameters.wants.filter(keep);
+  if (kept.length === 0) return null;
+  const rest = { ...question, parameters: { ...question.parameters, wants: kept } };
+  if (kept.some(isGradient)) return rest;
+  const { d_out, d_lse, ...inputs } = question.inputs;
+  return { ...rest, inputs };
+}
+
+/** A case as it is asked of a candidate, and the wanted outputs that it has said it does not return. */
+export interface Returned {
+  /** Null: it returns none of them. */
+  readonly question: AttentionCase | null;
+  readonly dropped: readonly OutputName[];
+}
+
+/** The case without the outputs that a candidate declines by word (protocol.ts, DECLINE_WORDS). */
+export function returnedBy(supports: ReadonlySet<string>, question: AttentionCase): Returned {
+  const { heads, kv_heads, wants } = question.parameters;
+  const grouped = heads !== kv_heads && supports.has('no-gqa-backward');
+  const declines = (name: OutputName): boolean =>
+    (name === 'lse' && supports.has('no-lse')) ||
+    (name === 'd_bias' && supports.has('no-d-bias')) ||
+    (grouped && isGradient(name));
+  const dropped = wants.filter(declines);
+  if (dropped.length === 0) return { question, dropped };
+  return { question: wanting(question, (name) => !declines(name)), dropped };
+}
+
 /** The case as this direction asks it, or null where it has nothing of that direction. */
 export function directed(question: AttentionCase, direction: Direction): AttentionCase | null {
-  const { wants } = question.parameters;
   if (direction === 'both') return question;
   if (direction === 'backward') return wantsGradients(question.parameters) ? question : null;
-  const kept = wants.filter((name) => !isGradient(name));
-  if (kept.length === 0) return null;
-  const { d_out, d_lse, ...inputs } = question.inputs;
-  return { ...question, parameters: { ...question.parameters, wants: kept }, inputs };
+  return wanting(question, (name) => !isGradient(name));
 }
 
 /** Neighbours of one sequence together, every other case alone. */

@@ -14,6 +14,7 @@ import { toFlat } from '../../reference/tensor.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { questionFolders } from '../question-folders.ts';
 import { type Asked, answerOrSkip, askOrSkip } from '../run-suite.ts';
+import { returnedBy } from '../select.ts';
 import { kindOf } from './kind.ts';
 
 /** An answer with what tells it from another. */
@@ -38,6 +39,8 @@ export interface Interviewer {
   ask(question: AttentionCase, options?: AskOptions): Promise<Reply>;
   /** The same, but an answer that takes much longer than any good one so far counts as a hang. */
   askImpatiently(question: AttentionCase): Promise<Reply>;
+  /** The case without what the candidate has said it does not return; null where nothing is left. */
+  fit(question: AttentionCase): AttentionCase | null;
   /** Outputs that nobody judged; or what became of the question without them. */
   answer(question: AttentionCase): Promise<{ readonly outputs: GivenOutputs } | Asked>;
   readonly profile: Profile;
@@ -114,6 +117,8 @@ export function interviewer(
   return {
     ask: (question, options) => put(question, undefined, options),
     askImpatiently: (question) => put(question, Math.max(PATIENCE_MS_MIN, PATIENCE * slowestMs)),
+    fit: (question) =>
+      returnedBy(started.ok ? started.hello.supports : new Set(), question).question,
     answer: async (question) => {
       const folder = folders.next();
       const answered = await answerOrSkip(candidate, question, folder, asking);

@@ -109,7 +109,9 @@ export async function huntLaw(
       const shrinking = Number.isFinite(shrink.sinceMs);
       if (counts.gone || now >= (shrinking ? shrink.sinceMs + SHRINK_MS : endMs)) return;
       if (shrinking) shrink.attempts++;
-      const reason = await brokenOn(asker, law, buildCase(recipe), counts);
+      const fit = asker.fit(buildCase(recipe));
+      if (fit === null) return;
+      const reason = await brokenOn(asker, law, fit, counts);
       if (reason === null) return;
       if (!shrinking) shrink.sinceMs = now;
       throw new Broken(reason);
@@ -120,7 +122,8 @@ export async function huntLaw(
   if (!result.failed || recipe === undefined) return null;
   if (!(result.errorInstance instanceof Broken)) throw result.errorInstance;
   const shrinkSeconds = (performance.now() - shrink.sinceMs) / 1000;
-  const question = buildCase(recipe);
+  const drawn = buildCase(recipe);
+  const question = asker.fit(drawn) ?? drawn;
   const refused = await refusedOf(asker, law, question);
   const { message: reason } = result.errorInstance;
   const { seed: drawnFrom, counterexamplePath: path } = result;

@@ -14,13 +14,16 @@ const speakable = (_key: string, value: unknown): unknown =>
 
 export function jsonReport(given: Report): string {
   const { candidate, profile, seed, summary, cases, incomplete } = given;
-  const reported = cases.map(({ id, verdict: { verdict, reason, outputs, sample } }) => ({
-    id,
-    verdict,
-    reason,
-    outputs,
-    ...(sample === undefined ? {} : { sample }),
-  }));
+  const reported = cases.map(
+    ({ id, notReturned, verdict: { verdict, reason, outputs, sample } }) => ({
+      id,
+      verdict,
+      reason,
+      outputs,
+      ...(sample === undefined ? {} : { sample }),
+      ...(notReturned === undefined ? {} : { not_returned: notReturned }),
+    }),
+  );
   const sampled = sampledCount(cases);
   const claimed = claimedOf(cases);
   const counts = {

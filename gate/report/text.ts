@@ -8,6 +8,7 @@ import {
   isFailing,
   judgedCount,
   NOT_REACHED,
+  notReturned,
   type Report,
   type ReportedCase,
   sampledCount,
@@ -54,7 +55,10 @@ export function summaryLine({ summary, cases }: Report): string {
   const { pass, fail, broken, skip } = summary;
   const sampled = sampledCount(cases);
   const part = sampled === 0 ? '' : `, ${sampled} of them in a sample only`;
-  const judged = `${plural(judgedCount(summary), 'case')} judged${part}`;
+  const less = notReturned(cases)
+    .map(([name, n]) => `, ${name} not returned in ${n}`)
+    .join('');
+  const judged = `${plural(judgedCount(summary), 'case')} judged${part}${less}`;
   return `${judged}: ${pass} pass, ${fail} fail, ${broken} broken; ${skip} skipped${skipped}`;
 }
 

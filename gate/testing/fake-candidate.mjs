@@ -305,6 +305,10 @@ const HELLOS = {
   'early-answer': () => say({ case: '/tmp/anything', status: 'ok' }),
 };
 
+/** What it declines by word it must never be asked for. */
+const DECLINES = ['no-lse', 'no-d-bias', 'no-gqa-backward'];
+if (DECLINES.includes(fault)) hello.supports.push(fault);
+
 if (fault === 'no-restart' && startsBefore() > 0) process.exit(9);
 if (fault in HELLOS) HELLOS[fault]();
 else say(fault === 'forward-only' ? { ...hello, supports: ['forward', 'f32'] } : hello);
