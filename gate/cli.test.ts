@@ -213,7 +213,13 @@ describe('oracle', () => {
     const c = drawCase(5, { ...shape, dtype: 'f64', softcap: 2, gradients: false, adjust });
     writeCase(tied, c);
     const ended = await xattn('oracle', tied, '--format', 'f32');
-    expect(ended.stdout).toContain('undecided (written as NaN): out[0, 0, 0, 0]');
+    expect(ended.stdout).toContain('undecided (written as NaN): out[0, 0, 0, 0] (no number of');
+    const idle = await xattn('oracle', tied, '--format', 'f32', '--work', '0');
+    expect(idle.stdout).toContain('out[0, 0, 0, 0] (more work than granted: --work)');
+    const late = await xattn('oracle', tied, '--format', 'f32', '--max-seconds', '1e-9');
+    expect(late.stdout).toContain('out[0, 0, 0, 0] (past --max-seconds)');
+    const refused = await xattn('oracle', tied, '--work', '-1');
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('0 or more')]);
     const { tensors } = readSafetensors(readFileSync(path.join(tied, 'expected.safetensors')));
     expect(tensors.get('out')!.tensor.get(0, 0, 0, 0)).toBe(Number.NaN);
     expect(tensors.get('lse')!.tensor.get(0, 0, 0)).not.toBe(Number.NaN);

@@ -76,7 +76,11 @@ Examples:
   $ xattn oracle out/latest/core/probe/rank-tags-3                  the nearest float64 to the exact answer
   $ xattn oracle out/latest/core/probe/rank-tags-3 --format bf16    the one right bfloat16 of every element
   $ xattn oracle out/latest/core/probe/rank-tags-3 --bounds         and float64 enclosures, NAME.lo and NAME.hi
-  $ xattn oracle out/latest/core/size/4096-keys --rows 64 --keys 64        64 query rows and 64 keys of every head`;
+  $ xattn oracle out/latest/core/size/4096-keys --rows 64 --keys 64        64 query rows and 64 keys of every head
+
+What would take more exact sums and decimals than a minute and some for each element is left undecided, by
+name: work is counted, so the same on every machine. --work 10 grants ten times that, --work 0 none.
+--max-seconds goes by the clock: what is undecided then depends on the machine.`;
 
 const FIXTURES_EXAMPLES = `
 Examples:
@@ -207,6 +211,8 @@ function addOracle(program: Command, finish: Finish): void {
     .description('Write the correctly rounded answer to a case as expected.safetensors beside it.')
     .addOption(format.choices(value.FORMATS).default('f64'))
     .option('--bounds', 'write enclosures of the exact values too')
+    .option('--work <factor>', 'grant so many times the work of a minute', value.factor)
+    .option('--max-seconds <s>', 'begin nothing slow after so long', value.seconds)
     .addHelpText('after', ORACLE_EXAMPLES)
     .action(async (folder: string, options: OracleOptions) => {
       finish(await (await import('./commands/oracle.ts')).oracleCommand(folder, options));

@@ -109,7 +109,7 @@ describe('exact ties', () => {
       gradients: false,
     });
     const { undecided, values, lo, hi } = oracle(c, { format: 'f32' });
-    expect(undecided).toEqual([{ output: 'out', index: [0, 0, 0, 0] }]);
+    expect(undecided).toEqual([{ output: 'out', index: [0, 0, 0, 0], why: 'digits' }]);
     expect(toFlat(values.out!)).toEqual([Number.NaN]);
     expect(lo.out!.get(0, 0, 0, 0)).toBeLessThanOrEqual(1 + 2 ** -24);
     expect(hi.out!.get(0, 0, 0, 0)).toBeGreaterThanOrEqual(1 + 2 ** -24);

@@ -11,19 +11,15 @@
 import type { Fraction } from 'mathjs';
 import type { End } from './arithmetic/balls.ts';
 import { decompose } from './arithmetic/decompose.ts';
-import {
-  type ExponentialSum,
-  exponentialSumsWithin,
-  OutOfWork,
-  rationalValue,
-} from './arithmetic/exponential-sums.ts';
-import type { AttentionCase, CaseParameters, OutputName, Outputs } from './case.ts';
+import { exponentialSumsWithin, OutOfWork, rationalValue } from './arithmetic/exponential-sums.ts';
+import type { AttentionCase, CaseParameters } from './case.ts';
 import { enclose, UNKNOWN } from './enclosure.ts';
 import { neighbours } from './format.ts';
 import { evaluateWork, type Level } from './levels.ts';
 import { lift } from './lift.ts';
 import { type OpenElements, type Work, workFor } from './open-elements.ts';
 import { indexOf } from './tensor.ts';
+import { afford, type Budget, featureProducts, grouped, nameOf, type Shapes } from './work.ts';
 
 /** Larger work is not tried exactly: fractions grow with every product. */
 const SIZE_LIMIT = 20_000;
@@ -32,6 +28,11 @@ const SIZE_LIMIT = 20_000;
  * case; quotients of different denominators, which seldom are, take a thousand times that.
  */
 const WORK_LIMIT = 2_000_000;
+/** Products of recomputing K and V that are tried exactly, once for a case. */
+const FEATURES_LIMIT = 1_000_000;
+/** Units of work (work.ts) of an exact product, and products of words in a unit. */
+const PRODUCT = 2;
+const WORDS = 100;
 
 const bits = (n: bigint): number => n.toString(2).length;
 
@@ -74,109 +75,57 @@ export function endOf({ s, n, d }: Fraction): End {
   return { near: Number(s) * near, side: n * q > p * d ? Number(s) : 0 };
 }
 
-type Shapes = (output: OutputName) => readonly number[];
-
-/** What an element is computed with: its row, its key, its KV head or its own line. */
-function groupOf(
-  { kv_heads }: CaseParameters,
-  output: OutputName,
-  shape: readonly number[],
-  flat: number,
-): string {
-  const index = indexOf(shape, flat);
-  switch (output) {
-    case 'out':
-    case 'd_q':
-      return `row ${index.slice(0, 3)}`;
-    case 'd_k':
-    case 'd_v':
-      return `key ${index.slice(0, 3)}`;
-    case 'd_w_k':
-    case 'd_w_v':
-      return `${output} ${Math.floor(((index[1] ?? 0) * kv_heads) / (shape[1] ?? 1))}`;
-    case 'd_y':
-    case 'd_bias':
-      return `${output} ${index.slice(0, -1)}`;
-    default: // the LSE leaves the field where it is irrational: apart
-      return `${output} ${index}`;
-  }
-}
-
-/** Open elements by what they are computed with. */
-function grouped(
-  parameters: CaseParameters,
-  open: OpenElements,
-  shapes: Shapes,
-): Iterable<OpenElements> {
-  const groups = new Map<string, OpenElements>();
-  for (const [output, flats] of open) {
-    for (const flat of flats) {
-      const key = groupOf(parameters, output, shapes(output), flat);
-      const group = groups.get(key) ?? new Map<OutputName, number[]>();
-      const list = group.get(output) ?? [];
-      list.push(flat);
-      group.set(output, list);
-      groups.set(key, group);
-    }
-  }
-  return groups.values();
-}
-
-/** An element's name in the maps below. */
-const nameOf = (output: OutputName, flat: number): string => `${output} ${flat}`;
-
 /** Products and sums that a piece of work takes, roughly: pairs of rows and keys, by their width. */
-function sizeOf({ parameters: p }: AttentionCase, { forward }: Work): number {
-  let rows = 0;
-  for (let b = 0; b < p.batch; b++) {
-    for (let h = 0; h < p.heads; h++) {
-      for (let i = 0; i < p.seq_q; i++) if (forward(b, h, i)) rows++;
-    }
-  }
-  return rows * p.seq_kv * (p.head_dim + p.head_dim_v);
-}
+const sizeOf = ({ head_dim, head_dim_v, seq_kv }: CaseParameters, { rows }: Work): number =>
+  rows * seq_kv * (head_dim + head_dim_v);
 
-/** Outputs of one group over exact sums; null where that takes more work than is granted. */
-function evaluateExactly(
-  [attentionCase, group, shapes]: [AttentionCase, OpenElements, Shapes],
-  limit: number,
-): Outputs<ExponentialSum | null> | null {
-  const problem = lift(exponentialSumsWithin({ spent: 0, limit }), attentionCase, { lazy: true });
-  const work = workFor(problem, group, shapes);
-  if (sizeOf(attentionCase, work) > SIZE_LIMIT) return null;
+/** What `f` gives; null where it takes more work than is granted. */
+function withinWork<T>(f: () => T): T | null {
   try {
-    return evaluateWork(problem, work);
+    return f();
   } catch (error) {
     if (error instanceof OutOfWork) return null;
     throw error;
   }
 }
 
-/** Ends of the rational elements of one group. */
-function addExactEnds(
-  ends: Map<string, End>,
-  given: [AttentionCase, OpenElements, Shapes],
-  limit: number,
-): void {
-  const [, group, shapes] = given;
-  const outputs = evaluateExactly(given, limit);
-  if (outputs === null) return;
-  for (const [output, flats] of group) {
-    for (const flat of flats) {
-      const value = outputs[output]?.get(...indexOf(shapes(output), flat)) ?? null;
-      const exact = value === null ? null : rationalValue(value);
-      if (exact !== null) ends.set(nameOf(output, flat), endOf(exact));
+/** Ends of the rational elements, group by group. */
+function exactEnds(
+  attentionCase: AttentionCase,
+  open: OpenElements,
+  shapes: Shapes,
+  budget: Budget | undefined,
+): Map<string, End> {
+  const ends = new Map<string, End>();
+  const { parameters } = attentionCase;
+  const features = featureProducts(parameters);
+  if (features > FEATURES_LIMIT || !afford(budget, PRODUCT * features, open)) return ends;
+  const meter = { spent: 0, limit: FEATURES_LIMIT * WORK_LIMIT };
+  const problem = lift(exponentialSumsWithin(meter), attentionCase, { lazy: true });
+  meter.limit = WORK_LIMIT;
+  for (const group of grouped(parameters, open, shapes)) {
+    const work = workFor(problem, group, shapes);
+    const size = sizeOf(parameters, work);
+    if (size > SIZE_LIMIT || !afford(budget, PRODUCT * size, group)) continue;
+    meter.spent = 0;
+    const outputs = withinWork(() => evaluateWork(problem, work));
+    if (budget !== undefined) budget.left -= meter.spent / WORDS;
+    for (const [output, flats] of outputs === null ? [] : group) {
+      for (const flat of flats) {
+        const value = outputs?.[output]?.get(...indexOf(shapes(output), flat)) ?? null;
+        const exact = value === null ? null : rationalValue(value);
+        if (exact !== null) ends.set(nameOf(output, flat), endOf(exact));
+      }
     }
   }
+  return ends;
 }
 
 /** The level of the ladder that decides rational numbers. */
 export const EXACT: Level = {
   name: 'exact',
-  enclose: (attentionCase, open, shapes, format) => {
-    const ends = new Map<string, End>();
-    for (const group of grouped(attentionCase.parameters, open, shapes))
-      addExactEnds(ends, [attentionCase, group, shapes], WORK_LIMIT);
+  enclose: (attentionCase, open, shapes, format, means) => {
+    const ends = exactEnds(attentionCase, open, shapes, means?.budget);
     return (output, flat) => {
       const end = ends.get(nameOf(output, flat));
       return end === undefined ? UNKNOWN : enclose(format, end, end);

@@ -6,6 +6,7 @@ import { bigBall, doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
 import { DOUBLE_LEVEL } from './double-level.ts';
 import { EXACT } from './exact.ts';
 import { ballLevel, type Level } from './levels.ts';
+import { withinBudget } from './work.ts';
 
 /** Decimal digits of the last levels; what is open after them is undecided. */
 export const DIGITS = [60, 120, 240, 480, 960] as const;
@@ -15,5 +16,5 @@ export const LADDER: readonly Level[] = [
   DOUBLE_LEVEL,
   ballLevel(doubleDoubleBall),
   EXACT,
-  ...DIGITS.map((digits) => ballLevel(bigBall(digits))),
+  ...DIGITS.map((digits) => withinBudget(ballLevel(bigBall(digits)), digits)),
 ];

@@ -15,12 +15,15 @@ import type { RowMaxima } from './kernels/head-rows.ts';
 import { lift, type Problem } from './lift.ts';
 import { type OpenElements, type Work, workFor } from './open-elements.ts';
 import { indexOf, type Tensor } from './tensor.ts';
+import type { Budget } from './work.ts';
 
 /** What a level may make use of. */
 export interface Means {
   /** Threads that may work at once; default 1. No bit depends on it. */
   readonly threads?: number;
   readonly maxima?: RowMaxima;
+  /** The work that exact sums and decimals may take; absent = any. */
+  readonly budget?: Budget;
 }
 
 /** Encloses every open element, by output and flat position. */

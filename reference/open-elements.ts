@@ -95,6 +95,8 @@ function markElement(
 export interface Work {
   /** Rows whose forward pass is needed. */
   readonly forward: RowChoice;
+  /** How many rows those are. */
+  readonly rows: number;
   readonly lse: boolean;
   /** Null when no gradient is open. */
   readonly backward: Choice | null;
@@ -134,6 +136,7 @@ export function workFor(
   const gradients = [...open].some(([name, list]) => isGradient(name) && list.length > 0);
   return {
     forward: (...at) => forward.has(flatOf(rowShape, at)),
+    rows: forward.size,
     lse: (open.get('lse')?.length ?? 0) > 0,
     backward: gradients
       ? {

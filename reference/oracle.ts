@@ -5,8 +5,8 @@
  * the ball round to the same number of the target format, that number is the answer. Only what
  * stays open is computed again, at the next level of the ladder: float64 kernels, double-double, then
  * decimals of 60 to 960 digits (ladder.ts). Before the decimals, exact.ts settles what is a
- * rational number, ties included. What the last level leaves open is listed as undecided, never
- * guessed.
+ * rational number, ties included. What the last level leaves open, or what would take more work than
+ * is granted (work.ts), is listed as undecided, never guessed.
  *
  * The radii are derived in spec/bounds.md §7. They rest on IEEE 754 for float64 and double-double,
  * on the proofs of spec/theory/Kernels.v for float64's exp, log and tanh, and on decimal.js being
@@ -25,11 +25,19 @@ import { type OpenElements, openCount } from './open-elements.ts';
 import { isSampled, type Sample, type SampleSize, sampledOutput, sampleOf } from './sampling.ts';
 import { elementCount, indexOf, tensorOf } from './tensor.ts';
 import { ELEMENT_LIMIT } from './validate.ts';
+import { type Budget, nameOf, newBudget } from './work.ts';
+
+/**
+ * Why an element is undecided: the last level's digits do not tell, or it would have taken more work
+ * than was granted, or more time.
+ */
+export type Why = 'digits' | 'work' | 'time';
 
 /** One element that no level could round; its index is that in the whole output. */
 export interface Undecided {
   readonly output: OutputName;
   readonly index: number[];
+  readonly why: Why;
 }
 
 export interface OracleAnswer {
@@ -59,6 +67,10 @@ export interface OracleOptions {
   readonly seed?: number;
   /** Threads of the kernels; default 1. No bit depends on it. */
   readonly threads?: number;
+  /** So many times the work that exact sums and decimals are granted (work.ts); default 1. */
+  readonly work?: number;
+  /** No more exact sums and decimals are begun after so long; then bits depend on the clock. */
+  readonly maxSeconds?: number;
 }
 
 /** Enclosures go into the answer; returns the elements still open. Null: left for a later level. */
@@ -141,17 +153,23 @@ function allOpen({ values }: OracleAnswer): OpenElements {
   return open;
 }
 
+function whyUndecided(budget: Budget, output: OutputName, flat: number): Why {
+  const name = nameOf(output, flat);
+  return budget.late.has(name) ? 'time' : budget.refused.has(name) ? 'work' : 'digits';
+}
+
 /**
  * The correctly rounded answer of the case in `format`, with enclosures; of the rows and keys chosen
  * where some are. Throws RangeError for a format that is none and for positions out of range.
  */
 export function oracle(
   given: AttentionCase,
-  { format = 'f64', threads = 1, ...choice }: OracleOptions = {},
+  { format = 'f64', threads = 1, work = 1, maxSeconds, ...choice }: OracleOptions = {},
 ): OracleAnswer {
   if (!FORMATS.includes(format)) {
     throw new RangeError(`"format" expected one of ${FORMATS.join(', ')}, got ${String(format)}`);
   }
+  if (!(work >= 0)) throw new RangeError(`"work" expected a factor of 0 or more, got ${work}`);
   const sample = sampleOf(given.parameters, choice);
   const answer = emptyAnswer(given, sample);
   const attentionCase = shareInputs(given, threads);
@@ -161,7 +179,8 @@ export function oracle(
   const kernels = kernelLevel(question, sample, format, threads);
   let open = climb(KERNEL_LEVEL, kernels.enclose, answer, allOpen(answer));
   const shapes = (output: OutputName) => outputShape(attentionCase, output);
-  const means = { threads, maxima: kernels.maxima };
+  const budget = newBudget(openCount(open), work, maxSeconds);
+  const means = { threads, maxima: kernels.maxima, budget };
   for (const level of LADDER) {
     // The kernels were float64 already: this level is for the outputs they leave out.
     const now = new Map(
@@ -187,7 +206,11 @@ export function oracle(
     );
   }
   const undecided = [...inWhole(attentionCase, sample, open)].flatMap(([output, flats]) =>
-    flats.map((flat) => ({ output, index: indexOf(shapes(output), flat) })),
+    flats.map((flat) => ({
+      output,
+      index: indexOf(shapes(output), flat),
+      why: whyUndecided(budget, output, flat),
+    })),
   );
   return { ...answer, undecided };
 }

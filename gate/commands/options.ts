@@ -74,6 +74,14 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+export function factor(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value < Number.POSITIVE_INFINITY)) {
+    throw new InvalidArgumentError('Expected a factor, 0 or more.');
+  }
+  return value;
+}
+
 const SECONDS_MAX = 86_400;
 
 export function seconds(text: string): number {

@@ -6,7 +6,7 @@
 import path from 'node:path';
 import type { AttentionCase, OutputName } from '../../reference/case.ts';
 import { type ExpectedTensor, openCase, writeExpected } from '../../reference/case-folder.ts';
-import type { OracleAnswer } from '../../reference/oracle.ts';
+import type { OracleAnswer, Undecided, Why } from '../../reference/oracle.ts';
 import type { StoredDtype } from '../../reference/stored-dtype.ts';
 import { type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
 import { threadsFor } from '../threads.ts';
@@ -15,6 +15,8 @@ import { type AnswerFormat, choiceOf, type SampleOptions } from './options.ts';
 export interface OracleOptions extends SampleOptions {
   format: AnswerFormat;
   bounds?: true;
+  work?: number;
+  maxSeconds?: number;
 }
 
 const STORED: Record<AnswerFormat, StoredDtype> = {
@@ -50,13 +52,23 @@ function tensorLine({ name, dtype, tensor }: ExpectedTensor): string {
   return `${name} [${tensor.shape.join(', ')}] ${dtype}: ${shown}${rest}`;
 }
 
+const REASONS: readonly (readonly [Why, string])[] = [
+  ['digits', 'no number of digits tried tells'],
+  ['work', 'more work than granted: --work'],
+  ['time', 'past --max-seconds'],
+];
+
 /** How sure the answer is: nothing undecided is passed over in silence. */
 function certaintyLine({ undecided, decidedBy }: OracleAnswer, format: AnswerFormat): string {
   const ways = Object.entries(decidedBy).map(([system, count]) => `${count} in ${system}`);
   const decided = `correctly rounded to ${format}: ${ways.join(', ') || 'no elements'}`;
   if (undecided.length === 0) return decided;
-  const open = undecided.map(({ output, index }) => `${output}[${index.join(', ')}]`);
-  return `${decided}; undecided (written as NaN): ${open.join(' ')}`;
+  const named = ({ output, index }: Undecided): string => `${output}[${index.join(', ')}]`;
+  const reasons = REASONS.flatMap(([why, sentence]) => {
+    const open = undecided.filter((one) => one.why === why);
+    return open.length === 0 ? [] : [`${open.map(named).join(' ')} (${sentence})`];
+  });
+  return `${decided}; undecided (written as NaN): ${reasons.join('; ')}`;
 }
 
 /** Which part of the case was answered for; nothing where it is all of it. */
@@ -84,8 +96,13 @@ function positionTensors({ sample }: OracleAnswer): ExpectedTensor[] {
 
 async function answerTo(question: AttentionCase, options: OracleOptions): Promise<OracleAnswer> {
   const { oracle } = await import('../../reference/oracle.ts');
-  const { format } = options;
-  return oracle(question, { format, threads: threadsFor(question), ...choiceOf(options) });
+  const { format, work, maxSeconds } = options;
+  const limits = {
+    ...(work === undefined ? {} : { work }),
+    ...(maxSeconds === undefined ? {} : { maxSeconds }),
+  };
+  const threads = threadsFor(question);
+  return oracle(question, { format, threads, ...limits, ...choiceOf(options) });
 }
 
 /** The number systems take a second to load: not before the case is known to be one. */

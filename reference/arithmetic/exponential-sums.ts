@@ -33,7 +33,7 @@ export class OutOfWork extends Error {
 /** Counts work, in products of 64-bit words, and throws OutOfWork past the limit. */
 export interface Meter {
   spent: number;
-  readonly limit: number;
+  limit: number;
 }
 
 /** Numbers the exponents that occur: an exponent of thousands of bits is added and looked up once. */
