@@ -13,7 +13,7 @@ import type { CaseParameters } from './case.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth, SLACK } from './error-model.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
-import { sigmoidLseError, subtractedError } from './merge-errors.ts';
+import { lazyError, sigmoidLseError, subtractedError } from './merge-errors.ts';
 import { kvHead } from './scores.ts';
 import {
   biasError,
@@ -297,9 +297,10 @@ export function rowBound(
   const { ranks } = c.parameters.partition;
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
-  const subtracted = sigmoidLseError(model, summed, largestLogit(row, to) + slack + 1);
+  const reach = largestLogit(row, to) + slack + 1;
+  const granted = sigmoidLseError(model, summed, reach) + lazyError(model);
   to.flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
-  weigh(model, { summed, ranks, lse: row.lse, slack, subtracted }, { row, sinkError }, to);
+  weigh(model, { summed, ranks, lse: row.lse, slack, granted }, { row, sinkError }, to);
   const { denominator } = to;
   const narrow = denominator < 1;
   to.least = narrow ? 1 - denominator : leastDenominator(row, to, sinkError);
@@ -309,12 +310,11 @@ export function rowBound(
   to.lseError = convertedError(model, row.lse, divided);
 }
 
-/** No partial LSE of a row is larger in size than this, its slack and those of far keys alone aside. */
-function largestLogit({ score, below, count, lse, sink }: RowMagnitudes, to: RowBound): number {
+/** No partial LSE of a row is larger in size than this, its slack aside; one may be of far keys alone. */
+function largestLogit({ score, count, lse, sink }: RowMagnitudes, to: RowBound): number {
   let size = Math.max(lse, sink === null ? 0 : sink.score);
   for (let k = 0; k < count; k++) {
-    const one = score[k] ?? 0;
-    if (one > size && !isFar(below[k] ?? 0, to.scoreError[k] ?? 0)) size = one;
+    size = Math.max(size, (score[k] ?? 0) + (to.scoreError[k] ?? 0));
   }
   return size;
 }
@@ -376,7 +376,7 @@ export function outErrors(
     const [kappa, p] = [row.kappa[k] ?? 0, row.p[k] ?? 0];
     const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
     const flushed =
-      2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.tiny);
+      2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
     const far = to.far[k] === 1;
     const faint = far ? (to.faint[k] ?? 0) : 0;
     const grown = far ? 1 : growth((to.weight[k] ?? 0) + beside);

@@ -15,7 +15,7 @@ import type { AttentionCase, OutputName } from './case.ts';
 import { coarseGradients } from './coarse-gradients.ts';
 import { type Largest, largestOf } from './coarse-magnitudes.ts';
 import { type ErrorModel, errorModel, growth, SLACK } from './error-model.ts';
-import { partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
+import { lazyError, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
 import { type ProfileLike, profileFrom } from './profile-options.ts';
 import {
   biasError,
@@ -81,8 +81,8 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const { ranks } = partition;
   const slack = 1 + error;
   const summed = model.roundings(terms);
-  const subtracted = sigmoidLseError(model, summed, lse + slack + 1);
-  const row = { summed, ranks, lse, slack, subtracted };
+  const granted = sigmoidLseError(model, summed, lse + slack + 1) + lazyError(model);
+  const row = { summed, ranks, lse, slack, granted };
   const weight = weightError(model, row, { score, fromLse, error });
   const flushes = 2 * terms * flush(model, { leaf: model.tiny, size: 1, operations });
   const beside = roundedBeside(model);

@@ -23,6 +23,8 @@ export interface ErrorModel extends Profile {
   /** The same near zero, in absolute terms: where the operand format ends before the dtype does. */
   readonly inputTiny: number;
   readonly storedTiny: number;
+  /** What underflow of a rescaling may cost a sum of weights that exceed one. Lemma Lazy */
+  readonly rescaledTiny: number;
   /** Rounding of an input that is no matrix operand (bias, sink, dLSE) to the storage format. */
   readonly stored: number;
   /** Roundings that a sum of n terms may accumulate, in units of the roundoff. */
@@ -69,6 +71,7 @@ export function errorModel(profile: Profile, dtype: Dtype, lambda: number | null
     input: exactInput ? 0 : profile.operand,
     inputTiny: near(profile.operandTiny),
     storedTiny: near(profile.outputTiny),
+    rescaledTiny: profile.tiny * exp(profile.headroom),
     stored: exactStored ? 0 : profile.output,
     roundings: lambda === null ? everyRounding : likelyRoundings(lambda, profile.accumulation),
   };
@@ -103,6 +106,8 @@ export function referenceModel(u: number, tiny: number): ErrorModel {
     outputMax: Number.POSITIVE_INFINITY,
     outputFormat: 'f64',
     subtractsInMerges: false,
+    headroom: 0,
+    rescaledTiny: tiny,
     input: u,
     inputTiny: 0,
     storedTiny: 0,

@@ -1,5 +1,6 @@
 /**
- * What merges of partial results lose where a profile grants more than reweighting, as formulas.
+ * What options of a profile cost beyond step-errors.ts, as formulas: merges that subtract, and running
+ * maxima that stay behind.
  * spec/bounds.md §3
  * @module
  */
@@ -24,6 +25,14 @@ export function subtractedError(model: ErrorModel, merges: number, top: number):
  */
 export function sigmoidLseError(model: ErrorModel, merges: number, reach: number): number {
   return model.subtractsInMerges ? merges * (18 + 8 * reach) * model.accumulation : 0;
+}
+
+/**
+ * Lemma Lazy: what a running maximum costs a weight that stays behind by the profile's headroom, in the
+ * log domain: its exponential, the rise from it, the logarithm of a larger sum. Coq: lazy_error
+ */
+export function lazyError(model: ErrorModel): number {
+  return 24 * model.headroom * model.accumulation;
 }
 
 /** Lemma Hull: the largest that an average of some keys of a row can be; unbounded where it is not proved. */

@@ -30,6 +30,13 @@ const TABLE = [
       'partial results are merged as O − σ(LSE_b − LSE)(O − O_b), with LSE − log σ(LSE − LSE_b)',
     grants: () => ({ subtractsInMerges: true }),
   },
+  {
+    key: 'maximum',
+    value: 'lazy',
+    otherwise: 'exact',
+    means: 'a running maximum may stay behind its scores by 8 (or 8 powers of two) before it moves',
+    grants: () => ({ headroom: 8 }),
+  },
 ] as const satisfies readonly ProfileOption[];
 
 /** Every option, in the order of canonical names. */

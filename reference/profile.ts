@@ -43,6 +43,8 @@ export interface Profile {
   readonly outputFormat: 'f64' | 'f32' | 'f16' | 'bf16';
   /** Merges of (O, LSE) may subtract, O − σ(LSE_b − LSE)(O − O_b). Lemma Sigmoid */
   readonly subtractsInMerges: boolean;
+  /** How far above a running maximum a score may lie that is exponentiated with it. Lemma Lazy */
+  readonly headroom: number;
 }
 
 /** WGSL: tanh of f32 may be off by 1e-5 in absolute terms (WGSL §15.7.4, accuracy of tanh). */
@@ -73,6 +75,7 @@ function profile(
     outputMax: maxFinite(outputFormat),
     outputFormat,
     subtractsInMerges: false,
+    headroom: 0,
   };
 }
 

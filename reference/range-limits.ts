@@ -3,6 +3,7 @@
  * candidate may do to an operand before it is stored. spec/bounds.md §4
  * @module
  */
+import { exp } from './arithmetic/float64.ts';
 import { type ErrorModel, sumGrowth } from './error-model.ts';
 import { maxFinite } from './format.ts';
 import { forEachRun, type Tensor } from './tensor.ts';
@@ -14,13 +15,17 @@ export const MARGIN = 2;
 export interface Limits {
   readonly operand: number;
   readonly sum: number;
+  /** For a sum of values that weights multiply which may exceed one. */
+  readonly weighted: number;
   readonly output: number;
 }
 
 export function limitsOf(model: ErrorModel): Limits {
+  const sum = maxFinite(model.base === 'f64' ? 'f64' : 'f32') / MARGIN;
   return {
     operand: maxFinite(model.base) / MARGIN,
-    sum: maxFinite(model.base === 'f64' ? 'f64' : 'f32') / MARGIN,
+    sum,
+    weighted: sum / exp(model.headroom),
     output: model.outputMax / MARGIN,
   };
 }

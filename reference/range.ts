@@ -155,7 +155,7 @@ function forwardRow(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | n
     for (const { j, kappa } of pairs ?? []) {
       sum += Math.max(1, kappa) * Math.abs(problem.v.get(b, g, j, c));
     }
-    if (pairs === null || weighs || lost.values.get(b, g, c) || over(sum, limits.sum)) {
+    if (pairs === null || weighs || lost.values.get(b, g, c) || over(sum, limits.weighted)) {
       mark(context, 'out', [b, h, i, c]);
       held = false;
     }

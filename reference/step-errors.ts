@@ -79,8 +79,8 @@ export interface WeightTerms {
   readonly lse: number;
   /** One more than the largest error of the row's scores, those of far keys aside. */
   readonly slack: number;
-  /** sigmoidLseError (merge-errors.ts) of the row. */
-  readonly subtracted: number;
+  /** What the options of the profile add: sigmoidLseError, lazyError (merge-errors.ts). */
+  readonly granted: number;
 }
 
 /** A score in magnitudes: |s| and LSE − s at most, and its error. */
@@ -106,7 +106,7 @@ export function weightRounding(
   const summed = 8 * row.summed * uA;
   const shifted = 10 * (fromLse + 2 * row.slack) * uA;
   const merged = (18 + 7 * reach + row.ranks * (14 + 2 * reach)) * uA;
-  return exponential + summed + shifted + merged + row.subtracted;
+  return exponential + summed + shifted + merged + row.granted;
 }
 
 /** Lemma Weight: the whole. Coq: weight_error */
@@ -127,7 +127,7 @@ export function farWeight(
   const reach = (1 + 20 * uA) * Math.max(score + error, row.lse + row.slack) + 1;
   const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
   const merged = (18 + 7 * reach + row.ranks * (14 + 2 * reach)) * uA;
-  return 4 * exp(exponential + merged + (error - below) / 4);
+  return 4 * exp(exponential + merged + row.granted + (error - below) / 4);
 }
 
 /** Underflow of one term: 3 times its leaf's, and one of each operation it may meet. Coq: flush */
@@ -135,7 +135,7 @@ export function flush(
   model: ErrorModel,
   { leaf, size, operations }: { leaf: number; size: number; operations: number },
 ): number {
-  return 3 * leaf + operations * (8 * model.tiny * (size + 1));
+  return 3 * leaf + operations * (8 * model.rescaledTiny * (size + 1));
 }
 
 /** 1/(1 − b) − 1, and −log(1 − b) is no larger; unbounded from b = 1 on. Coq: quotient */

@@ -87,7 +87,7 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
     operand(max.k, factor.k) &&
     !over(4 * SLACK * (2 * products + max.bias), limits.sum) &&
     !(narrowed(model) && over(max.v, limits.operand)) &&
-    !over(seq_kv * kappa * max.v * SLACK, limits.sum) &&
+    !over(seq_kv * kappa * max.v * SLACK, limits.weighted) &&
     !over(kappa * max.v * SLACK, limits.output)
   );
 }

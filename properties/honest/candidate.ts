@@ -12,7 +12,14 @@ import {
   wantsGradients,
 } from '../../reference/case.ts';
 import type { GivenOutputs } from '../../reference/judge.ts';
-import type { ProfileName } from '../../reference/profile.ts';
+import { PROFILE_NAMES, type ProfileName } from '../../reference/profile.ts';
+import {
+  optionWord,
+  PROFILE_OPTIONS,
+  type ProfileLike,
+  type ProfileText,
+  profileFrom,
+} from '../../reference/profile-options.ts';
 import {
   type CaseOptions,
   type CaseRecipe,
@@ -26,9 +33,10 @@ import { machine } from './machine.ts';
 /** What an honest candidate of this profile answers, in float32 or float64 containers. */
 export function honestOutputs(
   attentionCase: AttentionCase,
-  profile: ProfileName,
+  asked: ProfileLike,
   choices: HonestChoices,
 ): GivenOutputs {
+  const profile = profileFrom(asked);
   const held = hold(attentionCase, machine(profile, choices), choices);
   const forward = heldForward(held);
   const { wants } = attentionCase.parameters;
@@ -37,7 +45,7 @@ export function honestOutputs(
     lse: forward.lse,
     ...(wantsGradients(attentionCase.parameters) ? heldGradients(held, forward) : {}),
   };
-  const dtype = profile === 'f64' ? 'F64' : 'F32';
+  const dtype = profile.base === 'f64' ? 'F64' : 'F32';
   const outputs: GivenOutputs = {};
   for (const name of wants) {
     const tensor = all[name];
@@ -45,6 +53,15 @@ export function honestOutputs(
   }
   return outputs;
 }
+
+/** Profiles whose peace is kept: the bases, each option in full and in half precision, and all of them. */
+export const HONEST_PROFILES: readonly ProfileText[] = [
+  ...PROFILE_NAMES,
+  ...PROFILE_OPTIONS.flatMap((option) =>
+    (['f32', 'f16'] as const).map((base): ProfileText => `${base}+${optionWord(option)}`),
+  ),
+  `bf16+${PROFILE_OPTIONS.map(optionWord).join('+')}`,
+];
 
 /** Dtypes in which a candidate of this profile is asked: its own, and others, which it rounds. */
 export const ASKED: Readonly<Record<ProfileName, readonly Dtype[]>> = {
@@ -57,14 +74,15 @@ export const ASKED: Readonly<Record<ProfileName, readonly Dtype[]>> = {
 
 /** A question and a programmer: what the peace of the judge is measured over. */
 export function honestArbitrary(
-  profile: ProfileName,
+  asked: ProfileLike,
   options: CaseOptions = {},
 ): fc.Arbitrary<{ readonly recipe: CaseRecipe; readonly choices: HonestChoices }> {
+  const profile = profileFrom(asked);
   return fc.record({
-    choices: choicesArbitrary(),
+    choices: choicesArbitrary(profile),
     recipe: recipeArbitrary({
       shape: { batch: 2, kvHeads: 2, group: 2, seqQ: 4, seqKv: 6, headDim: 4, dimY: 3 },
-      dtypes: ASKED[profile],
+      dtypes: ASKED[profile.base],
       ...options,
     }),
   });

@@ -5,6 +5,7 @@
  * @module
  */
 import fc from 'fast-check';
+import type { Profile } from '../../reference/profile.ts';
 import { type MergeTree, mergeTreeArbitrary } from '../arbitraries/merge-tree.ts';
 
 /** Order in which a sum is taken. `adversarial`: largest magnitudes of one sign first. */
@@ -46,14 +47,24 @@ export interface HonestChoices {
   /** Partial results of ranks: (O, LSE), or (m, l, o); and the order of joining them. */
   readonly normalised: boolean;
   readonly tree: MergeTree;
+  /** Two normalised partial results: weighed by exp(LSE − new LSE), or as the profile's option says. */
+  readonly merge: 'weights' | 'sigmoid';
+  /** The running maximum: of all scores so far, or behind it as the profile's option says. */
+  readonly maximum: 'exact' | 'lazy';
+  /** Parts that the keys of one rank are cut into, and that are merged at once. */
+  readonly splits: number;
   /** P of the backward pass: from the LSE, or kept from the forward pass. */
   readonly backwardP: 'lse' | 'kept';
   /** D: from the rounded output, or Σ P∘G. */
   readonly delta: 'output' | 'keys';
 }
 
-/** Any honest implementation; shrinks towards the textbook one. */
-export function choicesArbitrary(): fc.Arbitrary<HonestChoices> {
+/** Any honest implementation of the profile; shrinks towards the textbook one. */
+export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> {
+  const merges = profile.subtractsInMerges
+    ? (['weights', 'sigmoid'] as const)
+    : (['weights'] as const);
+  const maxima = profile.headroom > 0 ? (['exact', 'lazy'] as const) : (['exact'] as const);
   return fc.record({
     order: fc.constantFrom(...ORDERS),
     seed: fc.nat({ max: 1000 }),
@@ -68,6 +79,9 @@ export function choicesArbitrary(): fc.Arbitrary<HonestChoices> {
     block: fc.constantFrom(1000, 1, 2, 3),
     normalised: fc.boolean(),
     tree: mergeTreeArbitrary(),
+    merge: fc.constantFrom(...merges),
+    maximum: fc.constantFrom(...maxima),
+    splits: fc.constantFrom(1, 1, 2, 3),
     backwardP: fc.constantFrom('lse' as const, 'kept' as const),
     delta: fc.constantFrom('output' as const, 'keys' as const),
   });

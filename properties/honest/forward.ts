@@ -10,6 +10,7 @@ import { broadcastGet, filled, mapTensor, type Tensor, zeros } from '../../refer
 import { fold } from '../arbitraries/merge-tree.ts';
 import type { HonestChoices } from './choices.ts';
 import type { Machine, Pair } from './machine.ts';
+import { isNormalised, joinAll, joinTwo, normalise, type Partial } from './merges.ts';
 
 /** The case as the candidate holds it. */
 export interface Held {
@@ -33,13 +34,6 @@ export interface HeldScore {
   readonly j: number;
   readonly s: number;
   readonly t: number | null;
-}
-
-/** Row maximum, sum and weighted sum; after a normalised merge, m = LSE and l = 1. */
-interface Partial {
-  readonly m: number;
-  readonly l: number;
-  readonly o: readonly number[];
 }
 
 /** What the backward pass finds. */
@@ -147,6 +141,12 @@ export function heldDropout({ attentionCase, machine }: Held, [b, h, i]: Row, j:
   return broadcastGet(keep, [b, h, i, j]) === 0 ? 0 : kappa;
 }
 
+/** The running maximum after a block: a lazy one stays until it would rise by more than its headroom. */
+function maximumOf(part: readonly HeldScore[], before: number, headroom: number): number {
+  const m = part.reduce((max, { s }) => Math.max(max, s), before);
+  return m - before <= headroom ? before : m;
+}
+
 /** One block of keys after another, rescaled as the maximum rises. */
 function online(held: Held, at: Row, keys: readonly HeldScore[]): Partial | null {
   const { machine, choices, v, attentionCase } = held;
@@ -161,7 +161,7 @@ function online(held: Held, at: Row, keys: readonly HeldScore[]): Partial | null
       l: 0,
       o: Array.from({ length: width }, () => 0),
     };
-    const m = part.reduce((max, { s }) => Math.max(max, s), before.m);
+    const m = maximumOf(part, before.m, partial === null ? 0 : machine.headroom);
     const shrink = machine.weight(before.m, m);
     const weights = part.map(({ s }) => machine.weight(s, m));
     const used = part.map(({ j }, n) => {
@@ -179,27 +179,20 @@ function online(held: Held, at: Row, keys: readonly HeldScore[]): Partial | null
   return partial;
 }
 
-/** (m, l, o) → (LSE, 1, O). spec (22) */
-function normalise({ machine }: Held, { m, l, o }: Partial): Partial {
-  if (l === 0) return { m, l, o };
-  return { m: machine.logSum(m, l), l: 1, o: o.map((x) => machine.round(x / l)) };
-}
-
-/** Two partial results joined. spec (20), or (22) when normalised */
-function join(held: Held, a: Partial | null, b: Partial | null): Partial | null {
-  if (a === null) return b;
-  if (b === null) return a;
-  const { machine, choices } = held;
-  const { round } = machine;
-  const m = Math.max(a.m, b.m);
-  const [wA, wB] = [machine.weight(a.m, m), machine.weight(b.m, m)];
-  const l = round(round(wA * a.l) + round(wB * b.l));
-  if (!choices.normalised || l === 0) {
-    return { m, l, o: a.o.map((x, c) => round(round(wA * x) + round(wB * (b.o[c] ?? 0)))) };
+/** The keys of one rank, in one part, or in several that are merged at once (split keys). */
+function onOneRank(held: Held, at: Row, keys: readonly HeldScore[]): Partial | null {
+  const { choices } = held;
+  if (choices.splits === 1) {
+    const partial = online(held, at, keys);
+    return partial !== null && isNormalised(choices) ? normalise(held, partial) : partial;
   }
-  const lse = machine.logSum(m, l);
-  const [pA, pB] = [machine.weight(a.m, lse), machine.weight(b.m, lse)];
-  return { m: lse, l: 1, o: a.o.map((x, c) => round(round(pA * x) + round(pB * (b.o[c] ?? 0)))) };
+  const size = Math.max(1, Math.ceil(keys.length / choices.splits));
+  const parts: Partial[] = [];
+  for (let from = 0; from < keys.length; from += size) {
+    const partial = online(held, at, keys.slice(from, from + size));
+    if (partial !== null) parts.push(normalise(held, partial));
+  }
+  return joinAll(held, parts);
 }
 
 /** One row: a partial result a rank, joined along the tree, the sink a leaf of it. */
@@ -211,19 +204,15 @@ function forwardRow(held: Held, at: Row): Partial | null {
   const leaves = partition.kv.map((size) => {
     const [from, to] = [start, start + size];
     start = to;
-    const partial = online(
-      held,
-      at,
-      scores.filter(({ j }) => j >= from && j < to),
-    );
-    return partial !== null && choices.normalised ? normalise(held, partial) : partial;
+    const keys = scores.filter(({ j }) => j >= from && j < to);
+    return onOneRank(held, at, keys);
   });
   const sink = attentionCase.inputs.sink;
   if (sink !== undefined) {
     const o = Array.from({ length: head_dim_v }, () => 0);
     leaves.push({ m: machine.beside(sink.get(at[1])), l: 1, o });
   }
-  return fold(choices.tree, leaves, (a, b) => join(held, a, b), null);
+  return fold(choices.tree, leaves, (a, b) => joinTwo(held, a, b), null);
 }
 
 /** O and LSE of every row, O rounded to the output format, and what the backward pass keeps. */

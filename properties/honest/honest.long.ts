@@ -3,7 +3,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest';
-import { PROFILE_NAMES } from '../../reference/profile.ts';
+import { HONEST_PROFILES } from './candidate.ts';
 import { measurePeace, peaceLine } from './peace.ts';
 
 /** 10⁵ cases over the five profiles, other seeds than the short run's. */
@@ -11,7 +11,7 @@ const CHUNKS = 20;
 const RUNS = 1000;
 
 describe('honest candidates, in the long run', () => {
-  for (const profile of PROFILE_NAMES) {
+  for (const profile of HONEST_PROFILES) {
     it(`are never refused at ${profile}, over ${CHUNKS * RUNS} random cases`, () => {
       for (let seed = 1; seed <= CHUNKS; seed++) {
         const peace = measurePeace(profile, { runs: RUNS, seed });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { PROFILE_NAMES } from '../../reference/profile.ts';
+import { HONEST_PROFILES } from './candidate.ts';
 import { measurePeace, peaceLine } from './peace.ts';
 
 const SEED = 20241124;
 const RUNS = 1000;
 
 describe('honest candidates', () => {
-  for (const profile of PROFILE_NAMES) {
+  for (const profile of HONEST_PROFILES) {
     it(`are never refused at ${profile}, over ${RUNS} random cases`, () => {
       const peace = measurePeace(profile, { runs: RUNS, seed: SEED });
       console.log(peaceLine(peace));

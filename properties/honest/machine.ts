@@ -10,8 +10,7 @@ import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { exp, log, tanh } from '../../reference/arithmetic/float64.ts';
 import { minNormal, roundTo, ulp } from '../../reference/format.ts';
-import type { ProfileName } from '../../reference/profile.ts';
-import { PROFILES } from '../../reference/profile.ts';
+import type { Profile } from '../../reference/profile.ts';
 import type { HonestChoices, Order } from './choices.ts';
 
 const LOG2_E = 1.4426950408889634;
@@ -35,6 +34,8 @@ export interface Machine {
   /** m + log l. */
   readonly logSum: (m: number, l: number) => number;
   readonly tanh: (x: number) => number;
+  /** How far a score may exceed the running maximum before that moves. */
+  readonly headroom: number;
   readonly sum: (terms: readonly number[]) => number;
   readonly dot: (pairs: readonly Pair[]) => number;
   /** A copy in the order of this machine. */
@@ -138,16 +139,20 @@ function elementary(
   };
 }
 
+/** A lazy maximum waits for 8, in the base of its exponential. */
+const headroomOf = ({ headroom }: Profile, { maximum, base }: HonestChoices): number =>
+  maximum === 'exact' ? 0 : base === 'e' ? headroom : headroom * LN_2;
+
 /** The machine of a profile and the choices of its programmer. */
-export function machine(profile: ProfileName, choices: HonestChoices): Machine {
-  const { outputFormat, operand: u } = PROFILES[profile];
-  const accumulation = profile === 'f64' ? 'f64' : 'f32';
+export function machine(profile: Profile, choices: HonestChoices): Machine {
+  const { outputFormat, operand: u, base } = profile;
+  const accumulation = base === 'f64' ? 'f64' : 'f32';
   const narrow = u > 2 ** -24;
   const least = minNormal(accumulation);
   const flush = (x: number): number => (choices.flush && Math.abs(x) < least ? 0 : x);
   const round = (x: number): number => flush(roundTo(accumulation, x));
   const summed = narrow && choices.truncate ? (x: number) => flush(cutOff(x)) : round;
-  const operand = (x: number): number => roundTo(profile, x);
+  const operand = (x: number): number => roundTo(base, x);
   const add = (a: number, b: number): number => summed(a + b);
   const arranged = <T>(list: readonly T[], size: (item: T) => number): T[] =>
     arrange(choices.order, choices.seed, list, size);
@@ -174,6 +179,7 @@ export function machine(profile: ProfileName, choices: HonestChoices): Machine {
       ),
     dot,
     ordered: arranged,
+    headroom: headroomOf(profile, choices),
     ...elementary(round, accumulation === 'f32', choices),
   };
 }

@@ -8,13 +8,13 @@
 import fc from 'fast-check';
 import { expectation } from '../../reference/expectation.ts';
 import { isFailure, judgeAgainst } from '../../reference/judge.ts';
-import type { ProfileName } from '../../reference/profile.ts';
+import { type ProfileLike, profileFrom } from '../../reference/profile-options.ts';
 import { forEachIndex } from '../../reference/tensor.ts';
 import { buildCase, type CaseOptions } from '../arbitraries/attention-case.ts';
 import { honestArbitrary, honestOutputs } from './candidate.ts';
 
 export interface Peace {
-  readonly profile: ProfileName;
+  readonly profile: string;
   readonly runs: number;
   /** The first refusal, shrunk, with what replays it; null when there was none. */
   readonly refused: string | null;
@@ -58,9 +58,10 @@ function addShares(
 
 /** `runs` random honest candidates on as many random cases, judged at `profile`. */
 export function measurePeace(
-  profile: ProfileName,
+  asked: ProfileLike,
   { runs, seed, options = {} }: { runs: number; seed: number; options?: CaseOptions },
 ): Peace {
+  const profile = profileFrom(asked);
   const counts = { histogram: EDGES.map(() => 0), unbounded: 0 };
   let largest = 0;
   const details = fc.check(
@@ -78,7 +79,7 @@ export function measurePeace(
     ? `${String(details.errorInstance)} seed ${details.seed} path ${details.counterexamplePath}: ${JSON.stringify(details.counterexample)}`
     : null;
   const judged = counts.histogram.reduce((a, b) => a + b, 0);
-  return { profile, runs, refused, judged, largest, ...counts };
+  return { profile: profile.name, runs, refused, judged, largest, ...counts };
 }
 
 /** One JSON line of a measurement. */

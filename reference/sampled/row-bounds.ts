@@ -22,7 +22,7 @@ import {
   recomputedWeight,
   scoreGradientError,
 } from '../gradient-errors.ts';
-import { partialSize, sigmoidLseError, subtractedError } from '../merge-errors.ts';
+import { lazyError, partialSize, sigmoidLseError, subtractedError } from '../merge-errors.ts';
 import {
   convertedError,
   dividedError,
@@ -90,7 +90,7 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
     ranks: p.partition.ranks,
     lse: row.lse,
     slack,
-    subtracted: sigmoidLseError(model, model.roundings(n), reach),
+    granted: sigmoidLseError(model, model.roundings(n), reach) + lazyError(model),
   };
   let weight = weightError(model, terms, { score: row.score, fromLse: row.fromLse, error });
   let rounded = weight - error;
@@ -122,7 +122,7 @@ function outErrors(
   const grown = growth(weight + beside);
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
   const flushed =
-    2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.tiny);
+    2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
   const base = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
   const flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   return row.out.map((size, c) => {

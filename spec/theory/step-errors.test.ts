@@ -112,7 +112,7 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
         ranks: x.ranks,
         slack: x.slack,
         lse: Math.abs(lse),
-        subtracted: 0,
+        granted: 0,
       };
       return [
         steps.weightRounding(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
@@ -130,7 +130,7 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
         ranks: x.ranks,
         slack: x.slack,
         lse: Math.abs(lse),
-        subtracted: 0,
+        granted: 0,
       };
       return [
         steps.weightError(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
@@ -144,7 +144,7 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
     agree(['s', 'fromLse', 'error', 'ranks', 'slack'], (m, x, n) => {
       const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
       const terms = {
-        ...{ summed: n, ranks: x.ranks / 64, slack: x.slack, lse: Math.abs(lse), subtracted: 0 },
+        ...{ summed: n, ranks: x.ranks / 64, slack: x.slack, lse: Math.abs(lse), granted: 0 },
       };
       return [
         steps.farWeight(m, terms, { score: Math.abs(s), below: lse - s, error: x.error }),
