@@ -16,7 +16,8 @@ const SUBTRACTIONS = 30;
  */
 export function subtractedError(model: ErrorModel, merges: number, top: number): number {
   if (!model.subtractsInMerges) return 0;
-  return top * growth(SUBTRACTIONS * merges * model.accumulation);
+  const { accumulation: uA, tiny } = model;
+  return (top + tiny / uA) * growth(SUBTRACTIONS * merges * uA);
 }
 
 /**
@@ -24,7 +25,7 @@ export function subtractedError(model: ErrorModel, merges: number, top: number):
  * largest size of a partial LSE. Coq: sigmoid_lse_error
  */
 export function sigmoidLseError(model: ErrorModel, merges: number, reach: number): number {
-  return model.subtractsInMerges ? merges * (18 + 8 * reach) * model.accumulation : 0;
+  return model.subtractsInMerges ? merges * (22 + 9 * reach) * model.accumulation : 0;
 }
 
 /**

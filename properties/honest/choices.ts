@@ -79,10 +79,10 @@ export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> 
     block: fc.constantFrom(1000, 1, 2, 3),
     normalised: fc.boolean(),
     tree: mergeTreeArbitrary(),
+    backwardP: fc.constantFrom('lse' as const, 'kept' as const),
+    delta: fc.constantFrom('output' as const, 'keys' as const),
     merge: fc.constantFrom(...merges),
     maximum: fc.constantFrom(...maxima),
     splits: fc.constantFrom(1, 1, 2, 3),
-    backwardP: fc.constantFrom('lse' as const, 'kept' as const),
-    delta: fc.constantFrom('output' as const, 'keys' as const),
   });
 }

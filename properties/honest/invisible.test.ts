@@ -6,14 +6,16 @@ import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
 import { expectation } from '../../reference/expectation.ts';
 import { readOutputs } from '../../reference/given-outputs.ts';
 import { judge, judgeAgainst } from '../../reference/judge.ts';
-import type { ProfileName } from '../../reference/profile.ts';
+import { PROFILES, type ProfileName } from '../../reference/profile.ts';
 import { filled, flatOf, indexOf, mapTensor, toFlat } from '../../reference/tensor.ts';
 import { honestOutputs } from './candidate.ts';
 import { choicesArbitrary, type HonestChoices } from './choices.ts';
 
 const FOUND = new URL('../../reference/testing/found/refused-honest/', import.meta.url).pathname;
 
-const [PLAIN] = fc.sample(choicesArbitrary(), { numRuns: 1, seed: 1 }) as [HonestChoices];
+const [PLAIN] = fc.sample(choicesArbitrary(PROFILES.f32), { numRuns: 1, seed: 1 }) as [
+  HonestChoices,
+];
 const MASKINGS = ['absent', 'selected', 'added'] as const;
 
 /** Programs that differ in what they do about invisible pairs, and where D comes from. */
@@ -22,7 +24,13 @@ const PROGRAMS: readonly HonestChoices[] = MASKINGS.flatMap((masking) =>
     (['score', 'both'] as const).map((scale) => ({
       ...PLAIN,
       ...{ masking, delta, scale, order: 'sequential' as const, block: 1000 },
-      ...{ base: 'e' as const, elementary: 'rounded' as const, truncate: false, roundP: true },
+      ...{
+        base: 'e' as const,
+        elementary: 'rounded' as const,
+        truncate: false,
+        roundP: true,
+        splits: 1,
+      },
     })),
   ),
 );

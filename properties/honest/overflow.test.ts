@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { OutputName } from '../../reference/case.ts';
 import { expectation } from '../../reference/expectation.ts';
 import { isFailure, judgeAgainst } from '../../reference/judge.ts';
-import { PROFILE_NAMES } from '../../reference/profile.ts';
+import { PROFILE_NAMES, PROFILES } from '../../reference/profile.ts';
 import { toFlat } from '../../reference/tensor.ts';
 import { hostileCaseArbitrary } from '../arbitraries/hostile-case.ts';
 import { ASKED, honestOutputs } from './candidate.ts';
@@ -19,7 +19,7 @@ describe('honest candidates whose numbers overflow', () => {
         dtypes: ASKED[profile],
       });
       fc.assert(
-        fc.property(cases, choicesArbitrary(), (c, choices) => {
+        fc.property(cases, choicesArbitrary(PROFILES[profile]), (c, choices) => {
           const outputs = honestOutputs(c, profile, choices);
           const expected = expectation(c, profile);
           const { verdict, reason } = judgeAgainst(expected, outputs);

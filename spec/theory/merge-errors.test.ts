@@ -1,0 +1,56 @@
+/**
+ * The formulas of the theorems about merges are the formulas that judge: every function of
+ * reference/merge-errors.ts that has a theorem, against the Coq definition of its name.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { exp } from '../../reference/arithmetic/float64.ts';
+import * as merges from '../../reference/merge-errors.ts';
+import { agree, constantsChanged, definition } from './agree.ts';
+import { CoqFormulas } from './coq-formula.ts';
+
+const NAMES = ['subtracted_error', 'sigmoid_lse_error'] as const;
+const source = readFileSync(new URL('SigmoidMerge.v', import.meta.url), 'utf8');
+
+const formulas = (text: string): CoqFormulas =>
+  new CoqFormulas({ exp })
+    .read(new URL('Growth.v', import.meta.url), ['growth'])
+    .define(text, NAMES);
+
+const COMPARED: Readonly<Record<(typeof NAMES)[number], (coq: CoqFormulas) => void>> = {
+  subtracted_error: (coq) =>
+    agree(['top'], (m, { top }, n) => [
+      merges.subtractedError({ ...m, subtractsInMerges: true }, n / 64, top),
+      coq.evaluate('subtracted_error', { ua: m.accumulation, tiny: m.tiny, m: n / 64, top }),
+    ]),
+  sigmoid_lse_error: (coq) =>
+    agree(['reach'], (m, { reach }, n) => [
+      merges.sigmoidLseError({ ...m, subtractsInMerges: true }, n, reach),
+      coq.evaluate('sigmoid_lse_error', { ua: m.accumulation, m: n, reach }),
+    ]),
+};
+
+describe('the formulas of merges that subtract', () => {
+  for (const name of NAMES) {
+    it(`${name} is the one that is proved`, () => COMPARED[name](formulas(source)));
+
+    it(`${name} differs as soon as a constant is another`, () => {
+      const body = definition(source, name);
+      const changed = [...constantsChanged(body)];
+      expect(changed.length).toBeGreaterThan(0);
+      for (const text of changed) {
+        expect(() => COMPARED[name](formulas(source.replace(body, text)))).toThrow(
+          'Property failed',
+        );
+      }
+    });
+  }
+
+  it('cost nothing where a profile does not grant them', () => {
+    agree(['top'], (m, { top }, n) => [
+      merges.subtractedError(m, n, top) + merges.sigmoidLseError(m, n, top) + merges.lazyError(m),
+      0,
+    ]);
+  });
+});
