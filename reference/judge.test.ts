@@ -62,7 +62,9 @@ describe('judge', () => {
     expect(outputs.out).toMatchObject({ worst_index: at, expected: truth, got: truth + 0.5 });
     expect(outputs.out!.max_ulp).toBeGreaterThan(1e5);
     expect(outputs.out!.max_bound_fraction).toBeGreaterThan(1e3);
-    expect(reason).toMatch(/^out\[0, 1, 2, 3\]: expected .*, got .* times the bound off$/);
+    expect(reason).toMatch(
+      /^out\[0, 1, 2, 3\]: expected .*, got .* times the bound off at profile f32$/,
+    );
   });
 
   it('takes NaN and infinities for what they are', () => {
@@ -367,6 +369,6 @@ describe('the reason', () => {
     const { max_ulp, max_bound_fraction } = outputs.lse!;
     const size = `${Number(max_ulp!.toPrecision(4))} ULP, ${Number(max_bound_fraction.toPrecision(4))}`;
     expect(reason).toMatch(/^lse\[0, 0, 1\]: /);
-    expect(reason.endsWith(`, ${size} times the bound off`)).toBe(true);
+    expect(reason.endsWith(`, ${size} times the bound off at profile f32`)).toBe(true);
   });
 });

@@ -274,7 +274,8 @@ const NO_BOUND = 'no element has a finite bound at this profile';
 /** The verdict on a list of outputs and the sentence about it. */
 function summarise(
   judged: readonly [OutputName, Judged][],
-  { elements, open, profile }: { elements: number; open: number; profile: Profile },
+  { elements, open }: { elements: number; open: number },
+  { profile, attentionCase }: Pick<Expectation, 'profile' | 'attentionCase'>,
 ): Omit<Verdict, 'outputs'> {
   const failing = judged.filter(([, { verdict }]) => verdict !== 'pass');
   const impossible = failing.filter(([, { verdict }]) => verdict === 'impossible');
@@ -293,7 +294,10 @@ function summarise(
   const size = report === null ? 'no bound allows it' : distanceOff(report);
   const values =
     report === null ? '' : `: expected ${digits(report.expected)}, got ${digits(report.got)}`;
-  return { verdict, reason: `${name}${at}${values}, ${size}${note}` };
+  // Where every rounding is exact no profile matters; elsewhere another might allow it.
+  const exact = attentionCase.judging === 'exact';
+  const spoken = exact ? ', no correct implementation gives it' : ` at profile ${profile.name}`;
+  return { verdict, reason: `${name}${at}${values}, ${size}${spoken}${note}` };
 }
 
 /** The elements of a sample that a report names, by their places in the whole output. */
@@ -339,7 +343,7 @@ export function judgeCounted(expected: Expectation, outputs: GivenOutputs): Coun
   const open = judged.reduce((sum, [, one]) => sum + one.unbounded + (one.excused?.count ?? 0), 0);
   const sizes = judged.map(([name]) => elementCount(expected.values[name]?.shape ?? []));
   const elements = sizes.reduce((sum, size) => sum + size, 0);
-  const summary = summarise(judged, { elements, open, profile: expected.profile });
+  const summary = summarise(judged, { elements, open }, expected);
   return { verdict: { ...summary, outputs: reports }, open };
 }
 
