@@ -84,18 +84,21 @@ function grow(context: Context, name: OutputName, at: readonly number[], size: n
 
 const storable = ({ model, limits }: Context, x: number): boolean => fitsStorage(model, limits, x);
 
-/** Σ|q||k| of a pair, Σ|q| and |bias|; null where the bias of the pair, or its score, may not fit. */
-function scoreSizes(
-  context: Context,
-  [b, h, i]: Row,
-  j: number,
-): { products: number; sizes: number; bias: number } | null {
+/** A score in magnitudes: Σ|q||k|, Σ|q| and |bias|; `gone` where it may overflow, but only to −∞. */
+interface ScoreSizes {
+  readonly products: number;
+  readonly sizes: number;
+  readonly bias: number;
+  readonly gone: boolean;
+}
+
+/** Null where the bias of a pair, or its score, may not fit; a bias below 0 can only make it −∞. */
+function scoreSizes(context: Context, [b, h, i]: Row, j: number): ScoreSizes | null {
   const { problem, limits } = context;
   const { parameters, q, k } = problem;
   const { head_dim, softcap, scale } = parameters;
   const g = kvHead(parameters, h);
   const bias = problem.bias === null ? 0 : broadcastGet(problem.bias, [b, h, i, j]);
-  if (Number.isFinite(bias) && !storable(context, bias)) return null;
   let [products, sizes] = [0, 0];
   for (let c = 0; c < head_dim; c++) {
     const [x, y] = [q.get(b, h, i, c), k.get(b, g, j, c)];
@@ -106,12 +109,18 @@ function scoreSizes(
   const capped = softcap === 0 ? score : Math.min(softcap, score);
   const size = Number.isFinite(bias) ? Math.abs(bias) : 0;
   // 4: in base 2 the score is multiplied by log₂e, and two scores are subtracted.
-  return over(4 * (score + capped + size), limits.sum) ? null : { products, sizes, bias: size };
+  const fits = (beside: number): boolean => !over(4 * (score + capped + beside), limits.sum);
+  const gone = !fits(size) || (Number.isFinite(bias) && !storable(context, bias));
+  return gone && !(bias < 0 && fits(0)) ? null : { products, sizes, bias: size, gone };
 }
+
+/** A weight that is nothing in any format, whatever it is multiplied by. */
+const NOTHING = 2 ** -1000;
 
 /**
  * Visible keys of a row; null when a score of it may not fit, of whichever key: masked by adding −∞,
- * an infinite or undefined score leaves no weight of its row defined.
+ * an infinite or undefined score leaves no weight of its row defined. A score that a bias takes to −∞ is
+ * what −∞ as a bias makes of it: a key that is not there, in a row where others are.
  */
 function pairsOf(context: Context, at: Row): Pair[] | null {
   const { problem, model, limits, lost } = context;
@@ -138,7 +147,9 @@ function pairsOf(context: Context, at: Row): Pair[] | null {
       (16 * model.scores + model.stored) * (Math.abs(s) + pair.bias) +
       model.storedTiny;
     const kappa = problem.dropout === null ? 1 : problem.dropout(b, h, i, j);
-    pairs.push({ j, p: weightAtMost(context, at, s, off), kappa });
+    const p = weightAtMost(context, at, s, off);
+    if (pair.gone && !(p < NOTHING)) return null;
+    pairs.push({ j, p, kappa });
   }
   return pairs;
 }

@@ -133,7 +133,8 @@ function elementary(
   const back = round(LN_2);
   const two = (x: number): number => round(off(exp(x * LN_2), 3 + 2 * Math.abs(x * LN_2)));
   return {
-    weight: masked((s, m) => two(round(round(s * c) - round(m * c)))),
+    // A score at a format's lowest number is −∞ times log₂e.
+    weight: (s, m) => masked((a, b) => two(round(a - b)))(round(s * c), round(m * c)),
     logSum: (m, l) => round(round(round(m * c) + round(ln(l) * c)) * back),
     tanh: t,
   };

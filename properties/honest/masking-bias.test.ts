@@ -1,0 +1,57 @@
+/**
+ * Masks that are biases: honest candidates keep their peace, and almost every element is judged.
+ *
+ * A causal triangle or padded keys, by every number that programs add for it, with everything else that
+ * may be drawn beside. XATTN_RUNS=N draws N cases a profile.
+ * @module
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { expectation } from '../../reference/expectation.ts';
+import { isFailure, judgeCounted } from '../../reference/judge.ts';
+import { PROFILE_NAMES } from '../../reference/profile.ts';
+import { elementCount } from '../../reference/tensor.ts';
+import { buildCase } from '../arbitraries/attention-case.ts';
+import { biasArbitrary, MASKING } from '../arbitraries/bias.ts';
+import { honestArbitrary, honestOutputs } from './candidate.ts';
+
+const RUNS = Number(process.env.XATTN_RUNS ?? 150);
+
+/** Biases that mask a few of the keys, so that most rows keep one. */
+const masking = biasArbitrary(['normal', 'exact']).chain((bias) =>
+  fc.record({
+    masked: fc.constantFrom(1, 2, 3, 6),
+    masking: fc.constantFrom(...MASKING),
+    bias: fc.constant(bias),
+  }),
+);
+
+describe('honest candidates under biases that mask', () => {
+  for (const profile of PROFILE_NAMES) {
+    it(`are not refused at ${profile}, over ${RUNS} cases`, () => {
+      let [elements, open] = [0, 0];
+      fc.assert(
+        fc.property(
+          honestArbitrary(profile, { regimes: ['normal', 'exact', 'peaked'] }),
+          masking,
+          ({ recipe, choices }, { bias, ...mask }) => {
+            const c = buildCase({ ...recipe, bias: { ...bias, ...mask } });
+            const expected = expectation(c, profile);
+            const { verdict, open: left } = judgeCounted(
+              expected,
+              honestOutputs(c, profile, choices),
+            );
+            if (isFailure(verdict.verdict)) throw new Error(verdict.reason);
+            for (const values of Object.values(expected.values)) {
+              elements += elementCount(values.shape);
+            }
+            open += left;
+          },
+        ),
+        { numRuns: RUNS, seed: 20241124 },
+      );
+      if (process.env.XATTN_SHOW) console.log(`${profile}: ${elements - open} of ${elements} judged`);
+      expect(open / elements).toBeLessThan(0.35);
+    });
+  }
+});
