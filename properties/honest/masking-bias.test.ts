@@ -50,7 +50,8 @@ describe('honest candidates under biases that mask', () => {
         ),
         { numRuns: RUNS, seed: 20241124 },
       );
-      if (process.env.XATTN_SHOW) console.log(`${profile}: ${elements - open} of ${elements} judged`);
+      if (process.env.XATTN_SHOW)
+        console.log(`${profile}: ${elements - open} of ${elements} judged`);
       expect(open / elements).toBeLessThan(0.35);
     });
   }
