@@ -3,7 +3,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase } from './case.ts';
+import type { AttentionCase, Partition } from './case.ts';
 import { type CaseChanges, drawCase } from './draw-case.ts';
 import { expectation } from './expectation.ts';
 import { maxFinite, roundTo } from './format.ts';
@@ -29,11 +29,11 @@ type Masked = (i: number, j: number) => boolean;
 const causal: Masked = (i, j) => j > i + 2;
 const padded: Masked = (_, j) => j < 2 || j > 6;
 
-const RANKS = [
+const RANKS: readonly (Partition | undefined)[] = [
   undefined,
   { ranks: 5, q: [1, 1, 0, 1, 1], kv: [2, 0, 3, 1, 3] },
   { ranks: 2, q: [2, 2], kv: [2, 7] },
-] as const;
+];
 
 /** GQA, a bias [1, 1, Sq, Skv] that masks, gradients. Odd draws are split over ranks. */
 function masked(profile: ProfileName, low: number, hidden: Masked, draw = 0): AttentionCase {
@@ -47,9 +47,9 @@ function masked(profile: ProfileName, low: number, hidden: Masked, draw = 0): At
   return drawCase(3 + draw, {
     ...changes,
     adjust: ({ bias }) => {
-      bias?.data.forEach((_, n) => {
-        bias.data[n] = hidden(Math.floor(n / 9), n % 9) ? number : 0;
-      });
+      for (let n = 0; n < (bias?.data.length ?? 0); n++) {
+        bias!.data[n] = hidden(Math.floor(n / 9), n % 9) ? number : 0;
+      }
     },
   });
 }
