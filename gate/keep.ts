@@ -3,6 +3,7 @@
  * the candidate has ended; and the command that asks the same question again.
  * @module
  */
+import { randomBytes } from 'node:crypto';
 import { copyFileSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { AttentionCase } from '../reference/case.ts';
@@ -38,6 +39,25 @@ export function keepCase(question: AttentionCase, folder: string | null, outDir:
   }
   rmSync(path.join(kept, EXPECTED), { force: true });
   return kept;
+}
+
+/** Keeps a case where none is yet: the same case found again, by whomever, gets another name. */
+export function keepNewCase(
+  question: AttentionCase,
+  folder: string | null,
+  outDir: string,
+): string {
+  let { id } = question.parameters;
+  mkdirSync(path.join(outDir, path.dirname(id)), { recursive: true });
+  for (;;) {
+    try {
+      mkdirSync(path.join(outDir, id));
+      return keepCase({ ...question, parameters: { ...question.parameters, id } }, folder, outDir);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      id = id.replace(/[0-9a-f]{8}$/, randomBytes(4).toString('hex'));
+    }
+  }
 }
 
 /** Write what was expected of the kept cases: only when no candidate runs that could read it. */

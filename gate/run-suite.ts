@@ -19,6 +19,7 @@ import { judgeSample } from '../reference/sampled/judge-sample.ts';
 import type { Sample } from '../reference/sampling.ts';
 import type { Candidate, Started } from './candidate.ts';
 import { fileSentence } from './file-errors.ts';
+import { unlessAborted } from './interruption.ts';
 import { keepCase } from './keep.ts';
 import { writeQuestion } from './question.ts';
 import { type QuestionFolders, questionFolders } from './question-folders.ts';
@@ -261,14 +262,6 @@ export const notReached = ({ id, shows }: SuiteCase): CaseResult => ({
   ...unasked('skip', NOT_REACHED),
 });
 
-/** Resolves once `stop` is aborted. */
-export function aborted(stop: AbortSignal | undefined): Promise<'aborted'> {
-  return new Promise((resolve) => {
-    if (stop?.aborted) resolve('aborted');
-    else stop?.addEventListener('abort', () => resolve('aborted'), { once: true });
-  });
-}
-
 /** A result for every case that has something of the direction asked for. */
 export function runSuite(
   candidate: Candidate,
@@ -278,16 +271,16 @@ export function runSuite(
   return withTemporaryFolder(async (root) => {
     const results: CaseResult[] = [];
     const folders = questionFolders(root);
-    const end = aborted(options.stop);
     for (const [i, suiteCase] of cases.entries()) {
       if (options.stop?.aborted) {
         results.push(notReached(suiteCase));
         continue;
       }
-      const run = runCase(candidate, suiteCase, folders, options);
-      const first = await Promise.race([run, end]);
+      const first = await unlessAborted(
+        options.stop,
+        runCase(candidate, suiteCase, folders, options),
+      );
       const result = first === 'aborted' ? notReached(suiteCase) : first;
-      run.catch(() => {}); // Of a case that is given up nobody wants to know any more.
       if (result !== null) results.push(result);
       options.onCase?.(i + 1, cases.length, result);
     }

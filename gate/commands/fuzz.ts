@@ -4,19 +4,22 @@
  * @module
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import type { AttentionCase } from '../../reference/case.ts';
 import type { Profile } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
+import { fileSentence } from '../file-errors.ts';
 import { FINDINGS, INTERESTING, type Origin, readCorpus, writeOrigin } from '../fuzz/corpus.ts';
 import { type Finding, type HuntCounts, hunt } from '../fuzz/hunt.ts';
 import { type Interviewer, interviewer } from '../fuzz/interviewer.ts';
 import { tellingWords } from '../fuzz/kind.ts';
 import { statusLine } from '../fuzz/status-line.ts';
-import { keepCase, replayCommand, writeAnswers } from '../keep.ts';
+import { keepCase, keepNewCase, replayCommand, writeAnswers } from '../keep.ts';
 import { withAnswersAway } from '../run-folder.ts';
 import { withTemporaryFolder } from '../run-suite.ts';
 import type { Shard } from '../select.ts';
-import { nameOf, profileOf, withCandidate } from './judging.ts';
+import { checkFolder, nameOf, profileOf, statusOf, withCandidate } from './judging.ts';
 import { type CandidateOptions, candidateOf, drawnSeed, replayOptions } from './options.ts';
 
 export interface FuzzOptions extends CandidateOptions {
@@ -72,41 +75,44 @@ function describe(finding: Finding): string[] {
   return [`${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`, `    ${how}`, ...by];
 }
 
-/** Asks once more, keeps what it is asked and answered, and prints it. */
-async function keepFinding(session: Session, finding: Finding): Promise<void> {
-  const { options, asker, findings, line } = session;
+/** The finding's case, outputs and origin in folders of their own; none where the disk has no room. */
+async function foldersOf(session: Session, finding: Finding): Promise<string[]> {
+  const { options, asker } = session;
   const question = named(finding.question, FINDINGS, finding.kind);
+  const { kind, words, flaky, seed, path, shrinks, shrinkSeconds, law, reply } = finding;
+  const { reason } = reply.verdict;
+  const origin: Origin = { kind, reason, words, flaky, seed, path, shrinks, shrinkSeconds, law };
   const kept: string[] = [];
-  const use = (folder: string) => kept.push(keepCase(question, folder, options.out));
-  await asker.ask(question, { use });
-  const { kind, words, flaky, seed, path, shrinks, shrinkSeconds, law } = finding;
-  const origin: Origin = {
-    kind,
-    reason: finding.reply.verdict.reason,
-    words,
-    flaky,
-    seed,
-    path,
-    shrinks,
-    shrinkSeconds,
-    law,
+  const keep = (folder: string | null): void => {
+    try {
+      const at = keepNewCase(question, folder, options.out);
+      kept.push(at);
+      session.kept.add(at);
+      writeOrigin(at, origin);
+    } catch (error) {
+      say(`    could not be kept whole: ${fileSentence(error)}`);
+    }
   };
-  for (const folder of kept) {
-    writeOrigin(folder, origin);
-    session.kept.add(folder);
-  }
-  findings.push(finding);
-  line.clear();
+  const { asked } = await asker.ask(question, { use: keep });
+  if (!asked && kept.length === 0) keep(null);
+  return kept;
+}
+
+/** Prints what was found, asks once more, and keeps what it is asked and answered. */
+async function keepFinding(session: Session, finding: Finding): Promise<void> {
+  session.findings.push(finding);
+  session.line.clear();
   for (const text of describe(finding)) say(text);
-  for (const folder of kept) {
-    say(`    again: ${replayCommand(folder, replayOptions(options))}`);
-    if (seed !== null) say(`    drawn from seed ${seed}, path ${path}`);
+  for (const folder of await foldersOf(session, finding)) {
+    say(`    again: ${replayCommand(folder, replayOptions(session.options))}`);
+    if (finding.seed !== null) say(`    drawn from seed ${finding.seed}, path ${finding.path}`);
   }
 }
 
 function keepInteresting(session: Session, drawn: AttentionCase, what: string): void {
   if (session.interesting++ >= INTERESTING_MAX) return;
   const question = named(drawn, INTERESTING, what);
+  if (existsSync(path.join(session.options.out, question.parameters.id))) return;
   session.kept.add(keepCase(question, null, session.options.out));
 }
 
@@ -168,40 +174,53 @@ async function fuzz(
   started: Started,
   profile: Profile,
   options: Seeded,
-  { root, kept }: { readonly root: string; readonly kept: Set<string> },
+  { root, kept, stop }: { root: string; kept: Set<string>; stop: AbortSignal },
 ): Promise<number> {
   const name = `${nameOf(started, options)}, judged as ${profile.name}`;
+  if (!started.ok && stop.aborted) return statusOf(stop.reason);
   if (!started.ok) {
     process.stderr.write(`xattn: the candidate did not start: ${started.reason}\n`);
     return 3;
   }
   const begin = performance.now();
   const line = statusLine(process.stderr);
-  const asker = interviewer(candidate, started, profile, root, options.allowDeclined);
+  const asker = interviewer(candidate, started, profile, root, {
+    allowDeclined: options.allowDeclined === true,
+    stop,
+  });
   const session: Session = { options, asker, line, findings: [], kept, interesting: 0 };
   await askCorpus(session);
   const { maxSeconds = null, shard } = options;
   const runs = options.runs ?? (maxSeconds === null ? RUNS_DEFAULT : null);
-  const asked = { runs, maxSeconds, seed: options.seed, shard, supports: started.hello.supports };
+  const asked = {
+    runs,
+    maxSeconds,
+    seed: options.seed,
+    shard,
+    supports: started.hello.supports,
+    stop,
+  };
   const counts = await hunt(asker, asked, session.findings, {
     onFinding: (finding) => keepFinding(session, finding),
     onInteresting: (question, output, share) =>
       keepInteresting(session, question, `${output} ${share.toPrecision(2)} of the bound`),
     onAsked: ({ judged }) => line.show(judged, session.findings.length),
   }).finally(line.clear);
-  return conclude(session, counts, (performance.now() - begin) / 1000, name);
+  const status = conclude(session, counts, (performance.now() - begin) / 1000, name);
+  return stop.aborted ? statusOf(stop.reason) : status;
 }
 
 export async function fuzzCommand(given: FuzzOptions): Promise<number> {
   const options = { ...given, seed: given.seed ?? drawnSeed() };
+  checkFolder('--out', options.out);
   say(`seed ${options.seed}: --seed repeats what is drawn`);
   const candidate = await candidateOf(options, [options.out]);
   const kept = new Set<string>();
   const status = await withAnswersAway(options.out, () =>
     withTemporaryFolder(
       (root) =>
-        withCandidate(candidate, (started) =>
-          fuzz(candidate, started, profileOf(started, options), options, { root, kept }),
+        withCandidate(candidate, (started, stop) =>
+          fuzz(candidate, started, profileOf(started, options), options, { root, kept, stop }),
         ),
       candidate.scratch,
     ),

@@ -10,6 +10,7 @@ import pc from 'picocolors';
 import { PROFILES, type Profile } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
+import { unlessAborted } from '../interruption.ts';
 import { replayCommand } from '../keep.ts';
 import type { LiveReport } from '../live-report.ts';
 import { textReport } from '../report/text.ts';
@@ -21,7 +22,7 @@ import {
   summaryOf,
   unjudgedWords,
 } from '../report.ts';
-import { aborted, type CaseResult } from '../run-suite.ts';
+import type { CaseResult } from '../run-suite.ts';
 import { type CandidateOptions, replayOptions } from './options.ts';
 
 /** The precision to judge at: the one asked for, or the one declared. */
@@ -58,9 +59,8 @@ export async function withCandidate<T>(
   process.once('exit', kill);
   for (const signal of INTERRUPTS) process.on(signal, interrupt);
   try {
-    const ended = aborted(stop.signal);
-    const started = await Promise.race([candidate.start(), ended.then(() => NOT_STARTED)]);
-    return await use(started, stop.signal);
+    const started = await unlessAborted(stop.signal, candidate.start());
+    return await use(started === 'aborted' ? NOT_STARTED : started, stop.signal);
   } finally {
     await candidate.close();
     process.removeListener('exit', kill);

@@ -26,6 +26,8 @@ export interface HuntOptions {
   readonly seed: number;
   readonly shard: Shard | undefined;
   readonly supports: ReadonlySet<string>;
+  /** Aborted: no more is asked, and what was being shrunk is a finding as it is. */
+  readonly stop?: AbortSignal;
 }
 
 /** A failure, shrunk; or a flaky one, as it was met. */
@@ -91,6 +93,8 @@ interface Prey {
   readonly sinceMs: number;
   readonly untilMs: number;
   attempts: number;
+  /** To the smallest case so far. */
+  reply: Reply;
 }
 
 /** A hunt in progress. */
@@ -101,6 +105,7 @@ interface State {
   readonly endMs: number;
   /** What is being shrunk, until when. */
   prey: Prey | null;
+  readonly stop: AbortSignal | undefined;
 }
 
 function noteNearest(
@@ -120,23 +125,26 @@ function noteNearest(
 
 const over = (state: State, runs: number | null): boolean =>
   state.counts.gone ||
+  state.stop?.aborted === true ||
   performance.now() >= state.endMs ||
   (runs !== null && state.counts.judged >= runs);
 
 /** One attempt of a shrink: throws when the case still fails in the same way. */
 async function shrinkStep(state: State, asker: Interviewer, question: AttentionCase) {
   const { prey } = state;
-  if (prey === null || performance.now() >= prey.untilMs) return;
+  if (prey === null || state.stop?.aborted || performance.now() >= prey.untilMs) return;
   state.counts.shrinkAttempts++;
   prey.attempts++;
   const reply = await asker.askImpatiently(question);
-  if (reply.kind === prey.kind) throw new Failing();
+  if (reply.kind !== prey.kind) return;
+  prey.reply = reply;
+  throw new Failing();
 }
 
 /** Ask a failing case again: the same bits and the same failure, or it is flaky. */
 async function isFlaky(asker: Interviewer, question: AttentionCase, first: Reply) {
   const again = await asker.ask(question);
-  return again.kind !== first.kind || again.bits !== first.bits;
+  return again.asked && (again.kind !== first.kind || again.bits !== first.bits);
 }
 
 async function firstSeen(
@@ -162,7 +170,9 @@ async function firstSeen(
   const words = tellingWords(question);
   if (reply.kind === null) {
     noteNearest(state, events, question, reply);
-    if (twice && (await asker.ask(question, { bits: true })).bits !== reply.bits) counts.unsteady++;
+    if (!twice) return;
+    const again = await asker.ask(question, { bits: true });
+    if (again.asked && again.bits !== reply.bits) counts.unsteady++;
     return;
   }
   if (isKnown(state.known, reply.kind, words)) return;
@@ -181,7 +191,7 @@ async function firstSeen(
   }
   const now = performance.now();
   const untilMs = Math.min(now + SHRINK_MS, Math.max(state.endMs, now + OVERTIME_MS));
-  state.prey = { kind: reply.kind, words, sinceMs: now, untilMs, attempts: 0 };
+  state.prey = { kind: reply.kind, words, sinceMs: now, untilMs, attempts: 0, reply };
   throw new Failing();
 }
 
@@ -208,7 +218,8 @@ async function batch(
   const prey = state.prey as State['prey'];
   const shrinkSeconds = prey === null ? 0 : (performance.now() - prey.sinceMs) / 1000;
   const question = buildCase(recipe);
-  const reply = await asker.ask(question);
+  const again = await asker.ask(question);
+  const reply = again.asked || prey === null ? again : prey.reply;
   const words = tellingWords(question);
   const kind = reply.kind ?? prey?.kind ?? 'unknown';
   state.known.push({ kind, words });
@@ -244,8 +255,9 @@ async function lawBatch(
   const [kind, words] = [reply.kind ?? `law broken: ${law}, ${reason}`, tellingWords(question)];
   if (isKnown(state.known, kind, words)) return;
   state.known.push({ kind, words });
+  const flaky = refused === null && reply.asked;
   // Where a law is broken, the judge refuses an answer: if it does not, it was another answer.
-  await events.onFinding({ kind, words, question, reply, flaky: refused === null, law, ...origin });
+  await events.onFinding({ kind, words, question, reply, flaky, law, ...origin });
 }
 
 /** Draws until the runs or the seconds are spent, or the candidate is gone. */
@@ -266,6 +278,7 @@ export async function hunt(
     nearest: new Map(),
     endMs: performance.now() + (maxSeconds ?? Number.POSITIVE_INFINITY) * 1000,
     prey: null,
+    stop: options.stop,
   };
   for (let n = shard.index - 1; !over(state, options.runs); n += shard.count) {
     const before = counts.judged + counts.skipped;

@@ -12,7 +12,9 @@ import { readRegular } from '../../reference/regular-file.ts';
 import { readSafetensors } from '../../reference/safetensors.ts';
 import { toFlat } from '../../reference/tensor.ts';
 import type { Candidate, Started } from '../candidate.ts';
+import { unlessAborted } from '../interruption.ts';
 import { questionFolders } from '../question-folders.ts';
+import { NOT_REACHED } from '../report.ts';
 import { type Asked, answerOrSkip, askOrSkip } from '../run-suite.ts';
 import { returnedBy } from '../select.ts';
 import { kindOf } from './kind.ts';
@@ -86,13 +88,19 @@ function bitsOrNone(folder: string): string {
   }
 }
 
+/** What becomes of a question that the run is not to wait for any more. */
+const UNASKED: Asked = {
+  asked: false,
+  verdict: { verdict: 'skip', reason: NOT_REACHED, outputs: {} },
+};
+
 /** Folders are made under `root`, and removed after each answer. */
 export function interviewer(
   candidate: Candidate,
   started: Started,
   profile: Profile,
   root: string,
-  allowDeclined = false,
+  { allowDeclined = false, stop }: { allowDeclined?: boolean; stop?: AbortSignal } = {},
 ): Interviewer {
   const folders = questionFolders(root);
   const asking = { started, profile, allowDeclined };
@@ -104,7 +112,9 @@ export function interviewer(
   ): Promise<Reply> => {
     const folder = folders.next();
     const begin = performance.now();
-    const asked = await askOrSkip(candidate, question, folder, asking, limitMs);
+    const answer = askOrSkip(candidate, question, folder, asking, limitMs);
+    const asked = await unlessAborted(stop, answer);
+    if (asked === 'aborted') return { ...UNASKED, kind: null, bits: '' };
     const broken = asked.verdict.verdict === 'broken';
     if (!broken) slowestMs = Math.max(slowestMs, performance.now() - begin);
     const kind = kindOf(asked.verdict);
@@ -121,7 +131,9 @@ export function interviewer(
       returnedBy(started.ok ? started.hello.supports : new Set(), question).question,
     answer: async (question) => {
       const folder = folders.next();
-      const answered = await answerOrSkip(candidate, question, folder, asking);
+      const answer = answerOrSkip(candidate, question, folder, asking);
+      const answered = await unlessAborted(stop, answer);
+      if (answered === 'aborted') return UNASKED;
       folders.done(folder, 'outputs' in answered);
       return answered;
     },

@@ -1,0 +1,85 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { AttentionCase } from '../reference/case.ts';
+import { readCase } from '../reference/case-folder.ts';
+import { PROFILES } from '../reference/profile.ts';
+import { type Finding, hunt } from './fuzz/hunt.ts';
+import type { Interviewer, Reply } from './fuzz/interviewer.ts';
+import { keepNewCase } from './keep.ts';
+import { NOT_REACHED } from './report.ts';
+import { smallCase } from './testing/cases.ts';
+
+const out = mkdtempSync(join(tmpdir(), 'xattn-findings-'));
+afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+const verdict = (name: 'impossible' | 'skip', reason: string) => ({
+  verdict: name,
+  reason,
+  outputs: {},
+});
+const FAILS: Reply = {
+  ...{ asked: true, kind: 'impossible out', bits: 'x' },
+  verdict: verdict('impossible', 'out[0]: wrong'),
+};
+const NEVER: Reply = {
+  ...{ asked: false, kind: null, bits: '' },
+  verdict: verdict('skip', NOT_REACHED),
+};
+
+/** Fails whatever it is asked; the run is interrupted at its question number `at`. */
+function interrupted(at: number): { asker: Interviewer; stop: AbortSignal; asked: () => number } {
+  const stop = new AbortController();
+  let count = 0;
+  const ask = async (): Promise<Reply> => {
+    if (++count === at) stop.abort('SIGINT');
+    return stop.signal.aborted ? NEVER : FAILS;
+  };
+  const fit = (question: AttentionCase) => question;
+  const asker = { ask, askImpatiently: ask, fit, answer: ask, profile: PROFILES.f32 };
+  return { asker, stop: stop.signal, asked: () => count };
+}
+
+describe('a hunt that is interrupted', () => {
+  it.each([2, 3, 4, 7])('at question %i: what failed is a finding, and it ends', async (at) => {
+    const { asker, stop, asked } = interrupted(at);
+    const found: Finding[] = [];
+    const supports = new Set(['forward', 'f32']);
+    const options = { runs: null, maxSeconds: null, seed: 1, shard: undefined, supports, stop };
+    const counts = await hunt(asker, options, [], {
+      onFinding: async (finding) => void found.push(finding),
+      onInteresting: () => {},
+      onAsked: () => {},
+    });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatchObject({ kind: 'impossible out', flaky: false, reply: FAILS });
+    expect(counts.gone).toBe(false);
+    expect(asked()).toBeLessThanOrEqual(at + 1);
+  });
+
+  it('at the first question: nothing was found out', async () => {
+    const { asker, stop } = interrupted(1);
+    const supports = new Set(['forward', 'f32']);
+    const options = { runs: null, maxSeconds: null, seed: 1, shard: undefined, supports, stop };
+    const counts = await hunt(asker, options, [], {
+      onFinding: async () => expect.unreachable(),
+      onInteresting: () => {},
+      onAsked: () => {},
+    });
+    expect(counts).toMatchObject({ judged: 0, gone: false });
+  });
+});
+
+describe('findings of one name', () => {
+  it('are kept beside each other', () => {
+    const question = smallCase('fuzz/impossible-out-01234567');
+    const folders = [1, 2, 3].map(() => keepNewCase(question, null, out));
+    expect(new Set(folders).size).toBe(3);
+    expect(readdirSync(join(out, 'fuzz'))).toHaveLength(3);
+    for (const folder of folders) {
+      expect(join(out, readCase(folder).parameters.id)).toBe(folder);
+      expect(folder).toMatch(/fuzz\/impossible-out-[0-9a-f]{8}$/);
+    }
+  });
+});
