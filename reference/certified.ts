@@ -60,6 +60,12 @@ export interface CertifiedCase {
   readonly gradients: ReadonlyMap<OutputName, FlatBalls> | null;
 }
 
+/** NaN means an empty row and nothing else: a radius that is no number is an infinite one. */
+function radiusOf(ball: Ball<number, number> | null): number {
+  if (ball === null) return Number.NaN;
+  return ball.rad >= 0 ? ball.rad : Number.POSITIVE_INFINITY;
+}
+
 function flatBalls<M>(
   { flat }: NumberBallSystem<M>,
   tensor: Tensor<Ball<M, number> | null>,
@@ -68,7 +74,7 @@ function flatBalls<M>(
   const [mid, rad] = [new Float64Array(balls.length), new Float64Array(balls.length)];
   balls.forEach((ball, n) => {
     mid[n] = ball?.mid ?? Number.NEGATIVE_INFINITY;
-    rad[n] = ball?.rad ?? Number.NaN;
+    rad[n] = radiusOf(ball);
   });
   return { shape: tensor.shape, mid, rad };
 }
@@ -130,7 +136,7 @@ export function certifiedCase<M>(
     max: {
       shape: forward.rows.shape,
       mid: Float64Array.from(states, (m) => m?.mid ?? Number.NEGATIVE_INFINITY),
-      rad: Float64Array.from(states, (m) => m?.rad ?? Number.NaN),
+      rad: Float64Array.from(states, radiusOf),
     },
     lse: flatBalls(system, logSumExp(problem, forward.rows)),
     out: flatBalls(system, forward.out as Tensor<Ball<M, number> | null>),

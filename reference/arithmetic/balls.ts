@@ -110,7 +110,8 @@ export const float64Ball: NumberBallSystem<number> = {
 export const doubleDoubleBall: NumberBallSystem<DoubleDouble> = {
   flat: ({ mid: { hi, lo }, rad }) => ({
     mid: hi,
-    rad: lo === 0 ? rad : up(Math.abs(lo) + rad),
+    // A low word that is no number has left float64 together with the high one.
+    rad: lo === 0 ? rad : Number.isFinite(lo) ? up(Math.abs(lo) + rad) : Number.POSITIVE_INFINITY,
   }),
   arithmetic: ball(doubleDouble, {
     ...float64Radii(
