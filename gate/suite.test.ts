@@ -91,7 +91,7 @@ describe('the suites', () => {
       }
     }
     expect(hash.digest('hex')).toMatchInlineSnapshot(
-      `"48773028ddbffa026d3df682d2b1f29ae5ba49045fd286412f91e38d6c6b98fc"`,
+      `"6b79a23a485d1676f455d5e2ef700a1c538ad3ba7a41b72979ef3792aabf248d"`,
     );
   });
 

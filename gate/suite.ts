@@ -11,6 +11,7 @@ import { DTYPES } from '../reference/case.ts';
 import {
   BASIC,
   BIASES,
+  MASKING_BIASES,
   MASKS,
   MODELS,
   pairs,
@@ -51,6 +52,7 @@ function coreSpecs(): SuiteSpec[] {
     ...PROBES,
     ...SHAPES,
     ...BIASES,
+    ...MASKING_BIASES,
     ...MASKS,
     ...partitions(),
     ...MODELS,

@@ -3,6 +3,7 @@
  * @module
  */
 import type { CaseChanges } from '../../reference/draw-case.ts';
+import { set } from './edits.ts';
 import { evenSizes, type SuiteSpec } from './spec.ts';
 
 /** Each feature as the changes that add it to a case of 2 batches, 4 heads, 5 queries, 11 keys. */
@@ -170,6 +171,23 @@ export const BIASES: readonly SuiteSpec[] = [
     ? []
     : [{ name: `bias/${shape.join('x')}-forward`, ...BASE, bias: shape, gradients: false }]),
 ]);
+
+/** A bias of −∞ where `hides` says so. */
+const masksByBias = (hides: (i: number, j: number) => boolean): Partial<SuiteSpec> => ({
+  shows: 'a bias of −∞ taken for a number: NaN out of −∞ − −∞, or weight on a key that it masks',
+  ...BASE,
+  bias: [1, 1, 5, 11],
+  ranks: 3,
+  adjust: set('bias', ([, , i = 0, j = 0], old) => (hides(i, j) ? Number.NEGATIVE_INFINITY : old)),
+});
+
+/** Biases that are masks as well, as frameworks write them; row 2 sees nothing in most of them. */
+export const MASKING_BIASES: readonly SuiteSpec[] = [
+  { name: 'bias/masks', ...masksByBias((i, j) => (i + j) % 3 > 0), gradients: false },
+  { name: 'bias/masks-gradients', ...masksByBias((i, j) => i === 2 || (i + j) % 3 > 0) },
+  { name: 'bias/masks-beside-a-sink', ...masksByBias((i, j) => i === 2 || i !== j), sink: true },
+  { name: 'bias/masks-a-shard-gradients', ...masksByBias((i, j) => i === 2 || j < 4) },
+];
 
 /** A boolean mask of every broadcast shape. */
 export const MASKS: readonly SuiteSpec[] = [
