@@ -7,6 +7,7 @@
  * an error already made and, once for all models, the magnitude and number of what is summed.
  * @module
  */
+
 import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
 import { FEATURE_GRADIENTS, type OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
@@ -19,16 +20,14 @@ import {
   finishedError,
   fromKey,
   fromOutput,
-  gradientError,
-  keyTermError,
   probabilityError,
   projectionTermError,
   rawGradientError,
   recomputedWeight,
   scoreGradientError,
   storedGradientError,
-  valueTermError,
 } from './gradient-errors.ts';
+import { heldGradientError, heldKeyTermError, heldValueTermError } from './held-errors.ts';
 import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
 import { kvHead } from './scores.ts';
 import { elementCount } from './tensor.ts';
@@ -179,12 +178,8 @@ function fillScratch(
     const carried = operands === null ? 0 : carriedOver(c.dOut, cotangent, operands.v, at, width);
     const made = operands === null ? 0 : sumOf(operands.v, at, width);
     const sizes = own + sizeOf(c.v, at, width) + made;
-    scratch.gError[n] = gradientError(model, width, [
-      row.kappa[n] ?? 0,
-      row.gProducts[n] ?? 0,
-      carried,
-      sizes,
-    ]);
+    const products = [row.kappa[n] ?? 0, row.gProducts[n] ?? 0, carried, sizes] as const;
+    scratch.gError[n] = heldGradientError(model, width, products, row.g[n] ?? 0);
     const weights = [row.score[n] ?? 0, row.fromLse[n] ?? 0, bound.weight[n] ?? 0] as const;
     const weight = recomputedWeight(model, row, bound, weights);
     scratch.pError[n] = errorOfP(model, row.p[n] ?? 0, row.below[n] ?? 0, weight);
@@ -268,7 +263,7 @@ function addValue({ c, model, errors, scratch }: Backward, at: Row, row: RowMagn
   const { cotangent, keys } = placesOf(c, at);
   const key = keys + (row.j[n] ?? 0);
   const [p = 0, kappa = 0, pError = 0] = [row.p[n], row.kappa[n], scratch.pError[n]];
-  const { ofCotangent, constant } = valueTermError(model, kappa, p, pError);
+  const { ofCotangent, constant } = heldValueTermError(model, kappa, p, pError);
   addScaled(dV, key * width, ofCotangent, c.dOut, cotangent, width);
   increment(dV, key * width, width, constant);
 }
@@ -288,7 +283,7 @@ function addKey(
   const { head_dim: d } = c.parameters;
   const { query, keys } = placesOf(c, at);
   const scale = Math.abs(c.parameters.scale);
-  const { ofOperand, constant } = keyTermError(model, scale, raw, rawError);
+  const { ofOperand, constant } = heldKeyTermError(model, scale, raw, rawError);
   const key = (keys + j) * d;
   if (dQ !== undefined) {
     addScaled(dQ, query, ofOperand, c.k.mid, key, d);

@@ -12,6 +12,7 @@ import { exp } from './arithmetic/float64.ts';
 import type { CaseParameters } from './case.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth, SLACK } from './error-model.ts';
+import { heldScoreError } from './held-errors.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
 import { lazyError, sigmoidLseError, subtractedError } from './merge-errors.ts';
 import { kvHead } from './scores.ts';
@@ -26,7 +27,6 @@ import {
   leastWeight,
   projectionError,
   quotient,
-  rawScoreError,
   softcapError,
   tanhError,
   unroundedError,
@@ -169,7 +169,7 @@ export function scoreError(
   model: ErrorModel,
   { raw, least, capped, score, bias, operands }: ScoreSizes,
 ): { error: number; tError: number } {
-  let [error, tError] = [rawScoreError(model, { scale: Math.abs(scale), d }, operands), 0];
+  let [error, tError] = [heldScoreError(model, { scale: Math.abs(scale), d }, operands), 0];
   if (cap !== 0) {
     tError = tanhError(model, cap, { raw, least, error });
     error = softcapError(model, cap, { capped, tError });
@@ -373,7 +373,7 @@ export function outErrors(
   out.fill(lostAtZero);
   const beside = roundedBeside(model);
   for (let k = 0; k < row.count; k++) {
-    const [kappa, p] = [row.kappa[k] ?? 0, row.p[k] ?? 0];
+    const [kappa, p] = [(row.kappa[k] ?? 0) * (1 + model.held.kappa), row.p[k] ?? 0];
     const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
     const flushed =
       2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
@@ -395,7 +395,9 @@ export function outErrors(
     const average = (about: number) =>
       hull === null ? 0 : SLACK * hullError(hullSizes(hull, to, e, about));
     const merged = subtractedError(model, model.roundings(n), average(0));
-    let divided = dividedError((out[e] ?? 0) + merged, size, to.denominator, to.least);
+    // All of O is off by as much as κ.
+    const [most, held] = [size * (1 + model.held.kappa), size * model.held.kappa];
+    let divided = held + dividedError((out[e] ?? 0) + merged, most, to.denominator, to.least);
     if (hull !== null) divided = leastOf(divided, average(size) + merged);
     const unrounded = unroundedError(model, size, divided);
     out[e] = unrounded + finalRounding(model, size + unrounded);

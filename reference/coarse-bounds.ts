@@ -9,12 +9,14 @@
  * the two together.
  * @module
  */
+
 import { log } from './arithmetic/float64.ts';
 import { lseStored, roundedBeside } from './bounds.ts';
 import type { AttentionCase, OutputName } from './case.ts';
 import { coarseGradients } from './coarse-gradients.ts';
 import { type Largest, largestOf } from './coarse-magnitudes.ts';
-import { type ErrorModel, errorModel, growth, SLACK } from './error-model.ts';
+import { caseModel, type ErrorModel, growth, SLACK } from './error-model.ts';
+import { heldScoreError } from './held-errors.ts';
 import { lazyError, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
 import { type ProfileLike, profileFrom } from './profile-options.ts';
 import {
@@ -24,7 +26,6 @@ import {
   finalRounding,
   flush,
   quotient,
-  rawScoreError,
   softcapError,
   tanhError,
   unroundedError,
@@ -57,7 +58,7 @@ function scoreErrors(c: AttentionCase, model: ErrorModel, max: Largest) {
   };
   const raw = scale * max.qNorm * max.kNorm;
   const capped = cap === 0 ? raw : Math.min(cap, raw);
-  let error = rawScoreError(model, { scale, d }, operands);
+  let error = heldScoreError(model, { scale, d }, operands);
   let tError = 0;
   if (cap !== 0) {
     tError = tanhError(model, cap, { raw, least: 0, error });
@@ -89,7 +90,8 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   // Lemma Denominator asks as much of every key, and here none is far.
   const proved = (weight - error + beside) * SLACK <= 0.5;
   const b = proved ? growth(weight) + flushes : Number.POSITIVE_INFINITY;
-  const { kappa, v, vError } = max;
+  const { v, vError } = max;
+  const kappa = max.kappa * (1 + model.held.kappa);
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
   const flushed = 2 * flush(model, { leaf, size: kappa, operations });
   const grown = growth(weight + beside);
@@ -105,7 +107,8 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
     base +
     (kappa * grown + terms * flushed) * v +
     (kappa * (1 + grown) + terms * flushed) * vError;
-  const out = unroundedError(model, kappa * v, dividedError(numerator, kappa * v, b, 1 - b));
+  const divided = dividedError(numerator, kappa * v, b, 1 - b) + model.held.kappa * max.kappa * v;
+  const out = unroundedError(model, kappa * v, divided);
   return {
     ...{ score, fromLse, lse, terms, weight, tError },
     lseError: convertedError(model, lse, quotient(b)),
@@ -125,7 +128,7 @@ export type CoarseBounds = (name: OutputName, storedRoundoff: number) => number;
 /** Worst-case bounds that hold for all elements of an output alike; O(inputs) to compute. */
 export function coarseBounds(c: AttentionCase, asked: ProfileLike): CoarseBounds {
   const profile = profileFrom(asked);
-  const model = errorModel(profile, c.parameters.dtype, null);
+  const model = caseModel(profile, c.parameters, null);
   const max = largestOf(c, model);
   const forward = coarseForward(c, model, max);
   const sizes = [max.q, max.k, max.v, max.dOut, max.dLse, max.bias, max.sink, max.y, max.w];

@@ -2,6 +2,7 @@
  * Bounds of the gradients for all elements of a case at once. spec/bounds.md §4, coarse-bounds.ts
  * @module
  */
+
 import { summedError } from './bounds-backward.ts';
 import type { AttentionCase, OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
@@ -13,16 +14,14 @@ import {
   factorError,
   fromKey,
   fromOutput,
-  gradientError,
-  keyTermError,
   probabilityError,
   projectionTermError,
   rawGradientError,
   recomputedWeight,
   scoreGradientError,
   storedGradientError,
-  valueTermError,
 } from './gradient-errors.ts';
+import { heldGradientError, heldKeyTermError, heldValueTermError } from './held-errors.ts';
 import { elementCount } from './tensor.ts';
 
 /** A sum that is an element of a gradient: error of its terms, their magnitudes, their number. */
@@ -63,7 +62,12 @@ function pairsOf({ c, model, max, forward }: Backward, count: number): Pairs {
   const products = max.dOutNorm * max.vNorm;
   const sizes = max.dOutSum + width * etaIn(model) + max.vSum + width * max.vError;
   const g = kappa * products;
-  const gError = gradientError(model, width, [kappa, products, max.dOutSum * max.vError, sizes]);
+  const gError = heldGradientError(
+    model,
+    width,
+    [kappa, products, max.dOutSum * max.vError, sizes],
+    g,
+  );
   const weights = [forward.score, forward.fromLse, forward.weight] as const;
   const grown = growth(recomputedWeight(model, forward, forward, weights));
   const missed = (pairs: number): number => pairs * probabilityError(model, 0, grown);
@@ -92,13 +96,13 @@ function directSums(to: Backward): [OutputName, Summed][] {
   const [one, all] = [pairsOf(to, 1), pairsOf(to, seq_kv)];
   const rows = (heads / kv_heads) * seq_q;
   const [none, ofRow, ofPair] = [
-    keyTermError(model, scale, 0, 0),
-    keyTermError(model, scale, all.raw, all.rawError),
-    keyTermError(model, scale, one.raw, one.rawError),
+    heldKeyTermError(model, scale, 0, 0),
+    heldKeyTermError(model, scale, all.raw, all.rawError),
+    heldKeyTermError(model, scale, one.raw, one.rawError),
   ];
   const ofK = ofRow.ofOperand + seq_kv * none.ofOperand;
   const dQ = ofK * max.k + (ofK + scale * all.raw) * max.kError;
-  const value = valueTermError(model, max.kappa, one.p, one.pError);
+  const value = heldValueTermError(model, max.kappa, one.p, one.pError);
   const sums: [OutputName, Summed][] = [
     [
       'd_q',

@@ -7,8 +7,9 @@
  * @module
  */
 import { exp, log } from './arithmetic/float64.ts';
-import type { Dtype } from './case.ts';
+import type { CaseParameters, Dtype } from './case.ts';
 import { minNormal, minSubnormal, unitRoundoff } from './format.ts';
+import { EXACT, type HeldScalars, heldScalars } from './held-scalars.ts';
 import type { Profile } from './profile.ts';
 
 const U64 = 2 ** -53;
@@ -27,6 +28,8 @@ export interface ErrorModel extends Profile {
   readonly rescaledTiny: number;
   /** Rounding of an input that is no matrix operand (bias, sink, dLSE) to the storage format. */
   readonly stored: number;
+  /** How far the case's scalars are off as a candidate holds them. */
+  readonly held: HeldScalars;
   /** Roundings that a sum of n terms may accumulate, in units of the roundoff. */
   readonly roundings: (n: number) => number;
 }
@@ -59,8 +62,13 @@ export function lambdaFor(sums: number): number {
   return Math.sqrt(2 * log((2 * Math.max(1, sums)) / FAILURE_PROBABILITY));
 }
 
-/** The model for a profile, the dtype of the inputs, and λ (null = worst case). */
-export function errorModel(profile: Profile, dtype: Dtype, lambda: number | null): ErrorModel {
+/** The model for a profile, the dtype of the inputs, λ (null = worst case), and the case's scalars. */
+export function errorModel(
+  profile: Profile,
+  dtype: Dtype,
+  lambda: number | null,
+  held: HeldScalars = EXACT,
+): ErrorModel {
   const exactInput = unitRoundoff(dtype) >= profile.operand;
   const exactStored = unitRoundoff(dtype) >= profile.output;
   // Subnormal inputs of a coarser format may be rounded; of any, flushed to zero.
@@ -73,9 +81,17 @@ export function errorModel(profile: Profile, dtype: Dtype, lambda: number | null
     storedTiny: near(profile.outputTiny),
     rescaledTiny: profile.tiny * exp(profile.headroom),
     stored: exactStored ? 0 : profile.output,
+    held,
     roundings: lambda === null ? everyRounding : likelyRoundings(lambda, profile.accumulation),
   };
 }
+
+/** The model for a profile and a case. */
+export const caseModel = (
+  profile: Profile,
+  parameters: CaseParameters,
+  lambda: number | null,
+): ErrorModel => errorModel(profile, parameters.dtype, lambda, heldScalars(profile, parameters));
 
 /** Relative growth of a sum of n products: n + `extra` roundings at `u`, `other` beside. Lemma Dot. */
 export function sumGrowth(
@@ -112,6 +128,7 @@ export function referenceModel(u: number, tiny: number): ErrorModel {
     inputTiny: 0,
     storedTiny: 0,
     stored: u,
+    held: EXACT,
     roundings: everyRounding,
   };
 }

@@ -27,7 +27,7 @@ import {
 import type { AttentionCase, OutputName, Outputs } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { type CertifiedCase, certifiedCase, type FlatBalls, isBounded } from './certified.ts';
-import { type ErrorModel, errorModel, lambdaFor, SLACK } from './error-model.ts';
+import { caseModel, type ErrorModel, lambdaFor, SLACK } from './error-model.ts';
 import { unitRoundoff } from './format.ts';
 import { fillRow, type Row, rowMagnitudes } from './magnitudes.ts';
 import type { Profile } from './profile.ts';
@@ -181,8 +181,7 @@ function withinRange(bounds: Bounds, values: Outputs, excused: Expectation['excu
 export function expectation(attentionCase: AttentionCase, asked: ProfileLike): Expectation {
   const profile = profileFrom(asked);
   const c = certifiedFor(attentionCase, profile);
-  const model = (lambda: number | null) =>
-    errorModel(profile, attentionCase.parameters.dtype, lambda);
+  const model = (lambda: number | null) => caseModel(profile, attentionCase.parameters, lambda);
   const worstModel = model(null);
   const models = [worstModel];
   if (attentionCase.judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));

@@ -4,6 +4,7 @@
  * @module
  */
 import { exp } from './arithmetic/float64.ts';
+import type { CaseParameters } from './case.ts';
 import { type ErrorModel, sumGrowth } from './error-model.ts';
 import { maxFinite } from './format.ts';
 import { forEachRun, type Tensor } from './tensor.ts';
@@ -39,6 +40,19 @@ export function scales(scale: number): { q: number; k: number; product: number }
   const root = Math.sqrt(size);
   return { q: Math.max(1, size, root), k: Math.max(1, root), product: Math.max(1, size) };
 }
+
+/** Scale and softcap are held in the format that is summed in; c·log₂e and 1/c may be too. */
+export function scalarsFit(
+  { scale, softcap, seq_kv }: Pick<CaseParameters, 'scale' | 'softcap' | 'seq_kv'>,
+  limits: Limits,
+): boolean {
+  if (seq_kv === 0) return true;
+  const capped = softcap === 0 || !(over(4 * softcap, limits.sum) || over(4 / softcap, limits.sum));
+  return capped && !over(scale, limits.sum);
+}
+
+/** Is 1 − rate, as held, no less than half of itself? Its inverse may be infinite otherwise. */
+export const keptFits = ({ held }: ErrorModel): boolean => held.kappa <= 1;
 
 /** Do the operands hold less than the case's dtype? */
 export const narrowed = (model: ErrorModel): boolean =>

@@ -19,6 +19,7 @@ import { lift, type Problem } from './lift.ts';
 import {
   changed,
   fitsStorage,
+  keptFits,
   keyErrorOf,
   type Limits,
   largest,
@@ -26,6 +27,7 @@ import {
   MARGIN,
   narrowed,
   over,
+  scalarsFit,
   scales,
 } from './range-limits.ts';
 import { type LostOperands, lostOperands } from './range-operands.ts';
@@ -131,7 +133,7 @@ function pairsOf(context: Context, at: Row): Pair[] | null {
   const scaled = (c: number): number => q.get(b, h, i, c) * factor.q;
   const sink = problem.sink?.get(h) ?? 0;
   if (!storable(context, sink) || over(4 * sink, limits.sum)) return null;
-  if (lost.keys.get(b, kvHead(parameters, h))) return null;
+  if (lost.keys.get(b, kvHead(parameters, h)) || !scalarsFit(parameters, limits)) return null;
   for (let c = 0; parameters.seq_kv > 0 && changed(model, factor.q) && c < parameters.head_dim; c++)
     if (over(scaled(c), limits.operand)) return null;
   const scores = new Map(rowScores(problem, b, h, i).map(({ j, s }) => [j, s]));
@@ -156,8 +158,9 @@ function pairsOf(context: Context, at: Row): Pair[] | null {
 
 /** Marks the components of an output row whose weighted sum may not fit before its division. */
 function forwardRow(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | null): boolean {
-  const { problem, limits, lost } = context;
+  const { problem, limits, lost, model } = context;
   const g = kvHead(problem.parameters, h);
+  const divides = problem.dropout !== null && !keptFits(model) && problem.parameters.seq_kv > 0;
   let held = pairs !== null;
   if (pairs === null) mark(context, 'lse', [b, h, i]);
   const weighs = (pairs ?? []).some(({ kappa }) => over(kappa, limits.operand));
@@ -166,7 +169,8 @@ function forwardRow(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | n
     for (const { j, kappa } of pairs ?? []) {
       sum += Math.max(1, kappa) * Math.abs(problem.v.get(b, g, j, c));
     }
-    if (pairs === null || weighs || lost.values.get(b, g, c) || over(sum, limits.weighted)) {
+    const spoilt = weighs || divides || lost.values.get(b, g, c);
+    if (pairs === null || spoilt || over(sum, limits.weighted)) {
       mark(context, 'out', [b, h, i, c]);
       held = false;
     }
@@ -285,7 +289,8 @@ function spoilValues(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | 
   const g = kvHead(parameters, h);
   for (let c = 0; c < parameters.head_dim_v; c++) {
     const x = dOut.get(b, h, i, c);
-    if (pairs === null || (narrowed(model) && over(x, limits.operand))) {
+    const divides = problem.dropout !== null && !keptFits(model);
+    if (pairs === null || divides || (narrowed(model) && over(x, limits.operand))) {
       // Times every P, those that are zero included.
       for (let j = 0; j < parameters.seq_kv; j++) mark(context, 'd_v', [b, g, j, c]);
       continue;

@@ -12,6 +12,7 @@ import { type ErrorModel, SLACK, sumGrowth } from './error-model.ts';
 import {
   changed,
   fitsStorage,
+  keptFits,
   keyErrorOf,
   type Limits,
   largestInput,
@@ -19,6 +20,7 @@ import {
   MARGIN,
   narrowed,
   over,
+  scalarsFit,
   scales,
 } from './range-limits.ts';
 
@@ -80,6 +82,8 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
       !over(dim_y * max.y * max.w * SLACK, limits.sum));
   return (
     features &&
+    scalarsFit(c.parameters, limits) &&
+    (c.parameters.dropout_rate === 0 || keptFits(model)) &&
     fitsStorage(model, limits, max.sink) &&
     !over(4 * max.sink * SLACK, limits.sum) &&
     fitsStorage(model, limits, max.bias) &&

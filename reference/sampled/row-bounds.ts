@@ -15,13 +15,12 @@ import {
   factorError,
   fromKey,
   fromOutput,
-  gradientError,
-  keyTermError,
   probabilityError,
   rawGradientError,
   recomputedWeight,
   scoreGradientError,
 } from '../gradient-errors.ts';
+import { heldGradientError, heldKeyTermError } from '../held-errors.ts';
 import { lazyError, partialSize, sigmoidLseError, subtractedError } from '../merge-errors.ts';
 import {
   convertedError,
@@ -116,7 +115,8 @@ function outErrors(
   { weight, rounded, denominator, terms, ofValues }: Omit<RowErrors, 'out'>,
 ): Float64Array {
   if (!(denominator < 1)) return row.out.map(() => Number.POSITIVE_INFINITY);
-  const [n, { kappa, largestValue }] = [termCount(row), row];
+  const [n, { largestValue }, off] = [termCount(row), row, model.held.kappa];
+  const kappa = row.kappa * (1 + off);
   const operations = 3 * n + terms.ranks;
   const beside = roundedBeside(model);
   const grown = growth(weight + beside);
@@ -127,7 +127,8 @@ function outErrors(
   const flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   return row.out.map((size, c) => {
     // κP|V| is in `values`; κ is at most `kappa` where only P is.
-    const ofV = grown * (row.values[c] ?? 0) + flushed * n * (largestValue.columns[c] ?? 0);
+    const ofV =
+      grown * (1 + off) * (row.values[c] ?? 0) + flushed * n * (largestValue.columns[c] ?? 0);
     const ofError = (ofValues[c] ?? 0) * (kappa * (1 + grown) + flushed * n);
     const top = kappa * ((largestValue.columns[c] ?? 0) + (ofValues[c] ?? 0));
     const part = partialSize(top, {
@@ -136,7 +137,8 @@ function outErrors(
       lost: base + flushed * n * top,
     });
     const numerator = base + ofV + ofError + subtractedError(model, terms.summed, part);
-    const divided = dividedError(numerator, size, denominator, 1 - denominator);
+    const most = size * (1 + off);
+    const divided = size * off + dividedError(numerator, most, denominator, 1 - denominator);
     const unrounded = unroundedError(model, size, divided);
     return unrounded + finalRounding(model, size + unrounded);
   });
@@ -160,8 +162,9 @@ export function gradientErrors(
   const { head_dim_v: width } = p;
   const sizes = row.cotangentSum + width * etaIn(model) + row.valueSum + sumOf(errors.ofValues);
   const carried = dot(row.dOut, errors.ofValues);
-  const gError = gradientError(model, width, [row.kappa, row.gProducts, carried, sizes]);
   const g = row.kappa * row.gProducts;
+  const products = [row.kappa, row.gProducts, carried, sizes] as const;
+  const gError = heldGradientError(model, width, products, g);
   const weights = [row.score, row.fromLse, errors.weight] as const;
   const grown = growth(recomputedWeight(model, row, errors, weights));
   const pError = (weight: number): number => probabilityError(model, weight, grown);
@@ -193,7 +196,7 @@ export function queryErrors(
     const sizes = [weight, pError(weight), g, gError] as const;
     const dSError = scoreGradientError(model, row, dError, sizes);
     const rawError = rawGradientError([dS, dSError], [1, factor]);
-    return { raw: dS, ...keyTermError(model, scale, dS, rawError) };
+    return { raw: dS, ...heldKeyTermError(model, scale, dS, rawError) };
   };
   const ofOperand = (weight: number): number => term(weight).ofOperand;
   const each = { plain: row.count, weighted: 1 };

@@ -8,7 +8,7 @@
  */
 import { type AttentionCase, FEATURE_GRADIENTS, type OutputName, type Outputs } from '../case.ts';
 import type { FlatBalls } from '../certified.ts';
-import { type ErrorModel, errorModel, lambdaFor } from '../error-model.ts';
+import { caseModel, type ErrorModel, lambdaFor } from '../error-model.ts';
 import { type Bounds, type Expectation, lseBound, sumCount, widened } from '../expectation.ts';
 import { type Certified, certifySized } from '../kernels/certify.ts';
 import { shareInputs } from '../kernels/shared.ts';
@@ -209,7 +209,7 @@ export function sampledExpectation(
     const { shape } = sampledOutput(attentionCase, sample, name);
     if (output !== undefined) values[name] = tensorOf<number>(output.mid.data, shape);
   }
-  const model = (lambda: number | null) => errorModel(profile, p.dtype, lambda);
+  const model = (lambda: number | null) => caseModel(profile, p, lambda);
   const exact = judging === 'exact';
   const models = exact ? [] : [model(null)];
   if (judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));
