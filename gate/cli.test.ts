@@ -87,6 +87,7 @@ describe('a wrong command line is refused with a sentence, exit 2', () => {
     [['gate', 'extra'], /too many arguments/],
     [['gate', '--only', 'no-such-case'], /"--only" expected a pattern that matches/],
     [['gate', '--report', '/no/such/dir/r.json'], /\/no\/such\/dir\/r.json: there is no such file/],
+    [['fixtures', 'generate', 'x', '--workers', '100000'], /expected 0 to 64 threads, got 100000/],
     [['replay'], /missing required argument 'case-dir'/],
     [['replay', '/no/such/case'], /expected a case folder, got \/no\/such\/case/],
     [['oracle', '/no/such/case'], /expected a case folder, got \/no\/such\/case/],

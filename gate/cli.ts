@@ -7,6 +7,7 @@
  * 3 no verdict fails, but the candidate crashed, hung or broke the protocol.
  * @module
  */
+import './node-version.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { GenerateCommandOptions, VerifyCommandOptions } from './commands/fixtures.ts';
