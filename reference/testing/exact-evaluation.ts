@@ -76,6 +76,7 @@ function sees({ p, read, spread, has }: Reader, index: [number, number, number, 
   const [b, , i, j] = index;
   const off = p.causal === 'bottom-right' ? p.seq_kv - p.seq_q : 0;
   if (has('mask') && spread('mask', index) !== 1) return false; // (5a)
+  if (has('bias') && spread('bias', index) === Number.NEGATIVE_INFINITY) return false; // (5h)
   if (has('kv_lengths') && j >= read('kv_lengths', b)) return false; // (5b)
   if (p.causal !== 'none' && j > i + off) return false; // (5c)
   if (p.window !== null) {

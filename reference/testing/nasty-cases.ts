@@ -19,7 +19,7 @@ import {
   type OutputName,
 } from '../case.ts';
 import { maxFinite, minNormal, minSubnormal, roundTo, unitRoundoff } from '../format.ts';
-import { elementCount, type Tensor, tensorOf } from '../tensor.ts';
+import { elementCount, mapTensor, type Tensor, tensorOf } from '../tensor.ts';
 import { validateCase } from '../validate.ts';
 
 /** Draws from one generator. */
@@ -192,7 +192,10 @@ export function nastyCase(seed: number): AttentionCase {
   }
   if (d.chance(0.5)) inputs.d_lse = draw(b, h, n);
   if (d.chance(0.3)) {
-    inputs.bias = draw(...broadcastShape(d, p));
+    const bias = draw(...broadcastShape(d, p));
+    // Some are −∞, a mask.
+    const masked = d.chance(0.3);
+    inputs.bias = mapTensor(bias, (x) => (masked && d.chance(0.3) ? Number.NEGATIVE_INFINITY : x));
     more.push('d_bias');
   }
   if (d.chance(0.3)) {
