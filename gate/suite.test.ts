@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { honestHost } from '../properties/zoo/host.ts';
 import {
+  type AttentionCase,
   DTYPES,
   type Dtype,
   INPUT_NAMES,
@@ -14,7 +15,7 @@ import { roundTo } from '../reference/format.ts';
 import { type GivenOutputs, judgeAgainst } from '../reference/judge.ts';
 import type { ProfileName } from '../reference/profile.ts';
 import { referenceOutputs } from '../reference/reference.ts';
-import { mapTensor, toFlat } from '../reference/tensor.ts';
+import { mapTensor, type Tensor, toFlat } from '../reference/tensor.ts';
 import { suite } from './suite.ts';
 
 const core = suite('core', 'f32').map((one) => ({ ...one, built: one.build() }));
@@ -93,6 +94,28 @@ describe('the suites', () => {
     expect(hash.digest('hex')).toMatchInlineSnapshot(
       `"6b79a23a485d1676f455d5e2ef700a1c538ad3ba7a41b72979ef3792aabf248d"`,
     );
+  });
+
+  it('have other numbers, and other answers, at another seed, but where there is nothing to vary', () => {
+    const bits = (tensors: Readonly<Record<string, Tensor | undefined>>) =>
+      Object.values(tensors).flatMap((tensor) => (tensor === undefined ? [] : toFlat(tensor)));
+    const builds = [1, 2, 3].map((seed) =>
+      suite('core', 'f32', { seed }).map((one) => one.build()),
+    );
+    const [first = []] = builds;
+    const alike = (values: (c: AttentionCase) => readonly number[]) =>
+      first
+        .map((_, n) => builds.map((cases) => JSON.stringify(values(cases[n]!))))
+        .flatMap(([a, ...others], n) =>
+          others.every((other) => other === a) ? [first[n]!.parameters.id] : [],
+        );
+    expect(alike(({ inputs }) => bits(inputs))).toEqual([]);
+    // Rows without keys have one answer whatever the numbers are.
+    expect(alike((c) => bits(referenceOutputs(c)))).toEqual([
+      'core/probe/all-rows-empty',
+      'core/shape/no-keys',
+      'core/shape/no-keys-forward',
+    ]);
   });
 
   it('keep a case’s bits when the seed is the same and change them when it is not', () => {

@@ -19,11 +19,17 @@ import { roundTo } from './format.ts';
 import { elementCount, mapTensor, type Tensor, tensorOf } from './tensor.ts';
 import { validateCase } from './validate.ts';
 
+/** A whole number from 0 to n − 1, drawn from the case's seed. */
+export type Below = (n: number) => number;
+
 /** Parameters to change, and features to add, to a plain case. */
 export interface CaseChanges extends Partial<CaseParameters> {
   judging?: Judging;
-  /** Replaces or edits inputs after they are drawn, before the case is validated. */
-  adjust?: (inputs: CaseInputs, parameters: CaseParameters) => void;
+  /**
+   * Replaces or edits inputs after they are drawn, before the case is validated; `below(n)` draws a
+   * whole number from 0 to n − 1.
+   */
+  adjust?: (inputs: CaseInputs, parameters: CaseParameters, below: Below) => void;
   /** Shape of the bias, and a constant added to it. */
   bias?: number[];
   shift?: number;
@@ -128,6 +134,6 @@ export function drawCase(seed: number, changes: CaseChanges = {}): AttentionCase
     inputs.media_text = fill([b, n], () => Math.floor(uniform() * 4));
     inputs.media_key = fill([b, m], () => 1 + Math.floor(uniform() * 3));
   }
-  adjust?.(inputs, parameters);
+  adjust?.(inputs, parameters, (count) => Math.floor(uniform() * count));
   return validateCase(parameters, inputs, judging ?? 'random');
 }

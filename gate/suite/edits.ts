@@ -3,8 +3,9 @@
  * @module
  */
 import type { CaseInputs, CaseParameters } from '../../reference/case.ts';
+import type { Below } from '../../reference/draw-case.ts';
 import { roundTo } from '../../reference/format.ts';
-import { forEachIndex, type Tensor } from '../../reference/tensor.ts';
+import { forEachIndex, type Tensor, tensorOf } from '../../reference/tensor.ts';
 import type { SuiteSpec } from './spec.ts';
 
 export type Adjust = NonNullable<SuiteSpec['adjust']>;
@@ -24,8 +25,8 @@ export function edit(
 /** Several edits, one after another. */
 export const all =
   (...edits: Adjust[]): Adjust =>
-  (inputs, p) => {
-    for (const one of edits) one(inputs, p);
+  (inputs, p, below) => {
+    for (const one of edits) one(inputs, p, below);
   };
 
 /** Every element of an input becomes value(index, old, parameters). */
@@ -36,6 +37,23 @@ export const set =
   ): Adjust =>
   (inputs, p) =>
     edit(inputs[name], p.dtype, (at, old) => value(at, old, p));
+
+/** The numbers from 0 to n − 1 in an order that is drawn. */
+export function permutation(n: number, below: Below): number[] {
+  const left = Array.from({ length: n }, (_, i) => i);
+  return Array.from({ length: n }, () => left.splice(below(left.length), 1)[0] ?? 0);
+}
+
+/** 1 or −1. */
+export const sign = (below: Below): number => 2 * below(2) - 1;
+
+/** Lengths in an order that is drawn: which sequence is the short one is no part of any claim. */
+export const shuffledLengths: Adjust = (inputs, { batch }, below) => {
+  const { kv_lengths: lengths } = inputs;
+  if (lengths === undefined) return;
+  const drawn = permutation(batch, below).map((b) => lengths.get(b));
+  inputs.kv_lengths = tensorOf<number>(drawn, [batch]);
+};
 
 const start = (sizes: readonly number[], n: number): number =>
   sizes.slice(0, n).reduce((a, b) => a + b, 0);

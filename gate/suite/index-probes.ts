@@ -4,32 +4,34 @@
  * @module
  */
 import { filled, forEachIndex, zeros } from '../../reference/tensor.ts';
-import { type Adjust, all, edit, set } from './edits.ts';
+import { type Adjust, edit } from './edits.ts';
 import type { SuiteSpec } from './spec.ts';
 
 /** The one key that row i of head h in batch entry b sees. */
-const onlyKey = (b: number, h: number, i: number, keys: number): number =>
-  (7 * i + 3 * h + 5 * b + 2) % keys;
+const onlyKey = ([b, h, i]: readonly number[], drawn: number, keys: number): number =>
+  (7 * (i ?? 0) + 3 * (h ?? 0) + 5 * (b ?? 0) + drawn) % keys;
 
 /**
  * Scores 0, one visible key a row: O is that key's value, dV the sum of dO of those who see it, and
- * everything is a small integer. Whatever index is wrong, the answer is another integer.
+ * everything is a small integer. Whatever index is wrong, the answer is another integer. Where the
+ * counting begins is drawn.
  */
-const distinct: Adjust = (inputs, p) => {
+const distinct: Adjust = (inputs, p, below) => {
+  const [seen, ofK, ofV, ofO] = [below(p.seq_kv), below(5), below(61), below(7)];
   const mask = filled([p.batch, p.heads, p.seq_q, p.seq_kv], 0);
   forEachIndex([p.batch, p.heads, p.seq_q], ([b = 0, h = 0, i = 0]) =>
-    mask.set(b, h, i, onlyKey(b, h, i, p.seq_kv), 1),
+    mask.set(b, h, i, onlyKey([b, h, i], seen, p.seq_kv), 1),
   );
   inputs.mask = mask;
   inputs.q = zeros(inputs.q?.shape ?? []);
-  edit(inputs.k, 'f64', ([b = 0, g = 0, j = 0, c = 0]) => ((j + 2 * g + b + c) % 5) - 2);
+  edit(inputs.k, 'f64', ([b = 0, g = 0, j = 0, c = 0]) => ((j + 2 * g + b + c + ofK) % 5) - 2);
   edit(inputs.v, 'f64', ([b = 0, g = 0, j = 0, c = 0]) => {
     const key = (b * p.kv_heads + g) * p.seq_kv + j;
-    return c % 2 === 0 ? (key % 127) - 63 : ((5 * key + c) % 61) - 30;
+    return c % 2 === 0 ? ((key + ofV) % 127) - 63 : ((5 * key + c + ofV) % 61) - 30;
   });
   edit(inputs.d_out, 'f64', ([b = 0, h = 0, i = 0, c = 0]) => {
     const row = (b * p.heads + h) * p.seq_q + i;
-    return ((3 * row + c) % 7) - 3;
+    return ((3 * row + c + ofO) % 7) - 3;
   });
 };
 
@@ -159,10 +161,11 @@ const broadcasts: SuiteSpec[] = [
       seq_kv: 11,
       ranks: 2,
       dropout_rate: 0.5,
-      adjust: (inputs) => {
+      adjust: (inputs, _, below) => {
+        const drawn = below(4);
         inputs.dropout_keep = filled(shape, 0);
         edit(inputs.dropout_keep, 'f64', (at) =>
-          Number(at.reduce((n, i) => 3 * n + i, 0) % 4 !== 1),
+          Number(at.reduce((n, i) => 3 * n + i, drawn) % 4 !== 1),
         );
       },
     }),
@@ -230,10 +233,11 @@ const lengths: SuiteSpec[] = [
     media: 'immediate',
     seq_q: 6,
     seq_kv: 8,
-    adjust: all(
-      set('media_text', ([b = 0, i = 0]) => 1 + 256 * ((i + b) % 3)),
-      set('media_key', ([, j = 0]) => 1 + 256 * (j % 3)),
-    ),
+    adjust: (inputs, _, below) => {
+      const [text, key] = [below(3), below(3)];
+      edit(inputs.media_text, 'f64', ([b = 0, i = 0]) => 1 + 256 * ((i + b + text) % 3));
+      edit(inputs.media_key, 'f64', ([, j = 0]) => 1 + 256 * ((j + key) % 3));
+    },
     dtypes: ['f64', 'f32'],
   },
 ];

@@ -4,14 +4,23 @@
  *
  * A format of p bits adds x to 2^p·x and gets 2^p·x again. Each probe sums one large term and then
  * many of half its ULP in the inputs' own format: a lost term is lost every time.
+ * The sign of it all is drawn.
  * @module
  */
 import type { CaseParameters } from '../../reference/case.ts';
 import { ulp } from '../../reference/format.ts';
-import { all, set } from './edits.ts';
+import { type Adjust, all, edit, set, sign } from './edits.ts';
 import type { SuiteSpec } from './spec.ts';
 
 const LARGE = 2048;
+
+/** All of an input times 1 or −1: sums keep their sizes, to the bit. */
+const eitherSign =
+  (name: 'k' | 'v' | 'd_out'): Adjust =>
+  (inputs, p, below) => {
+    const factor = sign(below);
+    edit(inputs[name], p.dtype, (_, old) => factor * old);
+  };
 
 /** Half the spacing of the narrower half formats at `size`: bf16 for bf16 cases, else f16. */
 const lost = ({ dtype }: CaseParameters, size: number): number =>
@@ -35,7 +44,10 @@ const slowMean: SuiteSpec = {
   partition,
   gradients: false,
   judging: 'structured',
-  adjust: set('v', ([, , j = 0], _, p) => (j < 32 ? 1 : 1 + 32 * lost(p, 1))),
+  adjust: all(
+    set('v', ([, , j = 0], _, p) => (j < 32 ? 1 : 1 + 32 * lost(p, 1))),
+    eitherSign('v'),
+  ),
 };
 
 /** One key a row: dV is a plain sum of dO over 40 rows. */
@@ -52,6 +64,7 @@ const slowKeys: SuiteSpec = {
     set('q', () => 0),
     // One large component: 16 of them would let dS overflow f16, which nobody is judged by.
     set('d_out', ([, h, i, c], _, p) => (h === 0 && i === 0 && c === 0 ? LARGE : lost(p, LARGE))),
+    eitherSign('d_out'),
   ),
 };
 
@@ -73,6 +86,9 @@ const slowQueries: SuiteSpec = {
       const size = j === 0 ? LARGE : lost(p, LARGE);
       return j % 2 === 0 ? size : -size;
     }),
+    eitherSign('k'),
+    eitherSign('v'),
+    eitherSign('d_out'),
   ),
 };
 
@@ -91,6 +107,9 @@ const slowDelta: SuiteSpec = {
     set('k', ([, , j = 0]) => 1 + j),
     set('v', () => 1),
     set('d_out', ([, , , c = 0], _, p) => (c === 0 ? LARGE : lost(p, LARGE))),
+    eitherSign('k'),
+    eitherSign('v'),
+    eitherSign('d_out'),
   ),
 };
 

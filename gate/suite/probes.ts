@@ -5,7 +5,7 @@
  * @module
  */
 import { filled, forEachIndex, zeros } from '../../reference/tensor.ts';
-import { type Adjust, all, edit, rankOf, set } from './edits.ts';
+import { type Adjust, all, edit, permutation, rankOf, set } from './edits.ts';
 import { INDEX_PROBES } from './index-probes.ts';
 import { PRECISION_PROBES } from './precision-probes.ts';
 import { RANGE_PROBES } from './range-probes.ts';
@@ -130,10 +130,12 @@ const shards: SuiteSpec[] = [
       seq_kv: 9,
       ranks: 3,
       mask: [1, 1, 3, 9],
-      adjust: (inputs, p) =>
+      adjust: (inputs, p, below) => {
+        const whole = below(p.seq_q);
         edit(inputs.mask, 'f64', ([, , i = 0, j = 0]) =>
-          i !== 1 && rankOf(p.partition.kv, j) === rank ? 0 : 1,
-        ),
+          i !== whole && rankOf(p.partition.kv, j) === rank ? 0 : 1,
+        );
+      },
     }),
   ),
   {
@@ -153,7 +155,10 @@ const shards: SuiteSpec[] = [
     seq_kv: 8,
     ranks: 2,
     mask: [4, 1],
-    adjust: set('mask', ([i = 0]) => (i === 1 ? 0 : 1)),
+    adjust: (inputs, p, below) => {
+      const empty = below(p.seq_q);
+      edit(inputs.mask, 'f64', ([i]) => (i === empty ? 0 : 1));
+    },
   },
   {
     name: 'probe/all-rows-empty',
@@ -177,10 +182,16 @@ const shards: SuiteSpec[] = [
   },
 ];
 
-/** V and q tell which rank and row they belong to. */
+/** V and q tell which rank and row they belong to; which rank has which number is drawn. */
 const tagged: Adjust = all(
-  (inputs, p) =>
-    edit(inputs.v, p.dtype, ([, , j = 0, c = 0]) => 4 * (rankOf(p.partition.kv, j) + 1) + c / 4),
+  (inputs, p, below) => {
+    const tags = permutation(p.partition.ranks, below);
+    edit(
+      inputs.v,
+      p.dtype,
+      ([, , j = 0, c = 0]) => 4 * ((tags[rankOf(p.partition.kv, j)] ?? 0) + 1) + c / 4,
+    );
+  },
   (inputs, p) =>
     edit(inputs.q, p.dtype, ([, , i = 0], old) => old / 4 + rankOf(p.partition.q, i) / 2),
 );
@@ -207,6 +218,16 @@ const ring: SuiteSpec[] = [2, 3, 5, 7].flatMap((ranks): SuiteSpec[] => [
   },
 ]);
 
+/** Every KV head of every batch entry has a power of two of its own; which one is drawn. */
+const headConstants: Adjust = (inputs, p, below) => {
+  const powers = permutation(p.batch * p.kv_heads, below);
+  edit(
+    inputs.v,
+    p.dtype,
+    ([b = 0, g = 0, , c = 0]) => 2 ** (powers[b * p.kv_heads + g] ?? 0) + c / 8,
+  );
+};
+
 const heads: SuiteSpec[] = [
   {
     name: 'probe/head-constants-groups-of-two',
@@ -215,7 +236,7 @@ const heads: SuiteSpec[] = [
     kv_heads: 3,
     judging: 'structured',
     gradients: false,
-    adjust: set('v', ([, g = 0, , c = 0]) => 2 ** g + c / 8),
+    adjust: headConstants,
   },
   {
     name: 'probe/head-constants-groups-of-three',
@@ -224,7 +245,7 @@ const heads: SuiteSpec[] = [
     kv_heads: 2,
     batch: 2,
     judging: 'structured',
-    adjust: set('v', ([b = 0, g = 0, , c = 0]) => 2 ** (g + 2 * b) + c / 8),
+    adjust: headConstants,
   },
   {
     name: 'probe/group-gradients',
@@ -245,6 +266,13 @@ const heads: SuiteSpec[] = [
     seq_kv: 6,
   },
 ];
+
+/** Some rows before the first image, some after it, some after the second; how many is drawn. */
+const textBetweenImages: Adjust = (inputs, p, below) => {
+  const first = 1 + below(p.seq_q - 2);
+  const second = first + 1 + below(p.seq_q - first - 1);
+  edit(inputs.media_text, 'f64', ([, i = 0]) => Number(i >= first) + Number(i >= second));
+};
 
 const masks: SuiteSpec[] = [
   ...(['top-left', 'bottom-right'] as const).flatMap((causal): SuiteSpec[] => [
@@ -344,7 +372,7 @@ const masks: SuiteSpec[] = [
     seq_q: 6,
     seq_kv: 9,
     ranks: 3,
-    adjust: set('media_text', ([, i = 0]) => Math.floor(i / 2)),
+    adjust: textBetweenImages,
   },
   {
     name: 'probe/media-previous-before-first-image',
@@ -353,7 +381,7 @@ const masks: SuiteSpec[] = [
     seq_q: 6,
     seq_kv: 9,
     ranks: 3,
-    adjust: set('media_text', ([, i = 0]) => Math.floor(i / 2)),
+    adjust: textBetweenImages,
   },
   {
     name: 'probe/finite-sentinel',
@@ -382,6 +410,15 @@ const poison =
     }
   };
 
+/** A mask by which some keys are hidden from all, and the poison in them; which ones is drawn. */
+const masked =
+  (hidden: (j: number, drawn: number) => boolean, choices: number): Adjust =>
+  (inputs, p, below) => {
+    const drawn = below(choices);
+    edit(inputs.mask, 'f64', ([j = 0]) => (hidden(j, drawn) ? 0 : 1));
+    poison((j) => hidden(j, drawn))(inputs, p, below);
+  };
+
 const POISON = 'a masked key is multiplied by zero instead of left out: its NaN leaks';
 const poisoned: SuiteSpec[] = [
   {
@@ -389,10 +426,7 @@ const poisoned: SuiteSpec[] = [
     shows: POISON,
     seq_kv: 9,
     mask: [9],
-    adjust: all(
-      set('mask', ([j = 0]) => (j % 3 === 1 ? 0 : 1)),
-      poison((j) => j % 3 === 1),
-    ),
+    adjust: masked((j, drawn) => j % 3 === drawn, 3),
     gradients: false,
   },
   {
@@ -401,10 +435,7 @@ const poisoned: SuiteSpec[] = [
     seq_kv: 9,
     ranks: 3,
     mask: [9],
-    adjust: all(
-      set('mask', ([j = 0]) => (j % 3 === 1 ? 0 : 1)),
-      poison((j) => j % 3 === 1),
-    ),
+    adjust: masked((j, drawn) => j % 3 === drawn, 3),
   },
   {
     name: 'poison/lengths',
@@ -430,10 +461,7 @@ const poisoned: SuiteSpec[] = [
     kv_heads: 2,
     seq_kv: 9,
     mask: [9],
-    adjust: all(
-      set('mask', ([j = 0]) => (j < 2 ? 0 : 1)),
-      poison((j) => j < 2),
-    ),
+    adjust: masked((j, drawn) => j === drawn || j === drawn + 1, 8),
   },
 ];
 
@@ -607,13 +635,16 @@ const numerics: SuiteSpec[] = [
 /** One visible key a row, every score 0, small integers: every step is exact in every format. */
 const oneHot =
   (visible: (i: number) => number): Adjust =>
-  (inputs, p) => {
+  (inputs, p, below) => {
+    const [key, ofK, ofV, ofO] = [below(p.seq_kv), below(3), below(7), below(5)];
     inputs.mask = filled([1, 1, p.seq_q, p.seq_kv], 0);
-    forEachIndex([p.seq_q], ([i = 0]) => inputs.mask?.set(0, 0, i, visible(i), 1));
+    forEachIndex([p.seq_q], ([i = 0]) =>
+      inputs.mask?.set(0, 0, i, (visible(i) + key) % p.seq_kv, 1),
+    );
     inputs.q = zeros(inputs.q?.shape ?? []);
-    edit(inputs.k, 'f64', ([, , j = 0, c = 0]) => ((j + c) % 3) - 1);
-    edit(inputs.v, 'f64', ([, g = 0, j = 0, c = 0]) => ((3 * j + c + g) % 7) - 3);
-    edit(inputs.d_out, 'f64', ([, h = 0, i = 0, c = 0]) => ((h + 2 * i + c) % 5) - 2);
+    edit(inputs.k, 'f64', ([, , j = 0, c = 0]) => ((j + c + ofK) % 3) - 1);
+    edit(inputs.v, 'f64', ([, g = 0, j = 0, c = 0]) => ((3 * j + c + g + ofV) % 7) - 3);
+    edit(inputs.d_out, 'f64', ([, h = 0, i = 0, c = 0]) => ((h + 2 * i + c + ofO) % 5) - 2);
   };
 
 const EXACT = 'any deviation at all: the answer is exact in every format';
@@ -663,7 +694,10 @@ const exact: SuiteSpec[] = [
     judging: 'exact',
     adjust: all(
       oneHot((i) => i),
-      set('dropout_keep', ([, , i = 0]) => i % 2),
+      (inputs, _, below) => {
+        const kept = below(2);
+        edit(inputs.dropout_keep, 'f64', ([, , i = 0]) => (i + kept) % 2);
+      },
     ),
   },
 ];

@@ -5,8 +5,10 @@
  * case's own name, so a case keeps its bits when others are added or reordered.
  * @module
  */
+
 import type { AttentionCase, Dtype, Partition } from '../../reference/case.ts';
 import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
+import { all, shuffledLengths } from './edits.ts';
 
 export interface SuiteSpec extends Omit<CaseChanges, 'partition' | 'id' | 'dtype'> {
   /** Group and name, without the suite: `probe/phantom-key`. */
@@ -50,6 +52,7 @@ export function buildCase(
   return drawCase(seedOf(name, seed), {
     dLse: false,
     ...changes,
+    adjust: changes.adjust === undefined ? shuffledLengths : all(shuffledLengths, changes.adjust),
     id: `${suite}/${name}`,
     dtype,
     partition: partition ?? { ranks, q: evenSizes(seqQ, ranks), kv: evenSizes(seqKv, ranks) },

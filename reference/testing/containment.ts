@@ -79,9 +79,9 @@ export function hostileCase(seed: number, changes: CaseChanges = {}): [string, A
   const turn = seed + Math.floor(seed / FEATURE_CASES.length);
   const [hostile, twist] = HOSTILE[turn % HOSTILE.length] ?? ['as drawn', {}];
   const scale = twist.scale !== undefined && base.scale !== 0 ? { scale: twist.scale } : {};
-  const adjust: Adjust = (inputs, parameters) => {
-    base.adjust?.(inputs, parameters);
-    twist.adjust?.(inputs, parameters);
+  const adjust: Adjust = (inputs, parameters, below) => {
+    base.adjust?.(inputs, parameters, below);
+    twist.adjust?.(inputs, parameters, below);
   };
   const both = { ...base, ...scale, ...changes, dtype: 'f64' as const, adjust };
   return [`${feature}, ${hostile}, seed ${seed}`, drawCase(seed, both)];

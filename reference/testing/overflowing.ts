@@ -132,9 +132,9 @@ const FEATURES: readonly (readonly [string, CaseChanges])[] = [
 export function overflowingCases(): (readonly [string, AttentionCase])[] {
   return OVERFLOWING.flatMap(([twist, { scale, adjust: twisted }], n) =>
     FEATURES.map(([feature, base], at): readonly [string, AttentionCase] => {
-      const adjust: Adjust = (inputs, parameters) => {
-        base.adjust?.(inputs, parameters);
-        twisted(inputs, parameters);
+      const adjust: Adjust = (inputs, parameters, below) => {
+        base.adjust?.(inputs, parameters, below);
+        twisted(inputs, parameters, below);
       };
       const all = { ...SMALL, ...base, ...(scale === undefined ? {} : { scale }) };
       return [`${feature}: ${twist}`, drawCase(100 * n + at, { ...all, adjust })];
