@@ -4,7 +4,7 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { AttentionCase } from '../reference/case.ts';
 import { readCase, writeCase, writeExpected } from '../reference/case-folder.ts';
@@ -12,6 +12,7 @@ import { referenceOutputs } from '../reference/reference.ts';
 import { shellQuoted } from './text.ts';
 
 const OUTPUT_FILE = /^outputs(\.rank\d{1,4})?\.safetensors$/;
+const BEFORE = 'before';
 const EXPECTED = 'expected.safetensors';
 const KEPT_BYTES_MAX = 1 << 28;
 
@@ -38,6 +39,7 @@ export function keepCase(question: AttentionCase, folder: string | null, outDir:
     copyFileSync(path.join(folder ?? kept, name), path.join(kept, name));
   }
   rmSync(path.join(kept, EXPECTED), { force: true });
+  rmSync(path.join(kept, BEFORE), { recursive: true, force: true });
   return kept;
 }
 
@@ -58,6 +60,21 @@ export function keepNewCase(
       id = id.replace(/[0-9a-f]{8}$/, randomBytes(4).toString('hex'));
     }
   }
+}
+
+/** Keep the questions that were asked before a kept case, in order, where `replay` finds them. */
+export function keepBefore(kept: string, questions: readonly AttentionCase[]): void {
+  for (const [n, question] of questions.entries()) {
+    writeCase(path.join(kept, BEFORE, String(n + 1).padStart(3, '0')), question);
+  }
+}
+
+/** The questions to be asked before a kept case, in order; most have none. */
+export function readBefore(kept: string): AttentionCase[] {
+  const folder = path.join(kept, BEFORE);
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder).filter((name) => /^\d{3}$/.test(name));
+  return names.sort().map((name) => readCase(path.join(folder, name)));
 }
 
 /** Write what was expected of the kept cases: only when no candidate runs that could read it. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Dtype } from '../../reference/case.ts';
+import { traceMemory } from '../after-others.ts';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
 import { writeAnswers } from '../keep.ts';
@@ -11,7 +12,7 @@ import { type LiveReport, liveReport } from '../live-report.ts';
 import { progressBar } from '../progress.ts';
 import { isFailing, NOT_REACHED, type Report } from '../report.ts';
 import { linkLatest, runFolder, withAnswersAway } from '../run-folder.ts';
-import { type CaseResult, notReached, runSuite } from '../run-suite.ts';
+import { aborted, type CaseResult, notReached, type RunOptions, runSuite } from '../run-suite.ts';
 import { type Direction, inDrawnOrder, nameFilter, type Shard, shardOf } from '../select.ts';
 import { type SuiteCase, suite } from '../suite.ts';
 import {
@@ -110,7 +111,7 @@ async function judged(
   Object.assign(run, casesFor(run));
   const bar = progressBar(run.cases.length);
   let failing = 0;
-  await runSuite(candidate, run.cases, {
+  const asking: RunOptions = {
     started,
     profile: profileOf(started, options),
     direction: options.direction,
@@ -125,7 +126,11 @@ async function judged(
       live.changed();
       bar.update(done, total, failing);
     },
-  }).finally(bar.stop);
+  };
+  await runSuite(candidate, run.cases, asking).finally(bar.stop);
+  if (options.candidate !== undefined && !stop.aborted) {
+    await Promise.race([traceMemory(candidate, run.cases, run.results, asking), aborted(stop)]);
+  }
   if (!stop.aborted) return reportFrom(run);
   return { ...reportFrom(run, NOT_REACHED), signal: stop.reason };
 }

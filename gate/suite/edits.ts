@@ -44,6 +44,9 @@ export function permutation(n: number, below: Below): number[] {
   return Array.from({ length: n }, () => left.splice(below(left.length), 1)[0] ?? 0);
 }
 
+/** A whole number that is not 0: where 0 is expected, something that was never written passes. */
+export const nonZero = (x: number): number => (x < 0 ? x : x + 1);
+
 /** 1 or −1. */
 export const sign = (below: Below): number => 2 * below(2) - 1;
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { filled, forEachIndex, zeros } from '../../reference/tensor.ts';
-import { type Adjust, edit } from './edits.ts';
+import { type Adjust, edit, nonZero } from './edits.ts';
 import type { SuiteSpec } from './spec.ts';
 
 /** The one key that row i of head h in batch entry b sees. */
@@ -27,11 +27,11 @@ const distinct: Adjust = (inputs, p, below) => {
   edit(inputs.k, 'f64', ([b = 0, g = 0, j = 0, c = 0]) => ((j + 2 * g + b + c + ofK) % 5) - 2);
   edit(inputs.v, 'f64', ([b = 0, g = 0, j = 0, c = 0]) => {
     const key = (b * p.kv_heads + g) * p.seq_kv + j;
-    return c % 2 === 0 ? ((key + ofV) % 127) - 63 : ((5 * key + c + ofV) % 61) - 30;
+    return nonZero(c % 2 === 0 ? ((key + ofV) % 127) - 63 : ((5 * key + c + ofV) % 61) - 30);
   });
   edit(inputs.d_out, 'f64', ([b = 0, h = 0, i = 0, c = 0]) => {
     const row = (b * p.heads + h) * p.seq_q + i;
-    return ((3 * row + c + ofO) % 7) - 3;
+    return nonZero(((3 * row + c + ofO) % 7) - 3);
   });
 };
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { filled, forEachIndex, zeros } from '../../reference/tensor.ts';
-import { type Adjust, all, edit, permutation, rankOf, set } from './edits.ts';
+import { type Adjust, all, edit, nonZero, permutation, rankOf, set } from './edits.ts';
 import { INDEX_PROBES } from './index-probes.ts';
 import { PRECISION_PROBES } from './precision-probes.ts';
 import { RANGE_PROBES } from './range-probes.ts';
@@ -643,8 +643,10 @@ const oneHot =
     );
     inputs.q = zeros(inputs.q?.shape ?? []);
     edit(inputs.k, 'f64', ([, , j = 0, c = 0]) => ((j + c + ofK) % 3) - 1);
-    edit(inputs.v, 'f64', ([, g = 0, j = 0, c = 0]) => ((3 * j + c + g + ofV) % 7) - 3);
-    edit(inputs.d_out, 'f64', ([, h = 0, i = 0, c = 0]) => ((h + 2 * i + c + ofO) % 5) - 2);
+    edit(inputs.v, 'f64', ([, g = 0, j = 0, c = 0]) => nonZero(((3 * j + c + g + ofV) % 7) - 3));
+    edit(inputs.d_out, 'f64', ([, h = 0, i = 0, c = 0]) =>
+      nonZero(((h + 2 * i + c + ofO) % 5) - 2),
+    );
   };
 
 const EXACT = 'any deviation at all: the answer is exact in every format';

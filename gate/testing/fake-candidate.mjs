@@ -20,7 +20,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readCase, writeOutputs } from '../../dist/reference/case-folder.js';
 import { referenceOutputs } from '../../dist/reference/reference.js';
-import { tensorOf } from '../../dist/reference/tensor.js';
+import { tensorOf, toFlat } from '../../dist/reference/tensor.js';
 
 const [, , fault = 'none', victim = '', starts] = process.argv;
 const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
@@ -59,6 +59,8 @@ async function flood(stream, chunk, times) {
 const ok = (folder) => say({ case: folder, status: 'ok' });
 
 let asked = 0;
+let remembered;
+const cached = new Map();
 
 /** Each fault answers one case in its own way. */
 const FAULTS = {
@@ -132,6 +134,30 @@ const FAULTS = {
   error: (folder) => say({ case: folder, status: 'error', reason: 'out of memory' }),
   declines: (folder) => say({ case: folder, status: 'unsupported', reason: 'head_dim 3' }),
   'declines-but-one': (folder) => (asked++ === 0 ? FAULTS.none : FAULTS.declines)(folder),
+  'stale-buffer': (folder) => {
+    // dQ is added to what lies in the buffer, which is cleared when its size changes.
+    write(folder, (outputs) => {
+      const { d_q: gradient } = outputs;
+      if (gradient === undefined) return outputs;
+      if (remembered?.length !== gradient.data.length) remembered = gradient.data.map(() => 0);
+      remembered = gradient.data.map((x, n) => x + remembered[n]);
+      return { ...outputs, d_q: tensorOf(Float64Array.from(remembered), gradient.shape) };
+    });
+    ok(folder);
+  },
+  'cache-by-shape': (folder) => {
+    // The output of the first case of its shape, for all that have it.
+    write(
+      folder,
+      withOut((out) => {
+        const key = out.shape.join();
+        if (!cached.has(key)) cached.set(key, tensorOf(Float64Array.from(toFlat(out)), out.shape));
+        return cached.get(key);
+      }),
+    );
+    ok(folder);
+  },
+  'first-call': (folder) => (asked++ === 0 ? FAULTS.wrong : FAULTS.none)(folder),
   link: (folder) => {
     symlinkSync('/etc/hostname', `${folder}/outputs.safetensors`);
     ok(folder);

@@ -1,0 +1,89 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type AskAfresh, failsAfter } from './after-others.ts';
+import { smallSuite } from './testing/cases.ts';
+
+const root = join(import.meta.dirname, '..');
+const work = mkdtempSync(join(tmpdir(), 'xattn-memory-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+const CASES = smallSuite(Array.from({ length: 20 }, (_, n) => `t/${n}`));
+const victim = CASES.at(-1)!;
+const before = CASES.slice(0, -1);
+
+/** A candidate that fails the last question when `fault` holds of the ids before it. */
+const asker =
+  (fault: (ids: readonly string[]) => boolean): AskAfresh =>
+  (sequence) => {
+    const failed = fault(sequence.slice(0, -1).map(({ id }) => id));
+    const verdict = { verdict: failed ? 'impossible' : 'pass', reason: '', outputs: {} } as const;
+    return Promise.resolve({ asked: true, verdict });
+  };
+
+describe('what a failing case needs in order to fail', () => {
+  const shortestOf = async (fault: (ids: readonly string[]) => boolean) => {
+    const found = await failsAfter(victim, before, asker(fault));
+    return found.kind === 'after' ? found.before.map(({ id }) => id) : found.kind;
+  };
+
+  it('is nothing, where it fails alone', async () => {
+    expect(await shortestOf(() => true)).toBe('alone');
+  });
+
+  it('is found to be one question, or two that lie apart, in their order', async () => {
+    expect(await shortestOf((ids) => ids.includes('t/18'))).toEqual(['t/18']);
+    expect(await shortestOf((ids) => ids.includes('t/3'))).toEqual(['t/3']);
+    expect(await shortestOf((ids) => ids.includes('t/2') && ids.includes('t/11'))).toEqual([
+      't/2',
+      't/11',
+    ]);
+    expect(await shortestOf((ids) => ids.length >= 4)).toHaveLength(4);
+  });
+
+  it('is unknown, where the failure does not come back', async () => {
+    expect(await shortestOf(() => false)).toBe('unsteady');
+  });
+});
+
+function xattn(...words: string[]) {
+  const ended = spawnSync('node', ['dist/gate/cli.js', ...words], { cwd: root, encoding: 'utf8' });
+  return { status: ended.status, stdout: ended.stdout };
+}
+
+describe('a candidate that remembers', () => {
+  const gate = (fault: string, only: string) => {
+    const out = join(work, fault);
+    const candidate = `${process.execPath} gate/testing/fake-candidate.mjs ${fault}`;
+    const words = ['--suite', 'core', '--only', only, '--seed', '1', '--out', out];
+    return { ...xattn('gate', ...words, '--candidate', candidate), candidate, out };
+  };
+  const replayed = (stdout: string) => /xattn replay (\S+) /.exec(stdout)?.[1] ?? '';
+
+  it.each(['stale-buffer', 'cache-by-shape'])(
+    '%s: its shortest sequence is kept, and replays',
+    (fault) => {
+      const { status, stdout, candidate } = gate(fault, '*/state/0[1-4]');
+      expect(status).toBe(1);
+      expect(stdout).toMatch(/fails only after earlier questions: .* fails after one other/);
+      const kept = replayed(stdout);
+      expect(readdirSync(join(kept, 'before'))).toEqual(['001']);
+      const again = xattn('replay', kept, '--candidate', candidate);
+      expect(again.stdout).toMatch(/after 1 questions of/);
+      expect(again.status).toBe(1);
+      rmSync(join(kept, 'before'), { recursive: true });
+      expect(xattn('replay', kept, '--candidate', candidate).status).toBe(0);
+    },
+  );
+
+  it('first-call: the case fails alone, in a fresh process, and its replay does too', () => {
+    const { status, stdout, candidate } = gate('first-call', '*/state/0[1-4]');
+    expect(status).toBe(1);
+    expect(stdout).not.toMatch(/only after earlier/);
+    const kept = replayed(stdout);
+    expect(existsSync(join(kept, 'before'))).toBe(false);
+    expect(xattn('replay', kept, '--candidate', candidate).status).toBe(1);
+  });
+});

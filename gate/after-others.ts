@@ -1,0 +1,166 @@
+/**
+ * Failures that a candidate's memory makes: cases that fail in a run and pass when a fresh process is
+ * asked them alone (a stale buffer, a cache keyed on too little, a pointer taken for what it pointed to).
+ *
+ * A failing case is asked again alone. If it passes, the questions before it are asked again with it,
+ * and fewer and fewer of them while it still fails; the shortest sequence found is kept beside it.
+ * @module
+ */
+import type { AttentionCase } from '../reference/case.ts';
+import { isFailure } from '../reference/judge.ts';
+import type { Candidate } from './candidate.ts';
+import { keepBefore } from './keep.ts';
+import { questionFolders } from './question-folders.ts';
+import { isFailing } from './report.ts';
+import {
+  type Asked,
+  askOrSkip,
+  type CaseResult,
+  type RunOptions,
+  withTemporaryFolder,
+} from './run-suite.ts';
+import { directed } from './select.ts';
+import type { SuiteCase } from './suite.ts';
+
+/** After so many in a row that fail alone too, a candidate is taken to be plainly wrong. */
+const ALONE_IN_A_ROW = 5;
+/** Questions asked again for one failing case, and for all of them, at most. */
+const QUESTIONS_EACH = 400;
+const QUESTIONS_ALL = 2000;
+
+/** Ask a fresh process these, one after another; what became of the last. */
+export type AskAfresh = (sequence: readonly SuiteCase[]) => Promise<Asked | null>;
+
+/** What asking again has shown of a failing case. */
+export type Found =
+  /** It fails alone too. */
+  | { readonly kind: 'alone' }
+  /** It fails after these; alone it passes. */
+  | { readonly kind: 'after'; readonly before: readonly SuiteCase[] }
+  /** It passes alone, and after all the questions that were asked before it. */
+  | { readonly kind: 'unsteady' };
+
+/** Whether a sequence may still be tried: a budget of questions. */
+type Spend = (questions: number) => boolean;
+
+/**
+ * Fewer of `before` after which `fails` still holds: its last few first, then without this or that
+ * part of it, ever smaller parts.
+ */
+async function shortest(
+  before: readonly SuiteCase[],
+  fails: (before: readonly SuiteCase[]) => Promise<boolean>,
+): Promise<readonly SuiteCase[]> {
+  let kept = before;
+  for (let last = 1; last < before.length; last *= 2) {
+    if (!(await fails(before.slice(-last)))) continue;
+    kept = before.slice(-last);
+    break;
+  }
+  for (
+    let part = Math.ceil(kept.length / 2);
+    part >= 1;
+    part = part === 1 ? 0 : Math.ceil(part / 2)
+  ) {
+    for (let at = 0; at < kept.length && kept.length > 1; ) {
+      const fewer = [...kept.slice(0, at), ...kept.slice(at + part)];
+      if (fewer.length > 0 && (await fails(fewer))) kept = fewer;
+      else at += part;
+    }
+  }
+  return kept;
+}
+
+/** What a failing case needs in order to fail. */
+export async function failsAfter(
+  victim: SuiteCase,
+  before: readonly SuiteCase[],
+  ask: AskAfresh,
+  spend: Spend = () => true,
+): Promise<Found> {
+  const fails = async (sequence: readonly SuiteCase[]): Promise<boolean> => {
+    if (!spend(sequence.length + 1)) return false;
+    const asked = await ask([...sequence, victim]);
+    return asked !== null && isFailure(asked.verdict.verdict);
+  };
+  if (await fails([])) return { kind: 'alone' };
+  if (before.length === 0 || !(await fails(before))) return { kind: 'unsteady' };
+  return { kind: 'after', before: await shortest(before, fails) };
+}
+
+function said(found: Found): string {
+  switch (found.kind) {
+    case 'alone':
+      return '';
+    case 'after': {
+      const count = found.before.length;
+      return `; fails only after earlier questions: it passes when asked alone, and fails after ${
+        count === 1 ? 'one other' : `${count} others`
+      } (${found.before.map(({ id }) => id).join(', ')}), which are kept beside it`;
+    }
+    case 'unsteady':
+      return '; it passes when a fresh process is asked it alone, and did not fail again after the same questions';
+  }
+}
+
+/** Every case asked before this one in the run, in order. */
+function askedBefore(cases: readonly SuiteCase[], results: readonly CaseResult[], id: string) {
+  const asked = new Set(results.filter((one) => one.asked).map((one) => one.id));
+  const at = cases.findIndex((one) => one.id === id);
+  return cases.slice(0, at).filter((one) => asked.has(one.id));
+}
+
+const directedCases = (cases: readonly SuiteCase[], options: RunOptions): AttentionCase[] =>
+  cases.flatMap((one) => directed(one.build(), options.direction) ?? []);
+
+/** One hang costs the time limit each time: those are left as they are. */
+const isWorthAsking = (result: CaseResult): boolean =>
+  isFailing(result) &&
+  result.asked &&
+  result.declined === undefined &&
+  !/^it did not answer within/.test(result.verdict.reason);
+
+/**
+ * Asks the failing cases of a run again, and says in their reasons which of them fail only after other
+ * questions. The candidate's process is a new one each time.
+ */
+export function traceMemory(
+  candidate: Candidate,
+  cases: readonly SuiteCase[],
+  results: readonly CaseResult[],
+  options: RunOptions,
+): Promise<void> {
+  return withTemporaryFolder(async (root) => {
+    const folders = questionFolders(root);
+    let left = QUESTIONS_ALL;
+    const ask: AskAfresh = async (sequence) => {
+      candidate.kill();
+      let last: Asked | null = null;
+      for (const question of directedCases(sequence, options)) {
+        if (options.stop?.aborted) return null;
+        const folder = folders.next();
+        last = await askOrSkip(candidate, question, folder, options);
+        folders.done(folder, last.verdict.verdict !== 'broken');
+      }
+      return last;
+    };
+    let alone = 0;
+    for (const result of results.filter(isWorthAsking)) {
+      const victim = cases.find(({ id }) => id === result.id);
+      if (victim === undefined || alone >= ALONE_IN_A_ROW || options.stop?.aborted) break;
+      let own = Math.min(QUESTIONS_EACH, left);
+      const spend: Spend = (questions) => {
+        own -= questions;
+        left -= questions;
+        return own >= 0;
+      };
+      const found = await failsAfter(victim, askedBefore(cases, results, result.id), ask, spend);
+      alone = found.kind === 'alone' ? alone + 1 : 0;
+      if (options.stop?.aborted) break;
+      result.verdict = { ...result.verdict, reason: result.verdict.reason + said(found) };
+      if (found.kind === 'after' && result.kept !== null) {
+        keepBefore(result.kept, directedCases(found.before, options));
+      }
+    }
+  }, candidate.scratch);
+}
