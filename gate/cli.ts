@@ -61,7 +61,8 @@ const REPLAY_EXAMPLES = `
 Example:
   $ xattn replay out/latest/core/probe/rank-tags-3 --candidate 'python3 my_attention.py'
 
-The folder is read only: the candidate gets a copy of the question. Exit status as of gate.
+The folder is read only: the candidate gets a copy of the question. A case that fails only after
+others has them under before/, and they are asked first. Exit status as of gate.
 With --rows or --keys only such a sample is judged, and the report says so.`;
 
 const JUDGE_EXAMPLES = `
