@@ -92,7 +92,7 @@ describe('the suites', () => {
       }
     }
     expect(hash.digest('hex')).toMatchInlineSnapshot(
-      `"6b79a23a485d1676f455d5e2ef700a1c538ad3ba7a41b72979ef3792aabf248d"`,
+      `"f70ae206de4c60bc690bbb189239cf19a3c878aa66fe10c5992eed9375ef4995"`,
     );
   });
 

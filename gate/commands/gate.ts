@@ -7,12 +7,13 @@ import type { Dtype } from '../../reference/case.ts';
 import { traceMemory } from '../after-others.ts';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
+import { unlessAborted } from '../interruption.ts';
 import { writeAnswers } from '../keep.ts';
 import { type LiveReport, liveReport } from '../live-report.ts';
 import { progressBar } from '../progress.ts';
 import { isFailing, NOT_REACHED, type Report } from '../report.ts';
 import { linkLatest, runFolder, withAnswersAway } from '../run-folder.ts';
-import { aborted, type CaseResult, notReached, type RunOptions, runSuite } from '../run-suite.ts';
+import { type CaseResult, notReached, type RunOptions, runSuite } from '../run-suite.ts';
 import { type Direction, inDrawnOrder, nameFilter, type Shard, shardOf } from '../select.ts';
 import { type SuiteCase, suite } from '../suite.ts';
 import {
@@ -129,7 +130,7 @@ async function judged(
   };
   await runSuite(candidate, run.cases, asking).finally(bar.stop);
   if (options.candidate !== undefined && !stop.aborted) {
-    await Promise.race([traceMemory(candidate, run.cases, run.results, asking), aborted(stop)]);
+    await unlessAborted(stop, traceMemory(candidate, run.cases, run.results, asking));
   }
   if (!stop.aborted) return reportFrom(run);
   return { ...reportFrom(run, NOT_REACHED), signal: stop.reason };

@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'dscore-clamped',
   wrong: 'dS is clamped to ±4.',
   seen: 'invented',
-  shownBy: 'feature/recompute-gradients',
+  shownBy: 'probe/huge-cotangent',
   seams: () => ({
     dScore: (x, at, p, g, delta) => Math.max(-4, Math.min(4, HONEST.dScore(x, at, p, g, delta))),
   }),
