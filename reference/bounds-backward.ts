@@ -12,7 +12,7 @@ import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
 import { FEATURE_GRADIENTS, type OutputName } from './case.ts';
 import { outputShape } from './case-shapes.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
-import { type ErrorModel, growth, SLACK } from './error-model.ts';
+import { type ErrorModel, growth, SLACK, sumGrowth } from './error-model.ts';
 import {
   etaIn,
   factorError,
@@ -295,15 +295,31 @@ function addKey(
   increment(dK, key, d, constant);
 }
 
-/** Lemma Accumulate: terms with their errors, summed in any order over the ranks, then rounded. */
-export function summedError(
+/** Lemma Accumulate: a sum's parts, one a query head of the group, each stored before they are added. */
+function storedParts(
   model: ErrorModel,
   { made, magnitude, count }: { made: number; magnitude: number; count: number },
-  exact: number,
-  ranks: number,
+  { ranks, parts }: { ranks: number; parts: number },
 ): number {
+  const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
+  const sizes = (magnitude + made) * (1 + grown) + count * model.tiny * (1 + grown);
+  return model.output * sizes + Math.min(parts, count) * model.outputTiny;
+}
+
+/**
+ * Lemma Accumulate: terms with their errors, summed in any order over the ranks, then rounded. With more
+ * than one part (dK and dV of a group's query heads) each may be stored first.
+ */
+export function summedError(
+  model: ErrorModel,
+  sum: { made: number; magnitude: number; count: number },
+  exact: number,
+  { ranks, parts = 1 }: { ranks: number; parts?: number },
+): number {
+  const { count, magnitude } = sum;
   if (count === 0) return 0; // nothing is added: an exact zero
-  const bound = finishedError(model, { count, ranks }, [made, magnitude, exact]);
+  const stored = parts === 1 ? 0 : storedParts(model, sum, { ranks, parts });
+  const bound = finishedError(model, { count, ranks }, [sum.made + stored, magnitude, exact]);
   return Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound; // 0·∞: nothing is known
 }
 
@@ -312,11 +328,11 @@ function finishSum(
   error: Float64Array,
   { magnitude, terms }: Summed,
   exact: Float64Array,
-  ranks: number,
+  over: { ranks: number; parts?: number },
 ): Float64Array {
   return error.map((made, n) => {
     const sum = { made, magnitude: magnitude[n] ?? 0, count: terms[n] ?? 0 };
-    return summedError(model, sum, exact[n] ?? 0, ranks);
+    return summedError(model, sum, exact[n] ?? 0, over);
   });
 }
 
@@ -325,7 +341,8 @@ export function backwardBounds(
   { c, model, errors }: Backward,
   sums: Sums<Summed>,
 ): Map<OutputName, Float64Array> {
-  const { ranks } = c.parameters.partition;
+  const { partition, heads, kv_heads } = c.parameters;
+  const { ranks } = partition;
   const bounds = new Map<OutputName, Float64Array>();
   const exact = (name: OutputName): Float64Array => {
     const balls = c.gradients?.get(name);
@@ -335,7 +352,8 @@ export function backwardBounds(
   for (const name of DIRECT) {
     const [error, sum] = [errors[name], sums[name]];
     if (error === undefined || sum === undefined) continue;
-    bounds.set(name, finishSum(model, error, sum, exact(name), ranks));
+    const parts = name === 'd_k' || name === 'd_v' ? heads / kv_heads : 1;
+    bounds.set(name, finishSum(model, error, sum, exact(name), { ranks, parts }));
   }
   if (c.features === null) return bounds;
   for (const [name, bound] of projectionBounds(c, model, bounds, exact)) bounds.set(name, bound);
@@ -399,6 +417,6 @@ function projectionBounds(
   const made = { d_y: dY, d_w_k: dWK, d_w_v: dWV };
   return wanted.map((name) => {
     const sums = made[name];
-    return [name, finishSum(model, sums.error, sums, exact(name), p.partition.ranks)];
+    return [name, finishSum(model, sums.error, sums, exact(name), { ranks: p.partition.ranks })];
   });
 }

@@ -50,9 +50,15 @@ interface Backward {
 }
 
 /** Lemma Accumulate; the exact sum is at most the magnitude of what is summed. */
-function finishSum({ c, model }: Backward, { error, magnitude, terms }: Summed): number {
+function finishSum(
+  { c, model }: Backward,
+  { error, magnitude, terms }: Summed,
+  name: OutputName,
+): number {
+  const { heads, kv_heads, partition } = c.parameters;
+  const parts = name === 'd_k' || name === 'd_v' ? heads / kv_heads : 1;
   const sum = { made: error, magnitude, count: terms };
-  return summedError(model, sum, magnitude, c.parameters.partition.ranks);
+  return summedError(model, sum, magnitude, { ranks: partition.ranks, parts });
 }
 
 /** Lemmas Recomputed P, dP, D, dS, Softcap factor: `count` pairs of a row, with Σ P ≤ 1. */
@@ -181,12 +187,12 @@ export function coarseGradients(
   const to: Backward = { c, model, max, forward };
   const sums = new Map(directSums(to));
   const bounds = new Map<OutputName, number>();
-  for (const [name, sum] of sums) bounds.set(name, finishSum(to, sum));
+  for (const [name, sum] of sums) bounds.set(name, finishSum(to, sum, name));
   const [dK, dV] = [sums.get('d_k'), sums.get('d_v')];
   if (c.parameters.dim_y === undefined || dK === undefined || dV === undefined) return bounds;
   const errors = [bounds.get('d_k') ?? 0, bounds.get('d_v') ?? 0] as const;
   for (const [name, sum] of projectionSums(to, [dK, dV], errors)) {
-    bounds.set(name, finishSum(to, sum));
+    bounds.set(name, finishSum(to, sum, name));
   }
   return bounds;
 }

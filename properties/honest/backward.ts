@@ -100,17 +100,18 @@ function collectRow(held: Held, forward: HeldForward, all: Collected, at: Row): 
   });
   const d = rowDelta(held, forward, at, dO, keys);
   const dLse = machine.beside(inputs.d_lse?.get(...at) ?? 0);
+  const owner = choices.groups === 'stored' ? h : g;
   const [queryRank, sizes] = [rankOf(parameters.partition.q, i), parameters.partition.kv];
   for (const { j, t, kappa, p, g: gradient } of keys) {
     const weight = narrow(kappa === 1 ? p : round(kappa * p));
-    for (const [c, x] of dO.entries()) all.dV.add([b, g, j, c], queryRank, [weight, x]);
+    for (const [c, x] of dO.entries()) all.dV.add([b, owner, j, c], queryRank, [weight, x]);
     const dS = round(p * round(round(gradient - d) + dLse));
     all.dBias.add([b, h, i, j], rankOf(sizes, j), [dS, 1]);
     const slope = t === null ? 1 : round(1 - round(t * t));
     const dRaw = narrow(t === null ? dS : round(dS * slope));
     for (let c = 0; c < parameters.head_dim; c++) {
       all.dQ.add([b, h, i, c], rankOf(sizes, j), [dRaw, held.k.get(b, g, j, c)]);
-      all.dK.add([b, g, j, c], queryRank, [dRaw, held.q.get(b, h, i, c)]);
+      all.dK.add([b, owner, j, c], queryRank, [dRaw, held.q.get(b, h, i, c)]);
     }
   }
   if (inputs.sink === undefined) return;
@@ -150,6 +151,22 @@ function projectBack(held: Held, dK: Tensor, dV: Tensor): Partial<Record<OutputN
   };
 }
 
+/** dK or dV: over a group at once, or of each query head stored first, as FlashAttention-2 does. */
+function ofGroups(held: Held, terms: Terms, shape: readonly number[], factor: number): Tensor {
+  const { machine, choices, attentionCase } = held;
+  if (choices.groups === 'summed') return terms.total(held, shape, factor);
+  const { heads, kv_heads } = attentionCase.parameters;
+  const [batch = 0, , keys = 0, width = 0] = shape;
+  const stored = terms.total(held, [batch, heads, keys, width], factor);
+  const size = heads / kv_heads;
+  const sum = zeros(shape);
+  forEachIndex(shape, ([b = 0, g = 0, j = 0, c = 0]) => {
+    const parts = Array.from({ length: size }, (_, n) => stored.get(b, g * size + n, j, c));
+    sum.set(b, g, j, c, machine.output(machine.sum(parts)));
+  });
+  return sum;
+}
+
 /** Every gradient under its contract name. */
 export function heldGradients(
   held: Held,
@@ -176,8 +193,8 @@ export function heldGradients(
       for (let i = 0; i < seq_q; i++) collectRow(held, forward, all, [b, h, i]);
     }
   }
-  const dK = all.dK.total(held, k.shape, held.scaleK);
-  const dV = all.dV.total(held, v.shape, 1);
+  const dK = ofGroups(held, all.dK, k.shape, held.scaleK);
+  const dV = ofGroups(held, all.dV, v.shape, 1);
   return {
     d_q: all.dQ.total(held, q.shape, held.scaleQ),
     d_k: dK,

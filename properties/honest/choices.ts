@@ -53,6 +53,8 @@ export interface HonestChoices {
   readonly maximum: 'exact' | 'lazy';
   /** Parts that the keys of one rank are cut into, and that are merged at once. */
   readonly splits: number;
+  /** dK and dV of a group's query heads: summed as one, or each stored first. */
+  readonly groups: 'summed' | 'stored';
   /** P of the backward pass: from the LSE, or kept from the forward pass. */
   readonly backwardP: 'lse' | 'kept';
   /** D: from the rounded output, or Σ P∘G. */
@@ -84,5 +86,6 @@ export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> 
     merge: fc.constantFrom(...merges),
     maximum: fc.constantFrom(...maxima),
     splits: fc.constantFrom(1, 1, 2, 3),
+    groups: fc.constantFrom('summed' as const, 'stored' as const),
   });
 }

@@ -207,6 +207,8 @@ export function queryErrors(
     const ofKeys = overKeys(ofOperand, { plain: row.count * largest, weighted });
     const made = ofKeys + constant + ofError * (errors.ofKeys[c] ?? 0);
     const magnitude = scale * bracket * weighted;
-    return summedError(model, { made, magnitude, count: row.count }, size, p.partition.ranks);
+    return summedError(model, { made, magnitude, count: row.count }, size, {
+      ranks: p.partition.ranks,
+    });
   });
 }
