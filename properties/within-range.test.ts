@@ -68,7 +68,7 @@ describe('the quick answer to what may overflow', () => {
           forEachIndex(y!.shape, (at) => y!.set(...at, at[2] === 0 ? size : -size));
         },
       });
-    const [small, large] = [cancelling(2 ** 60), cancelling(2 ** 64)];
+    const [small, large] = [cancelling(2 ** 20), cancelling(2 ** 64)];
     expect([quickWhereKnown(small, 'f32', 0), anyLost(small, 'f32', 0)]).toEqual([true, false]);
     expect([quickWhereKnown(large, 'f32', 0), anyLost(large, 'f32', 0)]).toEqual([false, true]);
   });

@@ -111,7 +111,9 @@ function projectionErrors(
       magnitude += f * a;
       sizes += f + a;
     }
-    error[n] = projectionError(model, dimY, { magnitude, sizes, x: values[n] ?? 0 });
+    error[n] = fewProducts(model, dimY)
+      ? projectionError(model, dimY, { magnitude, sizes, x: values[n] ?? 0 })
+      : Number.POSITIVE_INFINITY;
   }
   return batch === 0 ? new Float64Array(0) : error;
 }
@@ -163,13 +165,18 @@ export interface ScoreSizes {
   };
 }
 
+/** What score_bound and recompute_bound ask of a dot product of d terms. */
+export const fewProducts = (model: ErrorModel, d: number): boolean =>
+  (d + 3) * model.scores + 4 * model.operand + 2 * model.input <= 0.5;
+
 /** Lemmas Score, Softcap, Bias: the error of a score, and of its tanh (0 without softcap). */
 export function scoreError(
   { head_dim: d, softcap: cap, scale }: CaseParameters,
   model: ErrorModel,
   { raw, least, capped, score, bias, operands }: ScoreSizes,
 ): { error: number; tError: number } {
-  let [error, tError] = [heldScoreError(model, { scale: Math.abs(scale), d }, operands), 0];
+  let [error, tError] = [Number.POSITIVE_INFINITY, 0];
+  if (fewProducts(model, d)) error = heldScoreError(model, { scale: Math.abs(scale), d }, operands);
   if (cap !== 0) {
     tError = tanhError(model, cap, { raw, least, error });
     error = softcapError(model, cap, { capped, tError });

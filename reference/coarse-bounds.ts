@@ -11,7 +11,7 @@
  */
 
 import { log } from './arithmetic/float64.ts';
-import { lseStored, roundedBeside } from './bounds.ts';
+import { fewProducts, lseStored, roundedBeside } from './bounds.ts';
 import type { AttentionCase, OutputName } from './case.ts';
 import { coarseGradients } from './coarse-gradients.ts';
 import { type Largest, largestOf } from './coarse-magnitudes.ts';
@@ -58,7 +58,8 @@ function scoreErrors(c: AttentionCase, model: ErrorModel, max: Largest) {
   };
   const raw = scale * max.qNorm * max.kNorm;
   const capped = cap === 0 ? raw : Math.min(cap, raw);
-  let error = heldScoreError(model, { scale, d }, operands);
+  const few = fewProducts(model, Math.max(d, c.parameters.dim_y ?? 0));
+  let error = few ? heldScoreError(model, { scale, d }, operands) : Number.POSITIVE_INFINITY;
   let tError = 0;
   if (cap !== 0) {
     tError = tanhError(model, cap, { raw, least: 0, error });

@@ -5,7 +5,7 @@
  */
 import { exp } from './arithmetic/float64.ts';
 import type { CaseParameters } from './case.ts';
-import { type ErrorModel, sumGrowth } from './error-model.ts';
+import { type ErrorModel, SLACK, sumGrowth } from './error-model.ts';
 import { maxFinite } from './format.ts';
 import { forEachRun, type Tensor } from './tensor.ts';
 
@@ -109,3 +109,10 @@ export function keyErrorOf(sizes: KeySizes | null, model: ErrorModel): number {
   const sum = dimY * (y * w * grown + 2 * (y + w + model.inputTiny) * model.inputTiny);
   return sum + model.operand * (k + sum) + 2 * model.operandTiny;
 }
+
+/**
+ * The weight of the largest score of a row: 1, or off by what a subtraction fused as s·c − m·c rounds,
+ * and that may be much where the score is −10⁹ itself.
+ */
+export const fusedAtMost = (model: ErrorModel, score: number): number =>
+  exp(model.exponential * Math.abs(score)) * SLACK;

@@ -19,6 +19,7 @@ import { lift, type Problem } from './lift.ts';
 import {
   changed,
   fitsStorage,
+  fusedAtMost,
   keptFits,
   keyErrorOf,
   type Limits,
@@ -153,14 +154,20 @@ function pairsOf(context: Context, at: Row): Pair[] | null {
     if (pair.gone && !(p < NOTHING)) return null;
     pairs.push({ j, p, kappa });
   }
+  if (over((pairs.length + 1) * fusedOf(context, at), limits.sum)) return null;
   return pairs;
 }
+
+/** What the largest weight of a row may be, 1 in truth. */
+const fusedOf = ({ forward, model }: Context, at: Row): number =>
+  fusedAtMost(model, forward.rows.get(...at)?.m ?? 0);
 
 /** Marks the components of an output row whose weighted sum may not fit before its division. */
 function forwardRow(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | null): boolean {
   const { problem, limits, lost, model } = context;
   const g = kvHead(problem.parameters, h);
   const divides = problem.dropout !== null && !keptFits(model) && problem.parameters.seq_kv > 0;
+  const fused = fusedOf(context, [b, h, i]);
   let held = pairs !== null;
   if (pairs === null) mark(context, 'lse', [b, h, i]);
   const weighs = (pairs ?? []).some(({ kappa }) => over(kappa, limits.operand));
@@ -170,7 +177,7 @@ function forwardRow(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | n
       sum += Math.max(1, kappa) * Math.abs(problem.v.get(b, g, j, c));
     }
     const spoilt = weighs || divides || lost.values.get(b, g, c);
-    if (pairs === null || spoilt || over(sum, limits.weighted)) {
+    if (pairs === null || spoilt || over(sum * fused, limits.weighted)) {
       mark(context, 'out', [b, h, i, c]);
       held = false;
     }

@@ -12,6 +12,7 @@ import { type ErrorModel, SLACK, sumGrowth } from './error-model.ts';
 import {
   changed,
   fitsStorage,
+  fusedAtMost,
   keptFits,
   keyErrorOf,
   type Limits,
@@ -74,6 +75,7 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
   const { head_dim, seq_kv, scale, dim_y } = c.parameters;
   const factor = scales(scale);
   const products = head_dim * max.q * max.k * factor.product * SLACK;
+  const fused = fusedAtMost(model, 2 * products + max.bias + max.sink);
   const operand = (size: number, times: number): boolean =>
     !changed(model, times) || !over(size * times, limits.operand);
   const features =
@@ -91,7 +93,8 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
     operand(max.k, factor.k) &&
     !over(4 * SLACK * (2 * products + max.bias), limits.sum) &&
     !(narrowed(model) && over(max.v, limits.operand)) &&
-    !over(seq_kv * kappa * max.v * SLACK, limits.weighted) &&
+    !over((seq_kv + 1) * fused, limits.sum) &&
+    !over(seq_kv * kappa * max.v * fused, limits.weighted) &&
     !over(kappa * max.v * SLACK, limits.output)
   );
 }

@@ -1,0 +1,52 @@
+/**
+ * What the theorems ask of the formats, of every profile: spec/bounds.md §6, the table of hypotheses.
+ * What they ask of a row is looked at where its bounds are computed, and tested beside it.
+ * @module
+ */
+import { describe, expect, it } from 'vitest';
+import { DTYPES } from '../../reference/case.ts';
+import { errorModel } from '../../reference/error-model.ts';
+import { PROFILE_NAMES } from '../../reference/profile.ts';
+import { profileFrom } from '../../reference/profile-options.ts';
+
+const MODELS = PROFILE_NAMES.flatMap((name) =>
+  DTYPES.map((dtype) => ({ name, dtype, m: errorModel(profileFrom(name), dtype, null) })),
+);
+
+describe('what the theorems ask of the formats', () => {
+  for (const { name, dtype, m } of MODELS) {
+    it(`holds of ${name} on ${dtype} inputs`, () => {
+      const { accumulation: ua, exponential: ue, tiny } = m;
+      const eta = m.operandTiny + tiny;
+      // AttentionAccuracy.v and AttentionBound.v: Hua, Hue, Heta, Hbeside, Hhp.
+      expect(ua).toBeLessThanOrEqual(1 / 128);
+      expect(ue).toBeLessThanOrEqual(ua);
+      expect(tiny).toBeLessThanOrEqual(ua / 32);
+      // ExpAccuracy.v.
+      expect(ue).toBeLessThanOrEqual(1 / 1024);
+      // BackwardModel.v, sane; kept_probability; far_recomputed, far_kept.
+      expect(ue).toBeLessThanOrEqual(1 / 4);
+      expect(ua).toBeLessThanOrEqual(1 / 16);
+      expect(m.stored).toBeLessThanOrEqual(1 / 16);
+      expect(tiny).toBeLessThanOrEqual(ua / 4);
+      expect(ua).toBeLessThanOrEqual(4 * ue);
+      expect(m.probabilities).toBeLessThanOrEqual(1 / 2);
+      // ScoreAccuracy.v: us at most 1; DotAccuracy.v: leaves room for a dot product (fewProducts).
+      expect(4 * m.operand + 2 * m.input + 4096 * m.scores).toBeLessThanOrEqual(1 / 2);
+      const sizes = [
+        m.operand,
+        m.scores,
+        ue,
+        m.probabilities,
+        ua,
+        m.output,
+        m.input,
+        m.stored,
+        m.tanh,
+      ];
+      for (const x of [...sizes, tiny, eta, m.outputTiny, m.inputTiny, m.storedTiny]) {
+        expect(x).toBeGreaterThanOrEqual(0);
+      }
+    });
+  }
+});
