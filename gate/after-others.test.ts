@@ -54,11 +54,11 @@ function xattn(...words: string[]) {
 }
 
 describe('a candidate that remembers', () => {
-  const gate = (fault: string, only: string) => {
+  const gate = (fault: string, only: string, ...more: string[]) => {
     const out = join(work, fault);
     const candidate = `${process.execPath} gate/testing/fake-candidate.mjs ${fault}`;
     const words = ['--suite', 'core', '--only', only, '--seed', '1', '--out', out];
-    return { ...xattn('gate', ...words, '--candidate', candidate), candidate, out };
+    return { ...xattn('gate', ...words, '--candidate', candidate, ...more), candidate };
   };
   const replayed = (stdout: string) => /xattn replay (\S+) /.exec(stdout)?.[1] ?? '';
 
@@ -85,5 +85,23 @@ describe('a candidate that remembers', () => {
     const kept = replayed(stdout);
     expect(existsSync(join(kept, 'before'))).toBe(false);
     expect(xattn('replay', kept, '--candidate', candidate).status).toBe(1);
+  });
+
+  it('asked twice: what is wrong the second time is found, and what it needs', () => {
+    const only = '*/basic/batch';
+    expect(gate('wrong-again', only).status).toBe(0);
+    const { status, stdout, candidate } = gate('wrong-again', only, '--repeat', '2');
+    expect(stdout).toMatch(/asked for the second time, after a right answer; fails only after/);
+    expect(status).toBe(1);
+    expect(xattn('replay', replayed(stdout), '--candidate', candidate).status).toBe(1);
+  });
+
+  it('asked twice: other bits within the bounds are named, and fail nothing', () => {
+    const { status, stdout } = gate('unsteady', '*/basic/*', '--repeat', '2');
+    expect(stdout).toMatch(
+      /not deterministic: \d+ answers? with other bits when asked again:\n +core\//,
+    );
+    expect(status).toBe(0);
+    expect(gate('none', '*/basic/*', '--repeat', '2').stdout).not.toMatch(/not deterministic/);
   });
 });

@@ -28,6 +28,12 @@ const ALONE_IN_A_ROW = 5;
 const QUESTIONS_EACH = 400;
 const QUESTIONS_ALL = 2000;
 
+/** What was asked, in order, and at which place the verdict on a case was found. */
+export interface History {
+  readonly cases: readonly SuiteCase[];
+  readonly turnOf: (id: string) => number;
+}
+
 /** Ask a fresh process these, one after another; what became of the last. */
 export type AskAfresh = (sequence: readonly SuiteCase[]) => Promise<Asked | null>;
 
@@ -103,11 +109,10 @@ function said(found: Found): string {
   }
 }
 
-/** Every case asked before this one in the run, in order. */
-function askedBefore(cases: readonly SuiteCase[], results: readonly CaseResult[], id: string) {
+/** All that was asked before the case in the run, in order. */
+function askedBefore(history: History, results: readonly CaseResult[], id: string) {
   const asked = new Set(results.filter((one) => one.asked).map((one) => one.id));
-  const at = cases.findIndex((one) => one.id === id);
-  return cases.slice(0, at).filter((one) => asked.has(one.id));
+  return history.cases.slice(0, history.turnOf(id)).filter((one) => asked.has(one.id));
 }
 
 const directedCases = (cases: readonly SuiteCase[], options: RunOptions): AttentionCase[] =>
@@ -126,7 +131,7 @@ const isWorthAsking = (result: CaseResult): boolean =>
  */
 export function traceMemory(
   candidate: Candidate,
-  cases: readonly SuiteCase[],
+  history: History,
   results: readonly CaseResult[],
   options: RunOptions,
 ): Promise<void> {
@@ -146,7 +151,7 @@ export function traceMemory(
     };
     let alone = 0;
     for (const result of results.filter(isWorthAsking)) {
-      const victim = cases.find(({ id }) => id === result.id);
+      const victim = history.cases.find(({ id }) => id === result.id);
       if (victim === undefined || alone >= ALONE_IN_A_ROW || options.stop?.aborted) break;
       let own = Math.min(QUESTIONS_EACH, left);
       const spend: Spend = (questions) => {
@@ -154,7 +159,7 @@ export function traceMemory(
         left -= questions;
         return own >= 0;
       };
-      const found = await failsAfter(victim, askedBefore(cases, results, result.id), ask, spend);
+      const found = await failsAfter(victim, askedBefore(history, results, result.id), ask, spend);
       alone = found.kind === 'alone' ? alone + 1 : 0;
       if (options.stop?.aborted) break;
       result.verdict = { ...result.verdict, reason: result.verdict.reason + said(found) };

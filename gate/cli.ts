@@ -152,6 +152,7 @@ function addGate(program: Command, finish: Finish): void {
       'draw numbers and order from this seed (default: drawn)',
       value.wholeNumber,
     )
+    .option('--repeat <n>', 'ask each case so often, others in between', value.positiveNumber, 1)
     .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
     .option('--out <dir>', 'keep failing cases here', value.pathText, 'out')
     .option('--report <file.json>', 'write the report as JSON', value.pathText)

@@ -17,6 +17,7 @@ import { type GivenOutputs, judge, type Verdict } from '../reference/judge.ts';
 import type { ProfileLike } from '../reference/profile-options.ts';
 import { judgeSample } from '../reference/sampled/judge-sample.ts';
 import type { Sample } from '../reference/sampling.ts';
+import { bitsOrNone } from './answer-bits.ts';
 import type { Candidate, Started } from './candidate.ts';
 import { fileSentence } from './file-errors.ts';
 import { unlessAborted } from './interruption.ts';
@@ -46,6 +47,10 @@ export interface CaseResult {
   kept: string | null;
   /** Why it could not be kept: a failure of the disk is none of the verdict. */
   notKept?: string;
+  /** A digest of what it wrote, where that was asked for and it answered. */
+  bits?: string;
+  /** When asked again in the same run, it wrote other bits, within the bounds both times. */
+  differs?: true;
   /** The end of the candidate's log, for a case that is broken. */
   log: string[];
   seconds: number;
@@ -70,6 +75,8 @@ export interface RunOptions {
   required?: readonly string[];
   /** Declining a case whose words it all declares is a skip; default: a failure. */
   allowDeclined?: boolean;
+  /** Digests of the answers are wanted. */
+  bits?: boolean;
   /** Aborted: the case at hand and those after it are not reached. */
   stop?: AbortSignal;
   onCase?: (done: number, total: number, result: CaseResult | null) => void;
@@ -219,6 +226,7 @@ async function runCase(
   const keep = how.asked && FAILED.has(verdict.verdict) && options.stop?.aborted !== true;
   const outDir = keep ? options.outDir : null;
   const keeping = keptIn(question, folder, outDir);
+  const bits = options.bits && how.asked ? { bits: bitsOrNone(folder) } : {};
   const log = verdict.verdict === 'broken' ? candidate.log() : [];
   const seconds = (performance.now() - begin) / 1000;
   folders.done(folder, verdict.verdict !== 'broken');
@@ -230,7 +238,7 @@ async function runCase(
     shows: suiteCase.shows,
     words: featureWords(asked ?? question),
   };
-  return { ...about, ...how, verdict, ...keeping, log, seconds };
+  return { ...about, ...how, verdict, ...keeping, ...bits, log, seconds };
 }
 
 /** A new folder for questions, removed with all in it when `use` is done. */

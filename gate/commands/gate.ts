@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dtype } from '../../reference/case.ts';
-import { traceMemory } from '../after-others.ts';
+import { type History, traceMemory } from '../after-others.ts';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
 import { unlessAborted } from '../interruption.ts';
@@ -12,6 +12,7 @@ import { writeAnswers } from '../keep.ts';
 import { type LiveReport, liveReport } from '../live-report.ts';
 import { progressBar } from '../progress.ts';
 import { isFailing, NOT_REACHED, type Report } from '../report.ts';
+import { addRound } from '../rounds.ts';
 import { linkLatest, runFolder, withAnswersAway } from '../run-folder.ts';
 import { type CaseResult, notReached, type RunOptions, runSuite } from '../run-suite.ts';
 import { type Direction, inDrawnOrder, nameFilter, type Shard, shardOf } from '../select.ts';
@@ -35,6 +36,8 @@ export interface GateOptions extends CandidateOptions {
   seed?: number;
   require?: readonly string[];
   shard?: Shard;
+  /** How often each case is asked. */
+  repeat: number;
   out: string;
   report?: string;
   junit?: string;
@@ -104,6 +107,33 @@ function reportFrom(run: Run, why?: string): Report {
   return why === undefined ? report : { ...report, incomplete: why };
 }
 
+/** The later rounds of a run, each in an order of its own; all that was asked, in order. */
+async function askAgain(
+  candidate: Candidate,
+  { cases, results, options }: Run,
+  live: LiveReport,
+  asking: RunOptions,
+): Promise<History> {
+  const byId = new Map(results.map((result) => [result.id, result]));
+  const turns = new Map(cases.map(({ id }, n) => [id, n]));
+  const all = [...cases];
+  for (let round = 2; round <= options.repeat && asking.stop?.aborted !== true; round++) {
+    const order = inDrawnOrder(cases, options.seed + round);
+    const bar = progressBar(order.length);
+    const onCase: RunOptions['onCase'] = (done, total, again) => {
+      const first = again === null ? undefined : byId.get(again.id);
+      if (again !== null && first !== undefined && addRound(first, again, round)) {
+        turns.set(again.id, all.length + done - 1);
+      }
+      live.changed();
+      bar.update(done, total, results.filter(isFailing).length);
+    };
+    await runSuite(candidate, order, { ...asking, onCase }).finally(bar.stop);
+    all.push(...order);
+  }
+  return { cases: all, turnOf: (id) => turns.get(id) ?? 0 };
+}
+
 async function judged(
   candidate: Candidate,
   { run, live, stop, outDir }: { run: Run; live: LiveReport; stop: AbortSignal; outDir: string },
@@ -120,6 +150,7 @@ async function judged(
     required: options.require ?? [],
     outDir,
     stop,
+    bits: options.repeat > 1,
     onCase: (done, total, result) => {
       if (result !== null && isFailing(result)) failing++;
       if (result !== null) run.results.push(result);
@@ -129,8 +160,9 @@ async function judged(
     },
   };
   await runSuite(candidate, run.cases, asking).finally(bar.stop);
+  const history = await askAgain(candidate, run, live, asking);
   if (options.candidate !== undefined && !stop.aborted) {
-    await unlessAborted(stop, traceMemory(candidate, run.cases, run.results, asking));
+    await unlessAborted(stop, traceMemory(candidate, history, run.results, asking));
   }
   if (!stop.aborted) return reportFrom(run);
   return { ...reportFrom(run, NOT_REACHED), signal: stop.reason };

@@ -3,14 +3,10 @@
  * whether two answers were the same bits.
  * @module
  */
-import { createHash } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import type { AttentionCase } from '../../reference/case.ts';
 import type { GivenOutputs } from '../../reference/judge.ts';
 import type { Profile } from '../../reference/profile.ts';
-import { readRegular } from '../../reference/regular-file.ts';
-import { readSafetensors } from '../../reference/safetensors.ts';
-import { toFlat } from '../../reference/tensor.ts';
+import { bitsOrNone } from '../answer-bits.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { unlessAborted } from '../interruption.ts';
 import { questionFolders } from '../question-folders.ts';
@@ -48,45 +44,8 @@ export interface Interviewer {
   readonly profile: Profile;
 }
 
-const OUTPUT_BYTES_MAX = 2 ** 30;
 const PATIENCE = 20;
 const PATIENCE_MS_MIN = 2000;
-
-/**
- * The numbers of an output file as bytes. No engine keeps the sign or the payload of a NaN, so those
- * tell nothing of the candidate. A file that is none is told by its own bytes.
- */
-function numbersOf(bytes: Uint8Array): (string | Uint8Array)[] {
-  try {
-    const tensors = [...readSafetensors(bytes).tensors].sort(([a], [b]) => (a < b ? -1 : 1));
-    return tensors.flatMap(([name, { dtype, tensor }]) => {
-      const numbers = Float64Array.from(toFlat(tensor), (x) => (Number.isNaN(x) ? Number.NaN : x));
-      return [JSON.stringify([name, dtype, tensor.shape]), new Uint8Array(numbers.buffer)];
-    });
-  } catch {
-    return [bytes];
-  }
-}
-
-function bitsIn(folder: string): string {
-  const hash = createHash('sha256');
-  for (const name of readdirSync(folder).sort()) {
-    if (!/^outputs(\.rank\d+)?\.safetensors$/.test(name)) continue;
-    hash.update(name);
-    const bytes = readRegular(folder, name, OUTPUT_BYTES_MAX);
-    for (const part of bytes === null ? [] : numbersOf(bytes)) hash.update(part);
-  }
-  return hash.digest('hex');
-}
-
-/** Bits of what a candidate left; a folder that cannot be read is told by that alone. */
-function bitsOrNone(folder: string): string {
-  try {
-    return bitsIn(folder);
-  } catch {
-    return 'unreadable';
-  }
-}
 
 /** What becomes of a question that the run is not to wait for any more. */
 const UNASKED: Asked = {

@@ -15,12 +15,13 @@ const speakable = (_key: string, value: unknown): unknown =>
 export function jsonReport(given: Report): string {
   const { candidate, profile, seed, summary, cases, incomplete } = given;
   const reported = cases.map(
-    ({ id, notReturned, verdict: { verdict, reason, outputs, sample } }) => ({
+    ({ id, notReturned, differs, verdict: { verdict, reason, outputs, sample } }) => ({
       id,
       verdict,
       reason,
       outputs,
       ...(sample === undefined ? {} : { sample }),
+      ...(differs === undefined ? {} : { differs }),
       ...(notReturned === undefined ? {} : { not_returned: notReturned }),
     }),
   );

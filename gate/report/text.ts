@@ -70,6 +70,16 @@ export function claimLine({ cases }: Report): string {
   return `of ${plural(claimed, 'case')} that it claims, ${compared} (${percent} %) answered and compared${more}`;
 }
 
+/** Answers that came out in other bits when asked for again, all of them within the bounds. */
+function differing({ cases }: Report): string[] {
+  const ids = cases.filter(({ differs }) => differs).map(({ id }) => id);
+  if (ids.length === 0) return [];
+  return [
+    `not deterministic: ${plural(ids.length, 'answer')} with other bits when asked again:`,
+    ...indented(ids),
+  ];
+}
+
 export function textReport(report: Report, color = false): string {
   const colors = pc.createColors(color);
   const { pass, fail, broken } = report.summary;
@@ -91,6 +101,7 @@ export function textReport(report: Report, color = false): string {
       .filter(({ verdict: { verdict, sample } }) => verdict === 'pass' && sample !== undefined)
       .map(({ id, verdict }) => `${colors.yellow('pass of a sample')} ${id}: ${verdict.reason}`),
     `${report.candidate}, judged as ${report.profile.name}: ${report.asked}`,
+    ...differing(report),
     claimLine(report),
     paint(summaryLine(report)),
   ];

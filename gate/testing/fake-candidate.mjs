@@ -157,6 +157,13 @@ const FAULTS = {
     );
     ok(folder);
   },
+  'wrong-again': (folder) => {
+    // Right for the first time that it sees these inputs, wrong from then on.
+    const inputs = readFileSync(`${folder}/inputs.safetensors`).toString('base64');
+    const seen = cached.has(inputs);
+    cached.set(inputs, true);
+    (seen ? FAULTS.wrong : FAULTS.none)(folder);
+  },
   'first-call': (folder) => (asked++ === 0 ? FAULTS.wrong : FAULTS.none)(folder),
   link: (folder) => {
     symlinkSync('/etc/hostname', `${folder}/outputs.safetensors`);

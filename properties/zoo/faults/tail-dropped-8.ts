@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'tail-dropped-8',
   wrong: 'Keys after the last whole tile of 8 are dropped in shards longer than that.',
   seen: 'invented',
-  shownBy: 'exact/one-hot',
+  shownBy: 'exact/places-1x1-1x13x11-on-1',
   seams: () => ({
     keyRange: (x, source, pass, home) => {
       const { start, stop } = HONEST.keyRange(x, source, pass, home);
