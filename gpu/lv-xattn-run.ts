@@ -3,6 +3,7 @@
  * @module
  */
 import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case.ts';
+import { elementCount } from '../reference/tensor.ts';
 import { type DeviceName, deviceOf, resolveDevice } from './device/choose.ts';
 import { distribute, gather } from './distribute.ts';
 import { interpret, type RankEvent } from './interpreter.ts';
@@ -10,9 +11,10 @@ import { makeRank, messageCapacity, type RankResult, type Shard } from './rank.t
 import type { Schedule } from './schedule.ts';
 import { lvXattnSchedule } from './schedules/lv-xattn.ts';
 import { flattenInputs } from './transport/job.ts';
+import { checkThreadNeeds } from './transport/needs.ts';
 import { runJobs } from './transport/pool.ts';
 import { interleave, simulatedTransport } from './transport/simulated.ts';
-import { makeMailboxes } from './transport/threads.ts';
+import { mailboxesBytes, makeMailboxes } from './transport/threads.ts';
 
 export const TRANSPORT_NAMES = ['simulated', 'threads'] as const;
 export type TransportName = (typeof TRANSPORT_NAMES)[number];
@@ -69,6 +71,12 @@ export function runSimulated(
   return { results: ranks.map((rank) => rank.result()), backend: machine.backend, log };
 }
 
+/** Bytes of the ranks' inputs, which every thread holds a copy of its part of. */
+function bytesOf(shards: readonly Shard[]): number {
+  const tensors = shards.flatMap(({ inputs }) => Object.values(inputs));
+  return tensors.reduce((sum, { shape }) => sum + 8 * elementCount(shape), 0);
+}
+
 async function runThreads(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
@@ -76,7 +84,9 @@ async function runThreads(
   timeoutMs: number,
 ): Promise<RankRun> {
   const capacity = Math.max(0, ...shards.map(({ parameters }) => messageCapacity(parameters)));
-  const mailboxes = makeMailboxes(shards.length, device === 'reference' ? 8 : 4, capacity);
+  const width = device === 'reference' ? 8 : 4;
+  checkThreadNeeds(shards.length, mailboxesBytes(shards.length, width, capacity) + bytesOf(shards));
+  const mailboxes = makeMailboxes(shards.length, width, capacity);
   jobs++;
   const answers = await runJobs(
     shards.map((shard) => {

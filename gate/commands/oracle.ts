@@ -7,8 +7,10 @@ import path from 'node:path';
 import type { AttentionCase, OutputName } from '../../reference/case.ts';
 import { type ExpectedTensor, openCase, writeExpected } from '../../reference/case-folder.ts';
 import type { OracleAnswer, Undecided, Why } from '../../reference/oracle.ts';
+import { sampleOf } from '../../reference/sampling.ts';
 import type { StoredDtype } from '../../reference/stored-dtype.ts';
 import { type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
+import { sayCost } from '../cost.ts';
 import { threadsFor } from '../threads.ts';
 import { type AnswerFormat, choiceOf, type SampleOptions } from './options.ts';
 
@@ -95,6 +97,7 @@ function positionTensors({ sample }: OracleAnswer): ExpectedTensor[] {
 }
 
 async function answerTo(question: AttentionCase, options: OracleOptions): Promise<OracleAnswer> {
+  sayCost(question, sampleOf(question.parameters, choiceOf(options)));
   const { oracle } = await import('../../reference/oracle.ts');
   const { format, work, maxSeconds } = options;
   const limits = {

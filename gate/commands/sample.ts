@@ -8,6 +8,7 @@ import { WHOLE_LIMIT } from '../../reference/regular-file.ts';
 import { judgedOutputs } from '../../reference/sampled/sampled-expectation.ts';
 import { type Sample, sampleOf } from '../../reference/sampling.ts';
 import { isRanged } from '../../reference/tensor.ts';
+import { sayCost } from '../cost.ts';
 import { choiceOf, type SampleOptions } from './options.ts';
 
 export interface ToJudge {
@@ -38,7 +39,9 @@ function sampleFor(question: AttentionCase, options: SampleOptions): Sample | un
 export function openToJudge(folder: string, options: SampleOptions): ToJudge {
   const { attentionCase, close } = openCase(folder);
   try {
-    return { question: attentionCase, sample: sampleFor(attentionCase, options), close };
+    const sample = sampleFor(attentionCase, options);
+    sayCost(attentionCase, sample);
+    return { question: attentionCase, sample, close };
   } catch (error) {
     close();
     throw error;

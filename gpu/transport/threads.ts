@@ -24,10 +24,15 @@ export interface Mailboxes {
   readonly capacity: number;
 }
 
+/** Bytes of all mailboxes. */
+export function mailboxesBytes(ranks: number, bytesPerElement: 4 | 8, capacity: number): number {
+  return COUNTER_BYTES + mailboxBytes(bytesPerElement, capacity) * ranks * LANES.length;
+}
+
 /** Memory for every rank and lane. */
 export function makeMailboxes(ranks: number, bytesPerElement: 4 | 8, capacity: number): Mailboxes {
-  const size = mailboxBytes(bytesPerElement, capacity) * ranks * LANES.length;
-  return { memory: new SharedArrayBuffer(COUNTER_BYTES + size), ranks, bytesPerElement, capacity };
+  const memory = new SharedArrayBuffer(mailboxesBytes(ranks, bytesPerElement, capacity));
+  return { memory, ranks, bytesPerElement, capacity };
 }
 
 function mailboxBytes(bytesPerElement: number, capacity: number): number {
