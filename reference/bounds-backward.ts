@@ -26,6 +26,7 @@ import {
   recomputedWeight,
   scoreGradientError,
   storedGradientError,
+  storedPartsError,
 } from './gradient-errors.ts';
 import { heldGradientError, heldKeyTermError, heldValueTermError } from './held-errors.ts';
 import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
@@ -295,7 +296,7 @@ function addKey(
   increment(dK, key, d, constant);
 }
 
-/** Lemma Accumulate: a sum's parts, one a query head of the group, each stored before they are added. */
+/** Lemma Stored parts: a sum's parts, one a query head of the group, each stored before they are added. */
 function storedParts(
   model: ErrorModel,
   { made, magnitude, count }: { made: number; magnitude: number; count: number },
@@ -303,7 +304,7 @@ function storedParts(
 ): number {
   const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
   const sizes = (magnitude + made) * (1 + grown) + count * model.tiny * (1 + grown);
-  return model.output * sizes + Math.min(parts, count) * model.outputTiny;
+  return storedPartsError(model, Math.min(parts, count), sizes);
 }
 
 /**

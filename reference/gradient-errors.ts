@@ -165,6 +165,14 @@ export function projectionTermError(
 }
 
 /**
+ * Lemma Stored parts: each of `parts` sums rounded to the output format before they are added up, `size` being
+ * the sum of their sizes at most.
+ */
+export function storedPartsError(model: ErrorModel, parts: number, size: number): number {
+  return model.output * size + parts * model.outputTiny;
+}
+
+/**
  * The sum of `count` terms that carry `made`, over the ranks, scaled and rounded. `magnitude` is the
  * sum of the terms' sizes, `exact` that of the sum. Lemma Accumulate.
  */

@@ -44,9 +44,12 @@ const NAMES = {
   storedGradientError: 'bias_error',
   projectionTermError: 'projection_error',
   finishedError: 'finish_sum',
+  storedPartsError: 'stored_parts_error',
 } as const;
 
-const source = readFileSync(theory('BackwardModel.v'), 'utf8');
+const source = ['BackwardModel.v', 'StoredParts.v']
+  .map((file) => readFileSync(theory(file), 'utf8'))
+  .join('\n');
 const formulas = (text: string): CoqFormulas =>
   new CoqFormulas({ exp }, FIELDS)
     .read(theory('Growth.v'), ['growth'])
@@ -128,6 +131,11 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     agree(['size', 'error', 'a'], (m, x) => [
       steps.projectionTermError(m, [x.size, x.error, x.a]),
       coq.evaluate('projection_error', { ...fieldsOf(m), ...x }),
+    ]),
+  storedPartsError: (coq) =>
+    agree(['parts', 'size'], (m, x) => [
+      steps.storedPartsError(m, x.parts, x.size),
+      coq.evaluate('stored_parts_error', { u: m.output, eta: m.outputTiny, ...x }),
     ]),
   finishedError: (coq) =>
     agree(['ranks', 'made', 'magnitude', 'exact'], (m, x, n) => [

@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readCase } from '../../reference/case-folder.ts';
+import { drawCase } from '../../reference/draw-case.ts';
+import { expectation } from '../../reference/expectation.ts';
+import { roundTo } from '../../reference/format.ts';
+import { isFailure, judge, judgeAgainst } from '../../reference/judge.ts';
+import { PROFILES } from '../../reference/profile.ts';
+import { mapTensor } from '../../reference/tensor.ts';
+import { honestOutputs } from './candidate.ts';
+import { choicesArbitrary } from './choices.ts';
+
+const FOUND = new URL(
+  '../../reference/testing/found/refused-honest/gqa-heads-stored-f16',
+  import.meta.url,
+).pathname;
+
+const PROGRAMS = fc
+  .sample(choicesArbitrary(PROFILES.f16), { numRuns: 100, seed: 5 })
+  .map((choices) => ({ ...choices, groups: 'stored' as const }));
+
+describe('dK and dV of each query head stored in half before the sum over their group', () => {
+  it('are never refused, near the smallest subnormals included', () => {
+    const found = readCase(FOUND);
+    const grouped = { heads: 8, kv_heads: 1, dtype: 'f16', judging: 'structured' } as const;
+    const small = drawCase(4, {
+      ...grouped,
+      adjust: (inputs) => {
+        inputs.d_out = mapTensor(inputs.d_out!, (x) => roundTo('f16', x * 2 ** -20));
+      },
+    });
+    for (const c of [found, drawCase(4, grouped), small]) {
+      const expected = expectation(c, 'f16');
+      for (const choices of PROGRAMS) {
+        const { verdict, reason } = judgeAgainst(expected, honestOutputs(c, 'f16', choices));
+        expect([isFailure(verdict), reason]).toEqual([false, reason]);
+      }
+    }
+  });
+
+  it('leave an error of a tenth refused, and f32 no room for it', () => {
+    const c = readCase(FOUND);
+    const [choices] = PROGRAMS;
+    const outputs = honestOutputs(c, 'f16', choices!);
+    const { dtype, tensor } = outputs.d_v!;
+    const wrong = { ...outputs, d_v: { dtype, tensor: mapTensor(tensor, (x) => 2 * x) } };
+    expect(judge(c, wrong, 'f16').verdict).toBe('impossible');
+    expect(judge(c, outputs, 'f32').verdict).toBe('impossible');
+  });
+});
