@@ -1,23 +1,37 @@
 import { describe, expect, it } from 'vitest';
 import type { OutputName } from './case.ts';
 import { drawCase } from './draw-case.ts';
-import { oracle } from './oracle.ts';
-import { toFlat } from './tensor.ts';
-import { nastyCase } from './testing/nasty-cases.ts';
+import { type OracleOptions, oracle } from './oracle.ts';
+import { mapTensor, toFlat } from './tensor.ts';
 
-/** Takes decimals of every length, and leaves some elements open after them. */
-const SLOW = nastyCase(6);
+/**
+ * V halfway between two f32 everywhere, under a softcap: no digits decide `out`, which is a tie, and
+ * 60 are needed to see that dQ and dK are zero.
+ */
+const SLOW = drawCase(5, {
+  dtype: 'f64',
+  softcap: 2,
+  heads: 1,
+  seq_q: 4,
+  seq_kv: 3,
+  head_dim: 2,
+  head_dim_v: 1,
+  dLse: false,
+  adjust: (inputs) => {
+    inputs.v = mapTensor(inputs.v!, () => 1 + 2 ** -24);
+  },
+});
+const ask = (options: OracleOptions = {}) => oracle(SLOW, { format: 'f32', ...options });
 
 describe('the work that an answer may take', () => {
   it('leaves what exceeds it undecided, by name and with the reason', () => {
-    const all = oracle(SLOW);
-    const none = oracle(SLOW, { work: 0 });
-    expect(none.undecided.length).toBeGreaterThan(all.undecided.length + 50);
+    const all = ask();
+    const none = ask({ work: 0 });
+    expect(none.undecided.length).toBeGreaterThan(all.undecided.length + 5);
     expect(new Set(none.undecided.map(({ why }) => why))).toEqual(new Set(['work']));
     expect(new Set(all.undecided.map(({ why }) => why))).toEqual(new Set(['digits']));
     expect(Object.keys(none.decidedBy).filter((name) => /big|exact/.test(name))).toEqual([]);
     const open = new Set(none.undecided.map(({ output, index }) => `${output} ${index}`));
-    let compared = 0;
     for (const [name, tensor] of Object.entries(none.values)) {
       const [lo, hi] = [toFlat(none.lo[name as OutputName]!), toFlat(none.hi[name as OutputName]!)];
       toFlat(tensor).forEach((value, flat) => {
@@ -29,25 +43,24 @@ describe('the work that an answer may take', () => {
         const truth = toFlat(all.values[name as OutputName]!)[flat]!;
         if (open.has(`${name} ${index}`)) expect(value).toBeNaN();
         else expect(value).toBe(truth);
-        if (Number.isNaN(truth)) return;
-        compared++;
-        expect([lo[flat]! <= truth, truth <= hi[flat]!]).toEqual([true, true]);
+        // Both hold the exact value.
+        const [low, high] = [all.lo, all.hi].map((x) => toFlat(x[name as OutputName]!)[flat]!);
+        expect([lo[flat]! <= high!, low! <= hi[flat]!]).toEqual([true, true]);
       });
     }
-    expect(compared).toBeGreaterThan(100);
   });
 
   it('is counted: the same elements stay open each time, and fewer the more is granted', () => {
-    const [once, again] = [oracle(SLOW, { work: 0.01 }), oracle(SLOW, { work: 0.01 })];
+    const [once, again] = [ask({ work: 1e-4 }), ask({ work: 1e-4 })];
     expect(again.undecided).toEqual(once.undecided);
-    const counts = [0, 0.01, 0.03, 1].map((work) => oracle(SLOW, { work }).undecided.length);
+    const counts = [0, 3e-5, 1e-4, 2e-4, 1].map((work) => ask({ work }).undecided.length);
     expect(counts).toEqual([...counts].sort((a, b) => b - a));
-    expect(new Set(counts).size).toBeGreaterThan(2);
+    expect(new Set(counts).size).toBe(5);
     expect(once.undecided.some(({ why }) => why === 'work')).toBe(true);
   });
 
   it('may be limited by the clock, which is said', () => {
-    const { undecided } = oracle(SLOW, { maxSeconds: 1e-9 });
+    const { undecided } = ask({ maxSeconds: 1e-9 });
     expect(new Set(undecided.map(({ why }) => why))).toEqual(new Set(['time']));
   });
 
