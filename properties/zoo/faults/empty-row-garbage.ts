@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'empty-row-garbage',
   wrong: 'A row without keys is never written: it holds the row before it.',
   seen: 'B-10',
-  shownBy: 'feature/media-gradients',
+  shownBy: 'probe/some-rows-empty',
   seams: () => ({
     storeRow: (x, row, partial, forward) => {
       if (partial.lse !== Number.NEGATIVE_INFINITY || row.i === 0) {
