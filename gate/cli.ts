@@ -34,6 +34,9 @@ Then it gets lines {"case":"/path/of/a/case/folder"}, reads case.json and inputs
 there, writes outputs.safetensors beside them, and prints
   {"case":"/path/of/a/case/folder","status":"ok"}
 or "status":"unsupported" or "error", with a "reason". Anything else it prints is its log.
+
+A profile is f64, f32, tf32, f16 or bf16, and what the program does beyond it by name:
+"f16+sigmoid-merge", or {"base":"f16","merge":"sigmoid"}; spec/bounds.md lists what may be named.
 Declining a case whose words it all declares is a failure; --allow-declined counts it as a skip.
 
 Numbers and order of the cases are drawn from a seed, a new one each time, which is printed;

@@ -14,7 +14,7 @@ import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth, SLACK } from './error-model.ts';
 import { heldScoreError } from './held-errors.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
-import { lazyError, sigmoidLseError, subtractedError } from './merge-errors.ts';
+import { lazyError, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
 import { kvHead } from './scores.ts';
 import {
   biasError,
@@ -328,7 +328,7 @@ function largestLogit({ score, count, lse, sink }: RowMagnitudes, to: RowBound):
 
 /** What is rounded beside a weight in its product with V: P, an input, the product and its sums. */
 export const roundedBeside = (model: ErrorModel): number =>
-  model.probabilities + model.input + 5 * model.accumulation;
+  model.probabilities + model.partial + model.input + 5 * model.accumulation;
 
 /** What row_bound asks of a key that is not far. */
 const provedFor = (rounded: number): boolean => rounded * SLACK <= 0.5;
@@ -371,19 +371,21 @@ export function outErrors(
   const { out } = to;
   const { n, operations } = rowTerms(c, row);
   const lostAtZero = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
-  const averaged = to.denominator > HULL_FROM || model.subtractsInMerges;
-  const hull = averaged ? newHull(to, width, lostAtZero) : null;
-  if ((!(to.least > 0) || model.subtractsInMerges) && hull === null) {
+  const hull = to.denominator > HULL_FROM ? newHull(to, width, lostAtZero) : null;
+  if (!(to.least > 0) && hull === null) {
     out.fill(Number.POSITIVE_INFINITY);
     return;
   }
-  out.fill(lostAtZero);
+  out.fill(lostAtZero + 2 * model.partialTiny);
+  const parts = new Float64Array(width);
+  let mostFlushed = 0;
   const beside = roundedBeside(model);
   for (let k = 0; k < row.count; k++) {
     const [kappa, p] = [(row.kappa[k] ?? 0) * (1 + model.held.kappa), row.p[k] ?? 0];
     const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
     const flushed =
       2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
+    mostFlushed = Math.max(mostFlushed, flushed);
     const far = to.far[k] === 1;
     const faint = far ? (to.faint[k] ?? 0) : 0;
     const grown = far ? 1 : growth((to.weight[k] ?? 0) + beside);
@@ -394,18 +396,23 @@ export function outErrors(
       const v = Math.abs(c.v.mid[vAt + e] ?? 0) + (c.v.rad[vAt + e] ?? 0);
       const off = operands?.v[vAt + e] ?? 0;
       out[e] = (out[e] ?? 0) + ofV * v + ofError * off;
+      // A part may be of far keys alone: each of them may be its average.
+      parts[e] = Math.max(parts[e] ?? 0, kappa * (v + off));
       if (hull !== null) addToHull(hull, e, { kappa, flushed, far, faint, size: v + off });
     }
   }
   for (let e = 0; e < width; e++) {
     const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
-    const average = (about: number) =>
-      hull === null ? 0 : SLACK * hullError(hullSizes(hull, to, e, about));
-    const merged = subtractedError(model, model.roundings(n), average(0));
+    const top = parts[e] ?? 0;
+    const part = partialSize(top, { ...to, lost: lostAtZero + n * mostFlushed * top });
+    const merged = subtractedError(model, model.roundings(n), part);
     // All of O is off by as much as κ.
     const [most, held] = [size * (1 + model.held.kappa), size * model.held.kappa];
     let divided = held + dividedError((out[e] ?? 0) + merged, most, to.denominator, to.least);
-    if (hull !== null) divided = leastOf(divided, average(size) + merged);
+    if (hull !== null) {
+      const average = SLACK * hullError(hullSizes(hull, to, e, size));
+      divided = leastOf(divided, average + merged);
+    }
     const unrounded = unroundedError(model, size, divided);
     out[e] = unrounded + finalRounding(model, size + unrounded);
   }

@@ -96,7 +96,8 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
   const flushed = 2 * flush(model, { leaf, size: kappa, operations });
   const grown = growth(weight + beside);
-  const base = 2 * terms * flush(model, { leaf: model.tiny, size: 0, operations });
+  const base =
+    2 * terms * flush(model, { leaf: model.tiny, size: 0, operations }) + 2 * model.partialTiny;
   const top = kappa * (v + vError);
   const part = partialSize(top, {
     rounded: weight - error + beside,

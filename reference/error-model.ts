@@ -123,6 +123,8 @@ export function referenceModel(u: number, tiny: number): ErrorModel {
     outputFormat: 'f64',
     subtractsInMerges: false,
     headroom: 0,
+    partial: 0,
+    partialTiny: 0,
     rescaledTiny: tiny,
     input: u,
     inputTiny: 0,

@@ -37,6 +37,14 @@ const TABLE = [
     means: 'a running maximum may stay behind its scores by 8 (or 8 powers of two) before it moves',
     grants: () => ({ headroom: 8 }),
   },
+  {
+    key: 'partials',
+    value: 'stored',
+    otherwise: 'kept',
+    means:
+      'partial outputs of blocks or ranks are stored in the output format before they are merged',
+    grants: ({ output, outputTiny }) => ({ partial: output, partialTiny: outputTiny }),
+  },
 ] as const satisfies readonly ProfileOption[];
 
 /** Every option, in the order of canonical names. */

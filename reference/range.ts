@@ -172,11 +172,14 @@ function forwardRow(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | n
   if (pairs === null) mark(context, 'lse', [b, h, i]);
   const weighs = (pairs ?? []).some(({ kappa }) => over(kappa, limits.operand));
   for (let c = 0; c < problem.parameters.head_dim_v; c++) {
-    let sum = 0;
+    let [sum, largest] = [0, 0];
     for (const { j, kappa } of pairs ?? []) {
-      sum += Math.max(1, kappa) * Math.abs(problem.v.get(b, g, j, c));
+      const value = Math.max(1, kappa) * Math.abs(problem.v.get(b, g, j, c));
+      sum += value;
+      if (!(value <= largest)) largest = value;
     }
-    const spoilt = weighs || divides || lost.values.get(b, g, c);
+    const stored = model.partial > 0 && over(largest, limits.output);
+    const spoilt = weighs || divides || stored || lost.values.get(b, g, c);
     if (pairs === null || spoilt || over(sum * fused, limits.weighted)) {
       mark(context, 'out', [b, h, i, c]);
       held = false;

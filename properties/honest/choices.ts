@@ -53,6 +53,8 @@ export interface HonestChoices {
   readonly maximum: 'exact' | 'lazy';
   /** Parts that the keys of one rank are cut into, and that are merged at once. */
   readonly splits: number;
+  /** Normalised partial outputs: kept, or stored in the output format as the profile's option says. */
+  readonly partials: 'kept' | 'stored';
   /** dK and dV of a group's query heads: summed as one, or each stored first. */
   readonly groups: 'summed' | 'stored';
   /** P of the backward pass: from the LSE, or kept from the forward pass. */
@@ -67,6 +69,7 @@ export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> 
     ? (['weights', 'sigmoid'] as const)
     : (['weights'] as const);
   const maxima = profile.headroom > 0 ? (['exact', 'lazy'] as const) : (['exact'] as const);
+  const partials = profile.partial > 0 ? (['kept', 'stored'] as const) : (['kept'] as const);
   return fc.record({
     order: fc.constantFrom(...ORDERS),
     seed: fc.nat({ max: 1000 }),
@@ -86,6 +89,7 @@ export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> 
     merge: fc.constantFrom(...merges),
     maximum: fc.constantFrom(...maxima),
     splits: fc.constantFrom(1, 1, 2, 3),
+    partials: fc.constantFrom(...partials),
     groups: fc.constantFrom('summed' as const, 'stored' as const),
   });
 }

@@ -19,13 +19,14 @@ interface Joiner {
 }
 
 /** Do partial results carry an LSE? What a sigmoid merges, and what is split, must. */
-export const isNormalised = ({ normalised, merge, splits }: HonestChoices): boolean =>
-  normalised || merge === 'sigmoid' || splits > 1;
+export const isNormalised = ({ normalised, merge, splits, partials }: HonestChoices): boolean =>
+  normalised || merge === 'sigmoid' || splits > 1 || partials === 'stored';
 
 /** (m, l, o) → (LSE, 1, O). spec (22) */
-export function normalise({ machine }: Joiner, { m, l, o }: Partial): Partial {
+export function normalise({ machine, choices }: Joiner, { m, l, o }: Partial): Partial {
   if (l === 0) return { m, l, o };
-  return { m: machine.logSum(m, l), l: 1, o: o.map((x) => machine.round(x / l)) };
+  const stored = choices.partials === 'stored' ? machine.output : (x: number): number => x;
+  return { m: machine.logSum(m, l), l: 1, o: o.map((x) => stored(machine.round(x / l))) };
 }
 
 /** O − σ(LSE_b − LSE)(O − O_b), LSE − log σ(LSE − LSE_b) */

@@ -123,7 +123,8 @@ function outErrors(
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
   const flushed =
     2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
-  const base = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
+  const base =
+    2 * n * flush(model, { leaf: model.tiny, size: 0, operations }) + 2 * model.partialTiny;
   const flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   return row.out.map((size, c) => {
     // κP|V| is in `values`; κ is at most `kappa` where only P is.

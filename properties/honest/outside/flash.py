@@ -175,6 +175,8 @@ def main():
     profile = {"base": options.dtype}
     if options.maximum == "lazy":
         profile["maximum"] = "lazy"
+    if options.partials == "stored":
+        profile["partials"] = "stored"
     if options.merge == "sigmoid":
         profile["merge"] = "sigmoid"
 
