@@ -50,8 +50,15 @@ function readSimulation(text: string): Finding {
   return { outcome, order, states: 0 };
 }
 
+/** Limits of a search, the same on every machine: steps in a row, and mebibytes for the states. */
+const DEPTH_MAX = 50_000;
+const MEMORY_MAX = 4096;
+
 /** No partial order reduction: what is visited is every interleaving, literally. */
-const COMPILE = ['-w', '-DSAFETY', '-DCOLLAPSE', '-DNOREDUCE', '-DVECTORSZ=4096'];
+const COMPILE = [
+  ...['-w', '-DSAFETY', '-DCOLLAPSE', '-DNOREDUCE', '-DVECTORSZ=4096'],
+  `-DMEMLIM=${MEMORY_MAX}`,
+];
 
 /**
  * Checks every interleaving. `waiting` allows ranks to wait for ever (after a loss or a death).
@@ -66,11 +73,11 @@ export function verify(
     // Compiling costs more than searching, but for the largest rings.
     const optimise = /#define RANKS [5-7]/.test(model) ? '-O2' : '-O0';
     await run(folder, 'gcc', [optimise, ...COMPILE, '-o', 'pan', 'pan.c']);
-    const args = ['-n', '-m50000', ...(options.waiting ? ['-E'] : [])];
+    const args = ['-n', `-m${DEPTH_MAX}`, ...(options.waiting ? ['-E'] : [])];
     const text = await run(folder, './pan', args, true);
     const errors = /errors: (\d+)/.exec(text)?.[1];
     const states = Number(/([\d.e+]+) states, stored/.exec(text)?.[1] ?? 0);
-    if (errors === undefined || /max search depth too small|out of memory/.test(text)) {
+    if (errors === undefined || /max search depth too small|out of memory|MEMLIM/.test(text)) {
       throw new Error(`Spin did not finish: ${text.slice(0, 500)}`);
     }
     if (errors === '0') {

@@ -7,6 +7,7 @@
     Main results.
     - [recomputed_probability]   P from a rounded LSE has the budget recomputedWeight
     - [kept_probability]         so has P kept from the forward pass, a weight over the denominator
+    - [probability_read]         that budget as an absolute error: probabilityError
     - [far_recomputed], [far_kept]   the same of a key far below the LSE, whatever its score's size
     - [cotangent_product_bound]  G = kappa dO V: gradientError
     - [from_output_bound], [from_keys_bound]   D one way and the other: fromOutput, fromKey
@@ -193,7 +194,7 @@ Proof.
 Qed.
 
 (** The absolute error of P, against an upper bound p of the true value. *)
-Lemma probability_read : forall T P p P', 0 <= P <= p -> 0 <= T ->
+Theorem probability_read : forall T P p P', 0 <= P <= p -> 0 <= T ->
   operand T (2 * tiny m + eta m) P P' -> Rabs (P' - P) <= probability_error m p (growth T).
 Proof.
   use_sane. intros T P p P' HP HT O. eapply operand_read in O; [| exact HT | lra | lra].

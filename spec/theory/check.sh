@@ -6,8 +6,8 @@
 # failed"; fails with a sentence otherwise.
 #
 # XATTN_UPDATE=1 writes statements/ anew: read the difference before it is committed, for it is what
-# is claimed. XATTN_BUILD=DIR keeps the compiled files there and compiles again only from the first
-# file on that has changed.
+# is claimed. XATTN_BUILD=DIR keeps the compiled files there and compiles again only what has changed
+# and what needs it.
 set -euo pipefail
 export LC_ALL=C
 cd "${1:-$(dirname "$0")}"
@@ -34,10 +34,15 @@ if [ -n "$missing" ]; then
 fi
 theory=$PWD
 cd "$build"
-stale=
+stale=' '
 for file in $files; do
-  if [ -z "$stale" ] && cmp -s "$theory/$file" "$file" && [ -f "${file}o" ]; then continue; fi
-  stale=1
+  needs=$(tr '\n' ' ' <"$theory/$file" | grep -oE 'From Xattn Require[^.]*' || true)
+  if cmp -s "$theory/$file" "$file" && [ -f "${file}o" ]; then
+    fresh=1
+    for module in $needs; do [[ $stale == *" $module "* ]] && fresh=; done
+    [ -n "$fresh" ] && continue
+  fi
+  stale+="${file%.v} "
   rm -f "${file}o"
   cp "$theory/$file" "$file"
   coqc -q -w -all -Q . Xattn "$file" || { echo "coq: the theory does not check: $file" >&2; exit 1; }
