@@ -14,7 +14,14 @@ import { CoqStatements, type Value } from './coq-terms.ts';
 
 const MODULES = [
   ...['Growth', 'SumAccuracy', 'DotAccuracy', 'ScoreAccuracy', 'AttentionAccuracy'],
-  ...['AttentionModel', 'AttentionBound', 'BackwardModel', 'BackwardBound', 'Gradient'],
+  ...[
+    'AttentionModel',
+    'AttentionBound',
+    'BackwardModel',
+    'BackwardBound',
+    'Gradient',
+    'StoredParts',
+  ],
 ];
 
 /** The statements that bounds are composed of, some of them `changed`. */
@@ -429,8 +436,26 @@ class Composition {
         exact: Math.abs(sum(list.length, (n) => list[n]?.exact ?? 0)),
         ...Object.fromEntries(functions),
       });
-      this.#put(name, at, found);
+      this.#put(name, at, found + this.#stored(name, list, found));
     }
+  }
+
+  /** StoredParts.v: the parts of dK and dV, one a query head of a group, may be stored before their sum. */
+  #stored(name: OutputName, list: readonly Numbers[], found: number): number {
+    const { heads, kv_heads, partition } = this.#c.parameters;
+    if ((name !== 'd_k' && name !== 'd_v') || heads === kv_heads) return 0;
+    const { accumulation, output: u, outputTiny: eta } = this.#m;
+    const n = list.length;
+    const grown = this.#coq.at('BackwardModel.sum_growth', {
+      ...{ n, extra: partition.ranks + 1, u: accumulation, other: 0 },
+    });
+    const magnitude = sum(n, (k) => Math.abs(list[k]?.exact ?? 0));
+    const exact = Math.abs(sum(n, (k) => list[k]?.exact ?? 0));
+    // What finish_sum has before its last rounding, and the sum's own size.
+    const size = (found - eta - u * exact) / (1 + u) + magnitude;
+    const parts = Math.min(heads / kv_heads, n);
+    const stored = this.#coq.at('StoredParts.stored_parts_error', { u, eta, parts, size });
+    return stored * (1 + grown) * (1 + u);
   }
 
   #addProjections(terms: Terms): void {
