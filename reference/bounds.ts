@@ -461,5 +461,7 @@ export function lseStored(
   storedRoundoff: number,
 ): number {
   const u = Math.max(model.accumulation, Math.min(storedRoundoff, model.output));
-  return lseError + u * (lse + lseError);
+  // A half may be stored as zero where its subnormals are; the sums' own format was flushed before.
+  const tiny = storedRoundoff > model.accumulation ? model.outputTiny : 0;
+  return lseError + u * (lse + lseError) + tiny;
 }

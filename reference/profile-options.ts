@@ -6,6 +6,7 @@
  * `{ "base": "f16", "merge": "sigmoid" }`. An option is one entry of the table below.
  * @module
  */
+import { minNormal } from './format.ts';
 import { PROFILE_NAMES, PROFILES, type Profile, type ProfileName } from './profile.ts';
 
 /** One choice that a profile may grant. Its word is `value-key`: `sigmoid-merge`. */
@@ -38,6 +39,18 @@ const TABLE = [
     grants: () => ({ headroom: 8 }),
   },
   {
+    key: 'subnormals',
+    value: 'flushed',
+    otherwise: 'kept',
+    means:
+      'what is stored as an operand or output and lies below the smallest normal number is zero',
+    grants: ({ base, outputFormat }) => ({
+      operandTiny: minNormal(base),
+      outputTiny: minNormal(outputFormat),
+    }),
+  },
+  {
+    // After what flushes: a partial output is stored like the output.
     key: 'partials',
     value: 'stored',
     otherwise: 'kept',

@@ -153,7 +153,13 @@ export function machine(profile: Profile, choices: HonestChoices): Machine {
   const flush = (x: number): number => (choices.flush && Math.abs(x) < least ? 0 : x);
   const round = (x: number): number => flush(roundTo(accumulation, x));
   const summed = narrow && choices.truncate ? (x: number) => flush(cutOff(x)) : round;
-  const operand = (x: number): number => roundTo(base, x);
+  // Where the profile grants it, subnormals of the operands' and the output's formats too.
+  const flushed = choices.flush && profile.operandTiny >= minNormal(base);
+  const stored = (format: typeof base, x: number): number => {
+    const rounded = roundTo(format, x);
+    return flushed && Math.abs(rounded) < minNormal(format) ? 0 : rounded;
+  };
+  const operand = (x: number): number => stored(base, x);
   const add = (a: number, b: number): number => summed(a + b);
   const arranged = <T>(list: readonly T[], size: (item: T) => number): T[] =>
     arrange(choices.order, choices.seed, list, size);
@@ -169,8 +175,8 @@ export function machine(profile: Profile, choices: HonestChoices): Machine {
     operand,
     round,
     input: (x) => flush(operand(x)),
-    beside: (x) => flush(roundTo(outputFormat, x)),
-    output: (x) => roundTo(outputFormat, x),
+    beside: (x) => flush(stored(outputFormat, x)),
+    output: (x) => stored(outputFormat, x),
     narrow: choices.roundP ? operand : (x) => x,
     sum: (terms) =>
       joined(
