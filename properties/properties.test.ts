@@ -56,7 +56,7 @@ describe('laws on honest candidates, tolerance from their bounds', () => {
     it(`hold at ${profile}`, () => {
       for (const law of LAWS) {
         const tally: Tally = { cases: 0, equations: 0 };
-        fc.assert(lawOnHonest(law, profile, tally), { seed: SEED, numRuns: 25 });
+        fc.assert(lawOnHonest(law, profile, tally), { seed: SEED, numRuns: 60 });
         expect([law.name, tally.equations > 0]).toEqual([law.name, true]);
       }
     });
@@ -132,10 +132,15 @@ describe('laws on a candidate that is wrong', () => {
       });
       expect(spoken.length, law.name).toBeGreaterThan(0);
       for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        let broken = 0;
         for (const cases of spoken) {
           const { verdict, reason } = checkLaw(law, cases, all(value, cases), 'f32');
+          // The lowest number of f32 for a bias leaves some cases without a bound, and nothing to say.
+          if (verdict === 'skip' && reason.includes('no equation whose elements')) continue;
           expect(verdict, `${law.name}: ${reason}`).toBe('impossible');
+          broken++;
         }
+        expect(broken / spoken.length, law.name).toBeGreaterThan(0.5);
       }
     }
   });
