@@ -8,7 +8,7 @@
  */
 import { exp, log } from './arithmetic/float64.ts';
 import type { CaseParameters, Dtype } from './case.ts';
-import { minNormal, minSubnormal, unitRoundoff } from './format.ts';
+import { maxFinite, minNormal, minSubnormal, unitRoundoff } from './format.ts';
 import { EXACT, type HeldScalars, heldScalars } from './held-scalars.ts';
 import type { Profile } from './profile.ts';
 
@@ -28,6 +28,9 @@ export interface ErrorModel extends Profile {
   readonly rescaledTiny: number;
   /** Rounding of an input that is no matrix operand (bias, sink, dLSE) to the storage format. */
   readonly stored: number;
+  /** The operand format, or that of outputs, ends before the dtype does: an input may overflow there. */
+  readonly operandsEnd: boolean;
+  readonly storageEnds: boolean;
   /** How far the case's scalars are off as a candidate holds them. */
   readonly held: HeldScalars;
   /** Roundings that a sum of n terms may accumulate, in units of the roundoff. */
@@ -81,6 +84,8 @@ export function errorModel(
     storedTiny: near(profile.outputTiny),
     rescaledTiny: profile.tiny * exp(profile.headroom),
     stored: exactStored ? 0 : profile.output,
+    operandsEnd: maxFinite(dtype) > maxFinite(profile.base),
+    storageEnds: maxFinite(dtype) > profile.outputMax,
     held,
     roundings: lambda === null ? everyRounding : likelyRoundings(lambda, profile.accumulation),
   };
@@ -130,6 +135,8 @@ export function referenceModel(u: number, tiny: number): ErrorModel {
     inputTiny: 0,
     storedTiny: 0,
     stored: u,
+    operandsEnd: true,
+    storageEnds: true,
     held: EXACT,
     roundings: everyRounding,
   };

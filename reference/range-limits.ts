@@ -54,17 +54,16 @@ export function scalarsFit(
 /** Is 1 − rate, as held, no less than half of itself? Its inverse may be infinite otherwise. */
 export const keptFits = ({ held }: ErrorModel): boolean => held.kappa <= 1;
 
-/** Do the operands hold less than the case's dtype? */
-export const narrowed = (model: ErrorModel): boolean =>
-  model.input > 0 || model.inputTiny > model.tiny;
+/** May an input be too large an operand, as it comes? */
+export const narrowed = (model: ErrorModel): boolean => model.operandsEnd;
 
 /** An operand that is the input itself fits its format; a rounded or scaled one may not. */
 export const changed = (model: ErrorModel, factor: number): boolean =>
   narrowed(model) || factor > 1;
 
-/** Bias, sink and dLSE are stored in the output format when it is narrower than the case's dtype. */
+/** Bias, sink and dLSE are stored in the output format when it ends before the case's dtype does. */
 export const fitsStorage = (model: ErrorModel, { output }: Limits, x: number): boolean =>
-  (model.stored === 0 && model.storedTiny <= model.tiny) || !over(x, output);
+  !model.storageEnds || !over(x, output);
 
 function each(tensor: Tensor, visit: (x: number) => void): void {
   forEachRun(tensor, (_, run) => {

@@ -2,17 +2,18 @@ import { describe, expect, it } from 'vitest';
 import type { OutputName } from './case.ts';
 import { type CaseChanges, drawCase } from './draw-case.ts';
 import { errorModel } from './error-model.ts';
-import { PROFILE_NAMES, PROFILES, type ProfileName } from './profile.ts';
+import { PROFILE_NAMES, PROFILES } from './profile.ts';
+import { type ProfileLike, profileFrom } from './profile-options.ts';
 import { beyondElements } from './range.ts';
 import { mapTensor, tensorOf, toFlat, zeros } from './tensor.ts';
 
 const PLAIN = { heads: 1, seq_q: 1, seq_kv: 1, head_dim: 1, head_dim_v: 1, scale: 1 } as const;
 
 /** Outputs with an element that the walk over all elements takes for lost. */
-function lost(profile: ProfileName, changes: CaseChanges): OutputName[] {
+function lost(profile: ProfileLike, changes: CaseChanges): OutputName[] {
   const c = drawCase(4, { judging: 'structured', dtype: 'f32', ...changes });
   const { batch, heads, seq_q } = c.parameters;
-  const model = errorModel(PROFILES[profile], c.parameters.dtype, null);
+  const model = errorModel(profileFrom(profile), c.parameters.dtype, null);
   const beyond = beyondElements(c, model, zeros([batch, heads, seq_q]));
   return c.parameters.wants.filter((name) => toFlat(beyond[name]!).includes(true));
 }
@@ -54,7 +55,7 @@ describe('the walk over every element', () => {
     for (const name of ['sink', 'bias'] as const) {
       const shape = { ...PLAIN, gradients: false, bias: [1, 1, 1, 1], sink: true };
       const of = (x: number) => lost('f16', { ...shape, adjust: all({ [name]: [x] }) });
-      expect(of(40_000)).toEqual(['out', 'lse']);
+      expect(of(40_960)).toEqual(['out', 'lse']);
       expect(of(30_000)).toEqual([]);
     }
   });
@@ -84,5 +85,17 @@ describe('the walk over every element', () => {
     const model = errorModel(PROFILES.f32, 'f32', null);
     const { out, lse } = beyondElements(c, model, zeros([1, 1, 1]));
     expect([toFlat(out!), toFlat(lse!)]).toEqual([[false, true], [false]]);
+  });
+
+  it('loses no f16 input to its own format where its subnormals may be flushed', () => {
+    const large = {
+      dtype: 'f16',
+      ...PLAIN,
+      adjust: all({ v: [40_960] }),
+      gradients: false,
+    } as const;
+    expect(lost('f16', large)).toEqual([]);
+    expect(lost('f16+flushed-subnormals', large)).toEqual([]);
+    expect(lost('f16', { ...large, dtype: 'bf16' })).toContain('out');
   });
 });
