@@ -22,7 +22,8 @@ import {
   zeros,
 } from '../reference/tensor.ts';
 import type { Real } from './device/device.ts';
-import { type RankResult, type Shard, startOf } from './rank.ts';
+import { startOf } from './message-layout.ts';
+import type { RankResult, Shard } from './rank.ts';
 
 /** Element type of a run. */
 export type RealName = 'f32' | 'f64';

@@ -12,5 +12,6 @@ export {
   TRANSPORT_NAMES,
   type TransportName,
 } from './lv-xattn-run.ts';
+export type { BufferName, Contents, Observation, Snapshot } from './observation.ts';
 export type { Operation, Schedule } from './schedule.ts';
 export { lvXattnSchedule } from './schedules/lv-xattn.ts';

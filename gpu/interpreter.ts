@@ -6,32 +6,54 @@
  * into the log when it has happened.
  * @module
  */
+import { contentsOfMessage, type Observation, type Snapshot } from './observation.ts';
 import type { Rank } from './rank.ts';
 import type { Direction, Operation, Schedule } from './schedule.ts';
-import type { Transport } from './transport/transport.ts';
+import type { Message, Transport } from './transport/transport.ts';
 
 /** One operation that a rank has completed, and its place among all events of the run. */
 export interface RankEvent {
   readonly order: number;
   readonly rank: number;
+  /** Which of the run's passes, from 0. */
+  readonly pass: number;
   readonly direction: Direction;
+  /** What the schedule asked for. */
   readonly operation: Operation;
+  /** What was there before and after it; null where the run does not observe. */
+  readonly seen: Observation | null;
+}
+
+/** Where a rank's events go, and whether they are to show what was there. */
+export interface Log {
+  readonly events: RankEvent[];
+  readonly observing: boolean;
+}
+
+function observation(rank: Rank, before: Snapshot, message: Message | null): Observation {
+  return {
+    before,
+    after: rank.observe(),
+    message: message === null ? null : contentsOfMessage(message),
+  };
 }
 
 function* interpretPass(
   rank: Rank,
   number: number,
-  direction: Direction,
+  { pass, direction }: Pick<RankEvent, 'pass' | 'direction'>,
   operations: readonly Operation[],
   transport: Transport,
-  log: RankEvent[],
+  { events, observing }: Log,
 ): Generator<boolean, void> {
   rank.begin(direction);
   for (const operation of operations) {
     let order: number | null = null;
+    let message: Message | null = null;
+    const before = observing ? rank.observe() : null;
     if (operation.op === 'send') {
-      const { lane, slot, block, to } = operation;
-      const message = rank.outgoing(lane, slot, block);
+      const { lane, slot, to } = operation;
+      message = rank.outgoing(lane, slot);
       order = transport.trySend(to, lane, message);
       while (order === null) {
         yield false;
@@ -39,18 +61,19 @@ function* interpretPass(
       }
     } else if (operation.op === 'receive') {
       const { lane, slot, block } = operation;
-      let message = transport.tryReceive(number, lane);
-      while (message === null) {
+      let delivery = transport.tryReceive(number, lane);
+      while (delivery === null) {
         yield false;
-        message = transport.tryReceive(number, lane);
+        delivery = transport.tryReceive(number, lane);
       }
-      rank.accept(lane, slot, block, message);
-      order = message.order;
+      rank.accept(lane, slot, block, delivery);
+      [order, message] = [delivery.order, delivery];
     } else {
       rank.execute(operation);
       order = transport.nextOrder();
     }
-    log.push({ order, rank: number, direction, operation });
+    const seen = before === null ? null : observation(rank, before, message);
+    events.push({ order, rank: number, pass, direction, operation, seen });
     yield true;
   }
 }
@@ -64,9 +87,10 @@ export function* interpret(
   number: number,
   passes: readonly Schedule[],
   transport: Transport,
-  log: RankEvent[],
+  log: Log,
 ): Generator<boolean, void> {
-  for (const { direction, ranks } of passes) {
-    yield* interpretPass(rank, number, direction, ranks[number] ?? [], transport, log);
+  for (const [pass, { direction, ranks }] of passes.entries()) {
+    const which = { pass, direction };
+    yield* interpretPass(rank, number, which, ranks[number] ?? [], transport, log);
   }
 }

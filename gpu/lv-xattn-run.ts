@@ -6,8 +6,9 @@ import { type AttentionCase, type Outputs, wantsGradients } from '../reference/c
 import { elementCount } from '../reference/tensor.ts';
 import { type DeviceName, deviceOf, resolveDevice } from './device/choose.ts';
 import { distribute, gather } from './distribute.ts';
-import { interpret, type RankEvent } from './interpreter.ts';
-import { makeRank, messageCapacity, type RankResult, type Shard } from './rank.ts';
+import { interpret, type Log, type RankEvent } from './interpreter.ts';
+import { messageCapacity } from './message-layout.ts';
+import { makeRank, type RankResult, type Shard } from './rank.ts';
 import type { Schedule } from './schedule.ts';
 import { lvXattnSchedule } from './schedules/lv-xattn.ts';
 import { flattenInputs } from './transport/job.ts';
@@ -26,6 +27,8 @@ export interface RunOptions {
   readonly seed?: number;
   /** How long a rank may wait for a message, milliseconds. */
   readonly timeoutMs?: number;
+  /** Whether the log shows what the buffers held, hashes included; no by default, for it takes time. */
+  readonly observing?: boolean;
 }
 
 export interface RunResult {
@@ -58,9 +61,9 @@ export function runSimulated(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
   device: ReturnType<typeof resolveDevice>,
-  seed: number,
+  { seed = 0, observing = false }: Pick<RunOptions, 'seed' | 'observing'>,
 ): RankRun {
-  const log: RankEvent[] = [];
+  const log: Log = { events: [], observing };
   const machine = deviceOf(device);
   const ranks = shards.map((shard) => makeRank(shard, machine));
   const transport = simulatedTransport();
@@ -68,7 +71,8 @@ export function runSimulated(
     ranks.map((rank, n) => interpret(rank, n, schedules, transport, log)),
     seed,
   );
-  return { results: ranks.map((rank) => rank.result()), backend: machine.backend, log };
+  const results = ranks.map((rank) => rank.result());
+  return { results, backend: machine.backend, log: log.events };
 }
 
 /** Bytes of the ranks' inputs, which every thread holds a copy of its part of. */
@@ -81,7 +85,7 @@ async function runThreads(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
   device: ReturnType<typeof resolveDevice>,
-  timeoutMs: number,
+  { timeoutMs = 60_000, observing = false }: Pick<RunOptions, 'timeoutMs' | 'observing'>,
 ): Promise<RankRun> {
   const capacity = Math.max(0, ...shards.map(({ parameters }) => messageCapacity(parameters)));
   const width = device === 'reference' ? 8 : 4;
@@ -99,6 +103,7 @@ async function runThreads(
         schedules,
         mailboxes,
         timeoutMs,
+        observing,
       };
     }),
   );
@@ -121,8 +126,8 @@ export async function runLvXattn(
   const schedules = schedulesOf(attentionCase);
   const { results, backend, log } =
     options.transport === 'threads'
-      ? await runThreads(shards, schedules, device, options.timeoutMs ?? 60_000)
-      : runSimulated(shards, schedules, device, options.seed ?? 0);
+      ? await runThreads(shards, schedules, device, options)
+      : runSimulated(shards, schedules, device, options);
   return {
     outputs: gather(attentionCase, results),
     backend,

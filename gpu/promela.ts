@@ -108,21 +108,47 @@ export function promelaModel(passes: readonly Schedule[], options: ModelOptions 
   ].join('\n');
 }
 
-/** The passes that a log shows, rank by rank, as schedules over the given layout. */
+/** What was seen, as the operation that it amounts to: the block that was there, and whose keys. */
+function observed({ operation, seen }: RankEvent): Operation {
+  if (seen === null) throw new RangeError('a log expected contents: run with "observing"');
+  const { after, message } = seen;
+  switch (operation.op) {
+    case 'loadQuery':
+      return { ...operation, block: after[`query${operation.slot}`].block };
+    case 'initResult':
+    case 'merge':
+      return { ...operation, block: after[`result${operation.slot}`].block };
+    case 'finish':
+      // What is kept is what was in the slot; accept.ts compares the two.
+      return { ...operation, block: seen.before[`result${operation.slot}`].block };
+    case 'send':
+    case 'receive':
+      return { ...operation, block: message?.block ?? -1 };
+    case 'computeBlock': {
+      const { block, merged } = after.delta;
+      return { ...operation, block, keys: merged[0] ?? -1 };
+    }
+    case 'recomputeKV':
+    case 'projectGradients':
+      return operation;
+  }
+}
+
+/**
+ * The passes that a log shows, rank by rank, as schedules over the given layout: not the blocks that
+ * the run's schedule names but those that were there. Throws RangeError for a log without contents.
+ */
 export function schedulesOfLog(
   log: readonly RankEvent[],
   layout: Schedule['layout'],
   name: string,
 ): Schedule[] {
-  const directions = [...new Set(log.map(({ direction }) => direction))];
-  return directions.map((direction) => ({
-    name,
-    direction,
-    layout,
-    ranks: Array.from({ length: layout.ranks }, (_, rank) =>
-      log
-        .filter((event) => event.rank === rank && event.direction === direction)
-        .map(({ operation }) => operation),
-    ),
-  }));
+  const passes = [...new Set(log.map(({ pass }) => pass))].sort((a, b) => a - b);
+  return passes.map((pass) => {
+    const own = log.filter((event) => event.pass === pass);
+    const ranks = Array.from({ length: layout.ranks }, (_, rank) =>
+      own.filter((event) => event.rank === rank).map(observed),
+    );
+    return { name, direction: own[0]?.direction ?? 'forward', layout, ranks };
+  });
 }

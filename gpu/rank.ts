@@ -17,6 +17,8 @@ import type {
   ProjectionShape,
   Real,
 } from './device/device.ts';
+import { pack, queryLengths, resultLengths, startOf, unpack } from './message-layout.ts';
+import { contentsOf, type Held, NOTHING, type Snapshot } from './observation.ts';
 import type { Direction, Lane, Operation, Slot } from './schedule.ts';
 import type { Message } from './transport/transport.ts';
 
@@ -56,59 +58,13 @@ export interface RankResult {
 /** Operations that only touch this rank, and the two ends of a message. */
 export interface Rank {
   readonly execute: (operation: Operation) => void;
-  readonly outgoing: (lane: Lane, slot: Slot, block: number) => Message;
+  /** What the slot holds, under the label that it bears. */
+  readonly outgoing: (lane: Lane, slot: Slot) => Message;
   readonly accept: (lane: Lane, slot: Slot, block: number, message: Message) => void;
   readonly begin: (direction: Direction) => void;
   readonly result: () => RankResult;
-}
-
-/** First index of a block in its sequence. */
-export function startOf(sizes: readonly number[], block: number): number {
-  return sizes.slice(0, block).reduce((sum, size) => sum + size, 0);
-}
-
-/** Arrays put one behind another, and cut apart again by length. */
-function pack(make: Device['make'], parts: readonly Real[]): Real {
-  const whole = make(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-function unpack(whole: Real, lengths: readonly number[]): Real[] {
-  let at = 0;
-  return lengths.map((length) => {
-    at += length;
-    return whole.subarray(at - length, at);
-  });
-}
-
-/** Lengths of the parts of a query message, in order: q, mediaText, then dO, LSE, delta backward. */
-function queryLengths(p: CaseParameters, rows: number, direction: Direction): number[] {
-  const all = p.batch * p.heads * rows;
-  const media = p.media === null ? 0 : p.batch * rows;
-  const forward = [all * p.head_dim, media];
-  return direction === 'forward' ? forward : [...forward, all * p.head_dim_v, all, all];
-}
-
-/** Lengths of the parts of a result message: O and LSE, or dQ. */
-function resultLengths(p: CaseParameters, rows: number, direction: Direction): number[] {
-  const all = p.batch * p.heads * rows;
-  return direction === 'forward' ? [all * p.head_dim_v, all] : [all * p.head_dim];
-}
-
-/** The most elements that a message of this case can have. */
-export function messageCapacity(p: CaseParameters): number {
-  const rows = Math.max(0, ...p.partition.q);
-  const sum = (lengths: number[]): number => lengths.reduce((a, b) => a + b, 0);
-  return Math.max(
-    sum(queryLengths(p, rows, 'backward')),
-    sum(resultLengths(p, rows, 'forward')),
-    sum(resultLengths(p, rows, 'backward')),
-  );
+  /** All that is held, hashed: for logs that are to show it. */
+  readonly observe: () => Snapshot;
 }
 
 /** Pairs of a query block and this rank's keys: who sees whom, bias, and dropout factor. */
@@ -159,15 +115,23 @@ function makePairs(device: Device, shard: Shard, block: number, mediaText: Real)
   return pairs;
 }
 
+/** Numbers that the device computes with, and their label. */
+type HeldHere = Held & { readonly parts: readonly Real[] };
+
 /** Everything a rank holds between operations. */
 interface Memory {
   direction: Direction;
   k: Real;
   v: Real;
-  /** Parts of the query message and of the result message, by slot. */
-  readonly query: [Real[], Real[]];
-  readonly result: [Real[], Real[]];
-  delta: Real[];
+  /** The query message and the result message, by slot, and the last partial result. */
+  readonly query: [HeldHere, HeldHere];
+  readonly result: [HeldHere, HeldHere];
+  delta: HeldHere;
+  /** Home of the rows in `done`, and whose keys are in them. */
+  readonly home: Record<Direction, Pick<Held, 'block' | 'merged'>>;
+  /** Query blocks in dK, dV and dBias, and in what these are projected to. */
+  summed: readonly number[];
+  projected: readonly number[];
   readonly pairs: Map<number, Pairs & BlockShape>;
   done: { -readonly [name in keyof RankResult]: RankResult[name] };
 }
@@ -179,9 +143,12 @@ export function makeRank(shard: Shard, device: Device): Rank {
     direction: 'forward',
     k: shard.k,
     v: shard.v,
-    query: [[], []],
-    result: [[], []],
-    delta: [],
+    query: [NOTHING, NOTHING],
+    result: [NOTHING, NOTHING],
+    delta: NOTHING,
+    home: { forward: NOTHING, backward: NOTHING },
+    summed: [],
+    projected: [],
     pairs: new Map(),
     done: { out: make(0), lse: make(0), ...noGradients(make) },
   };
@@ -189,9 +156,30 @@ export function makeRank(shard: Shard, device: Device): Rank {
   return {
     begin: (direction) => begin(context, direction),
     execute: (operation) => execute(context, operation),
-    outgoing: (lane, slot, block) => ({ block, payload: pack(make, memory[lane][slot]) }),
+    outgoing: (lane, slot) => {
+      const { parts, block, merged } = memory[lane][slot];
+      return { block, merged, payload: pack(make, parts) };
+    },
     accept: (lane, slot, block, message) => accept(context, lane, slot, block, message),
     result: () => memory.done,
+    observe: () => observe(context),
+  };
+}
+
+function observe({ shard: { rank: block }, memory }: Context): Snapshot {
+  const { query, result, k, v, home, done, summed, projected } = memory;
+  return {
+    query0: contentsOf(query[0]),
+    query1: contentsOf(query[1]),
+    result0: contentsOf(result[0]),
+    result1: contentsOf(result[1]),
+    delta: contentsOf(memory.delta),
+    keys: contentsOf({ parts: [k, v], block, merged: [] }),
+    out: contentsOf({ parts: [done.out, done.lse], ...home.forward }),
+    dQ: contentsOf({ parts: [done.dQ], ...home.backward }),
+    sums: contentsOf({ parts: [done.dK, done.dV, done.dBias], block, merged: summed }),
+    dSink: contentsOf({ parts: [done.dSink], block, merged: [] }),
+    projected: contentsOf({ parts: [done.dY, done.dWK, done.dWV], block, merged: projected }),
   };
 }
 
@@ -216,9 +204,11 @@ function begin({ shard, device, memory }: Context, direction: Direction): void {
   const { parameters: p, rank, inputs } = shard;
   const { make } = device;
   memory.direction = direction;
-  [memory.k, memory.v, memory.delta] = [shard.k, shard.v, []];
-  memory.query.fill([]);
-  memory.result.fill([]);
+  [memory.k, memory.v, memory.delta] = [shard.k, shard.v, NOTHING];
+  memory.query.fill(NOTHING);
+  memory.result.fill(NOTHING);
+  [memory.summed, memory.projected, memory.home.backward] = [[], [], NOTHING];
+  if (direction === 'forward') memory.home.forward = NOTHING;
   const { out, lse } = direction === 'forward' ? { out: make(0), lse: make(0) } : memory.done;
   memory.done = { out, lse, ...noGradients(make) };
   if (direction === 'forward') return;
@@ -244,7 +234,8 @@ function accept(
   }
   const rows = p.partition.q[block] ?? 0;
   const lengths = (lane === 'query' ? queryLengths : resultLengths)(p, rows, memory.direction);
-  memory[lane][slot] = unpack(message.payload, lengths);
+  const { merged, payload } = message;
+  memory[lane][slot] = { parts: unpack(payload, lengths), block: message.block, merged };
 }
 
 function execute(context: Context, operation: Operation): void {
@@ -283,7 +274,7 @@ function loadQuery({ shard, device, memory }: Context, slot: Slot): void {
     memory.done.dSink = sinkGradient(shard, lse, delta);
     parts.push(shard.dOut, lse, delta);
   }
-  memory.query[slot] = parts;
+  memory.query[slot] = { parts, block: shard.rank, merged: [] };
 }
 
 /** dSink = Σ P_sink (dLSE − D) over this rank's rows. spec (18) */
@@ -315,7 +306,7 @@ function initResult({ shard, device, memory }: Context, slot: Slot): void {
         lse[row] = sink.get(Math.floor(row / rows) % p.heads);
     }
   }
-  memory.result[slot] = parts;
+  memory.result[slot] = { parts, block: rank, merged: [] };
 }
 
 function projection(shard: Shard, width: number): ProjectionShape {
@@ -346,7 +337,9 @@ function blockShape(shard: Shard, block: number): BlockShape {
 }
 
 function computeBlock({ shard, device, memory }: Context, slot: Slot, block: number): void {
-  const [q, mediaText, dOut, lse, delta] = memory.query[slot];
+  const { parts, block: held } = memory.query[slot];
+  const [q, mediaText, dOut, lse, delta] = parts;
+  const label = { block: held, merged: [shard.rank] };
   if (q === undefined || mediaText === undefined) throw new Error(`query slot ${slot} is empty`);
   const known = memory.pairs.get(block);
   const fixed = known ?? {
@@ -357,7 +350,7 @@ function computeBlock({ shard, device, memory }: Context, slot: Slot, block: num
   const input: Block = Object.assign({ q, k: memory.k, v: memory.v }, fixed);
   if (memory.direction === 'forward') {
     const { out, lse: partialLse } = device.forward(input);
-    memory.delta = [out, partialLse];
+    memory.delta = { parts: [out, partialLse], ...label };
     return;
   }
   if (dOut === undefined || lse === undefined || delta === undefined) {
@@ -368,7 +361,8 @@ function computeBlock({ shard, device, memory }: Context, slot: Slot, block: num
   memory.done.dK = device.add(memory.done.dK, dK);
   memory.done.dV = device.add(memory.done.dV, dV);
   addBiasGradient(shard, memory, block, dS);
-  memory.delta = [dQ];
+  memory.summed = [...memory.summed, held];
+  memory.delta = { parts: [dQ], ...label };
 }
 
 /** dBias += dS, summed over the axes along which the bias broadcasts. spec (17) */
@@ -392,23 +386,27 @@ function addBiasGradient(shard: Shard, memory: Memory, block: number, dS: Real):
 }
 
 function mergeDelta({ shard, device, memory }: Context, slot: Slot): void {
-  const [first, second] = memory.result[slot];
-  const [delta, deltaLse] = memory.delta;
+  const [first, second] = memory.result[slot].parts;
+  const [delta, deltaLse] = memory.delta.parts;
+  const { block, merged: before } = memory.result[slot];
+  const label = { block, merged: [...before, ...memory.delta.merged] };
   if (first === undefined || delta === undefined) throw new Error(`result slot ${slot} is empty`);
   if (memory.direction === 'backward') {
-    memory.result[slot] = [device.add(first, delta)];
+    memory.result[slot] = { parts: [device.add(first, delta)], ...label };
     return;
   }
   if (second === undefined || deltaLse === undefined)
     throw new Error('a partial result has no LSE');
   const a: Partial = { out: first, lse: second };
   const merged = device.merge(a, { out: delta, lse: deltaLse }, shard.parameters.head_dim_v);
-  memory.result[slot] = [merged.out, merged.lse];
+  memory.result[slot] = { parts: [merged.out, merged.lse], ...label };
 }
 
 function finish({ memory }: Context, slot: Slot): void {
-  const [first, second] = memory.result[slot];
+  const { parts, ...label } = memory.result[slot];
+  const [first, second] = parts;
   if (first === undefined) throw new Error(`result slot ${slot} is empty`);
+  memory.home[memory.direction] = label;
   if (memory.direction === 'backward') memory.done.dQ = first;
   else if (second === undefined) throw new Error('a finished block has no LSE');
   else {
@@ -420,6 +418,7 @@ function finish({ memory }: Context, slot: Slot): void {
 function projectGradients({ shard, device, memory }: Context): void {
   const { head_dim, head_dim_v } = shard.parameters;
   const { dK, dV } = memory.done;
+  memory.projected = memory.summed;
   const [forK, forV] = [projection(shard, head_dim), projection(shard, head_dim_v)];
   memory.done.dWK = device.projectWeights(shard.y, dK, forK);
   memory.done.dWV = device.projectWeights(shard.y, dV, forV);

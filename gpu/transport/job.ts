@@ -23,6 +23,7 @@ export interface Job {
   readonly schedules: readonly Schedule[];
   readonly mailboxes: Mailboxes;
   readonly timeoutMs: number;
+  readonly observing: boolean;
 }
 
 export type Answer =

@@ -17,17 +17,15 @@ export function simulatedTransport(): Transport {
   const nextOrder = (): number => events++;
   const key = (rank: number, lane: Lane): string => `${rank}/${lane}`;
   return {
-    trySend: (to, lane, { block, payload }) => {
+    trySend: (to, lane, message) => {
       if (channels.has(key(to, lane))) return null;
-      channels.set(key(to, lane), { block, payload: payload.slice() });
+      channels.set(key(to, lane), { ...message, payload: message.payload.slice() });
       return nextOrder();
     },
     tryReceive: (rank, lane) => {
       const message = channels.get(key(rank, lane));
       channels.delete(key(rank, lane));
-      return message === undefined
-        ? null
-        : { block: message.block, payload: message.payload, order: nextOrder() };
+      return message === undefined ? null : { ...message, order: nextOrder() };
     },
     nextOrder,
   };

@@ -1,8 +1,8 @@
 /**
  * Transport: one-place channels between ranks, one per receiving rank and lane.
  *
- * A message is a flat array with a one-number header, the block it belongs to. All calls return at
- * once; the interpreter yields and tries again, so one interpreter serves coroutines and threads.
+ * A message is a flat array and its label: the block it belongs to, whose keys are in it. All calls
+ * return at once; the interpreter yields and tries again, so one interpreter serves coroutines and threads.
  * A transport also numbers the events of a run. A send takes its number before the message can be
  * seen, a receive takes its number before the channel can be filled again; so the numbers are an
  * order in which the events could have happened one at a time.
@@ -14,6 +14,8 @@ import type { Lane } from '../schedule.ts';
 export interface Message {
   /** Home rank of the query block. */
   readonly block: number;
+  /** Ranks whose keys are in it, where it is a result. */
+  readonly merged: readonly number[];
   readonly payload: Real;
 }
 

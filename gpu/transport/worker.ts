@@ -4,7 +4,7 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { deviceOf } from '../device/choose.ts';
-import { interpret, type RankEvent } from '../interpreter.ts';
+import { interpret, type Log } from '../interpreter.ts';
 import { makeRank } from '../rank.ts';
 import { type Answer, type Job, shardOf } from './job.ts';
 import { threadTransport } from './threads.ts';
@@ -14,11 +14,12 @@ function run(job: Job): Answer {
   const device = deviceOf(job.device);
   const transport = threadTransport(job.mailboxes);
   const rank = makeRank(shard, device);
-  const log: RankEvent[] = [];
+  const log: Log = { events: [], observing: job.observing };
   for (const moved of interpret(rank, shard.rank, job.schedules, transport, log)) {
     if (!moved) transport.waitForChange(job.timeoutMs);
   }
-  return { id: job.id, ok: true, result: rank.result(), backend: device.backend, log };
+  const { backend } = device;
+  return { id: job.id, ok: true, result: rank.result(), backend, log: log.events };
 }
 
 parentPort?.on('message', (job: Job) => {

@@ -1,5 +1,6 @@
 /**
- * Trace validation: is the log of a run one that its schedule and the model of lanes.pml allow?
+ * Trace validation: is the log of a run one that its schedule and the model of lanes.pml allow? What
+ * the buffers held is followed in contents.ts.
  * @module
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -9,7 +10,7 @@ import type { Schedule } from '../../gpu/schedule.ts';
 import { simulate } from './spin.ts';
 
 /**
- * What the model says of a log, taking the log's own operations for the schedule: `sound`,
+ * What the model says of a log, taking the blocks that were seen for the schedule: `sound`,
  * `deadlock`, or the name of the check that does not hold.
  */
 export async function judgeLog(

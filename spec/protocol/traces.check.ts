@@ -1,8 +1,9 @@
 /**
  * Logs of real runs are accepted by the model that Spin has checked, and tampered logs are not.
  *
- * A log is accepted when every rank did what its schedule says and the order of all events is one
- * that the model allows.
+ * A log is accepted when every rank did what its schedule says, what was seen in its buffers follows
+ * from event to event (contents.ts), and the order of all events is one that the model allows for the
+ * blocks that were seen. Runs that are wrong though their operations are right: contents.test.ts.
  */
 import { afterAll, expect, it } from 'vitest';
 import type { RankEvent } from '../../gpu/interpreter.ts';
@@ -11,12 +12,14 @@ import type { AttentionCase, OutputName } from '../../reference/case.ts';
 import { drawCase } from '../../reference/draw-case.ts';
 import { describeWithTools } from '../tools.ts';
 import { judgeLog, strayingRank } from './accept.ts';
+import { differingRank, strayContents } from './contents.ts';
 import { passesOf, RANKS, unevenLayout } from './schedules.ts';
 
 afterAll(closeWorkers);
 
 const SIMULATED_SEEDS = Array.from({ length: 12 }, (_, seed) => seed);
 const THREAD_RUNS = 6;
+const SIMULATED: RunOptions = { transport: 'simulated', device: 'reference', seed: 0 };
 
 interface Kind {
   readonly what: string;
@@ -46,7 +49,7 @@ function caseOf(ranks: number, { wants, recompute }: Kind): AttentionCase {
 }
 
 async function logOf(ranks: number, kind: Kind, options: RunOptions) {
-  const { log } = await runLvXattn(caseOf(ranks, kind), options);
+  const { log } = await runLvXattn(caseOf(ranks, kind), { ...options, observing: true });
   return log;
 }
 
@@ -58,6 +61,7 @@ function passes(ranks: number, kind: Kind) {
 async function expectAccepted(log: readonly RankEvent[], ranks: number, kind: Kind): Promise<void> {
   expect(log.length).toBe(passes(ranks, kind).flatMap((pass) => pass.ranks.flat()).length);
   expect(strayingRank(log, passes(ranks, kind))).toBeNull();
+  expect(strayContents(log, ranks)).toBeNull();
   expect(await judgeLog(log, unevenLayout(ranks), kind.recompute)).toBe('sound');
 }
 
@@ -70,6 +74,7 @@ describeWithTools('the log of a run', ['spin', 'gcc'], () => {
           const options = { transport: 'simulated', device: 'reference', seed } as const;
           const log = await logOf(ranks, kind, options);
           orders.add(log.map(({ rank }) => rank).join());
+          expect(differingRank(log, await logOf(ranks, kind, SIMULATED), ranks)).toBeNull();
           await expectAccepted(log, ranks, kind);
         }
         expect(orders.size).toBeGreaterThan(ranks === 1 ? 0 : SIMULATED_SEEDS.length / 2);
@@ -78,7 +83,9 @@ describeWithTools('the log of a run', ['spin', 'gcc'], () => {
       it(`on ${ranks} worker threads, ${kind.what}, is accepted every time`, async () => {
         for (let run = 0; run < THREAD_RUNS; run++) {
           const options = { transport: 'threads', device: 'reference' } as const;
-          await expectAccepted(await logOf(ranks, kind, options), ranks, kind);
+          const log = await logOf(ranks, kind, options);
+          expect(differingRank(log, await logOf(ranks, kind, SIMULATED), ranks)).toBeNull();
+          await expectAccepted(log, ranks, kind);
         }
       });
     }
