@@ -21,6 +21,8 @@ interface Fault {
   readonly rank?: (right: Rank, number: number) => Partial<Rank>;
   readonly wires?: (right: Transport) => Partial<Transport>;
   readonly device?: (right: Device) => Partial<Device>;
+  /** For wrong schedules: what stands for an operation of rank 1. */
+  readonly schedule?: (operation: Operation) => readonly Operation[];
 }
 
 const BOTH = ['forward', 'backward'] as const;
@@ -59,7 +61,11 @@ function logOf(
     const right = makeRank(shard, machine);
     return { ...right, ...fault.rank?.(right, n) };
   });
-  const passes = passesOf('lv-xattn', ranks, directions, true);
+  const { schedule = (o: Operation) => [o] } = fault;
+  const passes = passesOf('lv-xattn', ranks, directions, true).map((pass) => ({
+    ...pass,
+    ranks: pass.ranks.map((list, n) => (n === 1 ? list.flatMap(schedule) : list)),
+  }));
   interleave(
     all.map((rank, n) => interpret(rank, n, passes, wires, log)),
     5,
@@ -306,6 +312,19 @@ describe('the contents that a log shows', () => {
     it(`do not where a run ${name}, though its operations are those of the schedule`, () => {
       const log = logOf(3, [...BOTH, ...BOTH], fault, true);
       expect(strayContents(log, 3)?.what).toMatch(what);
+    });
+  }
+
+  for (const [op, times, what] of [
+    ['merge', 2, 'merged again'],
+    ['merge', 0, 'finished block'],
+    ['computeBlock', 2, 'finished with dK and dV of blocks'],
+  ] as const) {
+    it(`do not where a run does ${op} ${times} times, as a wrong schedule has it`, () => {
+      const log = logOf(3, BOTH, {
+        schedule: (o) => (o.op === op ? Array<Operation>(times).fill(o) : [o]),
+      });
+      expect(strayContents(log, 3)?.what).toContain(what);
     });
   }
 
