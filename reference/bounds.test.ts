@@ -136,12 +136,29 @@ describe('bounds', () => {
       });
     }
 
-    it('say nothing where the roundings beside are more than the theorems speak of', () => {
+    it('ask for an average where the roundings beside are more than Weight speaks of', () => {
       // Exact in bf16, but an LSE of 10⁶ is off by a tenth in f32, as often as it is written down.
       const c = biased('bf16', (drawn) => 1e6 * drawn);
-      const { verdict, reason } = judge(c, given(referenceOutputs(c)), 'bf16');
-      expect(verdict).toBe('pass');
-      expect(reason).toContain('have no finite bound, not judged');
+      const answer = referenceOutputs(c);
+      expect(judge(c, given(answer), 'bf16')).toMatchObject({
+        verdict: 'pass',
+        reason: 'within the bounds',
+      });
+      for (const wrong of [1000, Number.NaN]) {
+        const out = { dtype: 'F32', tensor: mapTensor(answer.out!, () => wrong) } as const;
+        expect(judge(c, { ...given(answer), out }, 'bf16').verdict).toBe('impossible');
+      }
+      const lse = { dtype: 'F32', tensor: mapTensor(answer.lse!, () => 0) } as const;
+      expect(judge(c, { ...given(answer), lse }, 'bf16').verdict).toBe('impossible');
+    });
+
+    it('say nothing there of a program with options, of which that is not proved', () => {
+      const c = biased('bf16', (drawn) => 1e6 * drawn);
+      for (const option of ['sigmoid-merge', 'stored-partials', 'lazy-maximum']) {
+        const { verdict, reason } = judge(c, given(referenceOutputs(c)), `bf16+${option}`);
+        expect(verdict).toBe('pass');
+        expect(reason).toContain('have no finite bound, not judged');
+      }
     });
   });
 

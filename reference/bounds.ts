@@ -12,6 +12,7 @@ import { exp } from './arithmetic/float64.ts';
 import type { CaseParameters } from './case.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth, SLACK } from './error-model.ts';
+import { farRowLse, farRowOut } from './far-rows.ts';
 import { heldScoreError } from './held-errors.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
 import { lazyError, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
@@ -66,8 +67,10 @@ export interface RowBound {
   least: number;
   /** Largest part of a weight's error, and of its product with V, that is not the score's; of no far key. */
   rounded: number;
-  /** Absolute error of the LSE before it is stored. */
+  /** Absolute error of the LSE before it is stored, as far as the weights tell: theirs rest on it. */
   lseError: number;
+  /** The same, Lemma Far rows where the weights tell nothing. */
+  lseAtMost: number;
 }
 
 export function newRowBound(seqKv: number, width: number): RowBound {
@@ -87,6 +90,7 @@ export function newRowBound(seqKv: number, width: number): RowBound {
     least: 1,
     rounded: 0,
     lseError: 0,
+    lseAtMost: 0,
   };
 }
 
@@ -315,6 +319,21 @@ export function rowBound(
     ? quotient(denominator)
     : wideLseError(denominator * SLACK, (to.flushes + to.faintSum) * SLACK, to.least) * SLACK;
   to.lseError = convertedError(model, row.lse, divided);
+  to.lseAtMost = to.lseError;
+  if (!(to.lseError < Number.POSITIVE_INFINITY)) {
+    const sizes = { lse: row.lse, ...largestScore(row, to, sinkError) };
+    to.lseAtMost = farRowLse(model, { n, ranks }, sizes);
+  }
+}
+
+/** At least |s| + Δs of every key and the sink, and |LSE|; and the largest Δs. */
+function largestScore(row: RowMagnitudes, to: RowBound, sinkError: number) {
+  let [score, size] = [row.sink === null ? 0 : sinkError, row.sink?.score ?? 0];
+  for (let k = 0; k < row.count; k++) {
+    score = Math.max(score, to.scoreError[k] ?? 0);
+    size = Math.max(size, row.score[k] ?? 0);
+  }
+  return { score, size: Math.max(row.lse, SLACK * (size + score)) };
 }
 
 /** No partial LSE of a row is larger in size than this, its slack aside; one may be of far keys alone. */
@@ -372,14 +391,15 @@ export function outErrors(
   const { n, operations } = rowTerms(c, row);
   const lostAtZero = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
   const hull = to.denominator > HULL_FROM ? newHull(to, width, lostAtZero) : null;
+  const beside = roundedBeside(model);
   if (!(to.least > 0) && hull === null) {
-    out.fill(Number.POSITIVE_INFINITY);
+    const vError = operands?.v ?? null;
+    farRowOut(c, model, row, { n, beside, outAt, valuesAt, vError }, out);
     return;
   }
   out.fill(lostAtZero + 2 * model.partialTiny);
   const parts = new Float64Array(width);
   let mostFlushed = 0;
-  const beside = roundedBeside(model);
   for (let k = 0; k < row.count; k++) {
     const [kappa, p] = [(row.kappa[k] ?? 0) * (1 + model.held.kappa), row.p[k] ?? 0];
     const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;

@@ -60,6 +60,13 @@ interface ModelBounds extends Backward {
   readonly row: RowBound;
   readonly out: Float64Array;
   readonly lseError: Float64Array;
+  /** What of it the weights tell. */
+  readonly ofWeights: Float64Array;
+}
+
+/** Bounds, and of the LSE what P and Lemma Range may rest on. */
+export interface RowsBounds extends Bounds {
+  readonly lseOfWeights: Tensor;
 }
 
 function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
@@ -73,6 +80,7 @@ function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
     row: newRowBound(seq_kv, head_dim_v),
     out: new Float64Array(c.out.mid.length),
     lseError: new Float64Array(c.lse.mid.length),
+    ofWeights: new Float64Array(c.lse.mid.length),
   };
 }
 
@@ -102,7 +110,7 @@ export function lseBound(
 }
 
 /** Bounds of every output under each model; magnitudes are computed once for all of them. */
-export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): Bounds[] {
+export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): RowsBounds[] {
   const { batch, heads, seq_q, seq_kv, head_dim_v } = c.parameters;
   const each = models.map((model) => newModelBounds(c, model));
   const sums = c.gradients === null ? null : newSums(c);
@@ -116,7 +124,8 @@ export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): Bound
       rowBound(c, one.model, one.operands, at, row, one.row);
       outErrors(c, one.model, one.operands, at, row, one.row);
       one.out.set(one.row.out, r * head_dim_v);
-      one.lseError[r] = one.row.lseError;
+      one.lseError[r] = one.row.lseAtMost;
+      one.ofWeights[r] = one.row.lseError;
       if (sums !== null) addErrors(one, at, row, one.row);
     }
   }
@@ -128,7 +137,11 @@ export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): Bound
         if (balls !== undefined) fixed[name] = widened(bound, balls);
       }
     }
-    return { of: (name, stored) => (name === 'lse' ? lseBound(c.lse, one, stored) : fixed[name]) };
+    const weights = { model: one.model, lseError: one.ofWeights };
+    return {
+      of: (name, stored) => (name === 'lse' ? lseBound(c.lse, one, stored) : fixed[name]),
+      lseOfWeights: lseBound(c.lse, weights, one.model.accumulation),
+    };
   });
 }
 
@@ -186,8 +199,8 @@ export function expectation(attentionCase: AttentionCase, asked: ProfileLike): E
   const models = [worstModel];
   if (attentionCase.judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));
   const [worstCase, probabilistic = null] = boundsOf(c, models);
-  const lse = worstCase?.of('lse', worstModel.accumulation);
-  if (worstCase === undefined || lse === undefined) throw new Error('no bound was derived');
+  if (worstCase === undefined) throw new Error('no bound was derived');
+  const lse = worstCase.lseOfWeights;
   let known: Beyond | undefined;
   const excused = (name: OutputName): Tensor<boolean> | undefined => {
     known ??= beyondRange(attentionCase, worstModel, lse);

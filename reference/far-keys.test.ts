@@ -155,3 +155,158 @@ describe('keys masked by a number', () => {
     });
   });
 });
+
+/** The rows that see nothing but masked keys. */
+const ALONE = 1;
+const alone: Masked = (i) => i === ALONE;
+const { fround } = Math;
+
+/** One row in f32 as NumPy computes it, a part for every rank with keys, merged by their LSEs. */
+function plainRow(c: AttentionCase, b: number, h: number): { out: number[]; lse: number } {
+  const { heads, kv_heads, head_dim, head_dim_v, scale, partition } = c.parameters;
+  const { q, k, v, bias } = c.inputs;
+  const g = Math.floor(h / (heads / kv_heads));
+  const parts: { out: number[]; lse: number }[] = [];
+  let first = 0;
+  for (const count of partition.kv) {
+    const keys = Array.from({ length: count }, (_, n) => first + n);
+    first += count;
+    if (count === 0) continue;
+    const scores = keys.map((j) => {
+      let dot = 0;
+      for (let e = 0; e < head_dim; e++) {
+        dot = fround(dot + fround(q!.get(b, h, ALONE, e) * k!.get(b, g, j, e)));
+      }
+      return fround(fround(dot * scale) + bias!.get(0, 0, ALONE, j));
+    });
+    const m = Math.max(...scores);
+    const weights = scores.map((s) => fround(Math.exp(fround(s - m))));
+    const l = weights.reduce((sum, w) => fround(sum + w), 0);
+    const out = Array.from({ length: head_dim_v }, (_, e) =>
+      fround(
+        keys.reduce((sum, j, n) => fround(sum + fround(weights[n]! * v!.get(b, g, j, e))), 0) / l,
+      ),
+    );
+    parts.push({ out, lse: fround(m + fround(Math.log(l))) });
+  }
+  return parts.reduce((one, other) => {
+    const m = Math.max(one.lse, other.lse);
+    const sum = fround(Math.exp(one.lse - m) + Math.exp(other.lse - m));
+    const lse = fround(m + fround(Math.log(sum)));
+    const [x, y] = [one, other].map((part) => fround(Math.exp(fround(part.lse - lse))));
+    return {
+      out: one.out.map((o, e) => fround(fround(x! * o) + fround(y! * (other.out[e] ?? 0)))),
+      lse,
+    };
+  });
+}
+
+/** An answer with other numbers in those rows. */
+function replaced(
+  c: AttentionCase,
+  right: GivenOutputs,
+  row: (b: number, h: number) => { out?: (e: number) => number; lse?: number },
+): GivenOutputs {
+  const { batch, heads, head_dim_v } = c.parameters;
+  const changed = Object.fromEntries(
+    Object.entries(right).map(([name, { dtype, tensor }]) => [
+      name,
+      { dtype, tensor: mapTensor(tensor, (x) => x) },
+    ]),
+  );
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < heads; h++) {
+      const { out, lse } = row(b, h);
+      for (let e = 0; e < head_dim_v; e++) {
+        if (out !== undefined) changed.out!.tensor.set(b, h, ALONE, e, out(e));
+      }
+      if (lse !== undefined) changed.lse!.tensor.set(b, h, ALONE, lse);
+    }
+  }
+  return changed;
+}
+
+describe('rows of masked keys alone', () => {
+  for (const low of [-1e7, -1e8, -1e9]) {
+    it(`${low}: out and LSE have a bound, which holds rounded scores and merges of them`, () => {
+      for (const profile of PROFILE_NAMES) {
+        for (const draw of RANKS.keys()) {
+          const c = masked(profile, low, alone, draw);
+          const expected = expectation(c, profile);
+          for (const name of ['out', 'lse'] as const) {
+            const { data } = expected.worstCase.of(name, 2 ** -24)!;
+            expect([profile, name, Array.from(data).every(Number.isFinite)]).toEqual([
+              ...[profile, name, true],
+            ]);
+          }
+          const right = answering(c, profile, (x) => x);
+          expect([profile, judgeAgainst(expected, right).verdict]).toEqual([profile, 'pass']);
+          if (profile === 'f64') continue;
+          const plain = replaced(c, right, (b, h) => {
+            const { out, lse } = plainRow(c, b, h);
+            return { out: (e) => out[e] ?? 0, lse };
+          });
+          expect([profile, draw, judgeAgainst(expected, plain).verdict]).toEqual([
+            ...[profile, draw, 'pass'],
+          ]);
+        }
+      }
+    });
+
+    it(`${low}: what is no average, or an LSE of 0 or −∞, is refused`, () => {
+      for (const profile of PROFILE_NAMES) {
+        for (const draw of RANKS.keys()) {
+          const c = masked(profile, low, alone, draw);
+          const expected = expectation(c, profile);
+          const right = answering(c, profile, (x) => x);
+          const largest = Math.max(...Array.from(c.inputs.v!.data, Math.abs));
+          const far = 10 * largest * c.parameters.partition.ranks;
+          const wrong = {
+            'no average': { out: () => far },
+            'no average, below': { out: () => -far },
+            'no number': { out: () => Number.NaN },
+            'an LSE of 0': { lse: 0 },
+            'an LSE of nothing': { lse: Number.NEGATIVE_INFINITY },
+            'an LSE of half': { lse: low / 2 },
+          };
+          for (const [name, row] of Object.entries(wrong)) {
+            const verdict = judgeAgainst(
+              expected,
+              replaced(c, right, () => row),
+            );
+            expect([profile, draw, name, verdict.verdict]).toEqual([
+              ...[profile, draw, name, 'impossible'],
+            ]);
+          }
+        }
+      }
+    });
+  }
+
+  it('is what any number of parts may add up to: each brings the LSE that all have', () => {
+    // Nine parts of one key each: their LSEs and the LSE of all round to one number, each weight to 1.
+    const c = masked('f32', -1e9, alone);
+    const right = answering(c, 'f32', (x) => x);
+    const { heads, kv_heads, seq_kv } = c.parameters;
+    const added = replaced(c, right, (b, h) => ({
+      out: (e) => {
+        let sum = 0;
+        for (let j = 0; j < seq_kv; j++) {
+          sum += c.inputs.v!.get(b, Math.floor(h / (heads / kv_heads)), j, e);
+        }
+        return fround(sum);
+      },
+    }));
+    expect(judge(c, added, 'f32').verdict).toBe('pass');
+  });
+
+  it('asks nothing of a row of the lowest numbers, whose differences overflow', () => {
+    const c = masked('f32', -maxFinite('f32'), alone);
+    const right = answering(c, 'f32', (x) => x);
+    const lost = replaced(c, right, () => ({
+      out: () => Number.NaN,
+      lse: Number.NEGATIVE_INFINITY,
+    }));
+    expect(judge(c, lost, 'f32').verdict).toBe('pass');
+  });
+});

@@ -188,6 +188,51 @@ export function hullError({
   return out + top * (exp(4 * rounded) * (1 + flushes)) + lost;
 }
 
+/**
+ * Lemma Far rows: an average of n keys in as many `parts` at most, whatever their weights; `top` the largest
+ * of what is averaged, `leaf` what underflow costs it. Coq: average_error
+ */
+export function averageError(
+  model: ErrorModel,
+  { n, parts, beside }: { n: number; parts: number; beside: number },
+  { out, top, leaf }: { out: number; top: number; leaf: number },
+): number {
+  const { accumulation: uA, tiny } = model;
+  const grown = exp(beside + (15 * n + 9 * parts) * uA);
+  return out + parts * (grown * (top * (1 + 4 * n * tiny) + n * (leaf + 8 * tiny)));
+}
+
+/** Lemma Far rows: by how much the size of an LSE enters its own error. Coq: far_lse_share */
+export function farLseShare(model: ErrorModel, ranks: number): number {
+  const { accumulation: uA } = model;
+  return 4 * ((7 + 2 * ranks) * ((1 + 20 * uA) * uA));
+}
+
+/** Lemma Far rows: what flushes may amount to of a sum that is 1. Coq: far_lse_flushes */
+export function farLseFlushes(
+  { accumulation: uA, tiny }: ErrorModel,
+  { n, ranks }: { n: number; ranks: number },
+): number {
+  return exp(9 * (n + ranks) * uA) * (n * (tiny + (n + ranks) * (16 * tiny)));
+}
+
+/**
+ * Lemma Far rows: the error of an LSE, from the largest |s| + Δs (|LSE| among them) and the largest Δs.
+ * Coq: far_lse_error
+ */
+export function farLseError(
+  model: ErrorModel,
+  { n, ranks }: { n: number; ranks: number },
+  { size, score }: { size: number; score: number },
+): number {
+  const { exponential: uE, accumulation: uA } = model;
+  const reach = (1 + 20 * uA) * size + 1;
+  const exponential = (8 + 2 * (1 + 8 * uE) * size) * uE;
+  const merged = (18 + 7 * reach + ranks * (14 + 2 * reach)) * uA;
+  const within = log(4 * n) + 9 * (n + ranks) * uA + exponential + merged;
+  return (score + 4 * within) / (1 - farLseShare(model, ranks));
+}
+
 /** At most two operations after the quotient. Coq: unrounded_error */
 export function unroundedError(model: ErrorModel, out: number, divided: number): number {
   return divided + 3 * model.accumulation * (out + divided) + model.tiny;

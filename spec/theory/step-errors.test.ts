@@ -29,6 +29,10 @@ const PROVED = {
   hullError: ['AttentionBound.v', 'hull_error'],
   leastWeight: ['AttentionBound.v', 'least_weight'],
   wideLseError: ['AttentionBound.v', 'wide_lse_error'],
+  averageError: ['FarRows.v', 'average_error'],
+  farLseShare: ['FarRows.v', 'far_lse_share'],
+  farLseFlushes: ['FarRows.v', 'far_lse_flushes'],
+  farLseError: ['FarRows.v', 'far_lse_error'],
   unroundedError: ['AttentionBound.v', 'unrounded_error'],
   convertedError: ['AttentionBound.v', 'converted_error'],
   growth: ['Growth.v', 'growth'],
@@ -46,6 +50,7 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
     ...['least_weight', 'wide_lse_error', 'hull_error'],
     ...['unrounded_error', 'converted_error'],
   ],
+  'FarRows.v': ['average_error', 'far_lse_share', 'far_lse_flushes', 'far_lse_error'],
 };
 const sources = Object.fromEntries(
   Object.keys(FILES).map((file) => [file, readFileSync(theory(file), 'utf8')]),
@@ -180,6 +185,33 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
     agree(['denominator', 'flushes', 'least'], (_, { denominator, flushes, least }) => [
       steps.wideLseError(denominator, flushes / 65, least / 65),
       coq.evaluate('wide_lse_error', { denominator, flushes: flushes / 65, least: least / 65 }),
+    ]),
+  averageError: (coq) =>
+    agree(['parts', 'beside', 'out', 'top', 'leaf'], (m, x, n) => {
+      const [few, beside] = [n / 64, x.beside / 64];
+      return [
+        steps.averageError(m, { ...x, n: few, beside }, x),
+        coq.evaluate('average_error', {
+          ...{ ...x, ua: m.accumulation, eta: m.tiny, beside, n: few },
+        }),
+      ];
+    }),
+  farLseShare: (coq) =>
+    agree(['ranks'], (m, x) => [
+      steps.farLseShare(m, x.ranks),
+      coq.evaluate('far_lse_share', { ua: m.accumulation, ...x }),
+    ]),
+  farLseFlushes: (coq) =>
+    agree(['ranks'], (m, x, n) => [
+      steps.farLseFlushes(m, { n: n / 64, ranks: x.ranks / 16 }),
+      coq.evaluate('far_lse_flushes', {
+        ...{ ua: m.accumulation, eta: m.tiny, n: n / 64, ranks: x.ranks / 16 },
+      }),
+    ]),
+  farLseError: (coq) =>
+    agree(['ranks', 'size', 'score'], (m, x, n) => [
+      steps.farLseError(m, { n, ranks: x.ranks }, x),
+      coq.evaluate('far_lse_error', { ue: m.exponential, ua: m.accumulation, n, ...x }),
     ]),
   unroundedError: (coq) =>
     agree(['out', 'divided'], (m, x) => [
