@@ -56,3 +56,39 @@ describe('honest candidates under biases that mask', () => {
     });
   }
 });
+
+/** Biases that mask all keys, or all but a few. */
+const alone = biasArbitrary(['normal', 'exact']).chain((bias) =>
+  fc.record({
+    masked: fc.constantFrom(7, 8),
+    masking: fc.constantFrom(-1e6, -1e9),
+    bias: fc.constant(bias),
+  }),
+);
+
+describe('honest candidates in rows of masked keys alone', () => {
+  for (const profile of PROFILE_NAMES) {
+    it(`are not refused at ${profile}, over ${RUNS} cases, and out and LSE have bounds`, () => {
+      fc.assert(
+        fc.property(
+          honestArbitrary(profile, { regimes: ['normal', 'exact', 'peaked'] }),
+          alone,
+          ({ recipe, choices }, { bias, ...mask }) => {
+            const c = buildCase({ ...recipe, bias: { ...bias, ...mask } });
+            const expected = expectation(c, profile);
+            const { verdict } = judgeCounted(expected, honestOutputs(c, profile, choices));
+            if (isFailure(verdict.verdict)) throw new Error(verdict.reason);
+            for (const name of ['out', 'lse'] as const) {
+              const excused = expected.excused(name)?.data;
+              const open = Array.from(expected.worstCase.of(name, 2 ** -24)?.data ?? []).filter(
+                (bound, n) => bound === Number.POSITIVE_INFINITY && excused?.[n] !== true,
+              );
+              expect([name, open]).toEqual([name, []]);
+            }
+          },
+        ),
+        { numRuns: RUNS, seed: 20241124 },
+      );
+    });
+  }
+});
