@@ -283,6 +283,19 @@ describe('rows of masked keys alone', () => {
     });
   }
 
+  it('lets the LSE of −10⁹ be some ULP off, more of them where more is merged', () => {
+    // Pinned: an ULP is 64 there. What one rank may lose, five, and two.
+    const bounds = [...RANKS.keys()].map((draw) => {
+      const c = masked('f32', -1e9, alone, draw);
+      return (
+        expectation(c, 'f32')
+          .worstCase.of('lse', 2 ** -24)!
+          .get(0, 0, ALONE) / 64
+      );
+    });
+    expect(bounds.map(Math.floor)).toEqual([46, 76, 54]);
+  });
+
   it('is what any number of parts may add up to: each brings the LSE that all have', () => {
     // Nine parts of one key each: their LSEs and the LSE of all round to one number, each weight to 1.
     const c = masked('f32', -1e9, alone);
