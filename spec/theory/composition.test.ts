@@ -126,7 +126,8 @@ describe('the bounds of a case', () => {
       expect(difference(programs[n]!, bounds)).toBeNull();
       for (const theorem of used) decided.add(theorem);
     }
-    expect([...decided].sort()).toEqual(['row_bound', 'row_bound_wide', 'row_hull']);
+    const theorems = ['far_row_lse', 'row_average', 'row_bound', 'row_bound_wide', 'row_hull'];
+    expect([...decided].sort()).toEqual(theorems);
   });
 
   /** Every definition and conclusion that is composed, with one number or one maximum changed. */

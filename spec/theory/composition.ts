@@ -1,6 +1,6 @@
 /**
- * The bounds of a whole case, composed by the theorems: what AttentionBound.v and BackwardBound.v
- * conclude of it, evaluated from statements/ with the least that their hypotheses ask for.
+ * The bounds of a whole case, composed by the theorems: what AttentionBound.v, FarRows.v and
+ * BackwardBound.v conclude of it, evaluated from statements/ with the least that their hypotheses ask for.
  *
  * Exact values are computed here in float64, from the inputs alone; nothing is taken from bounds.ts,
  * bounds-backward.ts, magnitudes.ts or the steps that these are made of. For composition.test.ts.
@@ -17,6 +17,7 @@ const MODULES = [
   ...[
     'AttentionModel',
     'AttentionBound',
+    'FarRows',
     'BackwardModel',
     'BackwardBound',
     'Gradient',
@@ -236,13 +237,14 @@ class Composition {
     const leaf = (j: number): number => row.kappa(j) * (tiny + operandTiny) + tiny;
     const ho = (j: number): number =>
       tiny + (j < 0 ? 0 : leaf(j) * (Math.abs(row.v(j, e)) + off(j)));
-    return { size: (j: number) => Math.abs(k(j)) + dk(j), k: over(k), dk: over(dk), ho: over(ho) };
+    const size = (j: number): number => Math.abs(k(j)) + dk(j);
+    return { size, least: ho, k: over(k), dk: over(dk), ho: over(ho) };
   }
 
   /** What the forward theorems say of one component of O, and of the LSE, before they are stored. */
   #divided(forward: ReturnType<Composition['forward']>, row: Row, e: number) {
     const { js, variables, rounded, denominator, isFar, anyFar } = forward;
-    const { size, ...coefficients } = this.#coefficients(row, e);
+    const { size, least: underflow, ...coefficients } = this.#coefficients(row, e);
     const at = { ...variables, ...coefficients };
     const of = (name: string): number => this.#coq.at(`AttentionBound.${name}`, at);
     const bounds = (name: string, more: Record<string, Value> = {}): number[] =>
@@ -263,7 +265,27 @@ class Composition {
       const [hull = 0] = bounds('row_hull', { v, rounded, z });
       if (hull < divided) divided = this.#using('row_hull', hull);
     }
+    if (divided === Number.POSITIVE_INFINITY) {
+      const most = { v: Math.max(...js.map(size)), h: Math.max(...js.map(underflow)) };
+      const { ua, eta, beside } = variables;
+      const given = { ...most, ua, eta, beside, js, out: exact, parts: js.length };
+      [divided = 0] = this.#using('row_average', this.#coq.bounds('FarRows.row_average')(given));
+    }
     return { exact, divided, lse };
+  }
+
+  /** What FarRows.v says of an LSE of which AttentionBound.v says nothing. */
+  #farLse(row: Row, { js, lse, score, variables }: ReturnType<Composition['forward']>): number {
+    const off = Math.max(...js.map(score));
+    const scores = js.map((j) => Math.abs(j < 0 ? (row.sink ?? 0) : row.s(j)));
+    const size = Math.max(Math.abs(lse), Math.max(...scores) + off);
+    const { ua, ue, eta, ranks } = variables;
+    const at = { ua, eta, ranks, n: js.length };
+    const few = this.#coq.at('FarRows.far_lse_flushes', at) <= 1 / 2;
+    if (!(few && this.#coq.at('FarRows.far_lse_share', at) < 1)) return Number.POSITIVE_INFINITY;
+    const given = { ua, ue, js, ranks, size, score: off };
+    const bounds = this.#coq.bounds('FarRows.far_row_lse')({ ...given, exact: variables.s });
+    return this.#using('far_row_lse', bounds[0] ?? 0);
   }
 
   #using<T>(theorem: string, found: T): T {
@@ -290,8 +312,11 @@ class Composition {
     const { lse } = forward;
     const converted = { ua, lse: Math.abs(lse), divided: lseDivided };
     const lseError = this.#coq.at('AttentionBound.converted_error', converted);
+    // P and the gradients rest on what the weights tell.
+    const divided =
+      lseDivided === Number.POSITIVE_INFINITY ? this.#farLse(row, forward) : lseDivided;
     const [stored = 0] = this.#coq.bounds('AttentionBound.lse_stored_bound')({
-      ...{ ua, uo: ua, lse, divided: lseDivided },
+      ...{ ua, uo: ua, lse, divided },
     });
     this.#put('lse', r, stored);
     return { ...forward, lseError, out };
