@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { OutputName } from './case.ts';
 import { type CaseChanges, drawCase } from './draw-case.ts';
 import { errorModel } from './error-model.ts';
+import { maxFinite } from './format.ts';
 import { PROFILE_NAMES, PROFILES } from './profile.ts';
 import { type ProfileLike, profileFrom } from './profile-options.ts';
 import { beyondElements } from './range.ts';
@@ -30,6 +31,10 @@ const all =
       inputs[key] = mapTensor(tensor, () => values[n++ % values.length] ?? 0);
     }
   };
+
+const keepAll: CaseChanges['adjust'] = (inputs) => {
+  inputs.dropout_keep = mapTensor(inputs.dropout_keep!, () => 1);
+};
 
 describe('the walk over every element', () => {
   it('takes nothing of an ordinary case for lost, at every profile and dtype', () => {
@@ -97,5 +102,36 @@ describe('the walk over every element', () => {
     expect(lost('f16', large)).toEqual([]);
     expect(lost('f16+flushed-subnormals', large)).toEqual([]);
     expect(lost('f16', { ...large, dtype: 'bf16' })).toContain('out');
+  });
+
+  it('takes no dS of many keys for lost where D, an average of them, fits', () => {
+    const many = { seq_kv: 600, head_dim_v: 4, seq_q: 2, dtype: 'f16' } as const;
+    const adjust = all({ q: [0.5], k: [0.5, -0.5], v: [4, -2, 3], d_out: [8, 8, -8, 8] });
+    expect(lost('f16', { ...PLAIN, ...many, adjust })).toEqual([]);
+    const large = all({ q: [0.5], k: [0.5, -0.5], v: [90, 90, 90], d_out: [90] });
+    expect(
+      lost('f16', { ...PLAIN, seq_kv: 2, head_dim_v: 4, dtype: 'f16', adjust: large }),
+    ).toContain('d_q');
+  });
+
+  it('takes nothing for lost where a sink below every number is no sink', () => {
+    const off = { ...PLAIN, seq_kv: 3, seq_q: 2, sink: true } as const;
+    const sink = [-maxFinite('f32')];
+    expect(lost('f32', { ...off, adjust: all({ sink }) })).toEqual([]);
+    expect(lost('f32', { ...off, adjust: all({ sink: [maxFinite('f32')] }) })).toContain('out');
+    // Without a key beside it, it is the maximum, and NaN where it became −∞.
+    expect(lost('f32', { ...off, seq_kv: 0, adjust: all({ sink }) })).toContain('lse');
+  });
+
+  it('loses a kept weight that a lazy maximum leaves too large for the operands', () => {
+    const kept = {
+      ...PLAIN,
+      dtype: 'f16',
+      dropout_rate: 0.99,
+      gradients: false,
+      adjust: keepAll,
+    } as const;
+    expect(lost('f16', kept)).toEqual([]);
+    expect(lost('f16+lazy-maximum', kept)).toContain('out');
   });
 });

@@ -120,6 +120,12 @@ function scoreSizes(context: Context, [b, h, i]: Row, j: number): ScoreSizes | n
 /** A weight that is nothing in any format, whatever it is multiplied by. */
 const NOTHING = 2 ** -1000;
 
+/** A sink below 0 that does not fit can only become −∞: no sink, in a row where it weighs nothing. */
+function sinkFits(context: Context, at: Row, sink: number): boolean {
+  if (storable(context, sink) && !over(4 * sink, context.limits.sum)) return true;
+  return sink < 0 && sinkAtMost(context, at, sink) < NOTHING;
+}
+
 /**
  * Visible keys of a row; null when a score of it may not fit, of whichever key: masked by adding −∞,
  * an infinite or undefined score leaves no weight of its row defined. A score that a bias takes to −∞ is
@@ -132,8 +138,7 @@ function pairsOf(context: Context, at: Row): Pair[] | null {
   const factor = scales(parameters.scale);
   const rounding = sumGrowth(model, parameters.head_dim, 4, model.scores, 5 * model.operand);
   const scaled = (c: number): number => q.get(b, h, i, c) * factor.q;
-  const sink = problem.sink?.get(h) ?? 0;
-  if (!storable(context, sink) || over(4 * sink, limits.sum)) return null;
+  if (problem.sink !== null && !sinkFits(context, at, problem.sink.get(h))) return null;
   if (lost.keys.get(b, kvHead(parameters, h)) || !scalarsFit(parameters, limits)) return null;
   for (let c = 0; parameters.seq_kv > 0 && changed(model, factor.q) && c < parameters.head_dim; c++)
     if (over(scaled(c), limits.operand)) return null;
@@ -170,7 +175,9 @@ function forwardRow(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | n
   const fused = fusedOf(context, [b, h, i]);
   let held = pairs !== null;
   if (pairs === null) mark(context, 'lse', [b, h, i]);
-  const weighs = (pairs ?? []).some(({ kappa }) => over(kappa, limits.operand));
+  // κP before the row's last maximum is known: P is 1 at most, or what a lazy maximum lets it be.
+  const most = exp(model.headroom);
+  const weighs = (pairs ?? []).some(({ kappa }) => over(kappa * most, limits.operand));
   for (let c = 0; c < problem.parameters.head_dim_v; c++) {
     let [sum, largest] = [0, 0];
     for (const { j, kappa } of pairs ?? []) {
@@ -203,14 +210,19 @@ function cotangents({ problem }: Context, [b, h, i]: Row): number[] {
   });
 }
 
-/** Largest |dS| before its product with P, of the visible pairs of a row and of each of the others. */
+/**
+ * |dS| before its product with P: as it may be summed, of the visible pairs of a row and of each of the
+ * others; and of the visible ones once D has its value.
+ */
 interface Brackets {
   readonly visible: number;
+  readonly value: number;
   readonly hidden: readonly (readonly [j: number, size: number])[];
 }
 
 /**
- * G − D + dLSE, each with its own error; no partial sum of D = Σ P∘G exceeds Σ max(1, P)|G|. Null where D, which
+ * G − D + dLSE, each with its own error; no partial sum of D = Σ P∘G exceeds Σ max(1, P)|G|, and D itself
+ * not Σ P|G|. Null where D, which
  * is summed over all pairs or taken from the output, may not fit, or whatever makes every dS undefined.
  */
 function bracketsOf(
@@ -232,11 +244,13 @@ function bracketsOf(
   if (sizes.some((size) => over(size, limits.sum))) return null;
   const size = pairs.reduce((most, { j }) => Math.max(most, sizes[j] ?? 0), 0);
   const d = pairs.reduce((sum, { j, p }) => sum + Math.max(1, p) * (sizes[j] ?? 0), 0);
-  const beside = size + d + Math.abs(dLse.get(b, h, i));
+  const last = pairs.reduce((sum, { j, p }) => sum + p * (sizes[j] ?? 0), 0);
+  const given = Math.abs(dLse.get(b, h, i));
+  const beside = size + d + given;
   if (over(size + beside, limits.sum)) return null;
   const visible = new Set(pairs.map(({ j }) => j));
   const hidden = sizes.flatMap((one, j) => (visible.has(j) ? [] : [[j, one + beside] as const]));
-  return { visible: size + beside, hidden };
+  return { visible: size + beside, value: MARGIN * size + last + given, hidden };
 }
 
 /** What one row adds to every gradient, marked where it may be lost. */
@@ -263,7 +277,7 @@ function backwardRow(
   growSink(context, at, brackets.visible);
   const { product, q: qScale, k: kScale } = scales(parameters.scale);
   for (const { j, p } of pairs) {
-    const dS = p * brackets.visible;
+    const dS = p * brackets.value;
     if (over(dS, limits.operand)) {
       spoilPair(context, at, j);
       continue;
@@ -283,13 +297,19 @@ function weightAtMost({ forward, lseError }: Context, at: Row, s: number, off: n
   return (MARGIN * exp(s - state.m + (off + lseError.get(...at)))) / state.l;
 }
 
+/** P of a row's sink, as large as it may be recomputed. */
+function sinkAtMost(context: Context, at: Row, sink: number): number {
+  const { model } = context;
+  const off = (16 * model.scores + model.stored) * Math.abs(sink) + model.storedTiny;
+  return weightAtMost(context, at, sink, off);
+}
+
 /** What one row adds to dSink. */
 function growSink(context: Context, at: Row, bracket: number): void {
-  const { problem, model } = context;
+  const { problem } = context;
   if (problem.sink === null) return;
-  const sink = problem.sink.get(at[1]);
-  const off = (16 * model.scores + model.stored) * Math.abs(sink) + model.storedTiny;
-  grow(context, 'd_sink', [at[1]], Math.max(1, weightAtMost(context, at, sink, off)) * bracket);
+  const weight = sinkAtMost(context, at, problem.sink.get(at[1]));
+  grow(context, 'd_sink', [at[1]], Math.max(1, weight) * bracket);
 }
 
 /** What one row adds to dV: P may be undefined, κP or dO too large an operand. */

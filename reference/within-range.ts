@@ -95,6 +95,7 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
     !(narrowed(model) && over(max.v, limits.operand)) &&
     !over((seq_kv + 1) * fused, limits.sum) &&
     !over(seq_kv * kappa * max.v * fused, limits.weighted) &&
+    !over(kappa * exp(model.headroom) * SLACK, limits.operand) &&
     !over(kappa * max.v * SLACK, limits.output)
   );
 }
