@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type AskAfresh, failsAfter } from './after-others.ts';
+import { type AskAfresh, failsAfter, traceMemory } from './after-others.ts';
+import { processCandidate } from './candidates/process.ts';
+import { runSuite } from './run-suite.ts';
 import { smallSuite } from './testing/cases.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -45,6 +47,30 @@ describe('what a failing case needs in order to fail', () => {
 
   it('is unknown, where the failure does not come back', async () => {
     expect(await shortestOf(() => false)).toBe('unsteady');
+  });
+});
+
+describe('a sequence that cannot be kept', () => {
+  it('costs no verdict, leaves no part of itself, and is said', async () => {
+    const command = `exec '${process.execPath}' gate/testing/fake-candidate.mjs stale-buffer`;
+    const candidate = processCandidate({ command, timeoutMs: 10_000 });
+    try {
+      const started = await candidate.start();
+      const options = { started, profile: 'f32', direction: 'both', outDir: work } as const;
+      const cases = smallSuite(['full/0', 'full/1']);
+      const results = await runSuite(candidate, cases, options);
+      const { kept } = results[1]!;
+      writeFileSync(join(kept!, 'before'), 'a file where the folder would be');
+      const turnOf = (id: string) => cases.findIndex((one) => one.id === id);
+      await traceMemory(candidate, { cases, turnOf }, results, options);
+      const { verdict, notKept } = results[1]!;
+      expect(verdict.verdict).toBe('impossible');
+      expect(verdict.reason).toMatch(/fails after one other \(full\/0\)$/);
+      expect(notKept).toMatch(/^the questions before it, .*: a part of the path is not a folder$/);
+      expect(existsSync(join(kept!, 'before'))).toBe(false);
+    } finally {
+      await candidate.close();
+    }
   });
 });
 

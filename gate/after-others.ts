@@ -9,6 +9,7 @@
 import type { AttentionCase } from '../reference/case.ts';
 import { isFailure } from '../reference/judge.ts';
 import type { Candidate } from './candidate.ts';
+import { fileSentence } from './file-errors.ts';
 import { keepBefore } from './keep.ts';
 import { questionFolders } from './question-folders.ts';
 import { isFailing } from './report.ts';
@@ -94,7 +95,7 @@ export async function failsAfter(
   return { kind: 'after', before: await shortest(before, fails) };
 }
 
-function said(found: Found): string {
+function said(found: Found, kept: boolean): string {
   switch (found.kind) {
     case 'alone':
       return '';
@@ -102,7 +103,7 @@ function said(found: Found): string {
       const count = found.before.length;
       return `; fails only after earlier questions: it passes when asked alone, and fails after ${
         count === 1 ? 'one other' : `${count} others`
-      } (${found.before.map(({ id }) => id).join(', ')}), which are kept beside it`;
+      } (${found.before.map(({ id }) => id).join(', ')})${kept ? ', which are kept beside it' : ''}`;
     }
     case 'unsteady':
       return '; it passes when a fresh process is asked it alone, and did not fail again after the same questions';
@@ -117,6 +118,22 @@ function askedBefore(history: History, results: readonly CaseResult[], id: strin
 
 const directedCases = (cases: readonly SuiteCase[], options: RunOptions): AttentionCase[] =>
   cases.flatMap((one) => directed(one.build(), options.direction) ?? []);
+
+/** Keeps the questions beside their case; whether they are there. A full disk is none of the verdict. */
+function keepSequence(
+  result: CaseResult,
+  before: readonly SuiteCase[],
+  options: RunOptions,
+): boolean {
+  if (result.kept === null) return false;
+  try {
+    keepBefore(result.kept, directedCases(before, options));
+    return true;
+  } catch (error) {
+    result.notKept = `the questions before it, so that a replay asks it alone: ${fileSentence(error)}`;
+    return false;
+  }
+}
 
 /** One hang costs the time limit each time: those are left as they are. */
 const isWorthAsking = (result: CaseResult): boolean =>
@@ -162,10 +179,8 @@ export function traceMemory(
       const found = await failsAfter(victim, askedBefore(history, results, result.id), ask, spend);
       alone = found.kind === 'alone' ? alone + 1 : 0;
       if (options.stop?.aborted) break;
-      result.verdict = { ...result.verdict, reason: result.verdict.reason + said(found) };
-      if (found.kind === 'after' && result.kept !== null) {
-        keepBefore(result.kept, directedCases(found.before, options));
-      }
+      const kept = found.kind === 'after' && keepSequence(result, found.before, options);
+      result.verdict = { ...result.verdict, reason: result.verdict.reason + said(found, kept) };
     }
   }, candidate.scratch);
 }

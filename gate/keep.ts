@@ -62,10 +62,19 @@ export function keepNewCase(
   }
 }
 
-/** Keep the questions that were asked before a kept case, in order, where `replay` finds them. */
+/**
+ * Keep the questions that were asked before a kept case, in order, where `replay` finds them. Throws
+ * where they cannot be written, and leaves none then: a part of them would not make the case fail.
+ */
 export function keepBefore(kept: string, questions: readonly AttentionCase[]): void {
-  for (const [n, question] of questions.entries()) {
-    writeCase(path.join(kept, BEFORE, String(n + 1).padStart(3, '0')), question);
+  const folder = path.join(kept, BEFORE);
+  try {
+    for (const [n, question] of questions.entries()) {
+      writeCase(path.join(folder, String(n + 1).padStart(3, '0')), question);
+    }
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
   }
 }
 

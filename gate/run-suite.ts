@@ -208,6 +208,10 @@ function keptIn(
   try {
     return { kept: keepCase(question, folder, outDir) };
   } catch (error) {
+    // A part of a case is of no use, and the report needs the room.
+    try {
+      rmSync(path.join(outDir, question.parameters.id), { recursive: true, force: true });
+    } catch {}
     return { kept: null, notKept: fileSentence(error) };
   }
 }

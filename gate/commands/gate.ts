@@ -134,6 +134,20 @@ async function askAgain(
   return { cases: all, turnOf: (id) => turns.get(id) ?? 0 };
 }
 
+/** Failing cases asked again; where that cannot be done, the verdicts stand as they are. */
+async function traced(
+  candidate: Candidate,
+  history: History,
+  run: Run,
+  asking: RunOptions,
+): Promise<void> {
+  try {
+    await traceMemory(candidate, history, run.results, asking);
+  } catch (error) {
+    process.stderr.write(`xattn: not every failing case was asked again: ${fileSentence(error)}\n`);
+  }
+}
+
 async function judged(
   candidate: Candidate,
   { run, live, stop, outDir }: { run: Run; live: LiveReport; stop: AbortSignal; outDir: string },
@@ -162,7 +176,7 @@ async function judged(
   await runSuite(candidate, run.cases, asking).finally(bar.stop);
   const history = await askAgain(candidate, run, live, asking);
   if (options.candidate !== undefined && !stop.aborted) {
-    await unlessAborted(stop, traceMemory(candidate, history, run.results, asking));
+    await unlessAborted(stop, traced(candidate, history, run, asking));
   }
   if (!stop.aborted) return reportFrom(run);
   return { ...reportFrom(run, NOT_REACHED), signal: stop.reason };
