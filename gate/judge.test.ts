@@ -130,7 +130,7 @@ describe('judge', () => {
 
 describe('replay of a sample', () => {
   it('puts the whole question to the candidate, and judges the sample', async () => {
-    const candidate = `python3 ${KIT}`;
+    const candidate = `${process.env.XATTN_PYTHON ?? 'python3'} ${KIT}`;
     const { status, stdout } = await xattn('replay', folder, ...SAMPLE, '--candidate', candidate);
     expect(stdout).toContain(`pass of a sample t/sampled: within the bounds (${SHARE}`);
     expect(status).toBe(0);

@@ -106,7 +106,8 @@ describe('the walk over every element', () => {
 
   it('takes no dS of many keys for lost where D, an average of them, fits', () => {
     const many = { seq_kv: 600, head_dim_v: 4, seq_q: 2, dtype: 'f16' } as const;
-    const adjust = all({ q: [0.5], k: [0.5, -0.5], v: [4, -2, 3], d_out: [8, 8, -8, 8] });
+    const peaked = [10, ...Array.from({ length: many.seq_kv - 1 }, () => 0)];
+    const adjust = all({ q: [1], k: peaked, v: [4, -2, 3], d_out: [8, 8, -8, 8] });
     expect(lost('f16', { ...PLAIN, ...many, adjust })).toEqual([]);
     const large = all({ q: [0.5], k: [0.5, -0.5], v: [90, 90, 90], d_out: [90] });
     expect(
