@@ -50,6 +50,61 @@ describe('what a failing case needs in order to fail', () => {
   });
 });
 
+describe('where no more may be asked again', () => {
+  const budget = (questions: number) => {
+    let left = questions;
+    return (asked: number): boolean => {
+      if (asked > left) return false;
+      left -= asked;
+      return true;
+    };
+  };
+  const found = (questions: number, fault: (ids: readonly string[]) => boolean) =>
+    failsAfter(victim, before, asker(fault), budget(questions));
+
+  it('a case that was not asked again is not said to have been', async () => {
+    const later = (ids: readonly string[]) => ids.length >= 10;
+    expect(await found(0, later)).toEqual({ kind: 'unasked', passesAlone: false });
+    expect(await found(5, later)).toEqual({ kind: 'unasked', passesAlone: true });
+    expect(await found(21, () => false)).toEqual({ kind: 'unsteady' });
+  });
+
+  it('the whole sequence is kept, or as short a one as was found', async () => {
+    const whole = await found(21, (ids) => ids.length >= 10);
+    expect(whole).toEqual({ kind: 'after', before, spent: true });
+    const shorter = await found(60, (ids) => ids.length >= 10);
+    expect(shorter).toMatchObject({ kind: 'after', spent: true });
+  });
+});
+
+const FAKE = join(root, 'gate/testing/fake-candidate.mjs');
+
+/** A run of small cases and what asking again has added to it. */
+async function tracedRun(fault: string, count: number) {
+  const candidate = processCandidate({
+    command: `exec '${process.execPath}' '${FAKE}' ${fault}`,
+    timeoutMs: 10_000,
+  });
+  try {
+    const started = await candidate.start();
+    const options = { started, profile: 'f32', direction: 'forward', outDir: null } as const;
+    const cases = smallSuite(Array.from({ length: count }, (_, n) => `t/${n}`));
+    const results = await runSuite(candidate, cases, options);
+    const turnOf = (id: string) => cases.findIndex((one) => one.id === id);
+    return { results, left: await traceMemory(candidate, { cases, turnOf }, results, options) };
+  } finally {
+    await candidate.close();
+  }
+}
+
+describe('a run with many failing cases', () => {
+  it('tells how many were left alone, since those before them failed alone too', async () => {
+    const { left } = await tracedRun('wrong', 8);
+    expect(left).toBe(3);
+    expect((await tracedRun('wrong', 5)).left).toBe(0);
+  }, 60_000);
+});
+
 describe('a sequence that cannot be kept', () => {
   it('costs no verdict, leaves no part of itself, and is said', async () => {
     const command = `exec '${process.execPath}' gate/testing/fake-candidate.mjs stale-buffer`;

@@ -28,6 +28,10 @@ const ALONE_IN_A_ROW = 5;
 /** Questions asked again for one failing case, and for all of them, at most. */
 const QUESTIONS_EACH = 400;
 const QUESTIONS_ALL = 2000;
+/** Each may ask so many more than all those before it at once, however many fail. */
+const QUESTIONS_BESIDE = 20;
+/** A reason names so many questions; all are kept. */
+const NAMES_MAX = 8;
 
 /** What was asked, in order, and at which place the verdict on a case was found. */
 export interface History {
@@ -42,10 +46,12 @@ export type AskAfresh = (sequence: readonly SuiteCase[]) => Promise<Asked | null
 export type Found =
   /** It fails alone too. */
   | { readonly kind: 'alone' }
-  /** It fails after these; alone it passes. */
-  | { readonly kind: 'after'; readonly before: readonly SuiteCase[] }
+  /** It fails after these; alone it passes. `spent`: fewer might do, but no more was asked. */
+  | { readonly kind: 'after'; readonly before: readonly SuiteCase[]; readonly spent: boolean }
   /** It passes alone, and after all the questions that were asked before it. */
-  | { readonly kind: 'unsteady' };
+  | { readonly kind: 'unsteady' }
+  /** Enough was asked again before it was known; whether it was at least asked alone, and passed. */
+  | { readonly kind: 'unasked'; readonly passesAlone: boolean };
 
 /** Whether a sequence may still be tried: a budget of questions. */
 type Spend = (questions: number) => boolean;
@@ -85,28 +91,46 @@ export async function failsAfter(
   ask: AskAfresh,
   spend: Spend = () => true,
 ): Promise<Found> {
+  let spent = false;
   const fails = async (sequence: readonly SuiteCase[]): Promise<boolean> => {
-    if (!spend(sequence.length + 1)) return false;
+    if (!spend(sequence.length + 1)) {
+      spent = true;
+      return false;
+    }
     const asked = await ask([...sequence, victim]);
     return asked !== null && isFailure(asked.verdict.verdict);
   };
   if (await fails([])) return { kind: 'alone' };
-  if (before.length === 0 || !(await fails(before))) return { kind: 'unsteady' };
-  return { kind: 'after', before: await shortest(before, fails) };
+  if (spent) return { kind: 'unasked', passesAlone: false };
+  if (before.length === 0) return { kind: 'unsteady' };
+  const comesBack = await fails(before);
+  if (spent) return { kind: 'unasked', passesAlone: true };
+  if (!comesBack) return { kind: 'unsteady' };
+  const sequence = await shortest(before, fails);
+  return { kind: 'after', before: sequence, spent };
+}
+
+/** `one other (core/a)`, `30 others (core/a, core/b, …)`. */
+function named(before: readonly SuiteCase[]): string {
+  const names = before.slice(0, NAMES_MAX).map(({ id }) => id);
+  if (before.length > NAMES_MAX) names.push('…');
+  return `${before.length === 1 ? 'one other' : `${before.length} others`} (${names.join(', ')})`;
 }
 
 function said(found: Found, kept: boolean): string {
   switch (found.kind) {
     case 'alone':
       return '';
-    case 'after': {
-      const count = found.before.length;
-      return `; fails only after earlier questions: it passes when asked alone, and fails after ${
-        count === 1 ? 'one other' : `${count} others`
-      } (${found.before.map(({ id }) => id).join(', ')})${kept ? ', which are kept beside it' : ''}`;
-    }
+    case 'after':
+      return `; fails only after earlier questions: it passes when asked alone, and fails after ${named(found.before)}${
+        kept ? ', which are kept beside it' : ''
+      }${found.spent ? '; fewer may do: enough was asked again' : ''}`;
     case 'unsteady':
       return '; it passes when a fresh process is asked it alone, and did not fail again after the same questions';
+    case 'unasked':
+      return found.passesAlone
+        ? '; it passes when a fresh process is asked it alone, and was not asked again after the same questions: enough was asked again for other cases'
+        : '; it was not asked again: enough was asked again for other cases';
   }
 }
 
@@ -144,14 +168,15 @@ const isWorthAsking = (result: CaseResult): boolean =>
 
 /**
  * Asks the failing cases of a run again, and says in their reasons which of them fail only after other
- * questions. The candidate's process is a new one each time.
+ * questions. The candidate's process is a new one each time. Resolves to how many failing cases were
+ * left alone because ALONE_IN_A_ROW before them had failed alone too.
  */
 export function traceMemory(
   candidate: Candidate,
   history: History,
   results: readonly CaseResult[],
   options: RunOptions,
-): Promise<void> {
+): Promise<number> {
   return withTemporaryFolder(async (root) => {
     const folders = questionFolders(root);
     let left = QUESTIONS_ALL;
@@ -167,20 +192,33 @@ export function traceMemory(
       return last;
     };
     let alone = 0;
-    for (const result of results.filter(isWorthAsking)) {
+    const failing = results.filter(isWorthAsking);
+    for (const [n, result] of failing.entries()) {
       const victim = history.cases.find(({ id }) => id === result.id);
-      if (victim === undefined || alone >= ALONE_IN_A_ROW || options.stop?.aborted) break;
-      let own = Math.min(QUESTIONS_EACH, left);
+      if (options.stop?.aborted) break;
+      if (victim === undefined) continue;
+      if (alone >= ALONE_IN_A_ROW) return failing.length - n;
+      const before = askedBefore(history, results, result.id);
+      // The first is traced as far as it goes; the others share what is left.
+      const share = Math.max(left / (failing.length - n), before.length + QUESTIONS_BESIDE);
+      let own = n === 0 ? QUESTIONS_EACH : Math.min(QUESTIONS_EACH, share);
       const spend: Spend = (questions) => {
+        if (questions > Math.min(own, left)) return false;
         own -= questions;
         left -= questions;
-        return own >= 0;
+        return true;
       };
-      const found = await failsAfter(victim, askedBefore(history, results, result.id), ask, spend);
+      const found = await failsAfter(victim, before, ask, spend);
       alone = found.kind === 'alone' ? alone + 1 : 0;
       if (options.stop?.aborted) break;
       const kept = found.kind === 'after' && keepSequence(result, found.before, options);
       result.verdict = { ...result.verdict, reason: result.verdict.reason + said(found, kept) };
     }
+    return 0;
   }, candidate.scratch);
 }
+
+/** Said of a run in which so many failing cases were left alone. */
+export const untracedNote = (left: number): string =>
+  `not asked again alone: ${left} of the failing cases, for ${ALONE_IN_A_ROW} failures in a row failed ` +
+  'alone too; whether any of them fails only after earlier questions is not known';

@@ -3,7 +3,7 @@ import type { Verdict } from '../reference/judge.ts';
 import { PROFILES } from '../reference/profile.ts';
 import { jsonReport } from './report/json.ts';
 import { junitReport } from './report/junit.ts';
-import { summaryLine, textReport } from './report/text.ts';
+import { claimLine, summaryLine, textReport } from './report/text.ts';
 import { exitStatus, type Report, type ReportedCase, summaryOf } from './report.ts';
 
 function reported(id: string, verdict: Verdict, more: Partial<ReportedCase> = {}): ReportedCase {
@@ -132,6 +132,18 @@ describe('a report', () => {
       '    a',
       '    b',
     ]);
+  });
+
+  it('as text, says what else there is to say of the whole', () => {
+    expect(textReport({ ...REPORT, note: 'not asked again alone: 3' })).toMatch(
+      /^not asked again alone: 3$/m,
+    );
+  });
+
+  it('as text, says where nothing is claimed, or nobody said what is', () => {
+    const skipped = { ...REPORT, cases: CASES.slice(-3) };
+    expect(claimLine(skipped)).toBe('of these cases it claims none');
+    expect(claimLine({ ...REPORT, silent: true })).toBe('it never said what it claims');
   });
 
   it('as text, has colours only when asked', () => {

@@ -34,6 +34,10 @@ export interface Report {
   seconds: number;
   /** Why it does not speak of every case that was to be asked; absent = it does. */
   incomplete?: string;
+  /** The candidate never said hello, so nobody knows what it claims. */
+  silent?: boolean;
+  /** What else is to be said of the whole. */
+  note?: string;
   /** By which the run was interrupted. */
   signal?: NodeJS.Signals;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dtype } from '../../reference/case.ts';
-import { type History, traceMemory } from '../after-others.ts';
+import { type History, traceMemory, untracedNote } from '../after-others.ts';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
 import { unlessAborted } from '../interruption.ts';
@@ -75,6 +75,8 @@ interface Run {
   /** How many of them are done with, and what came of them. */
   done: number;
   readonly results: CaseResult[];
+  /** What else is to be said of the whole. */
+  note?: string;
 }
 
 /** The input format of the suite: the best one that the candidate knows. */
@@ -102,9 +104,11 @@ function reportFrom(run: Run, why?: string): Report {
     asked: askedFor(options, dtypeFor(run)),
     seed: options.seed,
     required: options.require ?? [],
+    silent: !started.ok,
     seconds: (performance.now() - begin) / 1000,
   });
-  return why === undefined ? report : { ...report, incomplete: why };
+  const noted = run.note === undefined ? report : { ...report, note: run.note };
+  return why === undefined ? noted : { ...noted, incomplete: why };
 }
 
 /** The later rounds of a run, each in an order of its own; all that was asked, in order. */
@@ -142,7 +146,8 @@ async function traced(
   asking: RunOptions,
 ): Promise<void> {
   try {
-    await traceMemory(candidate, history, run.results, asking);
+    const left = await traceMemory(candidate, history, run.results, asking);
+    if (left > 0) run.note = untracedNote(left);
   } catch (error) {
     process.stderr.write(`xattn: not every failing case was asked again: ${fileSentence(error)}\n`);
   }

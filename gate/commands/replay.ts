@@ -40,6 +40,7 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
       candidate: nameOf(started, options),
       profile,
       asked: `case folder ${folder}${before.length === 0 ? '' : `, after ${before.length} questions of ${folder}/before`}`,
+      silent: !started.ok,
       seconds: (performance.now() - begin) / 1000,
     });
     return stop.aborted ? { ...report, signal: stop.reason } : report;

@@ -1,7 +1,7 @@
 /**
  * The report as JSON, schema 1. NaN and the infinities are the texts "NaN", "Infinity" and
  * "-Infinity"; every other number is a JSON number. Of the cases that the candidate claims
- * ("claimed"), the summary says how many answers were compared and how many it declined. A case
+ * ("claimed", none where it never said), the summary says how many answers were compared and how many it declined. A case
  * judged in a sample has "sample", and the summary then counts such cases as "sampled". A report
  * with "incomplete", a sentence, does not speak of every case: the run was interrupted, or was
  * killed, or goes on.
@@ -26,7 +26,7 @@ export function jsonReport(given: Report): string {
     }),
   );
   const sampled = sampledCount(cases);
-  const claimed = claimedOf(cases);
+  const claimed = claimedOf(given.silent ? [] : cases);
   const counts = {
     ...summary,
     ...(sampled === 0 ? {} : { sampled }),

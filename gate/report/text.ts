@@ -63,9 +63,11 @@ export function summaryLine({ summary, cases }: Report): string {
 }
 
 /** `of 250 cases that it claims, 240 (96 %) were answered and compared, 7 declined`. */
-export function claimLine({ cases }: Report): string {
+export function claimLine({ cases, silent }: Report): string {
+  if (silent) return 'it never said what it claims';
   const { cases: claimed, compared, declined } = claimedOf(cases);
-  const percent = claimed === 0 ? 100 : Math.floor((1000 * compared) / claimed) / 10;
+  if (claimed === 0) return 'of these cases it claims none';
+  const percent = Math.floor((1000 * compared) / claimed) / 10;
   const more = declined === 0 ? '' : `, ${declined} declined`;
   return `of ${plural(claimed, 'case')} that it claims, ${compared} (${percent} %) answered and compared${more}`;
 }
@@ -102,6 +104,7 @@ export function textReport(report: Report, color = false): string {
       .map(({ id, verdict }) => `${colors.yellow('pass of a sample')} ${id}: ${verdict.reason}`),
     `${report.candidate}, judged as ${report.profile.name}: ${report.asked}`,
     ...differing(report),
+    ...(report.note === undefined ? [] : [report.note]),
     claimLine(report),
     paint(summaryLine(report)),
   ];
