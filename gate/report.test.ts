@@ -88,6 +88,32 @@ describe('a report', () => {
     );
   });
 
+  it('says of how many elements a pass says nothing', () => {
+    const passing = (id: string, elements: number) =>
+      reported(id, {
+        verdict: 'pass',
+        reason: `within the bounds; ${elements} elements have no finite bound, not judged`,
+        outputs: {},
+        open: { elements, of: 84 },
+      });
+    const of = (...cases: ReportedCase[]): Report => ({
+      ...REPORT,
+      cases,
+      summary: summaryOf(cases),
+    });
+    expect(textReport(of(passing('a', 45)))).toContain(
+      'not judged: 45 of the 84 elements of 1 passing case: within the bounds; 45 elements have no',
+    );
+    expect(textReport(of(passing('a', 45), passing('b', 3)))).toContain(
+      'not judged: 48 of the 168 elements of 2 passing cases: they may overflow on the way',
+    );
+    expect(JSON.parse(jsonReport(of(passing('a', 45)))).cases[0].open).toEqual({
+      elements: 45,
+      of: 84,
+    });
+    expect(textReport(REPORT)).not.toContain('not judged');
+  });
+
   it('stands for an exit status', () => {
     const none = { pass: 0, fail: 0, skip: 0, broken: 0 };
     expect(exitStatus({ ...none, pass: 3, skip: 1 })).toBe(0);

@@ -51,6 +51,8 @@ export interface Verdict {
   readonly outputs: Partial<Record<OutputName, OutputReport>>;
   /** What of the case was judged, where that is not all of it. */
   readonly sample?: SampleShare;
+  /** Elements of which nothing finite is asked, of all that were looked at; absent where there are none. */
+  readonly open?: { readonly elements: number; readonly of: number };
 }
 
 interface Part {
@@ -344,7 +346,8 @@ export function judgeCounted(expected: Expectation, outputs: GivenOutputs): Coun
   const sizes = judged.map(([name]) => elementCount(expected.values[name]?.shape ?? []));
   const elements = sizes.reduce((sum, size) => sum + size, 0);
   const summary = summarise(judged, { elements, open }, expected);
-  return { verdict: { ...summary, outputs: reports }, open };
+  const unasked = open === 0 ? {} : { open: { elements: open, of: elements } };
+  return { verdict: { ...summary, outputs: reports, ...unasked }, open };
 }
 
 /** Products of Q K and P V beyond which the definition over balls takes minutes. */

@@ -1,10 +1,10 @@
 /**
  * The report as JSON, schema 1. NaN and the infinities are the texts "NaN", "Infinity" and
  * "-Infinity"; every other number is a JSON number. Of the cases that the candidate claims
- * ("claimed", none where it never said), the summary says how many answers were compared and how many it declined. A case
- * judged in a sample has "sample", and the summary then counts such cases as "sampled". A report
- * with "incomplete", a sentence, does not speak of every case: the run was interrupted, or was
- * killed, or goes on.
+ * ("claimed", none where it never said), the summary says how many answers were compared and how
+ * many it declined. A case of which some elements are not judged has "open", one judged in a sample
+ * "sample", and the summary then counts such cases as "sampled". A report with "incomplete", a
+ * sentence, does not speak of every case: the run was interrupted, or was killed, or goes on.
  * @module
  */
 import { claimedOf, type Report, sampledCount } from '../report.ts';
@@ -15,12 +15,13 @@ const speakable = (_key: string, value: unknown): unknown =>
 export function jsonReport(given: Report): string {
   const { candidate, profile, seed, summary, cases, incomplete } = given;
   const reported = cases.map(
-    ({ id, notReturned, differs, verdict: { verdict, reason, outputs, sample } }) => ({
+    ({ id, notReturned, differs, verdict: { verdict, reason, outputs, sample, open } }) => ({
       id,
       verdict,
       reason,
       outputs,
       ...(sample === undefined ? {} : { sample }),
+      ...(open === undefined ? {} : { open }),
       ...(differs === undefined ? {} : { differs }),
       ...(notReturned === undefined ? {} : { not_returned: notReturned }),
     }),

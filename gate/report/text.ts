@@ -72,6 +72,19 @@ export function claimLine({ cases, silent }: Report): string {
   return `of ${plural(claimed, 'case')} that it claims, ${compared} (${percent} %) answered and compared${more}`;
 }
 
+/** What passes say nothing of; of one case alone, its whole reason. */
+function openLines({ cases }: Report): string[] {
+  const passes = cases.filter(({ verdict: { verdict, open } }) => verdict === 'pass' && open);
+  if (passes.length === 0) return [];
+  const sum = (of: 'elements' | 'of'): number =>
+    passes.reduce((total, { verdict }) => total + (verdict.open?.[of] ?? 0), 0);
+  const share = `${sum('elements')} of the ${sum('of')} elements of ${plural(passes.length, 'passing case')}`;
+  const reason = passes.length === 1 ? passes[0]?.verdict.reason : undefined;
+  const why =
+    'they may overflow on the way, or have no finite bound; --report names them case by case';
+  return [`not judged: ${share}: ${reason ?? why}`];
+}
+
 /** Answers that came out in other bits when asked for again, all of them within the bounds. */
 function differing({ cases }: Report): string[] {
   const ids = cases.filter(({ differs }) => differs).map(({ id }) => id);
@@ -105,6 +118,7 @@ export function textReport(report: Report, color = false): string {
     `${report.candidate}, judged as ${report.profile.name}: ${report.asked}`,
     ...differing(report),
     ...(report.note === undefined ? [] : [report.note]),
+    ...openLines(report),
     claimLine(report),
     paint(summaryLine(report)),
   ];
