@@ -11,7 +11,7 @@ import { isFailure } from '../reference/judge.ts';
 import type { Candidate } from './candidate.ts';
 import { fileSentence } from './file-errors.ts';
 import { keepBefore } from './keep.ts';
-import { questionFolders } from './question-folders.ts';
+import { placesFor, questionFolders } from './question-folders.ts';
 import { isFailing } from './report.ts';
 import {
   type Asked,
@@ -178,7 +178,7 @@ export function traceMemory(
   options: RunOptions,
 ): Promise<number> {
   return withTemporaryFolder(async (root) => {
-    const folders = questionFolders(root);
+    const folders = questionFolders(placesFor(root, candidate.scratch));
     let left = QUESTIONS_ALL;
     const ask: AskAfresh = async (sequence) => {
       candidate.kill();
@@ -187,7 +187,7 @@ export function traceMemory(
         if (options.stop?.aborted) return null;
         const folder = folders.next();
         last = await askOrSkip(candidate, question, folder, options);
-        folders.done(folder, last.verdict.verdict !== 'broken');
+        folders.done(folder);
       }
       return last;
     };

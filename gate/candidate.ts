@@ -9,6 +9,7 @@ import type { Dtype } from '../reference/case.ts';
 import type { ProfileName } from '../reference/profile.ts';
 import { type ProfileLike, profileFrom } from '../reference/profile-options.ts';
 import type { Hello } from './protocol.ts';
+import type { QuestionPlaces } from './question-folders.ts';
 
 export type { Hello } from './protocol.ts';
 
@@ -24,8 +25,8 @@ export type Answer =
 export type Started = { ok: true; hello: Hello } | { ok: false; reason: string };
 
 export interface Candidate {
-  /** The folder in which its questions must lie; undefined = anywhere. */
-  readonly scratch?: string;
+  /** Where its questions must lie, and a place beside that it cannot see; undefined = anywhere. */
+  readonly scratch?: QuestionPlaces;
   /** Called once, first. */
   start(): Promise<Started>;
   /** Outputs into `folder`, an absolute path, within `limitMs` if that is less than its own limit. */

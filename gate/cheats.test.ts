@@ -139,7 +139,7 @@ describeWithTools('a sandbox', ['bwrap'], () => {
     expect(answersUnder(out).length).toBeGreaterThan(0);
     const look = [
       `ls ${out}`,
-      `touch ${elsewhere}/written`,
+      `touch ${root}/kit/written`,
       'cat /proc/net/dev',
       'touch "$TMPDIR/mine" && echo "own folder"',
       'umount /proc',

@@ -4,11 +4,12 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AttentionCase } from '../reference/case.ts';
 import { readCase, writeCase, writeExpected } from '../reference/case-folder.ts';
 import { referenceOutputs } from '../reference/reference.ts';
+import { readRegular } from '../reference/regular-file.ts';
 import { shellQuoted } from './text.ts';
 
 const OUTPUT_FILE = /^outputs(\.rank\d{1,4})?\.safetensors$/;
@@ -36,7 +37,9 @@ export function keepCase(question: AttentionCase, folder: string | null, outDir:
   for (const name of outputFiles(kept)) rmSync(path.join(kept, name));
   writeCase(kept, question);
   for (const name of folder === null ? [] : outputFiles(folder)) {
-    copyFileSync(path.join(folder ?? kept, name), path.join(kept, name));
+    // Read as a regular file, whatever has been put there since it was listed.
+    const bytes = readRegular(folder ?? kept, name, KEPT_BYTES_MAX);
+    if (bytes !== null) writeFileSync(path.join(kept, name), bytes, { flag: 'wx' });
   }
   rmSync(path.join(kept, EXPECTED), { force: true });
   rmSync(path.join(kept, BEFORE), { recursive: true, force: true });

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AttentionCase, OutputName } from '../reference/case.ts';
@@ -23,7 +23,14 @@ import { fileSentence } from './file-errors.ts';
 import { unlessAborted } from './interruption.ts';
 import { keepCase } from './keep.ts';
 import { writeQuestion } from './question.ts';
-import { type QuestionFolders, questionFolders } from './question-folders.ts';
+import {
+  placesFor,
+  type QuestionFolder,
+  type QuestionFolders,
+  type QuestionPlaces,
+  questionFolders,
+  removeDistrusted,
+} from './question-folders.ts';
 import { NOT_REACHED } from './report.ts';
 import { type Direction, directed, returnedBy } from './select.ts';
 import type { SuiteCase } from './suite.ts';
@@ -115,16 +122,16 @@ function declined(reason: string, allowed: boolean | undefined): Asked {
   return { asked: true, declined: true, verdict };
 }
 
-/** Put `question` to the candidate in `folder`, which is empty; null once it has answered there. */
+/** Put `question` to the candidate in `folder`; null once it has answered there. */
 async function put(
   candidate: Candidate,
   question: AttentionCase,
   { sampling, allowDeclined }: Asking,
-  folder: string,
+  folder: QuestionFolder,
   limitMs: number | undefined,
 ): Promise<Asked | null> {
-  writeQuestion(folder, question, sampling?.from);
-  const answer = await candidate.answer(folder, limitMs);
+  folder.show((made) => writeQuestion(made, question, sampling?.from));
+  const answer = await candidate.answer(folder.asked, limitMs);
   if (answer.status === 'gone') return unasked('broken', answer.reason);
   if (answer.status === 'unsupported') return declined(answer.reason, allowDeclined);
   if (answer.status === 'broken') return { asked: true, verdict: without('broken', answer.reason) };
@@ -153,7 +160,7 @@ function missingWords(question: AttentionCase, supports: ReadonlySet<string>): s
 async function putOrSkip(
   candidate: Candidate,
   question: AttentionCase,
-  folder: string,
+  folder: QuestionFolder,
   asking: Asking,
   limitMs: number | undefined,
 ): Promise<Asked | null> {
@@ -166,11 +173,11 @@ async function putOrSkip(
   return put(candidate, question, asking, folder, limitMs);
 }
 
-/** Put a case to the candidate in an empty folder, at most `limitMs` long, unless it cannot do it. */
+/** Put a case to the candidate in a new folder, at most `limitMs` long, unless it cannot do it. */
 export async function askOrSkip(
   candidate: Candidate,
   question: AttentionCase,
-  folder: string,
+  folder: QuestionFolder,
   options: Asking & Pick<RunOptions, 'profile'>,
   limitMs?: number,
 ): Promise<Asked> {
@@ -181,19 +188,23 @@ export async function askOrSkip(
   const about = dropped.length === 0 ? {} : { notReturned: dropped };
   const unanswered = await putOrSkip(candidate, asked, folder, options, limitMs);
   if (unanswered !== null) return { ...unanswered, ...about };
-  return { asked: true, ...about, verdict: verdictIn(folder, asked, profile, sampling?.sample) };
+  return {
+    asked: true,
+    ...about,
+    verdict: verdictIn(folder.taken(), asked, profile, sampling?.sample),
+  };
 }
 
 /** A candidate's outputs, which nobody judged; or what became of the question without them. */
 export async function answerOrSkip(
   candidate: Candidate,
   question: AttentionCase,
-  folder: string,
+  folder: QuestionFolder,
   asking: Asking,
 ): Promise<{ readonly outputs: GivenOutputs } | Asked> {
   const unanswered = await putOrSkip(candidate, question, folder, asking, undefined);
   if (unanswered !== null) return unanswered;
-  const read = readOutputs(folder, question);
+  const read = readOutputs(folder.taken(), question);
   if (read.ok) return { outputs: read.outputs };
   return { asked: true, verdict: without('broken', read.reason) };
 }
@@ -229,11 +240,11 @@ async function runCase(
   const { verdict, ...how } = await askOrSkip(candidate, question, folder, options);
   const keep = how.asked && FAILED.has(verdict.verdict) && options.stop?.aborted !== true;
   const outDir = keep ? options.outDir : null;
-  const keeping = keptIn(question, folder, outDir);
-  const bits = options.bits && how.asked ? { bits: bitsOrNone(folder) } : {};
+  const keeping = keptIn(question, folder.taken(), outDir);
+  const bits = options.bits && how.asked ? { bits: bitsOrNone(folder.taken()) } : {};
   const log = verdict.verdict === 'broken' ? candidate.log() : [];
   const seconds = (performance.now() - begin) / 1000;
-  folders.done(folder, verdict.verdict !== 'broken');
+  folders.done(folder);
   const { started } = options;
   const supports = started.ok ? started.hello.supports : new Set<string>();
   const asked = returnedBy(supports, question).question;
@@ -248,12 +259,14 @@ async function runCase(
 /** A new folder for questions, removed with all in it when `use` is done. */
 export async function withTemporaryFolder<T>(
   use: (folder: string) => Promise<T>,
-  within: string = tmpdir(),
+  scratch?: QuestionPlaces,
 ): Promise<T> {
-  const folder = realpathSync(mkdtempSync(path.join(within, 'xattn-')));
+  const folder = realpathSync(mkdtempSync(path.join(scratch?.own ?? tmpdir(), 'xattn-')));
   const remove = (): void => {
     try {
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+      // A candidate may still write there: no link of its is followed.
+      if (!removeDistrusted(folder, path.dirname(folder)))
+        throw new Error('it is still written to, or closed to us');
     } catch (error) {
       // A candidate that still writes there must not cost the verdicts.
       process.stderr.write(`xattn: ${folder} was left behind: ${(error as Error).message}\n`);
@@ -282,7 +295,7 @@ export function runSuite(
 ): Promise<CaseResult[]> {
   return withTemporaryFolder(async (root) => {
     const results: CaseResult[] = [];
-    const folders = questionFolders(root);
+    const folders = questionFolders(placesFor(root, candidate.scratch));
     for (const [i, suiteCase] of cases.entries()) {
       if (options.stop?.aborted) {
         results.push(notReached(suiteCase));

@@ -1,19 +1,23 @@
 /**
- * `--sandbox`: a candidate sees the system read-only, without this package, without what runs have
- * kept, and without a network; it writes into its question folders and a temporary folder of its own.
+ * `--sandbox`: a candidate sees the system read-only, without this package, what runs have kept, the
+ * places where sockets and homes lie, and a network; it writes into its question folders and a
+ * temporary folder of its own.
  *
  * Linux only, by bubblewrap (`bwrap`). What it cannot keep out is what the candidate brings along: a
- * program may hold a reference implementation of its own. Devices stay, for kernels need their GPU.
+ * program may hold a reference implementation of its own. Of the devices, accelerators stay.
  * @module
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Candidate } from './candidate.ts';
+import { type QuestionPlaces, removeDistrusted } from './question-folders.ts';
 import { shellQuoted } from './text.ts';
 
 export interface SandboxOptions {
+  /** The candidate's command: what it names stays visible. */
+  readonly command: string;
   /** Folders that are hidden besides this package; those that are not there need no hiding. */
   readonly hidden: readonly string[];
   /** Files and folders that are shown, read-only, though they lie in a hidden folder. */
@@ -23,8 +27,8 @@ export interface SandboxOptions {
 export interface Sandbox {
   /** The shell command that runs `command` inside. */
   wrap(command: string): string;
-  /** The folder in which questions must lie; a candidate can write here. */
-  readonly scratch: string;
+  /** Where questions must lie, and a place beside that the candidate cannot see. */
+  readonly scratch: QuestionPlaces;
   /** Remove what was made for it. */
   remove(): void;
 }
@@ -50,35 +54,94 @@ const isWithin = (inner: string, outer: string): boolean => {
 const present = (folders: readonly string[]): string[] =>
   folders.filter((folder) => existsSync(folder)).map((folder) => realpathSync(folder));
 
+/** The narrower folders first, each once, so that later mounts do not undo earlier ones. */
+const outerFirst = (folders: readonly string[]): string[] =>
+  [...new Set(folders)].sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+
+/** Places where sockets, homes and other programs' files lie; none of them where the user works. */
+function privatePlaces(cwd: string): string[] {
+  const places = present(['/run', '/var/run', '/tmp', '/var/tmp', '/home', '/root', homedir()]);
+  return outerFirst(places).filter((place) => place !== cwd && place !== path.parse(place).root);
+}
+
+/** Where a program lies with what belongs to it: the parent of a `bin`, else the folder itself. */
+const homeOf = (folder: string): string =>
+  path.basename(folder) === 'bin' ? path.dirname(folder) : folder;
+
+/** Files and folders that a command names, and the folders of its files, links followed too. */
+function namedBy(command: string): string[] {
+  const words = command
+    .split(/[\s"'`;|&()<>=]+/)
+    .map((word) => word.replace(/^~\//, `${homedir()}/`));
+  return words.filter(path.isAbsolute).flatMap((word) => {
+    const found = statSync(word, { throwIfNoEntry: false });
+    if (found?.isDirectory() === true) return [word];
+    if (found?.isFile() !== true) return [];
+    return [word, ...[word, realpathSync(word)].map((file) => homeOf(path.dirname(file)))];
+  });
+}
+
+/** Folders that environment variables name, where programs and libraries are looked for. */
+function searched(): string[] {
+  const { PATH = '', LD_LIBRARY_PATH = '', PYTHONPATH = '' } = process.env;
+  const { VIRTUAL_ENV = '', CONDA_PREFIX = '' } = process.env;
+  const folders = [LD_LIBRARY_PATH, PYTHONPATH, VIRTUAL_ENV, CONDA_PREFIX].join(':').split(':');
+  return [...PATH.split(':').map(homeOf), ...folders, '/run/opengl-driver'].filter(path.isAbsolute);
+}
+
+/** What of the private places a candidate must see to run at all. */
+function needed(command: string, cwd: string, places: readonly string[]): string[] {
+  const wanted = present([cwd, ...namedBy(command), ...searched()]);
+  // Nothing that holds a whole private place, and nothing that is visible anyway.
+  const isPart = (one: string): boolean =>
+    places.some((place) => isWithin(one, place)) && !places.some((place) => isWithin(place, one));
+  return outerFirst(wanted.filter(isPart));
+}
+
+/** Graphics and other accelerators, by name under /dev. */
+const ACCELERATORS = /^(nvidia.*|dri|kfd|dxg|accel.*|davinci.*|hisi_hdc|devmm_svm|apex_\d+)$/;
+
+function accelerators(): string[] {
+  const devices = readdirSync('/dev').filter((name) => ACCELERATORS.test(name));
+  return devices.map((name) => path.join('/dev', name));
+}
+
+interface Scratch extends QuestionPlaces {
+  readonly root: string;
+  /** Its TMPDIR. */
+  readonly temporary: string;
+}
+
 /** Arguments of bwrap up to the command; later mounts lie over earlier ones. */
-export function sandboxArguments(scratch: string, { hidden, shown }: SandboxOptions): string[] {
+export function sandboxArguments(scratch: Scratch, options: SandboxOptions): string[] {
   const root = packageRoot();
   const cwd = realpathSync(process.cwd());
+  const places = privatePlaces(cwd);
   const open = present(OPEN_PARTS.map((part) => path.join(root, part)));
   // What runs have kept may surround the working directory; then answers are put away all the same.
-  const away = present(hidden).filter((folder) => folder !== root && !isWithin(cwd, folder));
-  const readOnly = (file: string): string[] => ['--ro-bind', file, file];
+  const away = present(options.hidden).filter((one) => one !== root && !isWithin(cwd, one));
+  const readOnly = (file: string): string[] => [
+    isWithin(file, '/dev') ? '--dev-bind' : '--ro-bind',
+    ...[file, file],
+  ];
+  const empty = (folder: string): string[] => ['--tmpfs', folder];
+  const writable = (folder: string): string[] => ['--bind', folder, folder];
   return [
-    ...['--unshare-net', '--unshare-ipc', '--unshare-pid', '--unshare-uts'],
-    ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
-    ...[
-      '--ro-bind',
-      '/',
-      '/',
-      '--dev-bind',
-      '/dev',
-      '/dev',
-      '--tmpfs',
-      '/dev/shm',
-      '--proc',
-      '/proc',
-    ],
-    ...['--tmpfs', root],
+    ...['--unshare-user-try', '--unshare-cgroup-try', '--unshare-net', '--unshare-ipc'],
+    ...['--unshare-pid', '--unshare-uts', '--die-with-parent', '--new-session'],
+    ...['--cap-drop', 'ALL', ...readOnly('/'), '--dev', '/dev'],
+    ...accelerators().flatMap(readOnly),
+    ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys'],
+    ...places.flatMap(empty),
+    ...needed(options.command, cwd, places).flatMap(readOnly),
+    ...empty(root),
     ...open.flatMap(readOnly),
-    ...away.flatMap((folder) => ['--tmpfs', folder]),
-    ...present(shown).flatMap(readOnly),
-    ...['--bind', scratch, scratch, '--setenv', 'TMPDIR', path.join(scratch, 'tmp')],
-    ...['--chdir', cwd],
+    ...away.flatMap(empty),
+    ...present(options.shown).flatMap(readOnly),
+    ...empty(scratch.root),
+    ...writable(scratch.asked),
+    ...writable(scratch.temporary),
+    ...['--setenv', 'TMPDIR', scratch.temporary, '--chdir', cwd],
   ];
 }
 
@@ -98,9 +161,16 @@ export function sandbox(options: SandboxOptions): Sandbox {
       throw new RangeError(`"--sandbox-show" expected a file or folder, got ${file}`);
     }
   }
-  const scratch = realpathSync(mkdtempSync(path.join(tmpdir(), 'xattn-sandbox-')));
-  mkdirSync(path.join(scratch, 'tmp'));
-  const remove = (): void => rmSync(scratch, { recursive: true, force: true });
+  const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'xattn-sandbox-')));
+  const [own, asked, temporary] = ['own', 'asked', 'tmp'].map((name) => path.join(root, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const scratch: Scratch = { root, own, asked, temporary };
+  for (const folder of [own, asked, temporary]) mkdirSync(folder);
+  // A candidate that has not ended yet may still write there: no link of its is followed.
+  const remove = (): void => void removeDistrusted(root, path.dirname(root));
   const prefix = sandboxArguments(scratch, options);
   const reason = obstacle(prefix);
   if (reason !== null) {

@@ -3,6 +3,7 @@
  * wrote is read by given-outputs.ts.
  * @module
  */
+import { randomUUID } from 'node:crypto';
 import { constants, copyFileSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -117,8 +118,9 @@ export function readCase(folder: string): AttentionCase {
 }
 
 function writeWhole(folder: string, name: string, bytes: Uint8Array | string): void {
-  const temporary = join(folder, `.${name}.${process.pid}.tmp`);
-  writeFileSync(temporary, bytes);
+  // Whoever else writes in the folder must not know the name, nor have put a link or a pipe there.
+  const temporary = join(folder, `.${name}.${randomUUID()}.tmp`);
+  writeFileSync(temporary, bytes, { flag: 'wx' });
   renameSync(temporary, join(folder, name));
 }
 
@@ -154,7 +156,8 @@ export function writeParameters(folder: string, parameters: CaseParameters): voi
 
 /** The inputs of a case, copied as they are from one folder to another. */
 export function copyInputs(from: string, to: string): void {
-  copyFileSync(join(from, INPUTS), join(to, INPUTS), constants.COPYFILE_FICLONE);
+  const mode = constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL;
+  copyFileSync(join(from, INPUTS), join(to, INPUTS), mode);
 }
 
 function integerDtype(name: InputName): StoredDtype {

@@ -152,8 +152,11 @@ export async function candidateOf(
 ): Promise<Candidate> {
   const [timeoutMs, startTimeoutMs] = [options.timeoutS * 1000, options.startTimeoutS * 1000];
   const { candidate: command, device, transport } = options;
+  if (options.sandboxShow !== undefined && options.sandbox !== true) {
+    throw new RangeError('"--sandbox-show" expected "--sandbox" beside it, got none');
+  }
   if (command !== undefined && options.sandbox === true) {
-    const inside = sandbox({ hidden, shown: options.sandboxShow ?? [] });
+    const inside = sandbox({ command, hidden, shown: options.sandboxShow ?? [] });
     const asked = { command: inside.wrap(command), timeoutMs, startTimeoutMs };
     return confined(inside, processCandidate(asked));
   }

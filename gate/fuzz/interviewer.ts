@@ -9,7 +9,7 @@ import type { Profile } from '../../reference/profile.ts';
 import { bitsOrNone } from '../answer-bits.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { unlessAborted } from '../interruption.ts';
-import { questionFolders } from '../question-folders.ts';
+import { placesFor, questionFolders } from '../question-folders.ts';
 import { NOT_REACHED } from '../report.ts';
 import { type Asked, answerOrSkip, askOrSkip } from '../run-suite.ts';
 import { returnedBy } from '../select.ts';
@@ -61,7 +61,7 @@ export function interviewer(
   root: string,
   { allowDeclined = false, stop }: { allowDeclined?: boolean; stop?: AbortSignal } = {},
 ): Interviewer {
-  const folders = questionFolders(root);
+  const folders = questionFolders(placesFor(root, candidate.scratch));
   const asking = { started, profile, allowDeclined };
   let slowestMs = 0;
   const put = async (
@@ -78,9 +78,9 @@ export function interviewer(
     if (!broken) slowestMs = Math.max(slowestMs, performance.now() - begin);
     const kind = kindOf(asked.verdict);
     const wanted = asked.asked && (kind !== null || bits);
-    const reply = { ...asked, kind, bits: wanted ? bitsOrNone(folder) : '' };
-    use?.(folder, reply);
-    folders.done(folder, !broken);
+    const reply = { ...asked, kind, bits: wanted ? bitsOrNone(folder.taken()) : '' };
+    use?.(folder.taken(), reply);
+    folders.done(folder);
     return reply;
   };
   return {
@@ -93,7 +93,7 @@ export function interviewer(
       const answer = answerOrSkip(candidate, question, folder, asking);
       const answered = await unlessAborted(stop, answer);
       if (answered === 'aborted') return UNASKED;
-      folders.done(folder, 'outputs' in answered);
+      folders.done(folder);
       return answered;
     },
     profile,
