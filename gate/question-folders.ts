@@ -128,7 +128,13 @@ export function questionFolders(places: QuestionPlaces): QuestionFolders {
         stand();
         const made = path.join(places.own, name);
         mkdirSync(made);
-        write(made);
+        try {
+          write(made);
+        } catch (error) {
+          // A full disk: half a question only takes room.
+          removeDistrusted(made, places.own);
+          throw error;
+        }
         shown = identity(made);
         renameSync(made, asked);
       },

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { mkdtempSync, realpathSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AttentionCase, OutputName } from '../reference/case.ts';
