@@ -14,7 +14,7 @@ describe('the embedded candidate', () => {
   ] as const)('passes on %s, %s, judged as %s', async (transport, device, profile, name) => {
     const candidate = embeddedCandidate({ transport, device, timeoutMs: 30_000 });
     const started = await candidate.start();
-    expect(started.ok && started.hello).toMatchObject({ name, profile });
+    expect(started.ok && started.hello).toMatchObject({ name, profile: { name: profile } });
     const options = { started, profile, direction: 'both', outDir: null } as const;
     const results = await runSuite(candidate, smallSuite(['a', 'b']), options);
     expect(results.map(({ verdict }) => verdict.verdict)).toEqual(['pass', 'pass']);
