@@ -54,6 +54,18 @@ function answerBits(candidate: string, kept: string): Buffer {
 }
 
 describe('xattn fuzz', () => {
+  it.each([[[]], [['f32']], [['forward']]])(
+    'says what a candidate must claim, not %j alone',
+    (supports) => {
+      const hello = JSON.stringify({ xattn: 1, name: 'x', supports, profile: 'f32' });
+      const { status, stderr } = fuzz(`echo '${hello}'; cat >/dev/null`, 'claims', '--runs', '3');
+      expect(stderr).toContain(
+        '"supports" in its first line must name "forward" and one of f64 f32',
+      );
+      expect(status).toBe(2);
+    },
+  );
+
   it('finds a fault and shrinks it to one query, one key, one head', () => {
     const { status, folder } = fuzz(zoo('scale-missing'), 'small', '--runs', '30');
     expect(status).toBe(1);

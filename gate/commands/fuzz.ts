@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { AttentionCase } from '../../reference/case.ts';
+import { type AttentionCase, DTYPES } from '../../reference/case.ts';
 import type { Profile } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
@@ -182,6 +182,14 @@ async function fuzz(
     process.stderr.write(`xattn: the candidate did not start: ${started.reason}\n`);
     return 3;
   }
+  const { supports } = started.hello;
+  if (!supports.has('forward') || !DTYPES.some((dtype) => supports.has(dtype))) {
+    const got = [...supports].join(' ') || 'nothing';
+    process.stderr.write(
+      `xattn: to be asked anything, "supports" in its first line must name "forward" and one of ${DTYPES.join(' ')}, got ${got}\n`,
+    );
+    return 2;
+  }
   const begin = performance.now();
   const line = statusLine(process.stderr);
   const asker = interviewer(candidate, started, profile, root, {
@@ -197,7 +205,7 @@ async function fuzz(
     maxSeconds,
     seed: options.seed,
     shard,
-    supports: started.hello.supports,
+    supports,
     stop,
   };
   const counts = await hunt(asker, asked, session.findings, {
