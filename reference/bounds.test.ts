@@ -154,10 +154,15 @@ describe('bounds', () => {
 
     it('say nothing there of a program with options, of which that is not proved', () => {
       const c = biased('bf16', (drawn) => 1e6 * drawn);
-      for (const option of ['sigmoid-merge', 'stored-partials', 'lazy-maximum']) {
-        const { verdict, reason } = judge(c, given(referenceOutputs(c)), `bf16+${option}`);
-        expect(verdict).toBe('pass');
-        expect(reason).toContain('have no finite bound, not judged');
+      for (const [option, verdict, reason] of [
+        // Merges that subtract lose the other rows too: their LSEs are off by as much as these.
+        ['sigmoid-merge', 'skip', 'no element has a finite bound'],
+        ['stored-partials', 'pass', 'have no finite bound, not judged'],
+        ['lazy-maximum', 'pass', 'have no finite bound, not judged'],
+      ] as const) {
+        const found = judge(c, given(referenceOutputs(c)), `bf16+${option}`);
+        expect([option, found.verdict]).toEqual([option, verdict]);
+        expect(found.reason).toContain(reason);
       }
     });
   });
