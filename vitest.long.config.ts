@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['**/*.long.ts'],
     exclude: ['node_modules', 'dist', 'out'],
-    testTimeout: 3_600_000,
+    testTimeout: 36_000_000,
     hookTimeout: 120_000,
   },
 });
