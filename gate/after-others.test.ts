@@ -3,9 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type AskAfresh, failsAfter, traceMemory } from './after-others.ts';
+import { type FailsAfresh, failsAfter, traceMemory } from './after-others.ts';
 import { processCandidate } from './candidates/process.ts';
 import { runSuite } from './run-suite.ts';
+import type { SuiteCase } from './suite.ts';
 import { smallSuite } from './testing/cases.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -18,12 +19,9 @@ const before = CASES.slice(0, -1);
 
 /** A candidate that fails the last question when `fault` holds of the ids before it. */
 const asker =
-  (fault: (ids: readonly string[]) => boolean): AskAfresh =>
-  (sequence) => {
-    const failed = fault(sequence.slice(0, -1).map(({ id }) => id));
-    const verdict = { verdict: failed ? 'impossible' : 'pass', reason: '', outputs: {} } as const;
-    return Promise.resolve({ asked: true, verdict });
-  };
+  (fault: (ids: readonly string[]) => boolean): FailsAfresh<SuiteCase> =>
+  (sequence) =>
+    Promise.resolve(fault(sequence.slice(0, -1).map(({ id }) => id)));
 
 describe('what a failing case needs in order to fail', () => {
   const shortestOf = async (fault: (ids: readonly string[]) => boolean) => {
@@ -66,13 +64,13 @@ describe('where no more may be asked again', () => {
     const later = (ids: readonly string[]) => ids.length >= 10;
     expect(await found(0, later)).toEqual({ kind: 'unasked', passesAlone: false });
     expect(await found(5, later)).toEqual({ kind: 'unasked', passesAlone: true });
-    expect(await found(21, () => false)).toEqual({ kind: 'unsteady' });
+    expect(await found(26, () => false)).toEqual({ kind: 'unsteady' });
   });
 
   it('the whole sequence is kept, or as short a one as was found', async () => {
-    const whole = await found(21, (ids) => ids.length >= 10);
+    const whole = await found(26, (ids) => ids.length >= 10);
     expect(whole).toEqual({ kind: 'after', before, spent: true });
-    const shorter = await found(60, (ids) => ids.length >= 10);
+    const shorter = await found(65, (ids) => ids.length >= 10);
     expect(shorter).toMatchObject({ kind: 'after', spent: true });
   });
 });

@@ -39,15 +39,15 @@ export interface History {
   readonly turnOf: (id: string) => number;
 }
 
-/** Ask a fresh process these, one after another; what became of the last. */
-export type AskAfresh = (sequence: readonly SuiteCase[]) => Promise<Asked | null>;
+/** Ask a fresh process these, one after another: does the last fail? Null: it was not asked to the end. */
+export type FailsAfresh<T> = (sequence: readonly T[]) => Promise<boolean | null>;
 
 /** What asking again has shown of a failing case. */
-export type Found =
+export type Found<T> =
   /** It fails alone too. */
   | { readonly kind: 'alone' }
   /** It fails after these; alone it passes. `spent`: fewer might do, but no more was asked. */
-  | { readonly kind: 'after'; readonly before: readonly SuiteCase[]; readonly spent: boolean }
+  | { readonly kind: 'after'; readonly before: readonly T[]; readonly spent: boolean }
   /** It passes alone, and after all the questions that were asked before it. */
   | { readonly kind: 'unsteady' }
   /** Enough was asked again before it was known; whether it was at least asked alone, and passed. */
@@ -56,20 +56,12 @@ export type Found =
 /** Whether a sequence may still be tried: a budget of questions. */
 type Spend = (questions: number) => boolean;
 
-/**
- * Fewer of `before` after which `fails` still holds: its last few first, then without this or that
- * part of it, ever smaller parts.
- */
-async function shortest(
-  before: readonly SuiteCase[],
-  fails: (before: readonly SuiteCase[]) => Promise<boolean>,
-): Promise<readonly SuiteCase[]> {
-  let kept = before;
-  for (let last = 1; last < before.length; last *= 2) {
-    if (!(await fails(before.slice(-last)))) continue;
-    kept = before.slice(-last);
-    break;
-  }
+/** `sequence` without this or that part of it, ever smaller parts, while `fails` still holds. */
+async function without<T>(
+  sequence: readonly T[],
+  fails: (before: readonly T[]) => Promise<boolean>,
+): Promise<readonly T[]> {
+  let kept = sequence;
   for (
     let part = Math.ceil(kept.length / 2);
     part >= 1;
@@ -84,30 +76,47 @@ async function shortest(
   return kept;
 }
 
-/** What a failing case needs in order to fail. */
-export async function failsAfter(
-  victim: SuiteCase,
-  before: readonly SuiteCase[],
-  ask: AskAfresh,
+/** The end of `before`, twice as long each time, after which `fails` first holds; null: none up to `most`. */
+async function lastOf<T>(
+  before: readonly T[],
+  [least, most]: readonly [number, number],
+  fails: (before: readonly T[]) => Promise<boolean>,
+): Promise<readonly T[] | null> {
+  for (let last = least; last <= most; last *= 2) {
+    if (await fails(before.slice(-last))) return before.slice(-last);
+  }
+  return null;
+}
+
+/** What is asked again at most before all at once, as a part of all. */
+const FEW = 8;
+
+/** What a failing question needs in order to fail, of those that were asked `before` it. */
+export async function failsAfter<T>(
+  victim: T,
+  before: readonly T[],
+  ask: FailsAfresh<T>,
   spend: Spend = () => true,
-): Promise<Found> {
+): Promise<Found<T>> {
   let spent = false;
-  const fails = async (sequence: readonly SuiteCase[]): Promise<boolean> => {
-    if (!spend(sequence.length + 1)) {
-      spent = true;
-      return false;
-    }
-    const asked = await ask([...sequence, victim]);
-    return asked !== null && isFailure(asked.verdict.verdict);
+  const fails = async (sequence: readonly T[]): Promise<boolean> => {
+    const failed = spend(sequence.length + 1) ? await ask([...sequence, victim]) : null;
+    spent ||= failed === null;
+    return failed === true;
   };
   if (await fails([])) return { kind: 'alone' };
   if (spent) return { kind: 'unasked', passesAlone: false };
   if (before.length === 0) return { kind: 'unsteady' };
-  const comesBack = await fails(before);
-  if (spent) return { kind: 'unasked', passesAlone: true };
-  if (!comesBack) return { kind: 'unsteady' };
-  const sequence = await shortest(before, fails);
-  return { kind: 'after', before: sequence, spent };
+  // Most memories are short: the last few cost little beside all of them.
+  const few = Math.floor(before.length / FEW);
+  let sequence = await lastOf(before, [1, few], fails);
+  if (sequence === null) {
+    const comesBack = await fails(before);
+    if (!comesBack) return spent ? { kind: 'unasked', passesAlone: true } : { kind: 'unsteady' };
+    const next = few === 0 ? 1 : 2 ** (Math.floor(Math.log2(few)) + 1);
+    sequence = (await lastOf(before, [next, before.length - 1], fails)) ?? before;
+  }
+  return { kind: 'after', before: await without(sequence, fails), spent };
 }
 
 /** `one other (core/a)`, `30 others (core/a, core/b, …)`. */
@@ -117,7 +126,7 @@ function named(before: readonly SuiteCase[]): string {
   return `${before.length === 1 ? 'one other' : `${before.length} others`} (${names.join(', ')})`;
 }
 
-function said(found: Found, kept: boolean): string {
+function said(found: Found<SuiteCase>, kept: boolean): string {
   switch (found.kind) {
     case 'alone':
       return '';
@@ -180,7 +189,7 @@ export function traceMemory(
   return withTemporaryFolder(async (root) => {
     const folders = questionFolders(placesFor(root, candidate.scratch));
     let left = QUESTIONS_ALL;
-    const ask: AskAfresh = async (sequence) => {
+    const ask: FailsAfresh<SuiteCase> = async (sequence) => {
       candidate.kill();
       let last: Asked | null = null;
       for (const question of directedCases(sequence, options)) {
@@ -189,7 +198,7 @@ export function traceMemory(
         last = await askOrSkip(candidate, question, folder, options);
         folders.done(folder);
       }
-      return last;
+      return last !== null && isFailure(last.verdict.verdict);
     };
     let alone = 0;
     const failing = results.filter(isWorthAsking);

@@ -37,7 +37,13 @@ function interrupted(at: number): { asker: Interviewer; stop: AbortSignal; asked
     return stop.signal.aborted ? NEVER : FAILS;
   };
   const fit = (question: AttentionCase) => question;
-  const asker = { ask, askImpatiently: ask, fit, answer: ask, profile: PROFILES.f32 };
+  const askAfresh = async (): Promise<Reply | null> => {
+    const reply = await ask();
+    return stop.signal.aborted ? null : reply;
+  };
+  const asked = { all: () => [], isWhole: () => true };
+  const others = { askAfresh, asked, askImpatiently: ask, fit, answer: ask };
+  const asker = { ...others, ask, profile: PROFILES.f32 };
   return { asker, stop: stop.signal, asked: () => count };
 }
 

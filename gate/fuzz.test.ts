@@ -140,6 +140,48 @@ describe('xattn fuzz', () => {
     expect(stdout).toContain(', 0 attempts to shrink');
   });
 
+  it.each(['stale-buffer', 'cache-by-shape'])(
+    '%s: keeps what must be asked before, as short as it can, and replays it',
+    (fault) => {
+      const { status, stdout, folder } = fuzz(fake(fault), fault, '--runs', '120');
+      expect(status).toBe(1);
+      expect(stdout).toContain('fails only after earlier questions');
+      expect(stdout).not.toContain('flaky');
+      const after = findingsIn(folder).filter((kept) => existsSync(join(kept, 'before')));
+      expect(after.length).toBeGreaterThan(0);
+      for (const kept of after) {
+        expect(readdirSync(join(kept, 'before'))).toEqual(['001']);
+        const replay = () => xattn('replay', kept, '--candidate', fake(fault));
+        expect(replay().status).toBe(1);
+        rmSync(join(kept, 'before'), { recursive: true });
+        expect(replay().status).toBe(0);
+      }
+    },
+    120_000,
+  );
+
+  it('asks a finding of its corpus after those that it needs', () => {
+    const { folder } = fuzz(fake('cache-by-shape'), 'after', '--runs', '120');
+    expect(findingsIn(folder).length).toBeGreaterThan(0);
+    const again = fuzz(fake('cache-by-shape'), 'after', '--runs', '1');
+    expect(again.stdout).toContain('still impossible');
+    expect(again.status).toBe(1);
+    const repaired = fuzz(fake('none'), 'after', '--runs', '1');
+    expect(repaired.stdout).toMatch(/[1-9]\d* findings no longer fail/);
+    expect(repaired.status).toBe(0);
+  }, 120_000);
+
+  it('keeps a fault that fails alone apart from what it remembers', () => {
+    // With a softcap dQ is wrong, and a buffer of it is stale: shrinking can go from one to the other.
+    const { stdout, folder } = fuzz(fake('stale-and-wrong'), 'both', '--runs', '120');
+    expect(stdout).toMatch(/fails only after earlier questions|passes when a new process is asked/);
+    const alone = findingsIn(folder).filter((kept) => !existsSync(join(kept, 'before')));
+    expect(alone.length).toBeGreaterThan(0);
+    for (const kept of alone) {
+      expect(xattn('replay', kept, '--candidate', fake('stale-and-wrong')).status).toBe(1);
+    }
+  }, 120_000);
+
   it('calls no candidate flaky for the sign of a NaN, which no engine keeps', () => {
     const { status, folder } = fuzz(fake('nan-signs'), 'nan-signs', '--runs', '1');
     expect(status).toBe(1);
@@ -205,6 +247,9 @@ describe('kinds of failure', () => {
     const broken = { verdict: 'broken', outputs: {} } as const;
     expect(kindOf({ ...broken, reason: 'it did not answer within 2.5 s' })).toBe(
       kindOf({ ...broken, reason: 'it did not answer within 60 s' }),
+    );
+    expect(kindOf({ ...broken, reason: 'shape (1, 1, 0) of 0 elements' })).toBe(
+      kindOf({ ...broken, reason: 'shape (2,3) of 6 elements' }),
     );
   });
 

@@ -11,11 +11,11 @@ import type { Profile } from '../../reference/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
 import { FINDINGS, INTERESTING, type Origin, readCorpus, writeOrigin } from '../fuzz/corpus.ts';
-import { type Finding, type HuntCounts, hunt } from '../fuzz/hunt.ts';
+import { type Finding, type HuntCounts, hunt, stillFailing } from '../fuzz/hunt.ts';
 import { type Interviewer, interviewer } from '../fuzz/interviewer.ts';
 import { tellingWords } from '../fuzz/kind.ts';
 import { statusLine } from '../fuzz/status-line.ts';
-import { keepCase, keepNewCase, replayCommand, writeAnswers } from '../keep.ts';
+import { keepBefore, keepCase, keepNewCase, replayCommand, writeAnswers } from '../keep.ts';
 import { withAnswersAway } from '../run-folder.ts';
 import { withTemporaryFolder } from '../run-suite.ts';
 import type { Shard } from '../select.ts';
@@ -65,12 +65,15 @@ interface Session {
 }
 
 function describe(finding: Finding): string[] {
-  const { question, kind, words, reply, flaky, shrinks, shrinkSeconds, law } = finding;
+  const { question, kind, words, reply, flaky, memory, shrinks, shrinkSeconds, law } = finding;
   const { batch, heads, kv_heads, seq_q, seq_kv, partition } = question.parameters;
   const shape = `batch ${batch}, heads ${heads}/${kv_heads}, ${seq_q} queries, ${seq_kv} keys`;
-  const how = flaky
-    ? 'flaky: other bits or another verdict when asked again (or it remembers earlier questions); not shrunk'
-    : `${shape}, ${partition.ranks} ranks, ${words.length === 0 ? 'no feature' : words.join(' ')}; ${shrinks} attempts to shrink in ${shrinkSeconds.toFixed(1)} s`;
+  const again = flaky ? 'flaky: other bits or another verdict when asked again' : null;
+  const asMet = [again, memory].filter((part) => part !== null).join('; ');
+  const how =
+    asMet !== ''
+      ? `${asMet}; not shrunk`
+      : `${shape}, ${partition.ranks} ranks, ${words.length === 0 ? 'no feature' : words.join(' ')}; ${shrinks} attempts to shrink in ${shrinkSeconds.toFixed(1)} s`;
   const by = law === null ? [] : [`    found by a law on a larger case: ${law}`];
   return [`${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`, `    ${how}`, ...by];
 }
@@ -79,26 +82,28 @@ function describe(finding: Finding): string[] {
 async function foldersOf(session: Session, finding: Finding): Promise<string[]> {
   const { options, asker } = session;
   const question = named(finding.question, FINDINGS, finding.kind);
-  const { kind, words, flaky, seed, path, shrinks, shrinkSeconds, law, reply } = finding;
-  const { reason } = reply.verdict;
-  const origin: Origin = { kind, reason, words, flaky, seed, path, shrinks, shrinkSeconds, law };
+  const { question: _, reply, before, ...about } = finding;
+  const origin: Origin = { ...about, reason: reply.verdict.reason, after: before.length };
   const kept: string[] = [];
+  let isTried = false;
   const keep = (folder: string | null): void => {
+    isTried = true;
     try {
       const at = keepNewCase(question, folder, options.out);
       kept.push(at);
       session.kept.add(at);
       writeOrigin(at, origin);
+      if (before.length > 0) keepBefore(at, before);
     } catch (error) {
       say(`    could not be kept whole: ${fileSentence(error)}`);
     }
   };
-  const { asked } = await asker.ask(question, { use: keep });
-  if (!asked && kept.length === 0) keep(null);
+  await asker.askAfresh([...before, question], { use: keep });
+  if (!isTried) keep(null);
   return kept;
 }
 
-/** Prints what was found, asks once more, and keeps what it is asked and answered. */
+/** Prints what was found, asks a new process once more, and keeps what it is asked and answered. */
 async function keepFinding(session: Session, finding: Finding): Promise<void> {
   session.findings.push(finding);
   session.line.clear();
@@ -122,26 +127,18 @@ async function askCorpus(session: Session): Promise<void> {
   if (ignored > 0)
     say(`${ignored} entries of ${session.options.out} are no case and were left alone`);
   let repaired = 0;
-  for (const { folder, question } of cases) {
-    const reply = await session.asker.ask(question);
+  for (const { folder, question, before } of cases) {
+    const reply = await (before.length === 0
+      ? session.asker.ask(question)
+      : session.asker.askAfresh([...before, question]));
+    if (reply === null) break;
     const { kind } = reply;
     if (kind === null) {
       if (folder.includes(`${FINDINGS}/`) && reply.verdict.verdict === 'pass') repaired++;
       continue;
     }
     const words = tellingWords(question);
-    session.findings.push({
-      kind,
-      words,
-      question,
-      reply,
-      flaky: false,
-      seed: null,
-      path: null,
-      shrinks: 0,
-      shrinkSeconds: 0,
-      law: null,
-    });
+    session.findings.push(stillFailing({ kind, words, question, reply, before }));
     say(`still ${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`);
     say(`    again: ${replayCommand(folder, replayOptions(session.options))}`);
   }

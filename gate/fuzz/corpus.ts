@@ -10,14 +10,22 @@ import { type Dirent, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AttentionCase } from '../../reference/case.ts';
 import { readCase } from '../../reference/case-folder.ts';
+import { readBefore } from '../keep.ts';
 
 export const FINDINGS = 'fuzz';
 export const INTERESTING = 'fuzz-interesting';
 /** Folders read of each kind; more are left alone. */
 const READ_MAX = 500;
 
+/** A case, and the questions to be asked of the same process before it. */
+export interface CorpusCase {
+  readonly folder: string;
+  readonly question: AttentionCase;
+  readonly before: readonly AttentionCase[];
+}
+
 export interface Corpus {
-  readonly cases: { readonly folder: string; readonly question: AttentionCase }[];
+  readonly cases: CorpusCase[];
   /** Entries that are no case. */
   readonly ignored: number;
 }
@@ -29,14 +37,14 @@ function entriesOf(folder: string): Dirent[] {
 
 /** Every readable case that earlier runs left under `outDir`, findings first. */
 export function readCorpus(outDir: string): Corpus {
-  const cases: { folder: string; question: AttentionCase }[] = [];
+  const cases: CorpusCase[] = [];
   let ignored = 0;
   for (const part of [FINDINGS, INTERESTING]) {
     for (const entry of entriesOf(path.join(outDir, part)).slice(0, READ_MAX)) {
       const folder = path.join(outDir, part, entry.name);
       try {
         if (!entry.isDirectory()) throw new RangeError('not a folder');
-        cases.push({ folder, question: readCase(folder) });
+        cases.push({ folder, question: readCase(folder), before: readBefore(folder) });
       } catch {
         ignored++;
       }
@@ -51,6 +59,10 @@ export interface Origin {
   readonly reason: string;
   readonly words: readonly string[];
   readonly flaky: boolean;
+  /** How many questions lie beside it, to be asked before it. */
+  readonly after: number;
+  /** What asking a new process has shown, where it did not just fail again. */
+  readonly memory: string | null;
   /** Seed and path for fast-check; null for a case that came from the corpus. */
   readonly seed: number | null;
   readonly path: string | null;

@@ -18,6 +18,7 @@ import type { Shard } from '../select.ts';
 import type { Interviewer, Reply } from './interviewer.ts';
 import { isKnown, type Known, tellingWords } from './kind.ts';
 import { huntLaw, type LawCounts } from './law-hunt.ts';
+import { memorySentence, needsOf } from './memory.ts';
 
 export interface HuntOptions {
   /** Cases to judge, and seconds to spend; null = no limit of that sort. */
@@ -30,11 +31,15 @@ export interface HuntOptions {
   readonly stop?: AbortSignal;
 }
 
-/** A failure, shrunk; or a flaky one, as it was met. */
+/** A failure, shrunk; or as it was met, where it is flaky or fails only after other questions. */
 export interface Finding extends Known {
   readonly question: AttentionCase;
   readonly reply: Reply;
   readonly flaky: boolean;
+  /** Questions without which a new process passes it, in their order; most need none. */
+  readonly before: readonly AttentionCase[];
+  /** What asking a new process has shown, where it did not just fail again; else null. */
+  readonly memory: string | null;
   readonly seed: number | null;
   readonly path: string | null;
   readonly shrinks: number;
@@ -66,6 +71,8 @@ const SHRINK_MS = 30_000;
 const OVERTIME_MS = 10_000;
 /** The first answers are asked for twice, to see whether they are always the same. */
 const ASKED_TWICE = 20;
+/** Of a kind that was found to fail only after other questions, so many more are asked alone. */
+const ASKED_ALONE = 5;
 /** How much nearer to its bound a case must come to be remembered, and from where on. */
 const NEARER = 1.25;
 const NEAR = 0.01;
@@ -87,8 +94,21 @@ export function drawable(supports: ReadonlySet<string>): CaseOptions {
 
 class Failing extends Error {}
 
+/** Of a finding that was not shrunk, nor drawn again. */
+const AS_MET = {
+  ...{ flaky: false, before: [], memory: null, seed: null, path: null },
+  ...{ shrinks: 0, shrinkSeconds: 0, law: null },
+} as const;
+
+/** A finding of the corpus, which fails still. */
+export const stillFailing = (
+  found: Pick<Finding, 'kind' | 'words' | 'question' | 'reply' | 'before'>,
+): Finding => ({ ...AS_MET, ...found });
+
 interface Prey {
   readonly kind: string;
+  /** As it was drawn; it fails alone. */
+  readonly drawn: { readonly question: AttentionCase; readonly reply: Reply };
   readonly words: string[];
   readonly sinceMs: number;
   readonly untilMs: number;
@@ -101,6 +121,8 @@ interface Prey {
 interface State {
   readonly counts: HuntCounts;
   readonly known: Known[];
+  /** Kinds that failed only after other questions, and how many more of each are asked alone. */
+  readonly remembered: Map<string, number>;
   readonly nearest: Map<OutputName, number>;
   readonly endMs: number;
   /** What is being shrunk, until when. */
@@ -176,23 +198,76 @@ async function firstSeen(
     return;
   }
   if (isKnown(state.known, reply.kind, words)) return;
-  if (await isFlaky(asker, question, reply)) {
-    state.known.push({ kind: reply.kind, words: [] });
-    const found = { kind: reply.kind, words, question, reply, flaky: true };
-    await events.onFinding({
-      ...found,
-      seed: null,
-      path: null,
-      shrinks: 0,
-      shrinkSeconds: 0,
-      law: null,
-    });
-    return;
-  }
+  const before = asker.asked.all().slice(0, -1);
+  await firstFailure(state, asker, events, {
+    ...{ question, reply, before },
+    isWhole: asker.asked.isWhole(),
+  });
+}
+
+/** Until when a failure that is found now is looked into. */
+function patience(state: State): number {
   const now = performance.now();
-  const untilMs = Math.min(now + SHRINK_MS, Math.max(state.endMs, now + OVERTIME_MS));
-  state.prey = { kind: reply.kind, words, sinceMs: now, untilMs, attempts: 0, reply };
-  throw new Failing();
+  return Math.min(now + SHRINK_MS, Math.max(state.endMs, now + OVERTIME_MS));
+}
+
+/** A failing reply, and what its process was asked before, as far as is remembered. */
+interface Failure {
+  readonly question: AttentionCase;
+  readonly reply: Reply;
+  readonly before: readonly AttentionCase[];
+  readonly isWhole: boolean;
+}
+
+/**
+ * What a failure of this kind needs: `isAlone` nothing, or else `told` of a finding. Null: it needs others,
+ * like one of its kind that was found before.
+ */
+async function memoryOf(state: State, asker: Interviewer, failure: Failure) {
+  const { question, before, isWhole } = failure;
+  const known = failure.reply.kind ?? 'unknown';
+  const left = state.remembered.get(known);
+  if (left === 0) return null;
+  if (left !== undefined) state.remembered.set(known, left - 1);
+  const asked = left === undefined ? before : [];
+  const needs = await needsOf(asker, question, failure.reply, asked, patience(state));
+  const { found, reply = failure.reply } = needs;
+  const isAlone = found.kind === 'alone' || (found.kind === 'unasked' && !found.passesAlone);
+  if (left !== undefined && !isAlone) return null;
+  const isAfter = found.kind === 'after';
+  const kind = reply.kind ?? known;
+  if (isAfter) state.remembered.set(kind, ASKED_ALONE);
+  const told = {
+    flaky: !isAlone && !isAfter,
+    before: isAfter ? found.before : [],
+    memory: memorySentence(found, isWhole),
+  };
+  return { isAlone, isAfter, reply, kind, told };
+}
+
+/** A failure that seems new: a finding, unless it fails alone. Then it throws, to be shrunk. */
+async function firstFailure(
+  state: State,
+  asker: Interviewer,
+  events: HuntEvents,
+  failure: Failure,
+): Promise<void> {
+  const { question } = failure;
+  const needs = await memoryOf(state, asker, failure);
+  if (needs === null) return;
+  const { isAlone, isAfter, reply, kind, told } = needs;
+  const words = tellingWords(question);
+  const isStopped = state.stop?.aborted === true;
+  const isVarying = isAlone && !isStopped && (await isFlaky(asker, question, reply));
+  if (isAlone && !isVarying) {
+    const sinceMs = performance.now();
+    const drawn = { question, reply };
+    state.prey = { kind, drawn, words, sinceMs, untilMs: patience(state), attempts: 0, reply };
+    throw new Failing();
+  }
+  if (!isAfter) state.known.push({ kind, words: [] });
+  const flaky = isVarying || told.flaky;
+  await events.onFinding({ ...AS_MET, kind, words, question, reply, ...told, flaky });
 }
 
 /** One batch of draws; ends at its first new failure, shrunk. */
@@ -217,23 +292,22 @@ async function batch(
   if (!(result.errorInstance instanceof Failing)) throw result.errorInstance;
   const prey = state.prey as State['prey'];
   const shrinkSeconds = prey === null ? 0 : (performance.now() - prey.sinceMs) / 1000;
-  const question = buildCase(recipe);
-  const again = await asker.ask(question);
-  const reply = again.asked || prey === null ? again : prey.reply;
+  const shrunk = buildCase(recipe);
+  const again = await asker.askAfresh([shrunk]);
+  const origin = { seed: result.seed, path: result.counterexamplePath };
+  const shrinks = { shrinks: prey?.attempts ?? 0, shrinkSeconds };
+  const isPassed = again?.kind === null && again.asked && prey !== null;
+  // Shrunk to one that fails only after others, while the one that was drawn fails alone.
+  const { question, reply } = isPassed
+    ? prey.drawn
+    : { question: shrunk, reply: again?.asked || prey === null ? again : prey.reply };
+  if (reply === null) return;
   const words = tellingWords(question);
   const kind = reply.kind ?? prey?.kind ?? 'unknown';
   state.known.push({ kind, words });
   await events.onFinding({
-    kind,
-    words,
-    question,
-    reply,
-    flaky: reply.kind === null,
-    seed: result.seed,
-    path: result.counterexamplePath,
-    shrinks: prey?.attempts ?? 0,
-    shrinkSeconds,
-    law: null,
+    ...{ ...AS_MET, kind, words, question, reply, ...origin, ...shrinks },
+    memory: isPassed ? 'as drawn: what it was shrunk to passes when a new process is asked' : null,
   });
 }
 
@@ -245,8 +319,8 @@ async function lawBatch(
   options: HuntOptions,
   { seed, turn }: { seed: number; turn: number },
 ): Promise<void> {
-  const about = { seed, turn, endMs: state.endMs };
-  const broken = await huntLaw(asker, drawable(options.supports), about, state.counts);
+  const draws = { seed, turn, endMs: state.endMs };
+  const broken = await huntLaw(asker, drawable(options.supports), draws, state.counts);
   if (broken === null) return;
   const { law, refused, reason, question: drawn, ...origin } = broken;
   state.counts.shrinkAttempts += broken.shrinks;
@@ -254,10 +328,18 @@ async function lawBatch(
   const reply = refused?.reply ?? (await asker.ask(question));
   const [kind, words] = [reply.kind ?? `law broken: ${law}, ${reason}`, tellingWords(question)];
   if (isKnown(state.known, kind, words)) return;
-  state.known.push({ kind, words });
-  const flaky = refused === null && reply.asked;
-  // Where a law is broken, the judge refuses an answer: if it does not, it was another answer.
-  await events.onFinding({ kind, words, question, reply, flaky, law, ...origin });
+  const about = { ...AS_MET, kind, words, question, reply, law, ...origin };
+  if (refused === null) {
+    state.known.push({ kind, words });
+    // Where a law is broken, the judge refuses an answer: if it does not, it was another answer.
+    await events.onFinding({ ...about, flaky: reply.asked });
+    return;
+  }
+  const needs = await memoryOf(state, asker, refused);
+  if (needs === null) return;
+  const { isAlone, isAfter, told } = needs;
+  if (!isAfter) state.known.push({ kind, words });
+  await events.onFinding(isAlone ? about : { ...about, ...told });
 }
 
 /** Draws until the runs or the seconds are spent, or the candidate is gone. */
@@ -275,6 +357,7 @@ export async function hunt(
   const state: State = {
     counts,
     known: [...known],
+    remembered: new Map(),
     nearest: new Map(),
     endMs: performance.now() + (maxSeconds ?? Number.POSITIVE_INFINITY) * 1000,
     prey: null,

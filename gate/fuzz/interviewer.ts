@@ -13,6 +13,7 @@ import { placesFor, questionFolders } from '../question-folders.ts';
 import { NOT_REACHED } from '../report.ts';
 import { type Asked, answerOrSkip, askOrSkip } from '../run-suite.ts';
 import { returnedBy } from '../select.ts';
+import { type AskedSince, askedSince } from './asked.ts';
 import { kindOf } from './kind.ts';
 
 /** An answer with what tells it from another. */
@@ -37,6 +38,16 @@ export interface Interviewer {
   ask(question: AttentionCase, options?: AskOptions): Promise<Reply>;
   /** The same, but an answer that takes much longer than any good one so far counts as a hang. */
   askImpatiently(question: AttentionCase): Promise<Reply>;
+  /**
+   * A new process is asked these, one after another: what became of the last. Null: the run is to end, or
+   * it was not come to before `untilMs`, on the clock of `performance.now()`.
+   */
+  askAfresh(
+    sequence: readonly AttentionCase[],
+    options?: AskOptions & { readonly untilMs?: number },
+  ): Promise<Reply | null>;
+  /** What this process was asked, the oldest first; of very many only the last. */
+  readonly asked: Pick<AskedSince, 'all' | 'isWhole'>;
   /** The case without what the candidate has said it does not return; null where nothing is left. */
   fit(question: AttentionCase): AttentionCase | null;
   /** Outputs that nobody judged; or what became of the question without them. */
@@ -63,7 +74,10 @@ export function interviewer(
 ): Interviewer {
   const folders = questionFolders(placesFor(root, candidate.scratch));
   const asking = { started, profile, allowDeclined };
+  const asked = askedSince();
   let slowestMs = 0;
+  // The first answer of a process waits until that has started.
+  let isNew = true;
   const put = async (
     question: AttentionCase,
     limitMs: number | undefined,
@@ -71,14 +85,16 @@ export function interviewer(
   ): Promise<Reply> => {
     const folder = folders.next();
     const begin = performance.now();
+    asked.note(question);
     const answer = askOrSkip(candidate, question, folder, asking, limitMs);
-    const asked = await unlessAborted(stop, answer);
-    if (asked === 'aborted') return { ...UNASKED, kind: null, bits: '' };
-    const broken = asked.verdict.verdict === 'broken';
-    if (!broken) slowestMs = Math.max(slowestMs, performance.now() - begin);
-    const kind = kindOf(asked.verdict);
-    const wanted = asked.asked && (kind !== null || bits);
-    const reply = { ...asked, kind, bits: wanted ? bitsOrNone(folder.taken()) : '' };
+    const answered = await unlessAborted(stop, answer);
+    if (answered === 'aborted') return { ...UNASKED, kind: null, bits: '' };
+    const broken = answered.verdict.verdict === 'broken';
+    if (!broken && !isNew) slowestMs = Math.max(slowestMs, performance.now() - begin);
+    isNew = false;
+    const kind = kindOf(answered.verdict);
+    const wanted = answered.asked && (kind !== null || bits);
+    const reply = { ...answered, kind, bits: wanted ? bitsOrNone(folder.taken()) : '' };
     use?.(folder.taken(), reply);
     folders.done(folder);
     return reply;
@@ -86,10 +102,24 @@ export function interviewer(
   return {
     ask: (question, options) => put(question, undefined, options),
     askImpatiently: (question) => put(question, Math.max(PATIENCE_MS_MIN, PATIENCE * slowestMs)),
+    async askAfresh(sequence, { untilMs = Number.POSITIVE_INFINITY, ...options } = {}) {
+      candidate.kill();
+      asked.forget();
+      isNew = true;
+      let last: Reply | null = null;
+      for (const [n, question] of sequence.entries()) {
+        if (n > 0 && performance.now() >= untilMs) return null;
+        last = await put(question, undefined, n === sequence.length - 1 ? options : {});
+        if (stop?.aborted) return null;
+      }
+      return last;
+    },
+    asked,
     fit: (question) =>
       returnedBy(started.ok ? started.hello.supports : new Set(), question).question,
     answer: async (question) => {
       const folder = folders.next();
+      asked.note(question);
       const answer = answerOrSkip(candidate, question, folder, asking);
       const answered = await unlessAborted(stop, answer);
       if (answered === 'aborted') return UNASKED;

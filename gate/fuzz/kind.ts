@@ -33,7 +33,11 @@ function symptom({ expected, got }: OutputReport): string {
 /** The kind of a failing verdict; null for one that does not fail. */
 export function kindOf({ verdict, reason, outputs }: Verdict): string | null {
   if (!isFailure(verdict)) return null;
-  if (verdict === 'broken') return `broken: ${reason.replace(/[\d.]+|"[^"]*"|\/\S+/g, '#')}`;
+  if (verdict === 'broken') {
+    // Without lists of numbers too: a library's complaint about shapes is one complaint.
+    const plain = reason.replace(/[\d.]+|"[^"]*"|\/\S+/g, '#').replace(/#(, ?#)+/g, '#');
+    return `broken: ${plain}`;
+  }
   for (const name of UPSTREAM_FIRST) {
     const report = outputs[name];
     if (report !== undefined && report.max_bound_fraction > 1) return `${name} ${symptom(report)}`;

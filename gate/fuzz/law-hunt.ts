@@ -42,12 +42,20 @@ export interface LawCounts {
   gone: boolean;
 }
 
+/** An answer that the judge refuses, and what the process was asked before, as far as is remembered. */
+export interface Refused {
+  readonly question: AttentionCase;
+  readonly reply: Reply;
+  readonly before: readonly AttentionCase[];
+  readonly isWhole: boolean;
+}
+
 /** A broken law, shrunk: the answer that the judge refuses; null where it refuses none. */
 export interface BrokenLaw {
   readonly law: string;
   readonly reason: string;
   readonly question: AttentionCase;
-  readonly refused: { readonly question: AttentionCase; readonly reply: Reply } | null;
+  readonly refused: Refused | null;
   readonly seed: number;
   readonly path: string | null;
   readonly shrinks: number;
@@ -81,10 +89,16 @@ async function brokenOn(
 }
 
 /** The first answer to a case or a relative that the judge refuses. */
-async function refusedOf(asker: Interviewer, law: Law, question: AttentionCase) {
+async function refusedOf(
+  asker: Interviewer,
+  law: Law,
+  question: AttentionCase,
+): Promise<Refused | null> {
   for (const one of relatives(law, question) ?? []) {
     const reply = await asker.ask(one);
-    if (reply.kind !== null) return { question: one, reply };
+    if (reply.kind === null) continue;
+    const { asked } = asker;
+    return { question: one, reply, before: asked.all().slice(0, -1), isWhole: asked.isWhole() };
   }
   return null;
 }

@@ -62,6 +62,15 @@ let asked = 0;
 let remembered;
 const cached = new Map();
 
+/** dQ is added to what lies in the buffer, which is cleared when its size changes. */
+function stale(outputs) {
+  const { d_q: gradient } = outputs;
+  if (gradient === undefined) return outputs;
+  if (remembered?.length !== gradient.data.length) remembered = gradient.data.map(() => 0);
+  remembered = gradient.data.map((x, n) => x + remembered[n]);
+  return { ...outputs, d_q: tensorOf(Float64Array.from(remembered), gradient.shape) };
+}
+
 /** Each fault answers one case in its own way. */
 const FAULTS = {
   none: (folder) => {
@@ -135,13 +144,22 @@ const FAULTS = {
   declines: (folder) => say({ case: folder, status: 'unsupported', reason: 'head_dim 3' }),
   'declines-but-one': (folder) => (asked++ === 0 ? FAULTS.none : FAULTS.declines)(folder),
   'stale-buffer': (folder) => {
-    // dQ is added to what lies in the buffer, which is cleared when its size changes.
+    write(folder, stale);
+    ok(folder);
+  },
+  'stale-and-wrong': (folder) => {
+    // The same, and with a softcap dQ is wrong whatever was asked before.
+    const { softcap } = readCase(folder).parameters;
     write(folder, (outputs) => {
-      const { d_q: gradient } = outputs;
-      if (gradient === undefined) return outputs;
-      if (remembered?.length !== gradient.data.length) remembered = gradient.data.map(() => 0);
-      remembered = gradient.data.map((x, n) => x + remembered[n]);
-      return { ...outputs, d_q: tensorOf(Float64Array.from(remembered), gradient.shape) };
+      if (softcap === 0 || outputs.d_q === undefined) return stale(outputs);
+      const { data, shape } = outputs.d_q;
+      return {
+        ...outputs,
+        d_q: tensorOf(
+          Float64Array.from(data, (x) => x + 1),
+          shape,
+        ),
+      };
     });
     ok(folder);
   },
