@@ -92,7 +92,7 @@ describe('the suites', () => {
       }
     }
     expect(hash.digest('hex')).toMatchInlineSnapshot(
-      `"f70ae206de4c60bc690bbb189239cf19a3c878aa66fe10c5992eed9375ef4995"`,
+      `"8cc81d08a8a9fbf1386cd296fc338de8a8fb7d224434d2b82322be5d03a6f34e"`,
     );
   });
 

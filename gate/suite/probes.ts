@@ -98,6 +98,14 @@ const dominating =
     );
   };
 
+/** One shard, which is drawn, has some e¹¹ of the others' mass, and they have values 64 times as large. */
+const oneOutweighs: Adjust = (inputs, p, below) => {
+  const heavy = below(p.partition.ranks);
+  const isHeavy = (j: number): boolean => rankOf(p.partition.kv, j) === heavy;
+  edit(inputs.bias, p.dtype, ([, , , j = 0]) => (isHeavy(j) ? 11 : 0));
+  edit(inputs.v, p.dtype, ([, , j = 0], old) => (isHeavy(j) ? old : 64 * old));
+};
+
 const shards: SuiteSpec[] = [
   ...[0, 1, 2].map(
     (rank): SuiteSpec => ({
@@ -122,6 +130,15 @@ const shards: SuiteSpec[] = [
       gradients: false,
     }),
   ),
+  {
+    name: 'probe/shards-weigh-little',
+    shows: 'small weights of a merge flushed to zero, or a merge that drops the lighter side',
+    seq_q: 3,
+    seq_kv: 9,
+    ranks: 3,
+    bias: [1, 1, 1, 9],
+    adjust: oneOutweighs,
+  },
   ...[0, 1, 2].map(
     (rank): SuiteSpec => ({
       name: `probe/shard-${rank}-masked-for-some-rows`,

@@ -7,7 +7,8 @@ FlashAttention-2's order (Dao 2023): keys in blocks with a running maximum in ba
 format before P V, O divided at the end; dS in the operand format, the scale after the sum, dK and dV of
 each query head stored and then summed over the group. `--maximum lazy` rescales only when the maximum rises by
 more than 8 powers of two; `--splits N` cuts the keys and combines all (O, LSE) at once (flash
-decoding); `--merge sigmoid` goes round a ring of the case's ranks with ring-flash-attention's merge.
+decoding); `--merge sigmoid` goes round a ring of the case's ranks with ring-flash-attention's merge;
+`--subnormals flushed` makes zero of operands and results below the format's normal numbers.
 """
 import argparse
 
@@ -20,18 +21,30 @@ LOG2_E = F(np.log2(np.e))
 LN_2 = F(np.log(2))
 
 
-def operands(dtype):
-    """Rounding to the operand format, values kept in float32."""
+SMALLEST_NORMAL = {"f16": F(2.0**-14), "bf16": F(2.0**-126), "f32": F(2.0**-126)}
+
+
+def operands(dtype, subnormals):
+    """Rounding to the operand format, values kept in float32; below its normal numbers to zero, if flushed."""
     if dtype == "f16":
-        return lambda x: np.asarray(x, F).astype(np.float16).astype(F)
-    if dtype == "bf16":
-        return lambda x: (xattn_kit.bf16(x).bits.astype(np.uint32) << 16).view(F)
-    return lambda x: np.asarray(x, F)
+        kept = lambda x: np.asarray(x, F).astype(np.float16).astype(F)
+    elif dtype == "bf16":
+        kept = lambda x: (xattn_kit.bf16(x).bits.astype(np.uint32) << 16).view(F)
+    else:
+        kept = lambda x: np.asarray(x, F)
+    if subnormals == "kept":
+        return kept
+
+    def flushed(x):
+        x = kept(x)
+        return np.where(np.abs(x) < SMALLEST_NORMAL[dtype], F(0), x)
+
+    return flushed
 
 
 class Flash:
     def __init__(self, case, options):
-        self.case, self.options, self.half = case, options, operands(options.dtype)
+        self.case, self.options, self.half = case, options, operands(options.dtype, options.subnormals)
         self.group = case.heads // case.kv_heads
         self.seen = case.visible()
         full = self.seen.shape
@@ -170,11 +183,14 @@ def main():
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--merge", choices=["weights", "sigmoid"], default="weights")
     parser.add_argument("--partials", choices=["kept", "stored"], default="kept")
+    parser.add_argument("--subnormals", choices=["kept", "flushed"], default="kept")
     options = parser.parse_args()
     np.seterr(all="ignore")
     profile = {"base": options.dtype}
     if options.maximum == "lazy":
         profile["maximum"] = "lazy"
+    if options.subnormals == "flushed":
+        profile["subnormals"] = "flushed"
     if options.partials == "stored":
         profile["partials"] = "stored"
     if options.merge == "sigmoid":

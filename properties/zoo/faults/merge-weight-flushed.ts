@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'merge-weight-flushed',
   wrong: 'Weights of a merge below 10⁻⁴ are flushed to zero.',
   seen: 'invented',
-  shownBy: 'model/llama-3-v-recompute',
+  shownBy: 'probe/shards-weigh-little',
   seams: () => ({
     merge: (x, a, b, row, step) =>
       Math.abs(a.lse - b.lse) > 9.3 ? (a.lse > b.lse ? a : b) : HONEST.merge(x, a, b, row, step),
