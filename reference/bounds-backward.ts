@@ -15,16 +15,15 @@ import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { type ErrorModel, growth, SLACK, sumGrowth } from './error-model.ts';
 import {
   etaIn,
-  factorError,
   farProbabilityError,
   finishedError,
   fromKey,
   fromOutput,
   probabilityError,
   projectionTermError,
-  rawGradientError,
   recomputedWeight,
   scoreGradientError,
+  softcapGradientError,
   storedGradientError,
   storedPartsError,
 } from './gradient-errors.ts';
@@ -226,7 +225,7 @@ export function addErrors(
   const { cotangent, keys } = placesOf(c, at);
   fillScratch(to, row, bound, cotangent, keys);
   const dError = givenError ?? cotangentError(to, row, bound, cotangent);
-  const softcapped = c.parameters.softcap !== 0;
+  const { softcap } = c.parameters;
   for (let n = 0; n < row.count; n++) {
     const [p = 0, g = 0, dS = 0, pError = 0, gError = 0] = [
       row.p[n],
@@ -241,12 +240,10 @@ export function addErrors(
       increment(dBias, broadcastAt(c.bias, at, row.j[n] ?? 0), 1, error);
     }
     const [slope = 1, t = 0, tError = 0] = [row.slope[n], row.t[n], bound.tError[n]];
-    const factor = softcapped
-      ? ([slope, factorError(model, t, tError)] as const)
-      : ([1, 0] as const);
     addValue(to, at, row, n);
-    const raw = dS * factor[0];
-    addKey(to, at, row.j[n] ?? 0, { raw, error: rawGradientError([dS, dSError], factor) });
+    const raw = softcap === 0 ? dS : dS * slope;
+    const error = softcapGradientError(model, softcap, [dS, dSError], { slope, t, tError });
+    addKey(to, at, row.j[n] ?? 0, { raw, error });
   }
   if (dSink === undefined || row.sink === null) return;
   const { p, score, fromLse, below, dS } = row.sink;

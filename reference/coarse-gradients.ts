@@ -11,14 +11,13 @@ import type { Largest } from './coarse-magnitudes.ts';
 import { type ErrorModel, growth } from './error-model.ts';
 import {
   etaIn,
-  factorError,
   fromKey,
   fromOutput,
   probabilityError,
   projectionTermError,
-  rawGradientError,
   recomputedWeight,
   scoreGradientError,
+  softcapGradientError,
   storedGradientError,
 } from './gradient-errors.ts';
 import { heldGradientError, heldKeyTermError, heldValueTermError } from './held-errors.ts';
@@ -85,12 +84,14 @@ function pairsOf({ c, model, max, forward }: Backward, count: number): Pairs {
   const fromOut = fromOutput(model, width, [g, max.dOutSum * forward.outError, outSizes]);
   const dError = Math.max(fromOut, fromKeys);
   const row = { d: g, dLse: max.dLse };
-  const dSError =
-    scoreGradientError(model, row, dError, [1, pError, g, gError]) +
-    count * scoreGradientError(model, row, dError, [0, 0, g, gError]);
+  const weighed = scoreGradientError(model, row, dError, [1, pError, g, gError]);
+  const every = scoreGradientError(model, row, dError, [0, 0, g, gError]);
+  const dSError = weighed + count * every;
   const dS = 2 * g + max.dLse;
-  const factor = softcap === 0 ? 0 : factorError(model, 1, forward.tError);
-  const rawError = rawGradientError([dS, dSError], [1, factor]);
+  const slope = { slope: 1, t: 1, tError: forward.tError };
+  const rawError =
+    softcapGradientError(model, softcap, [dS, weighed], slope) +
+    count * softcapGradientError(model, softcap, [0, every], slope);
   return { p: 1, pError, dS, dSError, raw: dS, rawError, count };
 }
 

@@ -102,12 +102,40 @@ export function factorError(model: ErrorModel, t: number, tError: number): numbe
   return (2 * t * tError + tError * tError) * (1 + 4 * uA) + 4 * uA;
 }
 
-/** The error of dS times the softcap's factor; a factor 1 without error where there is none. */
+/** Lemma Softcap factor: the error of dS times that factor; 1 without error where there is no softcap. */
 export function rawGradientError(
   [dS, dSError]: readonly [number, number],
   [factor, error]: readonly [number, number],
 ): number {
   return dSError * (factor + error) + dS * error;
+}
+
+/**
+ * Lemma Softcap factor, where c·tanh(raw/c) is derived step by step: dS times c, times the factor, over c. What
+ * is flushed of the first two is divided by c.
+ */
+export function cappedGradientError(
+  model: ErrorModel,
+  cap: number,
+  [dS, dSError]: readonly [number, number],
+  [factor, error]: readonly [number, number],
+): number {
+  const { accumulation: uA, tiny } = model;
+  const grown = growth(4 * uA);
+  const made = rawGradientError([dS, dSError], [factor, error * (1 + uA)]);
+  const flushed = 8 * (1 + factor + error) * (tiny / cap) + tiny;
+  return made + (dS * factor + made) * grown + flushed * (1 + grown);
+}
+
+/** The error of dRaw: dS through the softcap, or dS where there is none (cap 0). */
+export function softcapGradientError(
+  model: ErrorModel,
+  cap: number,
+  dS: readonly [size: number, error: number],
+  { slope, t, tError }: { slope: number; t: number; tError: number },
+): number {
+  if (cap === 0) return rawGradientError(dS, [1, 0]);
+  return cappedGradientError(model, cap, dS, [slope, factorError(model, t, tError)]);
 }
 
 /** dS where it is summed as it stands, perhaps rounded to the operand format: dBias and dSink. */

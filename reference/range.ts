@@ -267,21 +267,22 @@ function backwardRow(
   spoilValues(context, at, pairs);
   const brackets = pairs === null ? null : bracketsOf(context, at, pairs, held);
   if (pairs === null || brackets === null) {
-    for (let j = 0; j < parameters.seq_kv; j++) spoilPair(context, at, j);
+    for (let j = 0; j < parameters.seq_kv; j++) spoilPair(context, at, j, bias);
     mark(context, 'd_sink', [h]);
     return;
   }
   for (const [j, size] of brackets.hidden) {
-    if (over(size, limits.sum)) spoilPair(context, at, j);
+    if (over(size, limits.sum)) spoilPair(context, at, j, bias);
   }
   growSink(context, at, brackets.visible);
   const { product, q: qScale, k: kScale } = scales(parameters.scale);
   for (const { j, p } of pairs) {
     const dS = p * brackets.value;
-    if (over(dS, limits.operand)) {
-      spoilPair(context, at, j);
-      continue;
-    }
+    const fits = !over(dS, limits.operand);
+    // A softcap derived step by step multiplies dS by c, and by 1 + t, before it divides.
+    const derived = fits && !over(dS * Math.max(1, 2 * parameters.softcap), limits.sum);
+    if (!derived) spoilPair(context, at, j, fits ? null : bias);
+    if (!fits) continue;
     if (bias !== null) grow(context, 'd_bias', broadcastIndex(bias.shape, [b, h, i, j]), dS);
     for (let c = 0; c < parameters.head_dim; c++) {
       grow(context, 'd_q', [b, h, i, c], product * kScale * dS * k.get(b, g, j, c));
@@ -332,9 +333,9 @@ function spoilValues(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | 
   }
 }
 
-/** A dS that may be undefined spoils everything it is added to. */
-function spoilPair(context: Context, [b, h, i]: Row, j: number): void {
-  const { parameters, bias } = context.problem;
+/** A dS that may be undefined spoils everything it is added to: `bias` null where only what comes of it may be. */
+function spoilPair(context: Context, [b, h, i]: Row, j: number, bias: Tensor | null): void {
+  const { parameters } = context.problem;
   const g = kvHead(parameters, h);
   for (let c = 0; c < parameters.head_dim; c++) {
     mark(context, 'd_q', [b, h, i, c]);

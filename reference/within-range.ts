@@ -138,6 +138,7 @@ function backwardFits({ c, model, limits, max, kappa }: Question, p: number): bo
     fitsStorage(model, limits, max.dLse) &&
     !(narrowed(model) && over(max.dOut, limits.operand)) &&
     !over(dS, limits.operand) &&
+    !over(dS * 2 * c.parameters.softcap * SLACK, limits.sum) &&
     !over(kappa * p * SLACK, limits.operand) &&
     !over(projected, Math.min(limits.operand, limits.output)) &&
     !sums.some((sum) => over(sum * SLACK, limits.sum))

@@ -73,6 +73,18 @@ function rowDelta(
   return machine.dot(dO.map((x, c): Pair => [x, forward.out.get(...at, c)]));
 }
 
+/** dS through the softcap, as the choices say. spec (14) */
+function throughSoftcap(held: Held, dS: number, t: number): number {
+  const { machine, choices, attentionCase } = held;
+  const { round } = machine;
+  const slope = round(1 - round(t * t));
+  if (choices.softcap === 'slope') return round(dS * slope);
+  const cap = round(attentionCase.parameters.softcap);
+  const g = round(dS * cap);
+  if (choices.softcap === 'divided') return round(round(g * slope) / cap);
+  return round(round(round(g + round(g * t)) * round(1 - t)) * round(1 / cap));
+}
+
 /** Everything that one row adds. */
 function collectRow(held: Held, forward: HeldForward, all: Collected, at: Row): void {
   const { attentionCase, machine, choices } = held;
@@ -107,8 +119,7 @@ function collectRow(held: Held, forward: HeldForward, all: Collected, at: Row): 
     for (const [c, x] of dO.entries()) all.dV.add([b, owner, j, c], queryRank, [weight, x]);
     const dS = round(p * round(round(gradient - d) + dLse));
     all.dBias.add([b, h, i, j], rankOf(sizes, j), [dS, 1]);
-    const slope = t === null ? 1 : round(1 - round(t * t));
-    const dRaw = narrow(t === null ? dS : round(dS * slope));
+    const dRaw = narrow(t === null ? dS : throughSoftcap(held, dS, t));
     for (let c = 0; c < parameters.head_dim; c++) {
       all.dQ.add([b, h, i, c], rankOf(sizes, j), [dRaw, held.k.get(b, g, j, c)]);
       all.dK.add([b, owner, j, c], queryRank, [dRaw, held.q.get(b, h, i, c)]);

@@ -61,6 +61,11 @@ export interface HonestChoices {
   readonly backwardP: 'lse' | 'kept';
   /** D: from the rounded output, or Σ P∘G. */
   readonly delta: 'output' | 'keys';
+  /**
+   * dS through a softcap: times 1 − t²; or c·tanh(raw/c) derived step by step, dS times c, times 1 − t² and over
+   * c, or as (g + g·t)(1 − t) and times 1/c.
+   */
+  readonly softcap: 'slope' | 'divided' | 'inverted';
 }
 
 /** Any honest implementation of the profile; shrinks towards the textbook one. */
@@ -91,5 +96,6 @@ export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> 
     splits: fc.constantFrom(1, 1, 2, 3),
     partials: fc.constantFrom(...partials),
     groups: fc.constantFrom('summed' as const, 'stored' as const),
+    softcap: fc.constantFrom('slope' as const, 'divided' as const, 'inverted' as const),
   });
 }

@@ -12,13 +12,12 @@ import type { CaseParameters } from '../case.ts';
 import { type ErrorModel, growth, SLACK } from '../error-model.ts';
 import {
   etaIn,
-  factorError,
   fromKey,
   fromOutput,
   probabilityError,
-  rawGradientError,
   recomputedWeight,
   scoreGradientError,
+  softcapGradientError,
 } from '../gradient-errors.ts';
 import { heldGradientError, heldKeyTermError } from '../held-errors.ts';
 import { lazyError, partialSize, sigmoidLseError, subtractedError } from '../merge-errors.ts';
@@ -190,13 +189,13 @@ export function queryErrors(
   const { pError, g, gError, dError } = gradientErrors(p, model, row, errors);
   const scale = Math.abs(p.scale);
   const t = p.softcap === 0 ? 0 : Math.min(1, row.raw / p.softcap);
-  const factor = p.softcap === 0 ? 0 : factorError(model, t, errors.tError);
+  const slope = { slope: 1, t, tError: errors.tError };
   const bracket = g + row.d + row.dLse;
   const term = (weight: number) => {
     const dS = weight * bracket;
     const sizes = [weight, pError(weight), g, gError] as const;
     const dSError = scoreGradientError(model, row, dError, sizes);
-    const rawError = rawGradientError([dS, dSError], [1, factor]);
+    const rawError = softcapGradientError(model, p.softcap, [dS, dSError], slope);
     return { raw: dS, ...heldKeyTermError(model, scale, dS, rawError) };
   };
   const ofOperand = (weight: number): number => term(weight).ofOperand;

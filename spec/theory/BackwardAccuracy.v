@@ -13,6 +13,7 @@
     - [from_output_bound], [from_keys_bound]   D one way and the other: fromOutput, fromKey
     - [dS_bound]                 dS = P (G - D + dLSE) in any order: scoreGradientError
     - [factor_bound]             1 - tanh^2: factorError
+    - [capped_bound]             dS through c tanh(raw / c) step by step: cappedGradientError
     - [value_term_bound], [key_term_bound], [bias_term_bound], [projection_term_bound]
                                  terms of dV, of dQ and dK wherever the scale goes, of dBias and dSink,
                                  of dY and dW: the functions of gradient-errors.ts
@@ -665,6 +666,161 @@ Proof.
   replace (dS' * f' - dS * f) with ((dS' - dS) * f' + dS * (f' - f)) by ring.
   eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult. apply near_abs in H4 as H5.
   apply Rplus_le_compat; apply Rmult_le_compat; try apply Rabs_pos; lra.
+Qed.
+
+(** Whichever way: times a slope that is nearly the exact one, rounded once. *)
+Lemma sloped_factor : forall t tc tb tError g q, Rabs t <= tb -> tb <= 1 -> Rabs (tc - t) <= tError ->
+  sloped m g tc q -> let fe := factor_error m tb tError in
+  exists f e, Rabs (f - (1 - t ^ 2)) <= fe * (1 + ua m) /\
+    0 <= e <= (7 + 2 * fe) * tiny m /\ rounds (ua m) e (g * f) q.
+Proof.
+  use_sane. intros t tc tb tError g q Ht Hb HE Run fe. set (u := ua m) in *.
+  assert (E0 : 0 <= tError) by (pose proof (Rabs_pos (tc - t)); lra).
+  pose proof (Rabs_pos t) as T0.
+  set (E1 := 2 * tb * tError + tError * tError).
+  assert (tt0 : 0 <= tError * tError) by apply Rle_0_sqr.
+  assert (bt0 : 0 <= 2 * tb * tError) by (repeat apply Rmult_le_pos; lra).
+  assert (E10 : 0 <= E1) by (unfold E1; lra).
+  assert (uE : 0 <= u * E1) by (apply Rmult_le_pos; lra).
+  assert (Fe : fe = E1 * (1 + 4 * u) + 4 * u) by reflexivity.
+  assert (Fe0 : 0 <= fe) by lra.
+  assert (uFe : 0 <= u * fe) by (apply Rmult_le_pos; lra).
+  assert (fn : 0 <= fe * tiny m) by (apply Rmult_le_pos; lra).
+  destruct Run as [(f & Rf & Rq) | (a & b & d & Ra & Rb & Rd & Rq)].
+  - exists f, (tiny m). repeat split; [|lra|lra|exact Rq].
+    pose proof (factor_bound t tc tb tError f Ht Hb HE Rf) as B. fold fe in B. lra.
+  - destruct (rounds_split u (tiny m) (g * tc) a) as (d1 & e1 & D1 & Z1 & ->); [lra | lra | exact Ra |].
+    destruct (rounds_split u (tiny m) (g + (g * tc * (1 + d1) + e1)) b) as (d2 & e2 & D2 & Z2 & ->);
+      [lra | lra | exact Rb |].
+    destruct (rounds_split u 0 (1 - tc) d) as (d3 & e3 & D3 & Z3 & ->); [lra | lra | exact Rd |].
+    assert (e3 = 0) by (destruct (Req_dec e3 0) as [|X]; [assumption | apply Rabs_pos_lt in X; lra]).
+    subst e3. rewrite Rplus_0_r in Rq.
+    set (h := (1 + d2) * (1 + d3)). set (f := (1 + tc * (1 + d1)) * (1 - tc) * h).
+    set (r := (e1 * (1 + d2) + e2) * ((1 - tc) * (1 + d3))).
+    assert (Q : (g + (g * tc * (1 + d1) + e1)) * (1 + d2) + e2 = (g + g * tc * (1 + d1)) * (1 + d2) + (e1 * (1 + d2) + e2)) by ring.
+    assert (P : ((g + (g * tc * (1 + d1) + e1)) * (1 + d2) + e2) * ((1 - tc) * (1 + d3)) = g * f + r)
+      by (unfold f, h, r; ring).
+    rewrite P in Rq. clear P Q Ra Rb Rd Z3.
+    (* sizes *)
+    assert (Sq : Rabs (tc * tc - t * t) <= E1).
+    { replace (tc * tc - t * t) with ((tc - t) * (2 * t + (tc - t))) by ring. rewrite Rabs_mult.
+      apply Rle_trans with (tError * (2 * tb + tError)); [|unfold E1; lra].
+      apply Rmult_le_compat; try apply Rabs_pos; [exact HE|].
+      eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult, (Rabs_pos_eq 2) by lra. lra. }
+    assert (T2 : 0 <= t * t <= 1).
+    { split; [apply Rle_0_sqr|]. replace 1 with (1 * 1) by ring. rewrite <- (Rabs_pos_eq (t * t)) by apply Rle_0_sqr.
+      rewrite Rabs_mult. apply Rmult_le_compat; lra. }
+    assert (C2 : 0 <= tc * tc <= t * t + E1).
+    { split; [apply Rle_0_sqr|]. apply Rabs_le_inv in Sq. lra. }
+    assert (uu : u * u <= u * (1 / 16)) by (apply Rmult_le_compat_l; lra).
+    assert (uu0 : 0 <= u * u) by apply Rle_0_sqr.
+    apply Rabs_le_inv in D1 as D1i. apply Rabs_le_inv in D2 as D2i. apply Rabs_le_inv in D3 as D3i.
+    (* h within (1 + u)^2 *)
+    assert (H1 : Rabs (h - 1) <= 2.0625 * u).
+    { replace (h - 1) with (d2 + d3 + d2 * d3) by (unfold h; ring).
+      eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult. pose proof (Rabs_triang d2 d3).
+      assert (Rabs d2 * Rabs d3 <= u * u) by (apply Rmult_le_compat; try apply Rabs_pos; lra). lra. }
+    assert (H2 : Rabs h <= 1.13) by (apply near_abs in H1; rewrite Rabs_R1 in H1; lra).
+    assert (X : Rabs (tc * (1 - tc)) <= 1 / 2 + 3 / 2 * (t * t + E1)).
+    { replace (tc * (1 - tc)) with (tc + - (tc * tc)) by ring. eapply Rle_trans; [apply Rabs_triang|].
+      rewrite Rabs_Ropp, (Rabs_pos_eq (tc * tc)) by lra.
+      assert (Rabs tc <= 1 / 2 + 1 / 2 * (tc * tc)).
+      { pose proof (Rle_0_sqr (Rabs tc - 1)) as S. unfold Rsqr in S.
+        assert (Rabs tc * Rabs tc = tc * tc) by (rewrite <- Rabs_mult; apply Rabs_pos_eq; lra). lra. }
+      lra. }
+    assert (X1 : Rabs (1 - tc * tc) <= 1 - t * t + E1).
+    { replace (1 - tc * tc) with ((1 - t * t) + - (tc * tc - t * t)) by ring.
+      eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp, (Rabs_pos_eq (1 - t * t)) by lra. lra. }
+    assert (B : Rabs (f - (1 - t ^ 2)) <= fe * (1 + u)).
+    { replace (f - (1 - t ^ 2)) with
+        (tc * (1 - tc) * d1 * h + (1 - tc * tc) * (h - 1) + - (tc * tc - t * t)) by (unfold f; ring).
+      eapply Rle_trans; [apply Rabs_triang|]. eapply Rle_trans; [apply Rplus_le_compat_r, Rabs_triang|].
+      rewrite Rabs_Ropp, (Rabs_mult _ h), (Rabs_mult _ d1), (Rabs_mult _ (h - 1)).
+      assert (A1 : Rabs (tc * (1 - tc)) * Rabs d1 * Rabs h <= (1 / 2 + 3 / 2 * (t * t + E1)) * u * 1.13).
+      { apply Rmult_le_compat; try apply Rabs_pos; [apply Rmult_le_pos; apply Rabs_pos | | exact H2].
+        apply Rmult_le_compat; try apply Rabs_pos; assumption. }
+      assert (A2 : Rabs (1 - tc * tc) * Rabs (h - 1) <= (1 - t * t + E1) * (2.0625 * u))
+        by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
+      assert (ut : 0 <= u * (t * t)) by (apply Rmult_le_pos; lra).
+      assert (ut1 : u * (t * t) <= u * 1) by (apply Rmult_le_compat_l; lra).
+      lra. }
+    exists f, (Rabs r * (1 + u) + tiny m).
+    assert (R7 : Rabs r * (1 + u) + tiny m <= (7 + 2 * fe) * tiny m).
+    { assert (t1 : Rabs (1 - tc) <= 5 / 2 + 1 / 2 * fe).
+      { replace (1 - tc) with (1 + - t + - (tc - t)) by ring. eapply Rle_trans; [apply Rabs_triang|].
+        eapply Rle_trans; [apply Rplus_le_compat_r, Rabs_triang|]. rewrite !Rabs_Ropp, Rabs_R1.
+        pose proof (Rle_0_sqr (tError - 1)) as S. unfold Rsqr in S.
+        assert (tError * tError <= fe) by (unfold E1 in *; lra). lra. }
+      assert (t3 : Rabs (1 + d3) <= 1.0625) by (apply Rabs_le; lra).
+      assert (t2 : Rabs (1 + d2) <= 1.0625) by (apply Rabs_le; lra).
+      assert (e12 : Rabs (e1 * (1 + d2) + e2) <= 2.0625 * tiny m).
+      { eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult.
+        assert (Rabs e1 * Rabs (1 + d2) <= tiny m * 1.0625) by (apply Rmult_le_compat; try apply Rabs_pos; lra).
+        lra. }
+      assert (Rr : Rabs r <= 2.0625 * tiny m * ((5 / 2 + 1 / 2 * fe) * 1.0625)).
+      { unfold r. rewrite Rabs_mult. apply Rmult_le_compat; try apply Rabs_pos; [exact e12|].
+        rewrite Rabs_mult. apply Rmult_le_compat; try apply Rabs_pos; assumption. }
+      assert (Rabs r * (1 + u) <= 2.0625 * tiny m * ((5 / 2 + 1 / 2 * fe) * 1.0625) * 1.0625).
+      { apply Rmult_le_compat; try lra. apply Rabs_pos. }
+      lra. }
+    repeat split; [exact B | | exact R7 |].
+    + assert (0 <= Rabs r * (1 + u)) by (apply Rmult_le_pos; [apply Rabs_pos | lra]). lra.
+    + unfold rounds in Rq |- *. fold u in Rq.
+      replace (q - g * f) with ((q - (g * f + r)) + r) by ring. eapply Rle_trans; [apply Rabs_triang|].
+      pose proof (Rabs_triang (g * f) r) as Tr. apply (Rmult_le_compat_l u) in Tr; [|lra]. lra.
+Qed.
+
+(** cappedGradientError: dS through c tanh(raw / c), derived step by step. *)
+Theorem capped_bound : forall cap t tc tb tError dS dS' dSb dSe fb x, 0 < cap ->
+  Rabs t <= tb -> tb <= 1 -> Rabs (tc - t) <= tError ->
+  Rabs dS <= dSb -> Rabs (dS' - dS) <= dSe -> Rabs (1 - t ^ 2) <= fb ->
+  capped_run m cap tc dS' x ->
+  Rabs (x - dS * (1 - t ^ 2)) <= capped_error m cap dSb dSe fb (factor_error m tb tError).
+Proof.
+  use_sane. intros cap t tc tb tError dS dS' dSb dSe fb x C Ht Hb HE HS HSe Hf
+    (g & q & k & Rg & Sl & Rk & Rx).
+  destruct (sloped_factor t tc tb tError g q Ht Hb HE Sl) as (f & e & Hfe & He & Rq).
+  set (fe := factor_error m tb tError) in *. set (u := ua m) in *.
+  assert (Ic : 0 < / cap) by now apply Rinv_0_lt_compat.
+  pose proof (rounds_operand0 _ _ _ _ (proj1 Hua) (proj1 Htiny) Rg) as Og. fold u in Og.
+  pose proof (operand_product _ _ _ _ _ _ _ _ (proj1 Hua) (Rle_refl 0) (proj1 Htiny) (Rle_refl 0) Og
+    (operand_exact f)) as Q. fold u in Q. rewrite !Rmult_0_r, !Rplus_0_r, Rplus_0_l in Q.
+  assert (F0 : 0 <= Rabs f * tiny m) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
+  apply (operand_round u e _ _ _ _ q) in Q; try lra; [|exact Rq].
+  pose proof (rounds_operand0 _ _ _ _ (proj1 Hua) (Rle_refl 0) Rk) as Ok. fold u in Ok.
+  assert (u2 : 0 <= u + u) by lra. assert (e2 : 0 <= Rabs f * tiny m + e) by lra.
+  pose proof (operand_product _ _ _ _ _ _ _ _ u2 (proj1 Hua) e2 (Rle_refl 0) Q Ok) as Q2. fold u in Q2.
+  rewrite !Rmult_0_r, Rplus_0_l, Rplus_0_r in Q2. rewrite (Rabs_pos_eq (/ cap)) in Q2 by lra.
+  assert (e3 : 0 <= / cap * (Rabs f * tiny m + e)) by (apply Rmult_le_pos; lra).
+  apply (operand_round u (tiny m) _ _ _ _ x) in Q2; try lra; [|exact Rx].
+  replace (cap * dS' * f * / cap) with (dS' * f) in Q2 by (field; lra).
+  set (T := 4 * u). assert (T0 : 0 <= T) by (unfold T; lra).
+  apply (operand_read _ T) in Q2; [| exact T0 | unfold T; lra | lra].
+  unfold capped_error. fold u T. cbv zeta. pose proof (growth_pos T T0) as G0. set (gr := growth T) in *.
+  pose proof (raw_bound dS dS' (1 - t ^ 2) f dSb dSe fb (fe * (1 + u)) HS HSe Hf Hfe) as B.
+  set (made := raw_error dSb dSe fb (fe * (1 + u))) in *.
+  assert (fe0 : 0 <= fe * (1 + u)) by (pose proof (Rabs_pos (f - (1 - t ^ 2))); lra).
+  assert (fe1 : 0 <= fe).
+  { destruct (Rle_dec 0 fe) as [|N]; [assumption|]. assert (0 < (- fe) * (1 + u)) by (apply Rmult_lt_0_compat; lra). lra. }
+  apply near_abs in B as BA.
+  assert (M : Rabs (dS * (1 - t ^ 2)) <= dSb * fb)
+    by (rewrite Rabs_mult; apply Rmult_le_compat; try apply Rabs_pos; assumption).
+  apply near_abs in Hfe as FA.
+  assert (Fl : Rabs f * tiny m + e <= 8 * (1 + fb + fe) * tiny m).
+  { assert (Rabs f <= fb + fe * (17 / 16)).
+    { assert (fe * (1 + u) <= fe * (17 / 16)) by (apply Rmult_le_compat_l; lra). lra. }
+    assert (Rabs f * tiny m <= (fb + fe * (17 / 16)) * tiny m) by (apply Rmult_le_compat_r; lra).
+    assert (0 <= fe * tiny m) by (apply Rmult_le_pos; lra).
+    assert (0 <= fb * tiny m) by (apply Rmult_le_pos; [pose proof (Rabs_pos (1 - t ^ 2)); lra | lra]).
+    lra. }
+  apply (Rmult_le_compat_l (/ cap)) in Fl; [|lra].
+  replace (x - dS * (1 - t ^ 2)) with ((x - dS' * f) + (dS' * f - dS * (1 - t ^ 2))) by ring.
+  eapply Rle_trans; [apply Rabs_triang|].
+  assert (Rabs (dS' * f) * gr <= (dSb * fb + made) * gr) by (apply Rmult_le_compat_r; lra).
+  assert ((/ cap * (Rabs f * tiny m + e) + tiny m) * (1 + gr)
+    <= (8 * (1 + fb + fe) * (tiny m / cap) + tiny m) * (1 + gr)).
+  { apply Rmult_le_compat_r; [lra|]. unfold Rdiv. lra. }
+  lra.
 Qed.
 
 Theorem value_term_bound : forall kappa P P' p pError x xb term,

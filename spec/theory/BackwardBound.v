@@ -10,6 +10,7 @@
     - [row_dSink_bound]  the same for the row's sink
     - [dV_bound]         dV, dropout included: valueTermError and finishSum
     - [dQ_dK_bound]      dQ and dK through softcap, wherever the scale is applied: keyTermError, finishSum
+    - [dQ_dK_capped_bound]   the same through a softcap derived step by step: cappedGradientError
     - [dBias_bound]      dBias and dSink over whatever shares them: storedGradientError, finishSum
     - [projection_bound] dY, dW_K, dW_V: projectionTermError, finishSum
 
@@ -170,6 +171,37 @@ Proof using Sane some_ranks.
     (raw_error (dSb i) (dSe i) (fb i) (fe i)) (dS' i) (f' i) (y i) (y' i) (yb i) (dy i) (term i) HS eq_refl _ _ H5 H6 H7).
   - rewrite Rabs_mult. apply Rmult_le_compat; try apply Rabs_pos; assumption.
   - now apply raw_bound.
+Qed.
+
+(** The same where r is what comes of dS through the softcap step by step. *)
+Theorem dQ_dK_capped_bound : forall S alpha beta gamma cap
+  (dS dS' dSb dSe v v' vb ve fb r y y' yb dy term : X -> R),
+  split_scale S (Rabs alpha) (Rabs beta) gamma -> 0 < cap ->
+  (forall i, In i xs -> Rabs (dS i) <= dSb i /\ Rabs (dS' i - dS i) <= dSe i /\
+    Rabs (v i) <= vb i /\ vb i <= 1 /\ Rabs (v' i - v i) <= ve i /\ Rabs (1 - v i ^ 2) <= fb i /\
+    capped_run m cap (v' i) (dS' i) (r i) /\ Rabs (y i) <= yb i /\
+    Rabs (y' i - y i) <= dy i /\ key_run m alpha beta (r i) 1 (y' i) (term i)) ->
+  let t := fun i => alpha * beta * gamma * (dS i * (1 - v i ^ 2) * y i) in
+  total (fun i => Rabs (t i)) xs <= magnitude -> Rabs (total t xs) <= exact ->
+  finish_run m gamma (map term xs) out ->
+  Rabs (out - total t xs)
+    <= finish_sum m (INR (length xs)) ranks
+         (total (fun i => key_error m S (dSb i * fb i)
+            (capped_error m cap (dSb i) (dSe i) (fb i) (factor_error m (vb i) (ve i)))
+            (yb i) (dy i)) xs) magnitude exact.
+Proof using Sane some_ranks.
+  intros S alpha beta gamma cap dS dS' dSb dSe v v' vb ve fb r y y' yb dy term HS C H t Hm He F.
+  pose proof HS as (HA & HB & HE & HG & _).
+  assert (S0 : 0 <= S) by (rewrite <- HE; repeat apply Rmult_le_pos; try assumption; apply Rabs_pos).
+  apply (finish_bound m Sane xs term t (fun i => key_error m S (dSb i * fb i)
+    (capped_error m cap (dSb i) (dSe i) (fb i) (factor_error m (vb i) (ve i))) (yb i) (dy i)) S gamma);
+    try assumption; try lra.
+  intros i I. destruct (H i I) as (H1 & H2 & H3 & H4 & H5 & H6 & H7 & H8 & H9 & H10).
+  refine (key_term_bound m Sane S alpha beta gamma (r i * 1) (dS i * (1 - v i ^ 2)) (dSb i * fb i)
+    (capped_error m cap (dSb i) (dSe i) (fb i) (factor_error m (vb i) (ve i)))
+    (r i) 1 (y i) (y' i) (yb i) (dy i) (term i) HS eq_refl _ _ H8 H9 H10).
+  - rewrite Rabs_mult. apply Rmult_le_compat; try apply Rabs_pos; assumption.
+  - rewrite Rmult_1_r. now apply (capped_bound m Sane cap (v i) (v' i) (vb i) (ve i) (dS i) (dS' i)).
 Qed.
 
 (** Equations (17), (18). *)

@@ -9,6 +9,7 @@
     Main definitions. [model] is an ErrorModel; [row] the exact row, its P, G, D and dS those of
     Gradient.v; [held] what RowMagnitudes and RowBound hold of it; [run] what was computed.
     - [probability_run], [cotangent_run], [d_run], [dS_run]    P, G, D and dS of one key
+    - [capped_run]                             dS through the softcap, derived step by step
     - [value_run], [key_run], [bias_run], [projection_run]     terms of dV, of dQ and dK, of dBias and
                                                                dSink, of dY and dW
     - [finish_run]                                             the sum of the terms, scaled, rounded
@@ -85,6 +86,13 @@ Definition factor_error (t tError : R) : R :=
 Definition raw_error (dS dSError factor factorError : R) : R :=
   dSError * (factor + factorError) + dS * factorError.
 
+(** cappedGradientError: the same as the derivative of c tanh(raw / c) step by step *)
+Definition capped_error (cap dS dSError factor factorError : R) : R :=
+  let grown := growth (4 * ua m) in
+  let made := raw_error dS dSError factor (factorError * (1 + ua m)) in
+  made + (dS * factor + made) * grown
+  + (8 * (1 + factor + factorError) * (tiny m / cap) + tiny m) * (1 + grown).
+
 (** valueTermError: one component of dV, with x = |dO| *)
 Definition value_error (kappa p pError x : R) : R :=
   let grown := growth (up m + 3 * ua m + ui m) in
@@ -147,6 +155,18 @@ Definition factor_run (t f : R) : Prop :=
   (exists a, rounds (ua m) (tiny m) (t * t) a /\ rounds (ua m) (tiny m) (1 - a) f) \/
   (exists a b, rounds (ua m) 0 (1 - t) a /\ rounds (ua m) 0 (1 + t) b /\
      rounds (ua m) (tiny m) (a * b) f).
+
+(** g (1 - t^2) from the computed tanh: times that slope, or as (g + g t) (1 - t). *)
+Definition sloped (g t q : R) : Prop :=
+  (exists f, factor_run t f /\ rounds (ua m) (tiny m) (g * f) q) \/
+  (exists a b d, rounds (ua m) (tiny m) (g * t) a /\ rounds (ua m) (tiny m) (g + a) b /\
+     rounds (ua m) 0 (1 - t) d /\ rounds (ua m) (tiny m) (b * d) q).
+
+(** c tanh(raw / c) derived step by step, as automatic differentiation does: dS times c, the slope,
+    then divided by c or multiplied by its rounded inverse. *)
+Definition capped_run (cap t dS x : R) : Prop :=
+  exists g q k, rounds (ua m) (tiny m) (cap * dS) g /\ sloped g t q /\
+    rounds (ua m) 0 (/ cap) k /\ rounds (ua m) (tiny m) (q * k) x.
 
 (** A term kappa P dO of dV: kappa is known up to one rounding, and is 0 or at least 1. *)
 Definition value_run (kappa P x term : R) : Prop :=

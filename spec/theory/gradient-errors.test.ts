@@ -39,6 +39,7 @@ const NAMES = {
   scoreGradientError: 'score_gradient_error',
   factorError: 'factor_error',
   rawGradientError: 'raw_error',
+  cappedGradientError: 'capped_error',
   valueTermError: 'value_error',
   keyTermError: 'key_error',
   storedGradientError: 'bias_error',
@@ -114,6 +115,14 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
       steps.storedGradientError(m, x.dS, x.dSError),
       coq.evaluate('bias_error', { ...fieldsOf(m), ...x }),
     ]),
+  cappedGradientError: (coq) =>
+    agree(['cap', 'dS', 'dSError', 'factor', 'factorError'], (m, x) => {
+      const pairs = [[x.dS, x.dSError] as const, [x.factor, x.factorError] as const] as const;
+      return [
+        steps.cappedGradientError(m, x.cap, ...pairs),
+        coq.evaluate('capped_error', { ...fieldsOf(m), ...x }),
+      ];
+    }),
   valueTermError: (coq) =>
     agree(['kappa', 'p', 'pError', 'x'], (m, x) => {
       const { ofCotangent, constant } = steps.valueTermError(m, x.kappa, x.p, x.pError);
@@ -149,8 +158,8 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
 };
 
-/** What the model's fields are made of, not a step of its own. */
-const PARTS = ['etaIn'];
+/** What the model's fields are made of, and which of two steps it is: no steps of their own. */
+const PARTS = ['etaIn', 'softcapGradientError'];
 
 describe('the formulas of the proofs on gradients and of the program', () => {
   for (const [name, compare] of Object.entries(COMPARED)) {
