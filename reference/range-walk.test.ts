@@ -56,6 +56,17 @@ describe('the walk over every element', () => {
     expect(lost('f32', { ...PLAIN, seq_q: 1, adjust: sizes })).toEqual([]);
   });
 
+  it('adds up each query head of a group by itself where dK and dV are stored in half', () => {
+    const grouped = { ...PLAIN, heads: 2, kv_heads: 1, dtype: 'f16' } as const;
+    // Twice for P and twice for the sum: 16000 may be no more than a half holds, and two heads' sum is wide.
+    const large = all({ q: [0], v: [0], d_out: [40_000, -40_000] });
+    expect(lost('f16', { ...grouped, adjust: large })).toEqual(['d_v']);
+    expect(lost('f16', { ...grouped, kv_heads: 2, adjust: large })).toEqual([]);
+    expect(lost('f32', { ...grouped, adjust: large })).toEqual([]);
+    const small = all({ q: [0], v: [0], d_out: [16_000, -16_000] });
+    expect(lost('f16', { ...grouped, adjust: small })).toEqual([]);
+  });
+
   it('loses the rows whose sink or bias the storage format may not hold, and no others', () => {
     for (const name of ['sink', 'bias'] as const) {
       const shape = { ...PLAIN, gradients: false, bias: [1, 1, 1, 1], sink: true };

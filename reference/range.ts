@@ -32,6 +32,7 @@ import {
   scales,
 } from './range-limits.ts';
 import { type LostOperands, lostOperands } from './range-operands.ts';
+import { type PartSums, partSums } from './range-parts.ts';
 import { kvHead, rowScores } from './scores.ts';
 import {
   broadcastGet,
@@ -62,6 +63,7 @@ interface Context {
   readonly beyond: Beyond;
   /** Σ|dRaw||Q| and Σ|P||dO| so far, for dK and dV, dBias, dSink. */
   readonly sums: Partial<Record<OutputName, Tensor>>;
+  readonly parts: PartSums | null;
 }
 
 /** One visible key of a row, in magnitudes. */
@@ -83,6 +85,19 @@ function grow(context: Context, name: OutputName, at: readonly number[], size: n
   const total = sum.get(...at) + Math.abs(size);
   sum.set(...at, total);
   if (over(total, context.limits.sum)) mark(context, name, at);
+}
+
+/** The same for what query head h adds to dK or dV of its group. */
+function growPart(
+  context: Context,
+  name: 'd_k' | 'd_v',
+  at: readonly [b: number, h: number, j: number, c: number],
+  size: number,
+): void {
+  const [b, h, j, c] = at;
+  const whole = [b, kvHead(context.problem.parameters, h), j, c];
+  grow(context, name, whole, size);
+  if (context.parts?.add(name, at, size)) mark(context, name, whole);
 }
 
 const storable = ({ model, limits }: Context, x: number): boolean => fitsStorage(model, limits, x);
@@ -286,7 +301,7 @@ function backwardRow(
     if (bias !== null) grow(context, 'd_bias', broadcastIndex(bias.shape, [b, h, i, j]), dS);
     for (let c = 0; c < parameters.head_dim; c++) {
       grow(context, 'd_q', [b, h, i, c], product * kScale * dS * k.get(b, g, j, c));
-      grow(context, 'd_k', [b, g, j, c], product * qScale * dS * q.get(b, h, i, c));
+      growPart(context, 'd_k', [b, h, j, c], product * qScale * dS * q.get(b, h, i, c));
     }
   }
 }
@@ -328,7 +343,7 @@ function spoilValues(context: Context, [b, h, i]: Row, pairs: readonly Pair[] | 
     }
     for (const { j, p, kappa } of pairs) {
       if (over(kappa * p, limits.operand)) mark(context, 'd_v', [b, g, j, c]);
-      else grow(context, 'd_v', [b, g, j, c], kappa * p * x);
+      else growPart(context, 'd_v', [b, h, j, c], kappa * p * x);
     }
   }
 }
@@ -405,9 +420,10 @@ export function beyondElements(c: AttentionCase, model: ErrorModel, lseError: Te
         };
   const lost = lostOperands(problem, model, limits);
   const about = { problem, forward, model, limits, lost, lseError };
-  const context = { ...about, keyError: keyErrorOf(sizes, model), beyond, sums };
-  const { batch, heads, seq_q } = problem.parameters;
   const backward = wantsGradients(c.parameters);
+  const parts = backward ? partSums(problem.parameters, limits) : null;
+  const context = { ...about, keyError: keyErrorOf(sizes, model), beyond, sums, parts };
+  const { batch, heads, seq_q } = problem.parameters;
   forEachIndex([batch, heads, seq_q], ([b = 0, h = 0, i = 0]) => {
     const pairs = pairsOf(context, [b, h, i]);
     const held = forwardRow(context, [b, h, i], pairs);

@@ -132,6 +132,8 @@ function backwardFits({ c, model, limits, max, kappa }: Question, p: number): bo
     kv_heads * (head_dim * dK + head_dim_v * dV) * max.w,
     batch * seq_kv * Math.max(dK, dV) * max.y,
   ];
+  // Of one query head, stored before it is added to the others of its group.
+  const part = heads === kv_heads ? 0 : (Math.max(dK, dV) / (heads / kv_heads)) * SLACK;
   const projected = c.parameters.dim_y === undefined ? 0 : Math.max(dK, dV);
   return (
     !over(bracket, limits.sum) &&
@@ -140,6 +142,7 @@ function backwardFits({ c, model, limits, max, kappa }: Question, p: number): bo
     !over(dS, limits.operand) &&
     !over(dS * 2 * c.parameters.softcap * SLACK, limits.sum) &&
     !over(kappa * p * SLACK, limits.operand) &&
+    !over(part, limits.output) &&
     !over(projected, Math.min(limits.operand, limits.output)) &&
     !sums.some((sum) => over(sum * SLACK, limits.sum))
   );

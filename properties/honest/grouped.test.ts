@@ -6,14 +6,13 @@ import { expectation } from '../../reference/expectation.ts';
 import { roundTo } from '../../reference/format.ts';
 import { isFailure, judge, judgeAgainst } from '../../reference/judge.ts';
 import { PROFILES } from '../../reference/profile.ts';
-import { mapTensor } from '../../reference/tensor.ts';
+import { mapTensor, toFlat } from '../../reference/tensor.ts';
 import { honestOutputs } from './candidate.ts';
 import { choicesArbitrary } from './choices.ts';
 
-const FOUND = new URL(
-  '../../reference/testing/found/refused-honest/gqa-heads-stored-f16',
-  import.meta.url,
-).pathname;
+const folder = (name: string): string =>
+  new URL(`../../reference/testing/found/refused-honest/${name}`, import.meta.url).pathname;
+const FOUND = folder('gqa-heads-stored-f16');
 
 const PROGRAMS = fc
   .sample(choicesArbitrary(PROFILES.f16), { numRuns: 100, seed: 5 })
@@ -36,6 +35,22 @@ describe('dK and dV of each query head stored in half before the sum over their 
         expect([isFailure(verdict), reason]).toEqual([false, reason]);
       }
     }
+  });
+
+  it('are not refused where one head overflows and the sum of the group does not', () => {
+    const c = readCase(folder('gqa-heads-overflow-f16'));
+    const expected = expectation(c, 'f16');
+    const answers = PROGRAMS.map((choices) => honestOutputs(c, 'f16', choices));
+    const infinite = answers.filter(({ d_v }) =>
+      toFlat(d_v!.tensor).some((x) => !Number.isFinite(x)),
+    );
+    expect(infinite.length).toBeGreaterThan(0);
+    for (const outputs of answers) {
+      const { verdict, reason } = judgeAgainst(expected, outputs);
+      expect([isFailure(verdict), reason]).toEqual([false, reason]);
+    }
+    // Where nothing is stored in half there is no such excuse.
+    expect(expectation(c, 'f32').worstCase.of('d_v', 0)!.get(0, 0, 0, 0)).toBeLessThan(2);
   });
 
   it('leave an error of a tenth refused, and f32 no room for it', () => {
