@@ -67,7 +67,7 @@ describe('a wrong command line is refused with a sentence, exit 2', () => {
     [[], /Usage: xattn/],
     [['judge'], /missing required argument 'case-dir'/],
     [['judge', 'x', '--rows', 'two'], /Expected how many, such as 64/],
-    [['plan'], /unknown command 'plan'/],
+    [['serve-page'], /unknown command 'serve-page'/],
     [['gate', '--sute', 'core'], /unknown option '--sute'\s+\(Did you mean --suite\?\)/],
     [['gate', '--suite', 'huge'], /Allowed choices are smoke, core, full/],
     [

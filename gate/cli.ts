@@ -16,6 +16,7 @@ import type { GateOptions } from './commands/gate.ts';
 import type { JudgeOptions } from './commands/judge.ts';
 import * as value from './commands/options.ts';
 import type { OracleOptions } from './commands/oracle.ts';
+import type { PlanOptions } from './commands/plan.ts';
 import type { ReplayOptions } from './commands/replay.ts';
 import { fileSentence } from './file-errors.ts';
 import { DIRECTIONS } from './select.ts';
@@ -86,6 +87,21 @@ Examples:
 What would take more exact sums and decimals than a minute and some for each element is left undecided, by
 name: work is counted, so the same on every machine. --work 10 grants ten times that, --work 0 none.
 --max-seconds goes by the clock: what is undecided then depends on the machine.`;
+
+const PLAN_EXAMPLES = `
+Examples:
+  $ xattn plan                                                  Llama 3-V-11b on 16 A100, 384 frames
+  $ xattn plan --model mplug-owl3-7b --cluster a30x8 --seq-q 1024 --frames 512
+  $ xattn plan --cluster my-cluster.json --seq-kv 1000000       a cluster of yours
+  $ xattn plan --paper                                          published numbers beside predictions
+
+Models: llama-3-v-11b llama-3-v-90b mplug-owl3-7b mplug-owl3-2b mplug-owl3-1b openflamingo-9b
+openflamingo-3b. Clusters: a100x16 a30x8 a100x12. Either may be a .json file, a cluster such as
+  {"name":"mine","ranks":64,"ranks_per_node":8,"memory_bytes":8.5e10,"peak_flops_per_s":9.89e14,
+   "within_node_bytes_per_s":4.5e11,"between_nodes_bytes_per_s":5e10}
+
+Every time stands twice: nominal, of data sheets and the paper's formulas, and calibrated, by rates
+fitted to a few published rows. --json prints one object; bytes are of one layer and rank.`;
 
 const FIXTURES_EXAMPLES = `
 Examples:
@@ -225,6 +241,25 @@ function addOracle(program: Command, finish: Finish): void {
     });
 }
 
+function addPlan(program: Command, finish: Finish): void {
+  const frames = new Option('--frames <n>', 'visual input in frames (default: 384)');
+  program
+    .command('plan')
+    .summary('what each schedule costs for a model on a cluster')
+    .description('Time, volume and memory of every schedule for a model on a cluster.')
+    .option('--model <name>', 'preset, or a .json file', 'llama-3-v-11b')
+    .option('--cluster <name>', 'preset, or a .json file', 'a100x16')
+    .option('--seq-q <n>', 'text tokens', value.positiveNumber, 2048)
+    .option('--seq-kv <n>', 'visual input in keys', value.positiveNumber)
+    .addOption(frames.argParser(value.positiveNumber).conflicts('seqKv'))
+    .option('--paper', 'what the paper published beside what is predicted')
+    .option('--json', 'one JSON object on standard output')
+    .addHelpText('after', PLAN_EXAMPLES)
+    .action(async (options: PlanOptions) => {
+      finish(await (await import('./commands/plan.ts')).planCommand(options));
+    });
+}
+
 function addDoctor(program: Command, finish: Finish): void {
   program
     .command('doctor')
@@ -271,7 +306,16 @@ export function program(finish: Finish): Command {
     .showHelpAfterError('Run it with --help to see what it takes.')
     .addHelpText('after', '\nEvery command explains itself, with examples: xattn gate --help')
     .exitOverride();
-  const commands = [addGate, addFuzz, addReplay, addJudge, addOracle, addFixtures, addDoctor];
+  const commands = [
+    addGate,
+    addFuzz,
+    addReplay,
+    addJudge,
+    addOracle,
+    addPlan,
+    addFixtures,
+    addDoctor,
+  ];
   for (const add of commands) add(command, finish);
   return command;
 }

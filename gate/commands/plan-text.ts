@@ -1,0 +1,177 @@
+/**
+ * A plan as text: tables of at most 100 columns, and a last line that says which schedule to take.
+ * @module
+ */
+import type { Change } from '../../gpu/costs/choice.ts';
+import type { Regime } from '../../gpu/costs/machine.ts';
+import type { Plan, Refused, SchedulePlan } from '../../gpu/costs/plan.ts';
+import { BASES, type Basis } from '../../gpu/costs/prediction.ts';
+import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/costs/schedules.ts';
+import { printable } from '../text.ts';
+import { bytes, columns, length, short, times } from './plan-numbers.ts';
+
+const isRefused = (plan: SchedulePlan | Refused): plan is Refused => 'unusable' in plan;
+
+/** Schedules and variants that have numbers. */
+function entries({ schedules, variants }: Plan, withVariants: boolean): [string, SchedulePlan][] {
+  const usable = SCHEDULE_NAMES.flatMap((name): [string, SchedulePlan][] => {
+    const plan = schedules[name];
+    return isRefused(plan) ? [] : [[name, plan]];
+  });
+  return [...usable, ...(withVariants ? Object.entries(variants) : [])];
+}
+
+function layerTable(plan: Plan): string {
+  const rows = entries(plan, true).map(([name, one]) => [
+    name,
+    bytes(one.forward_bytes_per_rank),
+    bytes(one.backward_bytes_per_rank),
+    ...BASES.flatMap((basis) => [short(one.forward_s[basis]), short(one.backward_s[basis])]),
+  ]);
+  return columns([
+    ['one cross-attention', 'sent a rank', '', 'nominal s', '', 'calibrated s', ''],
+    ['layer', 'forward', 'backward', 'forward', 'backward', 'forward', 'backward'],
+    ...rows,
+  ]);
+}
+
+const REGIMES: Readonly<Record<Regime, string>> = { compute: 'compute', communication: 'comm.' };
+const regime = (one: Regime | null): string => (one === null ? '–' : REGIMES[one]);
+
+function regimeTable(plan: Plan): string {
+  const rows = entries(plan, true).map(([name, one]) => [
+    name,
+    ...BASES.flatMap((basis) => [
+      regime(one.forward_regime[basis]),
+      regime(one.backward_regime[basis]),
+    ]),
+  ]);
+  return columns([
+    ['bound by', 'nominal', '', 'calibrated', ''],
+    ['', 'forward', 'backward', 'forward', 'backward'],
+    ...rows,
+  ]);
+}
+
+function iterationTable(plan: Plan): string {
+  const ratio = (of: 'speedup' | 'iteration_speedup', name: string, basis: Basis): string => {
+    const value = plan[of][basis][name as ScheduleName];
+    return value === undefined || value === null ? '' : times(value);
+  };
+  const rows = entries(plan, false).map(([name, one]) => [
+    name,
+    ...BASES.flatMap((basis) => [
+      short(one.cross_attention_s[basis]),
+      ratio('speedup', name, basis),
+    ]),
+    ...BASES.flatMap((basis) => [
+      short(one.iteration_s[basis]),
+      ratio('iteration_speedup', name, basis),
+    ]),
+  ]);
+  const pair = ['nominal', 'gain', 'calibr.', 'gain'];
+  return columns([
+    ['one iteration, s', 'cross', '', '', '', 'whole', '', '', ''],
+    ['', ...pair, ...pair],
+    ...rows,
+  ]);
+}
+
+function memoryTable(plan: Plan): string {
+  const rows = entries(plan, false).map(([name, one]) => {
+    const [peak, other] = [one.peak_bytes_per_rank, one.peak_bytes_per_rank_otherwise];
+    const [frames, less] = [one.longest_frames, one.longest_frames_otherwise];
+    const both = (x: number, y: number, show: (value: number) => string): string[] =>
+      one.recomputes ? [show(y), show(x)] : [show(x), show(y)];
+    const count = (value: number): string => value.toLocaleString('en');
+    return [name, ...both(peak, other, bytes), ...both(frames, less, count)];
+  });
+  return columns([
+    ['memory of a rank', 'peak, K V', 'peak, K V', 'frames that fit', 'frames that fit'],
+    ['for cross-attention', 'saved', 'recomputed', 'K V saved', 'K V recomputed'],
+    ...rows,
+  ]);
+}
+
+/** `ring-attention to 1,023; lv-xattn from 1K on`. */
+function changesLine(changes: readonly Change[]): string {
+  return changes
+    .map(({ at, best }, n) => (n === 0 ? best : `${best} from ${at.toLocaleString('en')}`))
+    .join(', ');
+}
+
+function changeTable({ best_along, seq_q, seq_kv }: Plan): string {
+  const lines = BASES.flatMap((basis) => [
+    `  ${basis}, ${length(seq_q)} text tokens, keys: ${changesLine(best_along.seq_kv[basis])}`,
+    `  ${basis}, ${length(seq_kv)} keys, text tokens: ${changesLine(best_along.seq_q[basis])}`,
+  ]);
+  return ['fastest in cross-attention, and from which length on another:', ...lines]
+    .flatMap((line) => wrapped(line, 100))
+    .join('\n');
+}
+
+/** A line cut at spaces, what follows indented. */
+function wrapped(line: string, width: number): string[] {
+  if (line.length <= width) return [line];
+  const at = line.lastIndexOf(' ', width);
+  return [line.slice(0, at), ...wrapped(`      ${line.slice(at + 1)}`, width)];
+}
+
+function basesLines({ calibration }: Plan): string {
+  const { shares_of_nominal: share, link_of, link_is_assumed_alike } = calibration;
+  const percent = (value: number): string => `${short(100 * value)} %`;
+  const link =
+    link_of === null
+      ? 'its links as nominal, for nobody measured them'
+      : `${percent(share.between_nodes)} of the link between nodes, ` +
+        (link_is_assumed_alike ? `as on ${link_of} (assumed alike)` : `as measured on ${link_of}`);
+  return [
+    'nominal: data sheets, the paper’s formulas, perfect overlap, attention alone.',
+    `calibrated: ${percent(share.attention)} of the peak in attention, ${percent(share.projections)} in its projections,`,
+    `  ${percent(share.dense)} in other products; ${link};`,
+    '  dK, dV and dQ travel while nothing is computed (gpu/costs/README.md).',
+    'lv-xattn recomputes Q, K and V in the backward pass; the others save them.',
+  ].join('\n');
+}
+
+function lastLine({ speedup, iteration_speedup, schedules }: Plan): string {
+  const best = BASES.map((basis) => {
+    const usable = SCHEDULE_NAMES.flatMap((name) => {
+      const seconds = schedules[name].cross_attention_s?.[basis];
+      return seconds === undefined ? [] : [{ name, seconds }];
+    });
+    return usable.reduce((least, one) => (one.seconds < least.seconds * (1 - 1e-9) ? one : least));
+  }).map(({ name }) => name);
+  const [nominal, calibrated] = best;
+  const which =
+    nominal === calibrated ? `${nominal}` : `${nominal} nominally, ${calibrated} calibrated`;
+  const ring = BASES.map((basis) => times(speedup[basis]['ring-attention'] ?? 1));
+  const whole = BASES.map((basis) => times(iteration_speedup[basis]['ring-attention'] ?? 1));
+  return (
+    `Fastest: ${which}.\nLV-XAttn over Ring Attention: cross-attention ${ring[0]} nominal, ` +
+    `${ring[1]} calibrated;\n  iteration ${whole[0]} nominal, ${whole[1]} calibrated.`
+  );
+}
+
+export function planText(plan: Plan): string {
+  const { seq_q, seq_kv, frames, ranks, schedules } = plan;
+  const unusable = SCHEDULE_NAMES.flatMap((name) => {
+    const one = schedules[name];
+    return isRefused(one) ? [`not here: ${one.unusable}`] : [];
+  });
+  const names = `${printable(plan.model, 40)} on ${printable(plan.cluster, 40)}`;
+  const frame = Number.isInteger(frames) ? `${frames.toLocaleString('en')} frames` : 'visual input';
+  const heading =
+    `${names}, ${ranks} ranks: ${seq_q.toLocaleString('en')} text tokens, ` +
+    `${frame} of ${seq_kv.toLocaleString('en')} keys`;
+  const held = `${bytes(plan.memory_bytes_per_rank)} a rank, ${bytes(plan.state_bytes_per_rank)} of it weights and their states`;
+  return [
+    `${wrapped(heading, 100).join('\n')}\n${basesLines(plan)}`,
+    layerTable(plan),
+    regimeTable(plan),
+    `${iterationTable(plan)}\n(gain: how many times as long as LV-XAttn)`,
+    `${memoryTable(plan)}\n(${held})`,
+    changeTable(plan),
+    [...unusable, lastLine(plan)].join('\n'),
+  ].join('\n\n');
+}

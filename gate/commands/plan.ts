@@ -1,0 +1,69 @@
+/**
+ * `xattn plan`: what each schedule costs for a model on a cluster, by the paper's formulas and by
+ * measured rates; or, with `paper`, what was published beside what is predicted.
+ * @module
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { CLUSTERS, type Cluster, parseCluster } from '../../gpu/costs/clusters.ts';
+import { MODELS, type Model, parseModel } from '../../gpu/costs/models.ts';
+import { planOf } from '../../gpu/costs/plan.ts';
+import { paperText } from './plan-paper.ts';
+import { planText } from './plan-text.ts';
+
+export interface PlanOptions {
+  model: string;
+  cluster: string;
+  seqQ: number;
+  seqKv?: number;
+  frames?: number;
+  paper?: true;
+  json?: true;
+}
+
+const FILE_BYTES_MAX = 2 ** 20;
+const FRAMES = 384;
+
+function readJson(file: string): unknown {
+  if (statSync(file).size > FILE_BYTES_MAX) {
+    throw new RangeError(`${file}: expected at most ${FILE_BYTES_MAX} bytes`);
+  }
+  const text = readFileSync(file, 'utf8');
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new RangeError(`${file}: expected JSON: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+/** A preset by its name, or what a JSON file describes. */
+function named<T extends { readonly name: string }>(
+  option: string,
+  given: string,
+  presets: readonly T[],
+  parse: (value: unknown, where: string) => T,
+): T {
+  const preset = presets.find(({ name }) => name === given);
+  if (preset !== undefined) return preset;
+  if (given.endsWith('.json')) return parse(readJson(given), given);
+  const names = presets.map(({ name }) => name).join(' ');
+  throw new RangeError(`"${option}" expected one of ${names} or a .json file, got "${given}"`);
+}
+
+function write(text: string): number {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  return 0;
+}
+
+export async function planCommand(options: PlanOptions): Promise<number> {
+  if (options.paper) {
+    const { comparePaper } = await import('../../gpu/costs/paper.ts');
+    const comparison = comparePaper();
+    return write(options.json ? JSON.stringify(comparison, null, 2) : paperText(comparison));
+  }
+  const model: Model = named('--model', options.model, MODELS, parseModel);
+  const cluster: Cluster = named('--cluster', options.cluster, CLUSTERS, parseCluster);
+  const frames = options.frames ?? FRAMES;
+  const seq_kv = options.seqKv ?? frames * model.tokens_per_frame;
+  const plan = planOf({ model, cluster, seq_q: options.seqQ, seq_kv });
+  return write(options.json ? JSON.stringify(plan, null, 2) : planText(plan));
+}

@@ -1,0 +1,171 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { CLUSTERS } from '../gpu/costs/clusters.ts';
+import { MODELS } from '../gpu/costs/models.ts';
+import { comparePaper } from '../gpu/costs/paper.ts';
+import { planOf } from '../gpu/costs/plan.ts';
+import { SCHEDULE_NAMES } from '../gpu/costs/schedules.ts';
+import { bytes, error, length, short } from './commands/plan-numbers.ts';
+import { paperText } from './commands/plan-paper.ts';
+import { planText } from './commands/plan-text.ts';
+
+const CLI = fileURLToPath(new URL('../dist/gate/cli.js', import.meta.url));
+let root = '';
+
+beforeAll(() => {
+  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: npm run build makes it`);
+  root = mkdtempSync(path.join(tmpdir(), 'xattn-plan-'));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+interface Ended {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function plan(...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [CLI, 'plan', ...args], { cwd: root });
+  const ended: Ended = { status: null, stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    ended.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    ended.stderr += text;
+  });
+  return new Promise((resolve) => child.on('close', (status) => resolve({ ...ended, status })));
+}
+
+const both = z.object({ nominal: z.number().positive(), calibrated: z.number().positive() });
+const schedule = z.object({
+  forward_bytes_per_rank: z.number().nonnegative(),
+  backward_bytes_per_rank: z.number().nonnegative(),
+  cross_attention_s: both,
+  iteration_s: both,
+  peak_bytes_per_rank: z.number().positive(),
+});
+/** DESIGN: one object, a schedule each, speedups over each other one. */
+const planned = z.object({
+  schedules: z.object(Object.fromEntries(SCHEDULE_NAMES.map((name) => [name, schedule]))),
+  speedup: z.object({
+    nominal: z.record(z.string(), z.number().positive()),
+    calibrated: z.record(z.string(), z.number().positive()),
+  }),
+});
+
+describe('xattn plan', () => {
+  it('prints one JSON object and nothing else, with every schedule', async () => {
+    const { status, stdout, stderr } = await plan('--json');
+    expect([status, stderr]).toEqual([0, '']);
+    const { schedules, speedup } = planned.parse(JSON.parse(stdout));
+    const [lv, ring] = [schedules['lv-xattn']!, schedules['ring-attention']!];
+    expect(lv.forward_bytes_per_rank).toBe(2 * ((15 * 2048 * 4096) / 16 + 2048 * (4096 + 32)));
+    expect(speedup.nominal['ring-attention']).toBe(
+      ring.cross_attention_s.nominal / lv.cross_attention_s.nominal,
+    );
+    expect(Object.keys(speedup.calibrated)).toEqual(SCHEDULE_NAMES.slice(1));
+  });
+
+  it('says which schedule cannot be used, and gives it no numbers', async () => {
+    const { status, stdout } = await plan('--json', '--model', 'mplug-owl3-7b');
+    expect(status).toBe(0);
+    const { schedules, speedup } = JSON.parse(stdout);
+    expect(schedules.ulysses.unusable).toMatch(/28 heads over 16 ranks/);
+    expect(schedules.ulysses.cross_attention_s).toBeNull();
+    expect(speedup.nominal.ulysses).toBeNull();
+    expect((await plan('--model', 'mplug-owl3-7b')).stdout).toMatch(
+      /not here: ulysses deals whole heads/,
+    );
+  });
+
+  it('takes a model and a cluster from JSON, 4096 ranks too', async () => {
+    const cluster = { ...CLUSTERS[0], name: 'mine', ranks: 4096, ranks_per_node: 8 };
+    writeFileSync(path.join(root, 'cluster.json'), JSON.stringify(cluster));
+    writeFileSync(path.join(root, 'model.json'), JSON.stringify({ ...MODELS[1], name: 'ours' }));
+    const { status, stdout } = await plan('--cluster', 'cluster.json', '--model', 'model.json');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^ours on mine, 4096 ranks: 2,048 text tokens/);
+    expect(stdout).toMatch(/its links as nominal, for nobody measured them/);
+  });
+
+  it('prints what was published beside what is predicted', async () => {
+    const text = await plan('--paper');
+    expect(text.status).toBe(0);
+    expect(text.stdout).toMatch(/speedup of an iteration, × up to +10\.62/);
+    expect(text.stdout).toMatch(/Of 12 rows that nothing was fitted to, \d+ have both/);
+    const json = await plan('--paper', '--json');
+    expect(JSON.parse(json.stdout).rows.length).toBe(18);
+  });
+
+  const wrong: [args: string[], reason: RegExp][] = [
+    [['--model', 'gpt'], /"--model" expected one of llama-3-v-11b .* or a \.json file, got "gpt"/],
+    [['--cluster', 'b200'], /"--cluster" expected one of a100x16 a30x8 a100x12 or .*, got "b200"/],
+    [['--cluster', 'none.json'], /none\.json: there is no such file or folder/],
+    [['--cluster', 'text.json'], /text\.json: expected JSON/],
+    [
+      ['--cluster', 'slow.json'],
+      /slow\.json: "between_nodes_bytes_per_s" expected bytes per second/,
+    ],
+    [['--model', 'odd.json'], /odd\.json: "heads" expected a number, got "eight"/],
+    [['--seq-q', '0'], /Expected a whole number, 1 or more/],
+    [['--seq-kv', '1e6'], /Expected a whole number/],
+    [['--frames', '2', '--seq-kv', '3'], /cannot be used with option/],
+    [['extra'], /too many arguments/],
+  ];
+  for (const [args, reason] of wrong) {
+    it(`refuses ${args.join(' ')}, exit 2`, async () => {
+      const { between_nodes_bytes_per_s: _, ...slow } = CLUSTERS[0]!;
+      writeFileSync(path.join(root, 'slow.json'), JSON.stringify(slow));
+      writeFileSync(path.join(root, 'odd.json'), JSON.stringify({ ...MODELS[0], heads: 'eight' }));
+      writeFileSync(path.join(root, 'text.json'), 'ranks: 4');
+      const { status, stdout, stderr } = await plan(...args);
+      expect(stderr).toMatch(reason);
+      expect(stderr).not.toMatch(/^\s+at |internal error/m);
+      expect([status, stdout]).toEqual([2, '']);
+    });
+  }
+});
+
+describe('the text', () => {
+  const width = (text: string): number =>
+    Math.max(...text.split('\n').map((line) => [...line].length));
+
+  it('fits 100 columns, for every preset and for extremes', () => {
+    const settings = MODELS.flatMap((model, m) =>
+      CLUSTERS.map((of, c) => ({
+        model,
+        cluster: (m + c) % 2 === 0 ? of : { ...of, ranks: of.ranks_per_node * 999 },
+        seq_q: 98_765,
+        seq_kv: [1, 1_234_567, 2 ** 40][(m + c) % 3] ?? 1,
+      })),
+    );
+    for (const setting of settings) {
+      const text = planText(planOf(setting));
+      expect(text.split('\n').filter((line) => [...line].length > 100)).toEqual([]);
+      expect(text).not.toMatch(/NaN|undefined|Infinity/);
+    }
+  });
+
+  it('of the paper fits them too', () => {
+    expect(width(paperText(comparePaper()))).toBeLessThanOrEqual(100);
+  });
+
+  it('writes numbers in three digits', () => {
+    expect([0, 0.01234, 1.5, 99.96, 123.4, 1234567].map(short)).toEqual([
+      '0',
+      '0.0123',
+      '1.50',
+      '100',
+      '123',
+      '1,234,567',
+    ]);
+    expect([12, 1024, 5 * 2 ** 30].map(bytes)).toEqual(['12.0 B', '1.00 KiB', '5.00 GiB']);
+    expect([7, 2048, 1025, 3 * 2 ** 20].map(length)).toEqual(['7', '2K', '1,025', '3M']);
+    expect([0.071, -0.2, 0.001, 9].map(error)).toEqual(['+7 %', '−20 %', '±0 %', '10.0×']);
+  });
+});

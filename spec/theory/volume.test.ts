@@ -1,0 +1,162 @@
+/**
+ * The volumes that are planned with are those that are proved: bytes of the cost model's passes, and
+ * elements of uneven blocks, against the right sides of Volume.v's theorems.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  elementsOf,
+  keyGradientMessage,
+  keyMessage,
+  queryMessage,
+  resultMessage,
+  ringElements,
+} from '../../gpu/costs/messages.ts';
+import { bytesSent } from '../../gpu/costs/phases.ts';
+import { layerCost, type ScheduleName } from '../../gpu/costs/schedules.ts';
+import { AS_PUBLISHED, type Options, type Workload } from '../../gpu/costs/workload.ts';
+import { constantsChanged } from './agree.ts';
+import { CoqFormulas } from './coq-formula.ts';
+
+const source = readFileSync(new URL('Volume.v', import.meta.url), 'utf8');
+
+interface Sizes {
+  readonly n: number;
+  readonly sq: number;
+  readonly skv: number;
+  readonly heads: number;
+  readonly dim: number;
+}
+
+const sizes: fc.Arbitrary<Sizes> = fc.record({
+  n: fc.integer({ min: 2, max: 64 }),
+  sq: fc.integer({ min: 1, max: 5000 }),
+  skv: fc.integer({ min: 1, max: 500_000 }),
+  heads: fc.integer({ min: 1, max: 16 }),
+  dim: fc.integer({ min: 1, max: 128 }),
+});
+
+/** The right side of the equation that a theorem concludes with, of its first where it has two. */
+function rightSide(name: string): string {
+  const [, statement = ''] = source.split(`Theorem ${name} :`);
+  const conclusion = statement.split('.\nProof')[0]?.split('->').at(-1)?.split('/\\')[0];
+  const [left, side, ...rest] = conclusion?.split(/\s=\s/) ?? [];
+  if (left === undefined || side === undefined || rest.length > 0) {
+    throw new Error(`Volume.v has no theorem ${name} that concludes with an equation`);
+  }
+  return side.replaceAll('INR n ^ 2', '(INR n * INR n)').trim();
+}
+
+const evaluate = (text: string, { n, sq, skv, heads, dim }: Sizes): number =>
+  new CoqFormulas({ INR: (x) => x })
+    .define(`Definition side (n sq skv e h : R): R := ${text}.\n`, ['side'])
+    .evaluate('side', { n, sq, skv, e: heads * dim, h: heads });
+
+function workload({ n, sq, skv, heads, dim }: Sizes): Workload {
+  return {
+    ...{ ranks: n, ranks_per_node: n, seq_q: sq, seq_kv: skv, heads, kv_heads: heads },
+    ...{ head_dim: dim, hidden: heads * dim, visual_dim: heads * dim },
+    ...{ element_bytes: 1, scalar_bytes: 1 },
+  };
+}
+
+function planned(name: ScheduleName, direction: 'forward' | 'backward', options: Options) {
+  return (x: Sizes): number => bytesSent(layerCost(name, workload(x), options)[direction]);
+}
+
+const DELTA = { ...AS_PUBLISHED, backwardSends: 'delta' } as const;
+
+const COMPARED: Readonly<Record<string, (x: Sizes) => number>> = {
+  lv_forward_equal: planned('lv-xattn', 'forward', AS_PUBLISHED),
+  lv_backward_equal: planned('lv-xattn', 'backward', DELTA),
+  lv_backward_paper_equal: planned('lv-xattn', 'backward', AS_PUBLISHED),
+  ring_forward_equal: planned('ring-attention', 'forward', AS_PUBLISHED),
+  ring_backward_equal: planned('ring-attention', 'backward', AS_PUBLISHED),
+  ulysses_equal: planned('ulysses', 'forward', AS_PUBLISHED),
+};
+
+function agree(text: string, compare: (x: Sizes) => number): void {
+  fc.assert(
+    fc.property(sizes, (x) => {
+      const proved = evaluate(text, x);
+      expect(Math.abs(compare(x) - proved)).toBeLessThanOrEqual(1e-11 * proved);
+    }),
+    { seed: 4, numRuns: 200 },
+  );
+}
+
+describe('volumes of equal blocks', () => {
+  for (const [theorem, compare] of Object.entries(COMPARED)) {
+    it(`${theorem} is what is planned with, and no other constant is`, () => {
+      const text = rightSide(theorem);
+      agree(text, compare);
+      const changed = [...constantsChanged(text)];
+      expect(changed.length).toBeGreaterThan(0);
+      for (const other of changed) expect(() => agree(other, compare)).toThrow('Property failed');
+    });
+  }
+
+  it('Ulysses sends the same in both passes', () => {
+    agree(rightSide('ulysses_equal'), planned('ulysses', 'backward', AS_PUBLISHED));
+  });
+});
+
+describe('volumes of uneven blocks', () => {
+  const uneven = fc.record({
+    blocks: fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 2, maxLength: 7 }),
+    rank: fc.nat(6),
+    heads: fc.integer({ min: 1, max: 4 }),
+    dim: fc.integer({ min: 1, max: 9 }),
+  });
+
+  /** Elements of the right side, `nth …` and `total blocks` put in as numbers. */
+  const proved = (
+    theorem: string,
+    blocks: readonly number[],
+    rank: number,
+    e: number,
+    h: number,
+  ) => {
+    const total = blocks.reduce((sum, rows) => sum + rows, 0);
+    const next = blocks[(rank + 1) % blocks.length] ?? 0;
+    const text = rightSide(theorem)
+      .replaceAll(/nth \(\(i \+ 1\) mod length blocks\) blocks 0/g, String(next))
+      .replaceAll('total blocks', String(total));
+    return new CoqFormulas({})
+      .define(`Definition side (e h : R): R := ${text}.\n`, ['side'])
+      .evaluate('side', { e, h });
+  };
+
+  it('lv_forward_uneven, lv_backward_uneven and ring_uneven are what messages add up to', () => {
+    fc.assert(
+      fc.property(uneven, ({ blocks, rank, heads, dim }) => {
+        const i = rank % blocks.length;
+        const row = { batch: 1, rows: 1, heads, head_dim: dim, head_dim_v: dim, media: false };
+        const sent = (ahead: Record<string, number>, behind: Record<string, number>): number =>
+          ringElements(blocks, i, { ahead: elementsOf(ahead), behind: elementsOf(behind) });
+        const e = heads * dim;
+        const forward = sent(queryMessage(row, 'forward', 'delta'), resultMessage(row, 'forward'));
+        expect(forward).toBe(proved('lv_forward_uneven', blocks, i, e, heads));
+        const backward = sent(
+          queryMessage(row, 'backward', 'delta'),
+          resultMessage(row, 'backward'),
+        );
+        expect(backward).toBe(proved('lv_backward_uneven', blocks, i, e, heads));
+        expect(sent(keyMessage(row), {})).toBe(proved('ring_uneven', blocks, i, e, heads));
+        expect(sent(keyMessage(row), keyGradientMessage(row)) - sent(keyMessage(row), {})).toBe(
+          blocks.reduce((sum, rows) => sum + rows, 0) * 2 * e,
+        );
+      }),
+      { seed: 5 },
+    );
+  });
+
+  it('one rank sends nothing', () => {
+    expect(ringElements([7], 0, { ahead: 3, behind: 4 })).toBe(0);
+    for (const compare of Object.values(COMPARED)) {
+      expect(compare({ n: 1, sq: 5, skv: 9, heads: 2, dim: 3 })).toBe(0);
+    }
+  });
+});
