@@ -142,7 +142,7 @@ function passQ(w: Workload, direction: Direction, options: Options): Pass {
 /** Ranks of a group that share heads under USP: within a node, or at most √n where a node is one. */
 export function ulyssesDegree({ ranks, ranks_per_node, heads }: Workload): number {
   const most = ranks_per_node > 1 ? ranks_per_node : Math.floor(Math.sqrt(ranks));
-  for (let degree = most; degree > 1; degree--) {
+  for (let degree = Math.min(most, heads); degree > 1; degree--) {
     const fits = ranks % degree === 0 && heads % degree === 0;
     if (fits && (ranks_per_node === 1 || ranks_per_node % degree === 0)) return degree;
   }

@@ -103,6 +103,46 @@ describe('volumes of equal blocks', () => {
   });
 });
 
+/** Both sides of the condition that is proved to be when LV-XAttn sends less. */
+function condition(name: string): { readonly less: string; readonly more: string } {
+  const [, statement = ''] = source.split(`Theorem ${name} :`);
+  const [less, more, ...rest] = statement.split('.\nProof')[0]?.split('<->')[1]?.split(' < ') ?? [];
+  if (less === undefined || more === undefined || rest.length > 0) {
+    throw new Error(`Volume.v has no theorem ${name} that says when`);
+  }
+  const plain = (text: string): string =>
+    text.replaceAll('r ^ 2', '(r * r)').replaceAll(/\br\b/g, 'INR n').trim();
+  return { less: plain(less), more: plain(more) };
+}
+
+describe('when LV-XAttn sends less', () => {
+  const lv = {
+    forward: planned('lv-xattn', 'forward', AS_PUBLISHED),
+    backward: planned('lv-xattn', 'backward', DELTA),
+  };
+  for (const other of ['ring-attention', 'ulysses'] as const) {
+    for (const direction of ['forward', 'backward'] as const) {
+      const theorem = `lv_beats_${other.split('-')[0]}_${direction}`;
+      it(`is as ${theorem} has it`, () => {
+        const { less, more } = condition(theorem);
+        const theirs = planned(other, direction, AS_PUBLISHED);
+        const seen = new Set<boolean>();
+        fc.assert(
+          fc.property(sizes, fc.double({ min: 0, max: 6, noNaN: true }), (x, share) => {
+            // Near the threshold, on either side of it.
+            const near = { ...x, skv: Math.ceil(x.sq * share * (other === 'ulysses' ? x.n : 1)) };
+            const beats = evaluate(less, near) < evaluate(more, near);
+            seen.add(beats);
+            expect(lv[direction](near) < theirs(near)).toBe(beats);
+          }),
+          { seed: 6, numRuns: 1000 },
+        );
+        expect(seen.size).toBe(2);
+      });
+    }
+  }
+});
+
 describe('volumes of uneven blocks', () => {
   const uneven = fc.record({
     blocks: fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 2, maxLength: 7 }),
