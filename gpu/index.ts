@@ -1,7 +1,12 @@
 /**
- * Entry point `lv-xattn-oracle/gpu`: LV-XAttn on GPU.js, its schedule, and its transports.
+ * Entry point `lv-xattn-oracle/gpu`: LV-XAttn on GPU.js, its schedule, its transports, and what
+ * schedules cost.
  * @module
  */
+export { CLUSTERS, type Cluster, parseCluster } from './costs/clusters.ts';
+export { MODELS, type Model, parseModel } from './costs/models.ts';
+export { type Plan, planOf, type SchedulePlan } from './costs/plan.ts';
+export type { Setting } from './costs/prediction.ts';
 export { DEVICE_NAMES, type DeviceName } from './device/choose.ts';
 export type { RankEvent } from './interpreter.ts';
 export {

@@ -16,7 +16,13 @@ import { MODELS, type Model, parseModel } from './models.ts';
 import { bytesSent, NEXT } from './phases.ts';
 import { BASES, predict, type Setting } from './prediction.ts';
 import { PUBLISHED, settingOf } from './published.ts';
-import { layerCost, refusal, SCHEDULE_NAMES, type ScheduleName } from './schedules.ts';
+import {
+  layerCost,
+  refusal,
+  SCHEDULE_NAMES,
+  type ScheduleName,
+  ulyssesDegree,
+} from './schedules.ts';
 import { AS_PUBLISHED, type Workload, workloadOf } from './workload.ts';
 
 const modelNamed = (name: string): Model => MODELS.find((one) => one.name === name)!;
@@ -33,12 +39,14 @@ const sent = (name: ScheduleName, w: Workload, options = AS_PUBLISHED): [number,
   return [bytesSent(forward), bytesSent(backward)];
 };
 
+// 4 ranks, 8 text tokens, 40 keys, 6 heads of 5 over 2 KV heads (e = 30), f16: sizes differ all.
+const SMALL: Workload = {
+  ...{ ranks: 4, ranks_per_node: 2, seq_q: 8, seq_kv: 40, heads: 6, kv_heads: 2, head_dim: 5 },
+  ...{ hidden: 11, visual_dim: 13, element_bytes: 2, scalar_bytes: 2 },
+};
+
 describe('volumes, by hand', () => {
-  // 4 ranks, 8 text tokens, 40 keys, 6 heads of 5 over 2 KV heads (e = 30), f16: sizes differ all.
-  const w: Workload = {
-    ...{ ranks: 4, ranks_per_node: 2, seq_q: 8, seq_kv: 40, heads: 6, kv_heads: 2, head_dim: 5 },
-    ...{ hidden: 11, visual_dim: 13, element_bytes: 2, scalar_bytes: 2 },
-  };
+  const w = SMALL;
   const table: [ScheduleName, number, number][] = [
     // Q: 3 hops of 2 rows; O and LSE: 4. {Q, O, dO, LSE}: 3 hops; dQ: 4.
     ['lv-xattn', 2 * (3 * 60 + 4 * 72), 2 * (3 * (3 * 60 + 12) + 4 * 60)],
@@ -258,6 +266,30 @@ describe('memory', () => {
     }
   });
 
+  it('of buffers, by hand', () => {
+    // Bytes of a rank's blocks: Q 120, LSE 48, K 600, K of the KV heads 200, x 44, y 260.
+    const [q, lse, k, grouped, x, y] = [120, 48, 600, 200, 44, 260];
+    const table: Record<ScheduleName, [number, number]> = {
+      'lv-xattn': [2 * q + 3 * (q + lse), 2 * (3 * q + lse) + 3 * q + 2 * k],
+      'ring-attention': [4 * k + q + lse, 8 * k + 2 * q],
+      ulysses: [2 * (q + k), 4 * (q + k)],
+      'head-parallel': [4 * (x + y) + 2 * (q + k), 8 * (x + y) + 4 * (q + k)],
+      'all-gather-kv': [8 * grouped + q + lse, 16 * grouped + 2 * q],
+      'pass-q': [2 * q + 4 * (q + lse), 2 * (3 * q + lse) + 4 * q + 2 * k],
+      usp: [4 * k + 3 * q + lse, 8 * k + 4 * q],
+      'token-ring': [2 * q + 3 * (q + lse), 2 * (3 * q + lse) + 3 * q + 2 * k],
+    };
+    for (const name of SCHEDULE_NAMES) {
+      const [forward, backward] = table[name];
+      const saved = memoryOf(name, SMALL, 3, false);
+      expect([name, saved.working_bytes]).toEqual([name, Math.max(forward, backward)]);
+      expect(saved.saved_bytes).toBe(savedStandard(SMALL, 3));
+      const again = memoryOf(name, SMALL, 3, true);
+      expect(again.working_bytes).toBe(Math.max(forward + 2 * k, backward + q + 2 * k + y));
+      expect(again.saved_bytes).toBe(savedRecomputed(SMALL, 3));
+    }
+  });
+
   it('is 0 frames where not even the weights fit', () => {
     const setting = { model: modelNamed('llama-3-v-90b'), cluster: A30, seq_q: 1, seq_kv: 1 };
     expect(longestInput('lv-xattn', setting, true).frames).toBe(0);
@@ -304,6 +336,53 @@ describe('the calibration', () => {
       ...Object.entries(CALIBRATION.links).map(([name, share]) => [share, fitted.links[name]!]),
     ];
     for (const [given, found] of pairs) near(given!, found!, 1e-3);
+  });
+});
+
+describe('presets', () => {
+  it('are the models of the paper', () => {
+    // Layers of cross-attention, hidden, heads, KV heads, head dimension, d_y, tokens a frame.
+    const table: [string, ...number[]][] = [
+      ['llama-3-v-11b', 8, 4096, 32, 8, 128, 4096, 6404],
+      ['llama-3-v-90b', 20, 8192, 64, 8, 128, 8192, 6404],
+      ['mplug-owl3-7b', 4, 3584, 28, 4, 128, 3584, 729],
+      ['mplug-owl3-2b', 4, 1536, 12, 2, 128, 1536, 729],
+      ['mplug-owl3-1b', 4, 896, 14, 2, 64, 896, 729],
+      ['openflamingo-9b', 8, 4096, 8, 8, 64, 1024, 64],
+      ['openflamingo-3b', 24, 2048, 8, 8, 64, 1024, 64],
+    ];
+    const rows = MODELS.map((m) => [
+      ...[m.name, m.cross_attention_layers, m.hidden, m.heads, m.kv_heads, m.head_dim],
+      ...[m.visual_dim, m.tokens_per_frame],
+    ]);
+    expect(rows).toEqual(table);
+    for (const m of MODELS) {
+      expect(m.text_parameters + m.encoder_parameters).toBeLessThanOrEqual(m.parameters * 1.02);
+      expect(m.text_parameters + m.encoder_parameters).toBeGreaterThan(m.parameters * 0.95);
+    }
+  });
+
+  it('are the clusters of the paper', () => {
+    const rows = CLUSTERS.map((c) => [
+      ...[c.name, c.ranks, c.ranks_per_node, c.memory_bytes / 2 ** 30],
+      ...[c.between_nodes_bytes_per_s, c.within_node_bytes_per_s, c.peak_flops_per_s],
+    ]);
+    expect(rows).toEqual([
+      ['a100x16', 16, 4, 80, 25e9, 300e9, 312e12],
+      ['a30x8', 8, 1, 24, 1.25e9, undefined, 165e12],
+      ['a100x12', 12, 3, 40, 25e9, 64e9, 312e12],
+    ]);
+  });
+
+  it('swap heads within a node, or where a node has one rank within √n', () => {
+    const degree = (ranks: number, ranks_per_node: number, heads: number) =>
+      ulyssesDegree({ ...SMALL, ranks, ranks_per_node, heads });
+    expect(degree(16, 4, 32)).toBe(4);
+    expect(degree(12, 3, 32)).toBe(1);
+    expect(degree(16, 4, 14)).toBe(2);
+    expect(degree(8, 1, 28)).toBe(2);
+    expect(degree(1, 1, 28)).toBe(1);
+    expect(degree(10 ** 9, 10 ** 9, 7)).toBe(1);
   });
 });
 
