@@ -266,6 +266,15 @@ describe('memory', () => {
     }
   });
 
+  it('has room for every input that was measured', () => {
+    for (const row of PUBLISHED) {
+      const setting = settingOf(row);
+      const { memory_bytes } = setting.cluster;
+      expect(rankBytes('lv-xattn', setting, true)).toBeLessThan(memory_bytes);
+      expect(rankBytes('ring-attention', setting, false)).toBeLessThan(memory_bytes);
+    }
+  });
+
   it('of buffers, by hand', () => {
     // Bytes of a rank's blocks: Q 120, LSE 48, K 600, K of the KV heads 200, x 44, y 260.
     const [q, lse, k, grouped, x, y] = [120, 48, 600, 200, 44, 260];

@@ -19,20 +19,25 @@ afterAll(closeWorkers);
 const F64 = { element_bytes: 8, scalar_bytes: 8 };
 
 describe('bytes on the wire', () => {
-  for (const q of [[4, 4, 4], [5, 0, 2, 1], [3, 6], [7]]) {
-    it(`are those of the formulas, rank by rank, of blocks ${q.join(' ')}`, async () => {
+  const asked = [[4, 4, 4], [5, 0, 2, 1], [3, 6], [7]].flatMap((q) =>
+    ([null, 'previous'] as const).map((media) => ({ q, media })),
+  );
+  for (const { q, media } of asked) {
+    const masked = media === null ? '' : ', with media';
+    it(`are those of the formulas, rank by rank, of blocks ${q.join(' ')}${masked}`, async () => {
       const seq_q = q.reduce((sum, rows) => sum + rows, 0);
       const kv = q.map(() => 3);
       const attentionCase = drawCase(3, {
         ...{ heads: 4, kv_heads: 2, head_dim: 5, head_dim_v: 7, batch: 2 },
         ...{ seq_q, seq_kv: 3 * q.length, partition: { ranks: q.length, q, kv } },
+        ...(media === null ? {} : { media }),
         wants: ['out', 'lse', 'd_q', 'd_k', 'd_v'],
       });
       const { log } = await runLvXattn(attentionCase, {
         ...{ transport: 'simulated', device: 'reference', observing: true },
       });
       const { batch, heads, head_dim, head_dim_v } = attentionCase.parameters;
-      const row: Extents = { batch, rows: 1, heads, head_dim, head_dim_v, media: false };
+      const row: Extents = { batch, rows: 1, heads, head_dim, head_dim_v, media: media !== null };
       for (const direction of ['forward', 'backward'] as const satisfies Direction[]) {
         const ahead = bytesOf(queryMessage(row, direction, 'delta'), F64);
         const behind = bytesOf(resultMessage(row, direction), F64);

@@ -94,6 +94,10 @@ describe('the clock', () => {
     expect(at(1, 10)).toMatchObject({ start_s: 1, end_s: 2 });
   });
 
+  it('ends when the last message has arrived, though nobody takes it', () => {
+    expect(simulate([[send(1, 20)], []], LINKS).seconds).toBe(2);
+  });
+
   it('follows what is held', () => {
     const { peak_bytes } = simulate(
       [
