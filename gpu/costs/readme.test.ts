@@ -4,8 +4,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { calibratedMachine } from './calibration.ts';
+import { calibrate } from './calibration-fit.ts';
 import { type Compared, comparePaper, errorOf, type PaperComparison, QUANTITIES } from './paper.ts';
-import { PUBLISHED } from './published.ts';
+import { predictOn } from './prediction.ts';
+import { PUBLISHED, settingOf } from './published.ts';
 
 const README = new URL('README.md', import.meta.url);
 const [START, END] = [
@@ -24,6 +27,25 @@ const cells = (one: Compared): string[] => [
   percent(errorOf(one, 'calibrated')),
 ];
 const line = (list: readonly string[]): string => `| ${list.join(' | ')} |`;
+
+/** Rows of each model and cluster in the table's order: the first is the largest input. */
+const PLACES = ['largest', 'middle', 'smallest'] as const;
+
+/** Root mean squares over the rows that a calibration was not made from, made from one place's rows. */
+function errorsOfSources(place: number): number[] {
+  const calibration = calibrate(PUBLISHED.filter((_, n) => n % 3 === place));
+  const others = PUBLISHED.filter((_, n) => n % 3 !== place);
+  return QUANTITIES.map((of) => {
+    const squares = others.map((row) => {
+      const setting = settingOf(row);
+      const machine = calibratedMachine(setting.cluster, calibration);
+      const name = of.startsWith('ring') ? 'ring-attention' : 'lv-xattn';
+      const { cross_attention_s, iteration_s } = predictOn(machine, setting, name);
+      return Math.log((of.endsWith('total_s') ? iteration_s : cross_attention_s) / row[of]) ** 2;
+    });
+    return Math.sqrt(squares.reduce((sum, x) => sum + x, 0) / squares.length);
+  });
+}
 
 function table(comparison: PaperComparison): string {
   const { rows, figures, errors } = comparison;
@@ -64,6 +86,14 @@ function table(comparison: PaperComparison): string {
     line(['---', '---:', '---:']),
     ...QUANTITIES.map((of) =>
       line([of, errors.source[of].toFixed(3), errors.other[of].toFixed(3)]),
+    ),
+    '',
+    'The same of the other twelve, had the calibration been made from other rows.',
+    '',
+    line(['made from', ...QUANTITIES]),
+    line(['---', ...QUANTITIES.map(() => '---:')]),
+    ...PLACES.map((place, n) =>
+      line([`the ${place} inputs`, ...errorsOfSources(n).map((error) => error.toFixed(3))]),
     ),
   ].join('\n');
 }
