@@ -3,7 +3,8 @@
  *
  * Ranks are numbered node by node. A link's bandwidth is what one rank can send to another within a
  * node, and what a node can send to the others, in each direction at once. All of it is nominal: of
- * data sheets, and of the clusters as their paper describes them. What was measured is calibration.ts.
+ * data sheets (NVLink's 600 GB/s is half in each direction), and of the clusters as their paper
+ * describes them. What was measured is calibration.ts.
  * @module
  */
 import { z } from 'zod';

@@ -1,9 +1,10 @@
 /**
  * Models with cross-attention, as data: what a cost needs to know of them, with units in the names.
  *
- * Shapes are those of the public configurations. Parameter counts are the published ones; those of
- * OpenFlamingo are added up from its parts (language model, gated cross-attention blocks with their
- * feed-forward layers, perceiver, CLIP ViT-L).
+ * Shapes are those of the public configurations. Parameter counts are of the public model cards,
+ * rounded, and not counted again here; those of OpenFlamingo are added up from its parts (language
+ * model, gated cross-attention blocks with their feed-forward layers, perceiver, CLIP ViT-L). They
+ * enter the iteration's time and the memory, not cross-attention.
  * @module
  */
 import { z } from 'zod';
