@@ -68,14 +68,16 @@ interface Question {
   readonly max: Largest;
   /** κ at most, and at least 1. */
   readonly kappa: number;
+  /** |bias| at most, of keys that are not known to weigh nothing in any row. */
+  readonly nearBias: number;
 }
 
 /** Scores, operands, and weighted sums of values. */
-function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
+function forwardFits({ c, model, limits, max, kappa, nearBias }: Question): boolean {
   const { head_dim, seq_kv, scale, dim_y } = c.parameters;
   const factor = scales(scale);
   const products = head_dim * max.q * max.k * factor.product * SLACK;
-  const fused = fusedAtMost(model, 2 * products + max.bias + max.sink);
+  const fused = fusedAtMost(model, 2 * products + nearBias + max.sink);
   const operand = (size: number, times: number): boolean =>
     !changed(model, times) || !over(size * times, limits.operand);
   const features =
@@ -88,10 +90,10 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
     (c.parameters.dropout_rate === 0 || keptFits(model)) &&
     fitsStorage(model, limits, max.sink) &&
     !over(4 * max.sink * SLACK, limits.sum) &&
-    fitsStorage(model, limits, max.bias) &&
+    fitsStorage(model, limits, nearBias) &&
     operand(max.q, factor.q) &&
     operand(max.k, factor.k) &&
-    !over(4 * SLACK * (2 * products + max.bias), limits.sum) &&
+    !over(4 * SLACK * (2 * products + nearBias), limits.sum) &&
     !(narrowed(model) && over(max.v, limits.operand)) &&
     !over((seq_kv + 1) * fused, limits.sum) &&
     !over(seq_kv * kappa * max.v * fused, limits.weighted) &&
@@ -101,7 +103,7 @@ function forwardFits({ c, model, limits, max, kappa }: Question): boolean {
 }
 
 /** The largest P that an honest candidate may recompute, twice over. */
-function largestWeight({ c, model, max }: Question, lseError: number): number {
+function largestWeight({ c, model, max, nearBias }: Question, lseError: number): number {
   const { head_dim, scale, softcap, dim_y } = c.parameters;
   const sizes = dim_y === undefined ? null : { dimY: dim_y, y: max.y, w: max.w, k: max.k };
   const rounding = sumGrowth(model, head_dim, 4, model.scores, 5 * model.operand);
@@ -109,7 +111,7 @@ function largestWeight({ c, model, max }: Question, lseError: number): number {
   const off =
     size * (products * rounding + 2 * head_dim * max.q * keyErrorOf(sizes, model)) +
     softcap * model.tanh +
-    (16 * model.scores + model.stored) * (size * products + 2 * max.bias + max.sink) +
+    (16 * model.scores + model.stored) * (size * products + 2 * nearBias + max.sink) +
     model.storedTiny;
   return MARGIN * exp((off + lseError) * SLACK) * SLACK;
 }
@@ -151,16 +153,18 @@ function backwardFits({ c, model, limits, max, kappa }: Question, p: number): bo
 /**
  * The check of a case under any model, with its inputs read once. True only where no element of the case
  * can be lost to overflow by an honest candidate of the model; false where that takes a closer look.
- * `lseError`: the largest error its LSE may have. `gradients`: false asks about out and lse alone.
+ * `lseError`: the largest error its LSE may have. `gradients`: false asks about out and lse alone. `nearBias`: the
+ * largest |bias| of keys that are not masked so far below the others of every row that they are nothing: one of
+ * those that does not fit is −∞.
  */
 export function overflowCheck(
   c: AttentionCase,
   known: KnownSizes | null = null,
-): (model: ErrorModel, lseError: number, gradients?: boolean) => boolean {
+): (model: ErrorModel, lseError: number, gradients?: boolean, nearBias?: number) => boolean {
   const kappa = Math.max(1, 1 / (1 - c.parameters.dropout_rate)) * SLACK;
   const max = largestOf(c, known);
-  return (model, lseError, gradients = wantsGradients(c.parameters)) => {
-    const about = { c, model, limits: limitsOf(model), max, kappa };
+  return (model, lseError, gradients = wantsGradients(c.parameters), nearBias = max.bias) => {
+    const about = { c, model, limits: limitsOf(model), max, kappa, nearBias };
     if (!forwardFits(about)) return false;
     return !gradients || backwardFits(about, largestWeight(about, lseError));
   };

@@ -10,12 +10,16 @@ import { describe, expect, it } from 'vitest';
 import { expectation } from '../../reference/expectation.ts';
 import { isFailure, judgeCounted } from '../../reference/judge.ts';
 import { PROFILE_NAMES } from '../../reference/profile.ts';
+import { judgeSample } from '../../reference/sampled/judge-sample.ts';
+import { judgedOutputs } from '../../reference/sampled/sampled-expectation.ts';
+import { EVERYTHING } from '../../reference/sampling.ts';
 import { elementCount } from '../../reference/tensor.ts';
 import { buildCase } from '../arbitraries/attention-case.ts';
 import { biasArbitrary, MASKING } from '../arbitraries/bias.ts';
 import { honestArbitrary, honestOutputs } from './candidate.ts';
 
 const RUNS = Number(process.env.XATTN_RUNS ?? 150);
+const SAMPLED_RUNS = Number(process.env.XATTN_RUNS ?? 50);
 
 /** Biases that mask a few of the keys, so that most rows keep one. */
 const masking = biasArbitrary(['normal', 'exact']).chain((bias) =>
@@ -53,6 +57,33 @@ describe('honest candidates under biases that mask', () => {
       if (process.env.XATTN_SHOW)
         console.log(`${profile}: ${elements - open} of ${elements} judged`);
       expect(open / elements).toBeLessThan(0.35);
+    });
+  }
+});
+
+describe('honest candidates under biases that mask, judged as a sample is', () => {
+  for (const profile of PROFILE_NAMES) {
+    it(`are not refused at ${profile}, over ${SAMPLED_RUNS} cases`, () => {
+      let [elements, judged] = [0, 0];
+      fc.assert(
+        fc.property(
+          honestArbitrary(profile, { regimes: ['normal', 'exact', 'peaked'] }),
+          masking,
+          ({ recipe, choices }, { bias, ...mask }) => {
+            const c = buildCase({ ...recipe, bias: { ...bias, ...mask } });
+            const outputs = honestOutputs(c, profile, choices);
+            const names = judgedOutputs(c, EVERYTHING);
+            const given = Object.fromEntries(names.map((name) => [name, outputs[name]]));
+            const { verdict, reason, sample } = judgeSample(c, given, profile, EVERYTHING);
+            if (isFailure(verdict)) throw new Error(reason);
+            elements += sample?.elements.of ?? 0;
+            judged += sample?.elements.judged ?? 0;
+          },
+        ),
+        { numRuns: SAMPLED_RUNS, seed: 20241124 },
+      );
+      if (process.env.XATTN_SHOW) console.log(`${profile}: ${judged} of ${elements} in samples`);
+      expect(judged / elements).toBeGreaterThan(0.1);
     });
   }
 });

@@ -32,6 +32,7 @@ import {
   weightError,
 } from '../step-errors.ts';
 import { operandErrors } from './largest.ts';
+import { areFar, type MaskedKey, maskedKeys, maskedProbabilityError } from './mask-bias.ts';
 import { dot, type RowFacts, sumOf } from './row-facts.ts';
 
 /** Σ_j w_j at most, and Σ_j P_j w_j at most. */
@@ -56,6 +57,11 @@ export interface RowErrors {
   readonly tError: number;
   readonly denominator: number;
   readonly lseError: number;
+  /** |s|, |s − LSE| and |bias| at most, of keys that are not masked far below the others. */
+  readonly near: { readonly score: number; readonly fromLse: number; readonly bias: number | null };
+  /** What the masked ones add to a sum that is 1, and the error of P of one; 0 without. */
+  readonly ofMasked: number;
+  readonly pOfMasked: number;
   /** Errors of each component of its keys and values as operands, at most. */
   readonly ofKeys: Float64Array;
   readonly ofValues: Float64Array;
@@ -66,23 +72,69 @@ export interface RowErrors {
 /** Terms of the row's sum, its sink one of them. */
 const termCount = ({ count, sink }: RowFacts): number => count + (sink === null ? 0 : 1);
 
-/** Lemmas Score to Output for a whole row. */
-export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): RowErrors {
-  const ofKeys = operandErrors(model, row.largestKey);
-  const ofValues = operandErrors(model, row.largestValue);
-  const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
-  const { error, tError } = scoreError(p, model, {
-    ...{ raw: row.raw, least: 0, capped: row.capped, score: row.score, bias: row.bias },
+/** The scores of a row under biases of one size at most: |s|, |s − LSE|, and their errors. */
+interface RowScores {
+  readonly score: number;
+  readonly fromLse: number;
+  readonly bias: number | null;
+  readonly error: number;
+  readonly tError: number;
+}
+
+/** Lemmas Score, Softcap and Bias. */
+function scoresOf(
+  p: CaseParameters,
+  model: ErrorModel,
+  row: RowFacts,
+  [ofKeys, bias]: readonly [Float64Array, number | null],
+): RowScores {
+  const score = (row.capped + (bias ?? 0)) * SLACK;
+  const errors = scoreError(p, model, {
+    ...{ raw: row.raw, least: 0, capped: row.capped, score, bias },
     operands: {
       magnitude: row.products,
       carried: dot(row.query, ofKeys),
       sizes: row.sizes + sumOf(ofKeys),
     },
   });
+  return {
+    score,
+    fromLse: bias === row.bias ? row.fromLse : (row.lse + score) * SLACK,
+    bias,
+    ...errors,
+  };
+}
+
+/** The scores of the keys that are not masked, and the ends of those that are; all of them where none may be. */
+function split(
+  p: CaseParameters,
+  model: ErrorModel,
+  row: RowFacts,
+  ofKeys: Float64Array,
+): { near: RowScores; all: RowScores; ends: readonly MaskedKey[] } {
+  const all = scoresOf(p, model, row, [ofKeys, row.bias]);
+  for (const { near, from, to } of row.splits) {
+    const ends = [from, to].map((bias): MaskedKey => {
+      const { score, fromLse, error } = scoresOf(p, model, row, [ofKeys, bias]);
+      return { score, fromLse, error, below: bias / SLACK - (row.lse + row.capped) * SLACK };
+    });
+    if (areFar(model, ends)) return { near: scoresOf(p, model, row, [ofKeys, near]), all, ends };
+  }
+  return { near: all, all, ends: [] };
+}
+
+/** Lemmas Score to Output for a whole row. */
+export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): RowErrors {
+  const ofKeys = operandErrors(model, row.largestKey);
+  const ofValues = operandErrors(model, row.largestValue);
+  const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
+  const { near, all, ends } = split(p, model, row, ofKeys);
+  const { error, tError } = near;
   const n = termCount(row);
   const operations = 3 * n + p.partition.ranks;
   const slack = 1 + Math.max(error, sinkError);
-  const reach = Math.max(row.score, row.lse, row.sink?.score ?? 0) + slack + 1;
+  // A partial result may be of masked keys alone.
+  const reach = Math.max(all.score + all.error, row.lse, row.sink?.score ?? 0) + slack + 1;
   const terms: WeightTerms = {
     summed: model.roundings(n),
     ranks: p.partition.ranks,
@@ -90,7 +142,7 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
     slack,
     granted: sigmoidLseError(model, model.roundings(n), reach) + lazyError(model),
   };
-  let weight = weightError(model, terms, { score: row.score, fromLse: row.fromLse, error });
+  let weight = weightError(model, terms, near);
   let rounded = weight - error;
   if (row.sink !== null) {
     const ofSink = weightError(model, terms, { ...row.sink, error: sinkError });
@@ -99,19 +151,23 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
   }
   // Σ P, the sink's included, is one.
   const lost = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
-  // Lemma Denominator asks as much of every key, and here none is far.
+  // Lemma Denominator asks as much of every key that is not far.
   const proved = (rounded + roundedBeside(model)) * SLACK <= 0.5;
-  const denominator = proved ? lost + growth(weight) : Number.POSITIVE_INFINITY;
+  const masked = ends.length === 0 ? null : maskedKeys(model, terms, ends);
+  const ofMasked = masked === null ? 0 : row.count * (masked.p + 2 * masked.faint);
+  const denominator = proved ? lost + growth(weight) + ofMasked : Number.POSITIVE_INFINITY;
   const lseError = convertedError(model, row.lse, quotient(denominator));
   const found = { terms, weight, rounded, tError, denominator, lseError, ofKeys, ofValues };
-  return { ...found, out: outErrors(model, row, found) };
+  const sizes = { near, ofMasked, pOfMasked: 0 };
+  if (masked !== null) sizes.pOfMasked = maskedProbabilityError(model, masked, { terms, lseError });
+  return { ...found, ...sizes, out: outErrors(model, row, { ...found, ...sizes }) };
 }
 
 /** Lemma Output for every component. */
 function outErrors(
   model: ErrorModel,
   row: RowFacts,
-  { weight, rounded, denominator, terms, ofValues }: Omit<RowErrors, 'out'>,
+  { weight, rounded, denominator, terms, ofValues, ofMasked }: Omit<RowErrors, 'out'>,
 ): Float64Array {
   if (!(denominator < 1)) return row.out.map(() => Number.POSITIVE_INFINITY);
   const [n, { largestValue }, off] = [termCount(row), row, model.held.kappa];
@@ -127,10 +183,11 @@ function outErrors(
   const flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   return row.out.map((size, c) => {
     // κP|V| is in `values`; κ is at most `kappa` where only P is.
+    const largest = largestValue.columns[c] ?? 0;
     const ofV =
-      grown * (1 + off) * (row.values[c] ?? 0) + flushed * n * (largestValue.columns[c] ?? 0);
-    const ofError = (ofValues[c] ?? 0) * (kappa * (1 + grown) + flushed * n);
-    const top = kappa * ((largestValue.columns[c] ?? 0) + (ofValues[c] ?? 0));
+      grown * (1 + off) * (row.values[c] ?? 0) + (flushed * n + kappa * ofMasked) * largest;
+    const ofError = (ofValues[c] ?? 0) * (kappa * (1 + grown + 2 * ofMasked) + flushed * n);
+    const top = kappa * (largest + (ofValues[c] ?? 0));
     const part = partialSize(top, {
       rounded: rounded + beside,
       flushes,
@@ -165,9 +222,11 @@ export function gradientErrors(
   const g = row.kappa * row.gProducts;
   const products = [row.kappa, row.gProducts, carried, sizes] as const;
   const gError = heldGradientError(model, width, products, g);
-  const weights = [row.score, row.fromLse, errors.weight] as const;
+  const weights = [errors.near.score, errors.near.fromLse, errors.weight] as const;
   const grown = growth(recomputedWeight(model, row, errors, weights));
-  const pError = (weight: number): number => probabilityError(model, weight, grown);
+  const none = probabilityError(model, 0, grown);
+  const beside = Math.max(0, errors.pOfMasked - none);
+  const pError = (weight: number): number => probabilityError(model, weight, grown) + beside;
   const [outError, outSum] = [errors.out, row.outSum + errors.out.reduce((sum, x) => sum + x, 0)];
   const ofOutput = row.dOut.reduce((sum, x, c) => sum + x * (outError[c] ?? 0), 0);
   const fromKeys = overKeys(

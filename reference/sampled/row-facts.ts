@@ -9,6 +9,7 @@ import type { Certified, Sized } from '../kernels/certify.ts';
 import { largestInput } from '../range-limits.ts';
 import { kvHead } from '../scores.ts';
 import type { Largest, LargestInputs } from './largest.ts';
+import { type BiasSplit, biasSplits } from './mask-bias.ts';
 import { type Run, weightedKeys } from './weighted.ts';
 
 export interface RowFacts {
@@ -29,6 +30,8 @@ export interface RowFacts {
   readonly lse: number;
   readonly sink: { readonly score: number; readonly fromLse: number } | null;
   readonly bias: number | null;
+  /** How its biases may be told into those of masked keys and others. */
+  readonly splits: readonly BiasSplit[];
   /** κ; largest Σ|dO||V|, Σ|V|; Σ|dO|; |D|, |dLSE|, Σ|dO||O|, Σ|O|. */
   readonly kappa: number;
   readonly gProducts: number;
@@ -68,6 +71,7 @@ interface Setting {
   readonly weightedValues: Float64Array;
   readonly weightedKeys: Float64Array | null;
   readonly bias: number | null;
+  readonly splits: readonly BiasSplit[];
   readonly kappa: number;
 }
 
@@ -118,6 +122,7 @@ function rowFacts(s: Setting, b: number, h: number, n: number): RowFacts | null 
     ...{ b, h, i, count: visibleAtMost(s.attentionCase, b, i) },
     ...{ products, sizes: sumOf(query) + keys.sum, raw, capped, score, query },
     ...{ fromLse: below(score), lse: Math.abs(mid) + radius, bias: s.bias, kappa: s.kappa },
+    splits: s.splits,
     sink: sink === undefined ? null : { score: ofSink, fromLse: below(ofSink) },
     gProducts: product(sizes, values),
     valueSum: values.sum,
@@ -147,6 +152,7 @@ export function factsOf(
     ...{ attentionCase, certified, rows, largest, weightedValues: valueSizes },
     weightedKeys: p.wants.includes('d_q') ? weightedKeys(attentionCase, run) : null,
     bias: inputs.bias === undefined ? null : largestInput(inputs.bias),
+    splits: inputs.bias === undefined ? [] : biasSplits(inputs.bias),
     kappa: inputs.dropout_keep === undefined ? 1 : (1 / (1 - p.dropout_rate)) * SLACK,
   };
   const facts: (RowFacts | null)[] = [];

@@ -130,18 +130,25 @@ function excusedBy(
   { rows, keys, fits }: Passes,
   values: Outputs,
 ): Expectation['excused'] {
-  const lseErrors = [rows, keys].flatMap((pass) =>
-    (pass?.facts ?? []).flatMap((row) =>
-      row === null ? [] : rowErrors(c.parameters, model, row).lseError,
-    ),
-  );
-  const lseError = lseErrors.reduce((most, one) => Math.max(most, one), 0);
-  const forward = fits(model, lseError, false);
-  const all = fits(model, lseError);
+  // What an output rests on: its own rows, or every row that a key is seen by.
+  const held = (facts: Pass['facts'], gradients: boolean): boolean => {
+    let [lseError, nearBias] = [0, 0];
+    for (const row of facts) {
+      if (row === null) continue;
+      const made = rowErrors(c.parameters, model, row);
+      lseError = Math.max(lseError, made.lseError);
+      // Masked keys weigh less than 2⁻¹⁰⁰⁰ as long as the LSE is off by no more than this.
+      const biases = made.lseError < 100 ? made.near : row;
+      nearBias = Math.max(nearBias, biases.bias ?? 0);
+    }
+    return fits(model, lseError, gradients, nearBias);
+  };
+  const [forward, ofRows] = [held(rows.facts, false), held(rows.facts, true)];
+  const ofKeys = keys === null || held(keys.facts, true);
   return (name) => {
     const shape = values[name]?.shape;
-    const held = name === 'out' || name === 'lse' ? forward : all;
-    return held || shape === undefined ? undefined : filled(shape, true);
+    const all = name === 'out' || name === 'lse' ? forward : name === 'd_q' ? ofRows : ofKeys;
+    return all || shape === undefined ? undefined : filled(shape, true);
   };
 }
 

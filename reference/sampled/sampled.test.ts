@@ -34,7 +34,24 @@ const SINGLE: [string, CaseChanges][] = [
     },
   ],
 ];
-const cases = [...FEATURE_CASES, ...SINGLE];
+/** Biases that mask all keys after the row's own, beside whatever they were. */
+const MASKED: [string, CaseChanges][] = ([-3000, -1e6, -1e9, -3e38] as const).flatMap((mask) => {
+  const masked: CaseChanges = {
+    bias: [4, 9],
+    adjust: ({ bias }) =>
+      forEachIndex(bias!.shape, ([i = 0, j = 0]) => {
+        if (j > 2 * i) bias!.set(i, j, Math.fround(mask));
+      }),
+  };
+  return [
+    [`keys masked by ${mask}`, masked],
+    [
+      `recomputed keys masked by ${mask} beside a sink`,
+      { ...masked, ...{ dim_y: 7, sink: true, dropout_rate: 0.25, softcap: 3 } },
+    ],
+  ];
+});
+const cases = [...FEATURE_CASES, ...SINGLE, ...MASKED];
 
 function partOf(c: AttentionCase, sample: Sample, name: OutputName, whole: Tensor): number[] {
   const place = sampledOutput(c, sample, name);
