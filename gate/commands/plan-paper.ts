@@ -102,7 +102,7 @@ export function paperText({ rows, figures, maps, errors }: PaperComparison): str
       ['LV-XAttn over Ring, ×', 'cross', 'whole'],
       ['cross_speedup', 'total_speedup'],
     ),
-    figureTable(figures),
+    `${figureTable(figures)}\n(visual input: memory of cross-attention and of the model’s states alone)`,
     'speedup of cross-attention over Ring Attention, Llama 3-V-11b on a100x16, forward and backward',
     ...maps.map(mapTable),
     summary,

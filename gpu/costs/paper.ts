@@ -182,7 +182,7 @@ export function compareFigures(rows: readonly RowCompared[]): Figure[] {
       figure(
         ...(['visual input by recomputing', '×', 1.6] as const),
         same(moreInput(new RegExp(`^${name.slice(0, 4)}`, 'i'))),
-        `${name}, other layers apart`,
+        name,
       ),
     ),
     figure(
