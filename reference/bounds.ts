@@ -67,10 +67,8 @@ export interface RowBound {
   least: number;
   /** Largest part of a weight's error, and of its product with V, that is not the score's; of no far key. */
   rounded: number;
-  /** Absolute error of the LSE before it is stored, as far as the weights tell: theirs rest on it. */
+  /** Absolute error of the LSE before it is stored; Lemma Far rows where the weights tell nothing. */
   lseError: number;
-  /** The same, Lemma Far rows where the weights tell nothing. */
-  lseAtMost: number;
 }
 
 export function newRowBound(seqKv: number, width: number): RowBound {
@@ -90,7 +88,6 @@ export function newRowBound(seqKv: number, width: number): RowBound {
     least: 1,
     rounded: 0,
     lseError: 0,
-    lseAtMost: 0,
   };
 }
 
@@ -319,10 +316,9 @@ export function rowBound(
     ? quotient(denominator)
     : wideLseError(denominator * SLACK, (to.flushes + to.faintSum) * SLACK, to.least) * SLACK;
   to.lseError = convertedError(model, row.lse, divided);
-  to.lseAtMost = to.lseError;
   if (!(to.lseError < Number.POSITIVE_INFINITY)) {
     const sizes = { lse: row.lse, ...largestScore(row, to, sinkError) };
-    to.lseAtMost = farRowLse(model, { n, ranks }, sizes);
+    to.lseError = farRowLse(model, { n, ranks }, sizes);
   }
 }
 

@@ -60,13 +60,11 @@ interface ModelBounds extends Backward {
   readonly row: RowBound;
   readonly out: Float64Array;
   readonly lseError: Float64Array;
-  /** What of it the weights tell. */
-  readonly ofWeights: Float64Array;
 }
 
-/** Bounds, and of the LSE what P and Lemma Range may rest on. */
+/** Bounds, and that of the LSE as it is summed, which P and Lemma Range rest on. */
 export interface RowsBounds extends Bounds {
-  readonly lseOfWeights: Tensor;
+  readonly lseAsSummed: Tensor;
 }
 
 function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
@@ -80,7 +78,6 @@ function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
     row: newRowBound(seq_kv, head_dim_v),
     out: new Float64Array(c.out.mid.length),
     lseError: new Float64Array(c.lse.mid.length),
-    ofWeights: new Float64Array(c.lse.mid.length),
   };
 }
 
@@ -124,8 +121,7 @@ export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): RowsB
       rowBound(c, one.model, one.operands, at, row, one.row);
       outErrors(c, one.model, one.operands, at, row, one.row);
       one.out.set(one.row.out, r * head_dim_v);
-      one.lseError[r] = one.row.lseAtMost;
-      one.ofWeights[r] = one.row.lseError;
+      one.lseError[r] = one.row.lseError;
       if (sums !== null) addErrors(one, at, row, one.row);
     }
   }
@@ -137,10 +133,9 @@ export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): RowsB
         if (balls !== undefined) fixed[name] = widened(bound, balls);
       }
     }
-    const weights = { model: one.model, lseError: one.ofWeights };
     return {
       of: (name, stored) => (name === 'lse' ? lseBound(c.lse, one, stored) : fixed[name]),
-      lseOfWeights: lseBound(c.lse, weights, one.model.accumulation),
+      lseAsSummed: lseBound(c.lse, one, one.model.accumulation),
     };
   });
 }
@@ -200,7 +195,7 @@ export function expectation(attentionCase: AttentionCase, asked: ProfileLike): E
   if (attentionCase.judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));
   const [worstCase, probabilistic = null] = boundsOf(c, models);
   if (worstCase === undefined) throw new Error('no bound was derived');
-  const lse = worstCase.lseOfWeights;
+  const lse = worstCase.lseAsSummed;
   let known: Beyond | undefined;
   const excused = (name: OutputName): Tensor<boolean> | undefined => {
     known ??= beyondRange(attentionCase, worstModel, lse);

@@ -10,7 +10,7 @@ import { maxFinite, roundTo } from './format.ts';
 import { type GivenOutputs, judge, judgeAgainst, judgeCounted } from './judge.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from './profile.ts';
 import { referenceOutputs } from './reference.ts';
-import { elementCount, mapTensor } from './tensor.ts';
+import { elementCount, forEachIndex, mapTensor, toFlat } from './tensor.ts';
 
 const dtypeOf = (profile: ProfileName) => (profile === 'tf32' ? 'f32' : profile);
 
@@ -282,6 +282,51 @@ describe('rows of masked keys alone', () => {
       }
     });
   }
+
+  for (const low of [-1e6, -3e6, -1e7]) {
+    it(`${low}: from which nothing flows back, dV is judged as if they were not there, dK up to −3·10⁶`, () => {
+      const quiet = (hidden: Masked): AttentionCase => {
+        const c = masked('f32', low, hidden);
+        for (const name of ['d_out', 'd_lse'] as const) {
+          const tensor = c.inputs[name]!;
+          forEachIndex(tensor.shape, (at) => {
+            if (at[2] === ALONE) tensor.set(...at, 0);
+          });
+        }
+        return c;
+      };
+      const [c, others] = [quiet(alone), quiet(() => false)];
+      const [expected, plain] = [expectation(c, 'f32'), expectation(others, 'f32')];
+      for (const name of low === -1e7 ? (['d_v'] as const) : (['d_v', 'd_k'] as const)) {
+        expect(expected.excused(name)?.data ?? []).not.toContain(true);
+        const [with_, without] = [expected, plain].map(({ worstCase }) =>
+          Math.max(...toFlat(worstCase.of(name, 2 ** -24)!)),
+        );
+        expect([name, with_! < 2 * without!]).toEqual([name, true]);
+        const right = answering(c, 'f32', (x) => x);
+        expect(judgeAgainst(expected, right).verdict).toBe('pass');
+        right[name]!.tensor.set(0, 0, 8, 0, right[name]!.tensor.get(0, 0, 8, 0) + 0.01);
+        expect([name, judgeAgainst(expected, right).verdict]).toEqual([name, 'impossible']);
+      }
+    });
+  }
+
+  it('leave no P a number from −10⁸ on: NaN times a cotangent of 0 is excused', () => {
+    for (const low of [-1e8, -1e9]) {
+      const c = masked('f32', low, alone);
+      for (const name of ['d_out', 'd_lse'] as const) {
+        c.inputs[name] = mapTensor(c.inputs[name]!, () => 0);
+      }
+      const { excused } = expectation(c, 'f32');
+      for (const name of ['d_q', 'd_k', 'd_v'] as const) {
+        expect([low, name, Array.from(excused(name)?.data ?? []).includes(true)]).toEqual([
+          low,
+          name,
+          true,
+        ]);
+      }
+    }
+  });
 
   it('lets the LSE of −10⁹ be some ULP off, more of them where more is merged', () => {
     // Pinned: an ULP is 64 there. What one rank may lose, five, and two.

@@ -255,6 +255,8 @@ function bracketsOf(
     if (lost.values.get(b, g, c)) return null;
     if (narrowed(model) && over(dOut.get(b, h, i, c), limits.operand)) return null;
   }
+  // Times a G of zero as well: an infinite P leaves no number in D.
+  if (pairs.some(({ p }) => over(p, limits.sum))) return null;
   const sizes = cotangents(context, at);
   if (sizes.some((size) => over(size, limits.sum))) return null;
   const size = pairs.reduce((most, { j }) => Math.max(most, sizes[j] ?? 0), 0);
@@ -325,6 +327,7 @@ function growSink(context: Context, at: Row, bracket: number): void {
   const { problem } = context;
   if (problem.sink === null) return;
   const weight = sinkAtMost(context, at, problem.sink.get(at[1]));
+  if (over(weight, context.limits.sum)) mark(context, 'd_sink', [at[1]]);
   grow(context, 'd_sink', [at[1]], Math.max(1, weight) * bracket);
 }
 
