@@ -22,6 +22,7 @@ import {
 } from './suite/features.ts';
 import { PROBES } from './suite/probes.ts';
 import { buildCase, type SuiteSpec } from './suite/spec.ts';
+import { EVERYTHING } from './suite/vary.ts';
 
 export const SUITES = ['smoke', 'core', 'full'] as const;
 export type SuiteName = (typeof SUITES)[number];
@@ -80,6 +81,8 @@ const SMOKE_PROBES: readonly string[] = [
   'poison/mask-gradients',
   'shape/no-keys',
   'ranks/7-empty-keys-gradients',
+  // One after another, of one size: what a candidate keeps of the one before.
+  ...['01', '02', '05', '06', '07', '08', '28', '29'].map((n) => `state/${n}`),
 ];
 
 function smokeSpecs(): SuiteSpec[] {
@@ -167,6 +170,8 @@ export function suite(
       return suiteCase(again, name, dtype, seed);
     }),
   );
-  const large = FULL_SIZES.map((spec) => suiteCase(spec, name, dtype, seed));
+  const large = FULL_SIZES.map((spec) =>
+    suiteCase({ ...spec, keeps: EVERYTHING }, name, dtype, seed),
+  );
   return [...once, ...repeats.flat(), ...large];
 }

@@ -3,8 +3,13 @@
  * @module
  */
 import type { CaseChanges } from '../../reference/draw-case.ts';
-import { set } from './edits.ts';
+import { type Adjust, set } from './edits.ts';
 import { evenSizes, type SuiteSpec } from './spec.ts';
+import { EVERYTHING } from './vary.ts';
+
+/** A row, which is drawn, stands before every image, and sees nothing. */
+const noImageYet: Adjust = (inputs, p, below) =>
+  inputs.media_text?.set(below(p.batch), below(p.seq_q), 0);
 
 /** Each feature as the changes that add it to a case of 2 batches, 4 heads, 5 queries, 11 keys. */
 const FEATURES: Readonly<Record<string, CaseChanges>> = {
@@ -17,7 +22,7 @@ const FEATURES: Readonly<Record<string, CaseChanges>> = {
   softcap: { softcap: 2 },
   sink: { sink: true },
   dropout: { dropout_rate: 0.25 },
-  media: { media: 'previous' },
+  media: { media: 'previous', adjust: noImageYet },
   varlen: { lengths: [11, 6] },
   dlse: { dLse: true },
   recompute: { dim_y: 6 },
@@ -96,6 +101,7 @@ export function partitions(): SuiteSpec[] {
     const make = (kind: string, q: number[], kv: number[], gradients: boolean): SuiteSpec => ({
       name: `ranks/${ranks}-${kind}${gradients ? '-gradients' : ''}`,
       ...common,
+      ...(kind === 'even' ? { keeps: ['sizes'] } : {}),
       gradients,
       partition: { ranks, q, kv },
     });
@@ -122,6 +128,7 @@ export const SHAPES: readonly SuiteSpec[] = [
     (n): SuiteSpec => ({
       name: `shape/keys-${n}`,
       shows: 'a tile tail read as real keys (missing boundary check)',
+      keeps: ['sizes'],
       seq_kv: n,
       ranks: 2,
       gradients: n % 2 === 1,
@@ -130,6 +137,7 @@ export const SHAPES: readonly SuiteSpec[] = [
   ...[17, 31, 33].map(
     (n): SuiteSpec => ({
       name: `shape/queries-${n}`,
+      keeps: ['sizes'],
       seq_q: n,
       seq_kv: 5,
       ranks: 3,
@@ -146,6 +154,9 @@ export const SHAPES: readonly SuiteSpec[] = [
   { name: 'shape/no-keys-but-a-sink', seq_q: 3, seq_kv: 0, sink: true },
   { name: 'shape/no-keys-forward', seq_q: 3, seq_kv: 0, gradients: false },
 ];
+
+/** The shape of a bias or a mask is in the case's name; components are in nobody's. */
+const NAMED = { ...BASE, keeps: ['batch', 'heads', 'sizes'] } as const;
 
 /** A bias of every broadcast shape, on 2 batches, 4 heads, 5 queries, 11 keys. */
 export const BIASES: readonly SuiteSpec[] = [
@@ -164,18 +175,18 @@ export const BIASES: readonly SuiteSpec[] = [
   {
     name: `bias/${shape.join('x')}`,
     shows: 'a broadcast bias indexed as if it had its full shape, or its gradient not summed',
-    ...BASE,
+    ...NAMED,
     bias: shape,
   },
   ...(shape.length < 4
     ? []
-    : [{ name: `bias/${shape.join('x')}-forward`, ...BASE, bias: shape, gradients: false }]),
+    : [{ name: `bias/${shape.join('x')}-forward`, ...NAMED, bias: shape, gradients: false }]),
 ]);
 
 /** A bias of −∞ where `hides` says so. */
 const masksByBias = (hides: (i: number, j: number) => boolean): Partial<SuiteSpec> => ({
   shows: 'a bias of −∞ taken for a number: NaN out of −∞ − −∞, or weight on a key that it masks',
-  ...BASE,
+  ...NAMED,
   bias: [1, 1, 5, 11],
   ranks: 3,
   adjust: set('bias', ([, , i = 0, j = 0], old) => (hides(i, j) ? Number.NEGATIVE_INFINITY : old)),
@@ -201,7 +212,7 @@ export const MASKS: readonly SuiteSpec[] = [
 ].map((shape) => ({
   name: `mask/${shape.join('x')}`,
   shows: 'a mask of inverted polarity, or indexed as if it had its full shape',
-  ...BASE,
+  ...NAMED,
   mask: shape,
   gradients: shape.length === 4,
 }));
@@ -267,8 +278,7 @@ export const MODELS: readonly SuiteSpec[] = [
   },
 ];
 
-/** What only size shows. */
-export const SIZES: readonly SuiteSpec[] = [
+const SIZED: readonly SuiteSpec[] = [
   {
     name: 'size/160-keys',
     heads: 4,
@@ -300,3 +310,6 @@ export const SIZES: readonly SuiteSpec[] = [
     gradients: false,
   },
 ];
+
+/** What only size shows. */
+export const SIZES: readonly SuiteSpec[] = SIZED.map((spec) => ({ ...spec, keeps: EVERYTHING }));

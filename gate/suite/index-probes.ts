@@ -50,7 +50,8 @@ const exact: SuiteSpec[] = [
 ].flatMap((shape): SuiteSpec[] => {
   const { batch, heads, kv_heads, seq_q, seq_kv, ranks } = shape;
   const name = `exact/places-${batch}x${heads}-${kv_heads}x${seq_q}x${seq_kv}-on-${ranks}`;
-  const common = { shows: EXACT, ...shape, judging: 'exact', adjust: distinct } as const;
+  const keeps = ['batch', 'heads', 'sizes'] as const;
+  const common = { shows: EXACT, keeps, ...shape, judging: 'exact', adjust: distinct } as const;
   return [
     { ...common, name, gradients: false },
     { ...common, name: `${name}-gradients` },
@@ -81,6 +82,7 @@ const tiles: SuiteSpec[] = [
     (n): SuiteSpec => ({
       name: `shape/keys-${n}-one-rank`,
       shows: TILES,
+      keeps: ['sizes'],
       heads: 1,
       seq_q: 2,
       seq_kv: n,
@@ -93,6 +95,7 @@ const tiles: SuiteSpec[] = [
     (n): SuiteSpec => ({
       name: `shape/queries-${n}-one-rank`,
       shows: TILES,
+      keeps: ['sizes'],
       heads: 1,
       seq_q: n,
       seq_kv: 3,
@@ -123,6 +126,7 @@ const broadcasts: SuiteSpec[] = [
     ].map((shape) => ({
       name: `${name}/square-${shape.join('x')}`,
       shows: `a ${name} read with rows and keys exchanged`,
+      keeps: ['batch', 'heads', 'sizes'],
       batch: 2,
       heads: 4,
       kv_heads: 2,
@@ -141,6 +145,7 @@ const broadcasts: SuiteSpec[] = [
     (mask): SuiteSpec => ({
       name: `mask/${mask.join('x')}`,
       shows: 'a broadcast mask indexed as if it had its full shape',
+      keeps: ['batch', 'heads', 'sizes'],
       batch: 2,
       heads: 4,
       kv_heads: 2,
@@ -154,6 +159,7 @@ const broadcasts: SuiteSpec[] = [
     (shape): SuiteSpec => ({
       name: `dropout/${shape.join('x')}`,
       shows: 'a broadcast dropout mask indexed as if it had its full shape',
+      keeps: ['batch', 'heads', 'sizes'],
       batch: 2,
       heads: 4,
       kv_heads: 2,
@@ -213,6 +219,7 @@ const lengths: SuiteSpec[] = [
   {
     name: 'probe/lengths-at-shard-ends',
     shows: 'lengths that end where a shard ends',
+    keeps: ['sizes'],
     batch: 4,
     seq_kv: 12,
     ranks: 3,

@@ -11,6 +11,7 @@ import type { CaseParameters } from '../../reference/case.ts';
 import { ulp } from '../../reference/format.ts';
 import { type Adjust, all, edit, set, sign } from './edits.ts';
 import type { SuiteSpec } from './spec.ts';
+import { EVERYTHING } from './vary.ts';
 
 const LARGE = 2048;
 
@@ -113,4 +114,10 @@ const slowDelta: SuiteSpec = {
   ),
 };
 
-export const PRECISION_PROBES: readonly SuiteSpec[] = [slowMean, slowKeys, slowQueries, slowDelta];
+/** Every extent is chosen for what it adds up to. */
+export const PRECISION_PROBES: readonly SuiteSpec[] = [
+  slowMean,
+  slowKeys,
+  slowQueries,
+  slowDelta,
+].map((spec) => ({ ...spec, keeps: EVERYTHING }));

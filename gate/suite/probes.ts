@@ -162,7 +162,8 @@ const shards: SuiteSpec[] = [
     seq_kv: 8,
     ranks: 4,
     mask: [8],
-    adjust: set('mask', ([j = 0]) => (j < 6 ? 0 : 1)),
+    adjust: (inputs, p) =>
+      edit(inputs.mask, 'f64', ([j = 0]) => Number(rankOf(p.partition.kv, j) === 3)),
   },
   {
     name: 'probe/some-rows-empty',
@@ -173,7 +174,8 @@ const shards: SuiteSpec[] = [
     ranks: 2,
     mask: [4, 1],
     adjust: (inputs, p, below) => {
-      const empty = below(p.seq_q);
+      // Not the first: an empty row that is never written may hold the one before it.
+      const empty = 1 + below(p.seq_q - 1);
       edit(inputs.mask, 'f64', ([i]) => (i === empty ? 0 : 1));
     },
   },
@@ -457,6 +459,7 @@ const poisoned: SuiteSpec[] = [
   {
     name: 'poison/lengths',
     shows: POISON,
+    keeps: ['sizes'],
     batch: 2,
     seq_kv: 9,
     lengths: [5, 6],
@@ -466,6 +469,7 @@ const poisoned: SuiteSpec[] = [
   {
     name: 'poison/causal',
     shows: POISON,
+    keeps: ['sizes'],
     causal: 'top-left',
     seq_q: 4,
     seq_kv: 9,
@@ -495,6 +499,7 @@ const numerics: SuiteSpec[] = [
   },
   {
     name: 'probe/one-signed-values',
+    keeps: ['sizes'],
     shows: 'an accumulator too narrow for many equal weights',
     seq_q: 2,
     seq_kv: 200,

@@ -32,6 +32,7 @@ const slopes: SuiteSpec[] = Object.entries(SLOPES).flatMap(([kind, slope]): Suit
   [1, 3].map((ranks) => ({
     name: `probe/score-${kind}-${ranks === 1 ? 'one-rank' : `${ranks}-ranks`}`,
     shows: 'a running maximum that is not kept up to date: later or earlier exponentials overflow',
+    keeps: ['sizes'],
     heads: 2,
     kv_heads: 1,
     seq_q: 3,

@@ -1,14 +1,15 @@
 /**
  * SuiteSpec: one case of a suite, still without a dtype or numbers.
  *
- * Specs are data; `buildCase` draws the numbers from a generator seeded by the suite's seed and the
- * case's own name, so a case keeps its bits when others are added or reordered.
+ * Specs are data; `buildCase` draws the extents and the numbers from generators seeded by the suite's seed
+ * and the case's own name, so a case keeps its bits when others are added or reordered.
  * @module
  */
 
 import type { AttentionCase, Dtype, Partition } from '../../reference/case.ts';
 import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
 import { all, shuffledLengths } from './edits.ts';
+import { type Extent, varied } from './vary.ts';
 
 export interface SuiteSpec extends Omit<CaseChanges, 'partition' | 'id' | 'dtype'> {
   /** Group and name, without the suite: `probe/phantom-key`. */
@@ -20,6 +21,8 @@ export interface SuiteSpec extends Omit<CaseChanges, 'partition' | 'id' | 'dtype
   readonly partition?: Partition;
   /** Cases of one sequence are asked one right after another, in their order. */
   readonly sequence?: string;
+  /** Extents that are not drawn: what the case shows needs them as they are. Default: none. */
+  readonly keeps?: readonly Extent[];
   /** Only for candidates of these dtypes; default all. */
   readonly dtypes?: readonly Dtype[];
 }
@@ -46,9 +49,21 @@ export function buildCase(
   dtype: Dtype,
   seed: number,
 ): AttentionCase {
-  const { name, shows: _, ranks = 1, partition, dtypes: __, sequence: ___, ...changes } = spec;
-  const seqQ = changes.seq_q ?? 4;
-  const seqKv = changes.seq_kv ?? 9;
+  const {
+    name,
+    shows,
+    ranks = 1,
+    partition,
+    dtypes,
+    sequence,
+    keeps,
+    ...changes
+  } = varied(
+    spec,
+    // Cases of one sequence are of one size.
+    seedOf(`${spec.sequence ?? spec.name}, extents`, seed),
+  );
+  const { seq_q: seqQ = 0, seq_kv: seqKv = 0 } = changes;
   return drawCase(seedOf(name, seed), {
     dLse: false,
     ...changes,

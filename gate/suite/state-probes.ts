@@ -10,6 +10,8 @@ const STALE = 'a buffer, a mask or a kernel kept from the question before';
 const SAME = {
   shows: STALE,
   sequence: 'state',
+  // Some of the sequence change heads or shards, and nothing else.
+  keeps: ['batch', 'heads', 'sizes'],
   batch: 2,
   heads: 4,
   kv_heads: 2,

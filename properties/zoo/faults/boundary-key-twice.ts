@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'boundary-key-twice',
   wrong: 'The key at the boundary of two shards belongs to both.',
   seen: 'invented',
-  shownBy: 'exact/one-hot-ranks',
+  shownBy: 'feature/uneven',
   seams: () => ({
     keyRange: (x, source, pass, home) => {
       const { start, stop } = HONEST.keyRange(x, source, pass, home);

@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'causal-even-shards',
   wrong: 'The causal mask computes a row’s position from an even split.',
   seen: 'LVX-4',
-  shownBy: 'pair/causal-top-left-and-uneven',
+  shownBy: 'probe/causal-uneven-ranks',
   seams: () => ({
     visible: (x, at) => {
       const size = Math.ceil(x.p.seq_q / x.p.partition.ranks);

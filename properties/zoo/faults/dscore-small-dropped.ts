@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'dscore-small-dropped',
   wrong: 'dS of weights below 10⁻³ is left out.',
   seen: 'invented',
-  shownBy: 'bias/2x4x5x11',
+  shownBy: 'probe/shards-weigh-little',
   seams: () => ({
     dScore: (x, at, p, g, delta) => (p < 1e-3 ? 0 : HONEST.dScore(x, at, p, g, delta)),
   }),

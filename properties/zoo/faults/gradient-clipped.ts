@@ -8,7 +8,7 @@ export const fault: Fault = {
   name: 'gradient-clipped',
   wrong: 'Gradients are clipped to ±1.',
   seen: 'invented',
-  shownBy: 'pair/media-and-varlen',
+  shownBy: 'probe/huge-cotangent',
   seams: () => ({
     finishBackward: (_x, { d_q }) =>
       d_q?.forEach((value, n) => {

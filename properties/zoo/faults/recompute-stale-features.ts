@@ -8,7 +8,7 @@ export const fault: Fault = {
   name: 'recompute-stale-features',
   wrong: 'K and V are recomputed from the features of the call before.',
   seen: 'LVX-15',
-  shownBy: 'pair/causal-top-left-and-recompute',
+  shownBy: 'state/29',
   seams: () => {
     let before: Float64Array | null = null;
     return {

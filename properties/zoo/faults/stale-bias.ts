@@ -8,7 +8,7 @@ export const fault: Fault = {
   name: 'stale-bias',
   wrong: 'A receive buffer keyed on Q’s shape keeps the bias of the call before.',
   seen: 'LVX-9',
-  shownBy: 'probe/shard-2-dominates',
+  shownBy: 'state/08',
   seams: () => {
     let [key, before]: [string, Float64Array] = ['', new Float64Array(0)];
     return {

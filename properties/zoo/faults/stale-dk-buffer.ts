@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'stale-dk-buffer',
   wrong: 'dK is added to what the call before left in its buffer.',
   seen: 'R-14',
-  shownBy: 'feature/causal-top-left-gradients',
+  shownBy: 'state/02',
   seams: () => {
     let before = new Float64Array(0);
     return {

@@ -10,7 +10,7 @@ export const fault: Fault = {
   name: 'stale-lse-backward',
   wrong: 'A global LSE buffer, allocated by element count, is not refreshed for the backward pass.',
   seen: 'LVX-9',
-  shownBy: 'probe/keys-far-above-zero',
+  shownBy: 'state/02',
   seams: () => {
     let before = new Float64Array(0);
     return {

@@ -8,7 +8,7 @@ export const fault: Fault = {
   name: 'stale-lse',
   wrong: 'The backward pass reads the LSE of the call before when the sizes agree.',
   seen: 'LVX-9',
-  shownBy: 'feature/media',
+  shownBy: 'state/02',
   seams: () => {
     let before = new Float64Array(0);
     return {

@@ -10,7 +10,7 @@ export const fault: Fault = {
   name: 'stale-mask',
   wrong: 'A compiled mask is cached by the shapes of the case.',
   seen: 'invented',
-  shownBy: 'probe/some-rows-empty',
+  shownBy: 'state/06',
   seams: () => {
     const cache = new Map<string, Visibility>();
     let current: Visibility = () => true;

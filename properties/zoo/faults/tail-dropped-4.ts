@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'tail-dropped-4',
   wrong: 'Keys after the last whole tile of 4 are dropped in shards longer than that.',
   seen: 'invented',
-  shownBy: 'probe/window-left',
+  shownBy: 'shape/keys-17-one-rank',
   seams: () => ({
     keyRange: (x, source, pass, home) => {
       const { start, stop } = HONEST.keyRange(x, source, pass, home);

@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'tail-keys-zero',
   wrong: 'A tile’s tail past the end of a shard counts as zero keys with zero values.',
   seen: 'LVX-6',
-  shownBy: 'feature/media',
+  shownBy: 'shape/keys-17-one-rank',
   seams: () => ({
     keyRange: (x, source, pass, home) => {
       const { start, stop } = HONEST.keyRange(x, source, pass, home);
