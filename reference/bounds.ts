@@ -15,7 +15,13 @@ import { type ErrorModel, growth, SLACK } from './error-model.ts';
 import { farRowLse, farRowOut } from './far-rows.ts';
 import { heldScoreError } from './held-errors.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
-import { lazyError, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
+import {
+  lazyError,
+  mostMerges,
+  partialSize,
+  sigmoidLseError,
+  subtractedError,
+} from './merge-errors.ts';
 import { kvHead } from './scores.ts';
 import {
   biasError,
@@ -204,10 +210,11 @@ export function scoreSizes(
   };
 }
 
-/** Terms of the row's sum (its sink is one), and operations a term may lose to underflow in. */
-function rowTerms(c: CertifiedCase, row: RowMagnitudes): { n: number; operations: number } {
+/** Terms of the row's sum (its sink is one), merges, and operations a term may lose to underflow in. */
+function rowTerms(c: CertifiedCase, row: RowMagnitudes) {
   const n = row.count + (row.sink === null ? 0 : 1);
-  return { n, operations: 3 * n + c.parameters.partition.ranks };
+  const merges = mostMerges(c.parameters.partition.ranks, row.sink !== null);
+  return { n, merges, operations: 3 * n + merges };
 }
 
 /**
@@ -299,16 +306,15 @@ export function rowBound(
   row: RowMagnitudes,
   to: RowBound,
 ): void {
-  const { n, operations } = rowTerms(c, row);
+  const { n, merges, operations } = rowTerms(c, row);
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
   const slack = 1 + scoreErrors(c, model, operands, { at, row, sinkError }, to);
-  const { ranks } = c.parameters.partition;
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
   const reach = largestLogit(row, to) + slack + 1;
   const granted = sigmoidLseError(model, summed, reach) + lazyError(model);
   to.flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
-  weigh(model, { summed, ranks, lse: row.lse, slack, granted }, { row, sinkError }, to);
+  weigh(model, { summed, merges, lse: row.lse, slack, granted }, { row, sinkError }, to);
   const { denominator } = to;
   const narrow = denominator < 1;
   to.least = narrow ? 1 - denominator : leastDenominator(row, to, sinkError);
@@ -318,7 +324,7 @@ export function rowBound(
   to.lseError = convertedError(model, row.lse, divided);
   if (!(to.lseError < Number.POSITIVE_INFINITY)) {
     const sizes = { lse: row.lse, ...largestScore(row, to, sinkError) };
-    to.lseError = farRowLse(model, { n, ranks }, sizes);
+    to.lseError = farRowLse(model, { n, merges }, sizes);
   }
 }
 
@@ -364,6 +370,27 @@ function leastDenominator(row: RowMagnitudes, to: RowBound, sinkError: number): 
   return (least / SLACK - to.faintSum * SLACK) / (1 + lost) / SLACK;
 }
 
+/**
+ * Lemma Output: what partial outputs lose near zero where they are stored, averaged by the weights as
+ * they are computed.
+ */
+function partLost(model: ErrorModel, row: RowMagnitudes, to: RowBound): number {
+  if (model.partialTiny === 0) return 0;
+  const beside = roundedBeside(model);
+  let sum = to.flushes;
+  for (let k = 0; k < row.count; k++) {
+    const p = row.p[k] ?? 0;
+    if (to.far[k] === 1) sum += 2 * (p + (to.faint[k] ?? 0));
+    else sum += p * (1 + growth((to.weight[k] ?? 0) + beside));
+  }
+  if (row.sink !== null) {
+    const { p } = row.sink;
+    // What a far sink may be mistaken for is among the rest of faintSum.
+    sum += to.sinkFar ? 2 * (p + to.faintSum) : p * (1 + growth(to.sinkWeight + beside));
+  }
+  return model.partialTiny * sum;
+}
+
 /** From where on Lemma Hull may say more than Lemma Output: below, 2B/(1 − B) < 1. */
 const HULL_FROM = 1 / 3;
 
@@ -393,7 +420,7 @@ export function outErrors(
     farRowOut(c, model, row, { n, beside, outAt, valuesAt, vError }, out);
     return;
   }
-  out.fill(lostAtZero + 2 * model.partialTiny);
+  out.fill(lostAtZero + partLost(model, row, to));
   const parts = new Float64Array(width);
   let mostFlushed = 0;
   for (let k = 0; k < row.count; k++) {
@@ -420,13 +447,16 @@ export function outErrors(
   for (let e = 0; e < width; e++) {
     const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
     const top = parts[e] ?? 0;
-    const part = partialSize(top, { ...to, lost: lostAtZero + n * mostFlushed * top });
+    const part = partialSize(top + model.partialTiny, {
+      ...to,
+      lost: lostAtZero + n * mostFlushed * top + model.partialTiny * to.flushes,
+    });
     const merged = subtractedError(model, model.roundings(n), part);
     // All of O is off by as much as κ.
     const [most, held] = [size * (1 + model.held.kappa), size * model.held.kappa];
     let divided = held + dividedError((out[e] ?? 0) + merged, most, to.denominator, to.least);
     if (hull !== null) {
-      const average = SLACK * hullError(hullSizes(hull, to, e, size));
+      const average = SLACK * hullError(hullSizes(model, hull, [to, e, size]));
       divided = leastOf(divided, average + merged);
     }
     const unrounded = unroundedError(model, size, divided);
@@ -453,10 +483,21 @@ function newHull(to: RowBound, width: number, lost: number): Hull | null {
   return { top: new Float64Array(width), lost: new Float64Array(width).fill(lost), apart };
 }
 
-function hullSizes({ top, lost, apart }: Hull, to: RowBound, e: number, out: number) {
+function hullSizes(
+  { partialTiny: stored }: ErrorModel,
+  { top, lost, apart }: Hull,
+  [to, e, out]: readonly [to: RowBound, e: number, out: number],
+) {
   const { rounded } = to;
   const flushes = to.flushes + apart * to.faintSum;
-  return { out, top: top[e] ?? 0, lost: lost[e] ?? 0, rounded, flushes };
+  // Every part's output is off by what it was stored with; a merge averages that.
+  return {
+    out,
+    top: (top[e] ?? 0) + stored,
+    lost: (lost[e] ?? 0) + stored * flushes,
+    rounded,
+    flushes,
+  };
 }
 
 function addToHull(

@@ -17,7 +17,13 @@ import { coarseGradients } from './coarse-gradients.ts';
 import { type Largest, largestOf } from './coarse-magnitudes.ts';
 import { caseModel, type ErrorModel, growth, SLACK } from './error-model.ts';
 import { heldScoreError } from './held-errors.ts';
-import { lazyError, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
+import {
+  lazyError,
+  mostMerges,
+  partialSize,
+  sigmoidLseError,
+  subtractedError,
+} from './merge-errors.ts';
 import { type ProfileLike, profileFrom } from './profile-options.ts';
 import {
   biasError,
@@ -77,14 +83,14 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const { seq_kv, partition } = c.parameters;
   const { score, error, tError } = scoreErrors(c, model, max);
   const terms = seq_kv + (c.inputs.sink === undefined ? 0 : 1);
-  const operations = 3 * terms + partition.ranks;
+  const merges = mostMerges(partition.ranks, c.inputs.sink !== undefined);
+  const operations = 3 * terms + merges;
   const lse = score + log(Math.max(1, terms)) * (1 + 2 ** -40);
   const fromLse = lse + score;
-  const { ranks } = partition;
   const slack = 1 + error;
   const summed = model.roundings(terms);
   const granted = sigmoidLseError(model, summed, lse + slack + 1) + lazyError(model);
-  const row = { summed, ranks, lse, slack, granted };
+  const row = { summed, merges, lse, slack, granted };
   const weight = weightError(model, row, { score, fromLse, error });
   const flushes = 2 * terms * flush(model, { leaf: model.tiny, size: 1, operations });
   const beside = roundedBeside(model);
@@ -97,9 +103,10 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const flushed = 2 * flush(model, { leaf, size: kappa, operations });
   const grown = growth(weight + beside);
   const base =
-    2 * terms * flush(model, { leaf: model.tiny, size: 0, operations }) + 2 * model.partialTiny;
+    2 * terms * flush(model, { leaf: model.tiny, size: 0, operations }) +
+    model.partialTiny * (1 + grown + flushes);
   const top = kappa * (v + vError);
-  const part = partialSize(top, {
+  const part = partialSize(top + model.partialTiny, {
     rounded: weight - error + beside,
     flushes,
     lost: base + terms * flushed * top,

@@ -26,14 +26,14 @@ const runsAreProved = (model: ErrorModel): boolean =>
 /** Error of the LSE of a row of n terms before it is stored; `size` at least |s| + Δs of any, and |LSE|. */
 export function farRowLse(
   model: ErrorModel,
-  { n, ranks }: { n: number; ranks: number },
+  { n, merges }: { n: number; merges: number },
   { lse, size, score }: { lse: number; size: number; score: number },
 ): number {
-  const share = farLseShare(model, ranks) * SLACK;
-  const flushes = farLseFlushes(model, { n, ranks }) * SLACK;
+  const share = farLseShare(model, merges) * SLACK;
+  const flushes = farLseFlushes(model, { n, merges }) * SLACK;
   const proved = runsAreProved(model) && share < 1 && flushes <= 0.5 && size < Infinity;
   if (!proved) return Number.POSITIVE_INFINITY;
-  return convertedError(model, lse, SLACK * farLseError(model, { n, ranks }, { size, score }));
+  return convertedError(model, lse, SLACK * farLseError(model, { n, merges }, { size, score }));
 }
 
 /** Where the row's numbers stand, and what is rounded beside a weight in its product with V. */

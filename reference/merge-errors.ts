@@ -7,6 +7,12 @@
 import { type ErrorModel, growth, SLACK } from './error-model.ts';
 import { hullError } from './step-errors.ts';
 
+/**
+ * Merges on the way of a key at most: of the parts that one rank splits its keys into, at once; of the
+ * ranks, one after another; of the sink. spec/bounds.md §3, Weight
+ */
+export const mostMerges = (ranks: number, sink: boolean): number => ranks + (sink ? 1 : 0);
+
 /** Roundings of one merge that subtracts, relative to the larger of its parts. */
 const SUBTRACTIONS = 30;
 

@@ -74,7 +74,8 @@ export function biasError(
 export interface WeightTerms {
   /** Roundings of a sum of as many terms as the row has. */
   readonly summed: number;
-  readonly ranks: number;
+  /** Merges on the way of a key at most: mostMerges (merge-errors.ts). */
+  readonly merges: number;
   /** |LSE| at most. */
   readonly lse: number;
   /** One more than the largest error of the row's scores, those of far keys aside. */
@@ -93,7 +94,7 @@ export interface WeightSizes {
 /**
  * Lemma Weight, in the log domain, the score's own error aside: an exponential with a fused subtraction,
  * 8 roundings a join, what every unit costs by which the running maximum or LSE rises above the score,
- * and the normalised partials: their LSE, and one merge a rank. Coq: weight_rounding
+ * and the normalised partials: their LSE, and what each merge may cost. Coq: weight_rounding
  */
 export function weightRounding(
   model: ErrorModel,
@@ -101,11 +102,11 @@ export function weightRounding(
   { score, fromLse, error }: WeightSizes,
 ): number {
   const { exponential: uE, accumulation: uA } = model;
-  const reach = (1 + 20 * uA) * (Math.max(score, row.lse) + row.slack) + 1;
+  const reach = (1 + (20 + 4 * row.merges) * uA) * (Math.max(score, row.lse) + row.slack) + 1;
   const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
   const summed = 8 * row.summed * uA;
   const shifted = 10 * (fromLse + 2 * row.slack) * uA;
-  const merged = (18 + 7 * reach + row.ranks * (14 + 2 * reach)) * uA;
+  const merged = (18 + 7 * reach + row.merges * (14 + 2 * reach)) * uA;
   return exponential + summed + shifted + merged + row.granted;
 }
 
@@ -124,9 +125,9 @@ export function farWeight(
   { score, below, error }: { score: number; below: number; error: number },
 ): number {
   const { exponential: uE, accumulation: uA } = model;
-  const reach = (1 + 20 * uA) * Math.max(score + error, row.lse + row.slack) + 1;
+  const reach = (1 + (20 + 4 * row.merges) * uA) * Math.max(score + error, row.lse + row.slack) + 1;
   const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
-  const merged = (18 + 7 * reach + row.ranks * (14 + 2 * reach)) * uA;
+  const merged = (18 + 7 * reach + row.merges * (14 + 2 * reach)) * uA;
   return 4 * exp(exponential + merged + row.granted + (error - below) / 4);
 }
 
@@ -203,17 +204,17 @@ export function averageError(
 }
 
 /** Lemma Far rows: by how much the size of an LSE enters its own error. Coq: far_lse_share */
-export function farLseShare(model: ErrorModel, ranks: number): number {
+export function farLseShare(model: ErrorModel, merges: number): number {
   const { accumulation: uA } = model;
-  return 4 * ((7 + 2 * ranks) * ((1 + 20 * uA) * uA));
+  return 4 * ((7 + 2 * merges) * ((1 + 20 * uA) * uA));
 }
 
 /** Lemma Far rows: what flushes may amount to of a sum that is 1. Coq: far_lse_flushes */
 export function farLseFlushes(
   { accumulation: uA, tiny }: ErrorModel,
-  { n, ranks }: { n: number; ranks: number },
+  { n, merges }: { n: number; merges: number },
 ): number {
-  return exp(9 * (n + ranks) * uA) * (n * (tiny + (n + ranks) * (16 * tiny)));
+  return exp(9 * (n + merges) * uA) * (n * (tiny + (n + merges) * (16 * tiny)));
 }
 
 /**
@@ -222,15 +223,15 @@ export function farLseFlushes(
  */
 export function farLseError(
   model: ErrorModel,
-  { n, ranks }: { n: number; ranks: number },
+  { n, merges }: { n: number; merges: number },
   { size, score }: { size: number; score: number },
 ): number {
   const { exponential: uE, accumulation: uA } = model;
   const reach = (1 + 20 * uA) * size + 1;
   const exponential = (8 + 2 * (1 + 8 * uE) * size) * uE;
-  const merged = (18 + 7 * reach + ranks * (14 + 2 * reach)) * uA;
-  const within = log(4 * n) + 9 * (n + ranks) * uA + exponential + merged;
-  return (score + 4 * within) / (1 - farLseShare(model, ranks));
+  const merged = (18 + 7 * reach + merges * (14 + 2 * reach)) * uA;
+  const within = log(4 * n) + 9 * (n + merges) * uA + exponential + merged;
+  return (score + 4 * within) / (1 - farLseShare(model, merges));
 }
 
 /** At most two operations after the quotient. Coq: unrounded_error */

@@ -20,7 +20,13 @@ import {
   softcapGradientError,
 } from '../gradient-errors.ts';
 import { heldGradientError, heldKeyTermError } from '../held-errors.ts';
-import { lazyError, partialSize, sigmoidLseError, subtractedError } from '../merge-errors.ts';
+import {
+  lazyError,
+  mostMerges,
+  partialSize,
+  sigmoidLseError,
+  subtractedError,
+} from '../merge-errors.ts';
 import {
   convertedError,
   dividedError,
@@ -131,13 +137,14 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
   const { near, all, ends } = split(p, model, row, ofKeys);
   const { error, tError } = near;
   const n = termCount(row);
-  const operations = 3 * n + p.partition.ranks;
+  const merges = mostMerges(p.partition.ranks, row.sink !== null);
+  const operations = 3 * n + merges;
   const slack = 1 + Math.max(error, sinkError);
   // A partial result may be of masked keys alone.
   const reach = Math.max(all.score + all.error, row.lse, row.sink?.score ?? 0) + slack + 1;
   const terms: WeightTerms = {
     summed: model.roundings(n),
-    ranks: p.partition.ranks,
+    merges,
     lse: row.lse,
     slack,
     granted: sigmoidLseError(model, model.roundings(n), reach) + lazyError(model),
@@ -172,15 +179,16 @@ function outErrors(
   if (!(denominator < 1)) return row.out.map(() => Number.POSITIVE_INFINITY);
   const [n, { largestValue }, off] = [termCount(row), row, model.held.kappa];
   const kappa = row.kappa * (1 + off);
-  const operations = 3 * n + terms.ranks;
+  const operations = 3 * n + terms.merges;
   const beside = roundedBeside(model);
   const grown = growth(weight + beside);
   const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
   const flushed =
     2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
-  const base =
-    2 * n * flush(model, { leaf: model.tiny, size: 0, operations }) + 2 * model.partialTiny;
   const flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
+  const base =
+    2 * n * flush(model, { leaf: model.tiny, size: 0, operations }) +
+    model.partialTiny * (1 + grown + flushes + 2 * ofMasked);
   return row.out.map((size, c) => {
     // κP|V| is in `values`; κ is at most `kappa` where only P is.
     const largest = largestValue.columns[c] ?? 0;
@@ -188,7 +196,7 @@ function outErrors(
       grown * (1 + off) * (row.values[c] ?? 0) + (flushed * n + kappa * ofMasked) * largest;
     const ofError = (ofValues[c] ?? 0) * (kappa * (1 + grown + 2 * ofMasked) + flushed * n);
     const top = kappa * (largest + (ofValues[c] ?? 0));
-    const part = partialSize(top, {
+    const part = partialSize(top + model.partialTiny, {
       rounded: rounded + beside,
       flushes,
       lost: base + flushed * n * top,

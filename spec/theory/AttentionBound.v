@@ -18,6 +18,10 @@
     - [row_hull]        O is an average of what it is made of, however far off the weights are
     - [stored_bound], [lse_stored_bound]   the roundings after that
 
+    [merges] is the number of merges on the way of a key at most: split keys of one rank merged at once,
+    one merge a rank, and the sink's. [up] and [ep] are what storing a partial output costs, once on the
+    way of a key; 0 where they are kept.
+
     Conditions, beside those of AttentionModel.v: of a key that is not far, the part of weight_error
     that is not the score's is at most 1/2 (some 500 000 keys in single precision), and its score's
     error at most slack - 1; [top] = lse + slack. Of the formats, those of AttentionAccuracy.v.
@@ -34,22 +38,22 @@ Open Scope R_scope.
 
 (** step-errors.ts, weightError: [slack] is one more than the largest score error of a key that is not
     far. *)
-Definition weight_rounding (ue ua n ranks slack lse s score : R) : R :=
-  let reach := (1 + 20 * ua) * (Rmax (Rabs s) (Rabs lse) + slack) + 1 in
+Definition weight_rounding (ue ua n merges slack lse s score : R) : R :=
+  let reach := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs s) (Rabs lse) + slack) + 1 in
   let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + score)) * ue in
   let summed := 8 * n * ua in
   let shifted := 10 * (lse - s + 2 * slack) * ua in
-  let merged := (18 + 7 * reach + ranks * (14 + 2 * reach)) * ua in
+  let merged := (18 + 7 * reach + merges * (14 + 2 * reach)) * ua in
   exponential + summed + shifted + merged.
 
-Definition weight_error (ue ua n ranks slack lse s score : R) : R :=
-  score + weight_rounding ue ua n ranks slack lse s score.
+Definition weight_error (ue ua n merges slack lse s score : R) : R :=
+  score + weight_rounding ue ua n merges slack lse s score.
 
 (** step-errors.ts, farWeight: half of what a far key may contribute, relative to the row's sum. *)
-Definition far_weight (ue ua ranks slack lse s score : R) : R :=
-  let reach := (1 + 20 * ua) * (Rmax (Rabs s + score) (Rabs lse + slack)) + 1 in
+Definition far_weight (ue ua merges slack lse s score : R) : R :=
+  let reach := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs s + score) (Rabs lse + slack)) + 1 in
   let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + score)) * ue in
-  let merged := (18 + 7 * reach + ranks * (14 + 2 * reach)) * ua in
+  let merged := (18 + 7 * reach + merges * (14 + 2 * reach)) * ua in
   4 * exp (exponential + merged + (score - (lse - s)) / 4).
 
 (** step-errors.ts, quotient: 1 / (1 - b) - 1. *)
@@ -163,15 +167,18 @@ Qed.
 Section Bound.
 
 Context {A : Type}.
-Variables ua ue eta beside : R.
+Variables ua ue eta fall up ep beside : R.
 Variables s sc score k c dk hp ho : A -> R.
 Variable far : A -> bool.
-Variables (js : list A) (slack ranks : R).
+Variables (js : list A) (slack merges : R).
 Hypothesis Hua : 0 <= ua <= 1 / 128.
 Hypothesis Hue : 0 <= ue <= ua.
 Hypothesis Heta : 0 <= eta <= ua / 32.
 Hypothesis Hbeside : 0 <= beside.
 Hypothesis Hhp : forall j, 0 <= hp j.
+Hypothesis Hup : 0 <= up.
+Hypothesis Hep : 0 <= ep.
+Hypothesis Hmerges : 0 <= merges.
 Hypothesis Hslack : 1 <= slack.
 Hypothesis Hscore : forall j, In j js ->
   Rabs (sc j - s j) <= score j /\ (far j = false -> score j + 1 <= slack).
@@ -185,13 +192,16 @@ Definition p (j : A) : R := exp (s j - lse).
 Definition out : R := total (fun j => p j * k j) js.
 Definition n : R := INR (length js).
 
-Definition weight (j : A) : R := weight_error ue ua n ranks slack lse (s j) (score j).
-Definition rounding (j : A) : R := weight_rounding ue ua n ranks slack lse (s j) (score j).
+Definition weight (j : A) : R := weight_error ue ua n merges slack lse (s j) (score j).
+Definition rounding (j : A) : R := weight_rounding ue ua n merges slack lse (s j) (score j).
 (** What a far key may be mistaken for. *)
-Definition faint (j : A) : R := far_weight ue ua ranks slack lse (s j) (score j).
+Definition faint (j : A) : R := far_weight ue ua merges slack lse (s j) (score j).
+
+(** Of a key's product with its value, stored once or not. *)
+Definition aside : R := beside + up.
 
 (** bounds.ts, rowBound and outError. *)
-Definition flushes : R := 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + ranks)) js.
+Definition flushes : R := 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + merges)) js.
 Definition faint_sum : R := total (fun j => if far j then faint j else 0) js.
 Definition denominator : R :=
   total (fun j => if far j then p j + 2 * faint j else p j * growth (weight j)) js + flushes.
@@ -199,11 +209,14 @@ Definition denominator : R :=
 Definition kept_sum : R :=
   total (fun j => if far j then 0 else p j * least_weight (score j) (weight j)) js - faint_sum.
 Definition least : R := kept_sum / (1 + (flushes + faint_sum)).
-Definition lost : R := 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + ranks)) js.
+Definition lost : R := 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + merges)) js.
+(** What partial outputs lose near zero where they are stored: a merge averages it. *)
+Definition part_lost : R :=
+  ep * (total (fun j => if far j then 2 * (p j + faint j) else p j * (1 + growth (weight j + aside))) js + flushes).
 Definition numerator : R :=
   total (fun j => if far j then (p j + 2 * faint j) * (Rabs (k j) + 2 * dk j)
-    else p j * (Rabs (k j) * growth (weight j + beside) + dk j * (1 + growth (weight j + beside)))) js
-  + lost.
+    else p j * (Rabs (k j) * growth (weight j + aside) + dk j * (1 + growth (weight j + aside)))) js
+  + lost + part_lost.
 Definition divided_by (least : R) : R := divided_error numerator (Rabs out) denominator least.
 Definition divided : R := divided_by (1 - denominator).
 
@@ -235,75 +248,114 @@ Lemma top_abs : Rabs top <= Rabs lse + slack.
 Proof. unfold top. pose proof (Rabs_triang lse slack) as G. rewrite (Rabs_pos_eq slack) in G by lra. lra. Qed.
 
 (** What a run may cost a key, in computed quantities, is at most what bounds.ts computes. *)
-Theorem weight_bound : forall r L j, In j js -> far j = false -> 0 <= r <= ranks -> L <= top ->
-  merged_budget ua ue top sc n r L j <= rounding j.
+Theorem weight_bound : forall r L j, In j js -> far j = false -> 0 <= r <= merges -> L <= top ->
+  merged_budget ua ue top sc 1 merges n r L j <= rounding j.
 Proof.
   intros r L j J Fj R LT. destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). pose proof (score_below_lse j J) as B.
   destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
-  assert (Reach : reach ua top sc j <= (1 + 20 * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1).
+  assert (Reach : reach ua top sc 1 merges j <= (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1).
   { unfold reach. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rmax_r (Rabs (s j)) (Rabs lse)).
-    pose proof top_abs. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; lra. }
-  destruct (reach_ge ua top sc Hua j) as [Q1 _].
+    pose proof top_abs. rewrite Rmult_1_r. assert (0 <= 4 * merges * ua) by (repeat apply Rmult_le_pos; lra).
+    apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; lra. }
+  destruct (reach_ge ua fall top sc 1 merges Hua Hmerges (or_intror eq_refl) j) as [Q1 _].
   unfold merged_budget, local_budget, bonus, rounding, weight_rounding. cbv zeta.
-  set (m := _ * _ + 1) in *. set (q := reach ua top sc j) in *. unfold top in LT.
+  set (m := _ * _ + 1) in *. set (q := reach ua top sc 1 merges j) in *. unfold top in LT.
   assert ((8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue <= (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue).
   { apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra. }
-  assert (r * (14 + 2 * q) <= ranks * (14 + 2 * m)) by (apply Rmult_le_compat; lra).
+  assert (r * (14 + 2 * q) <= merges * (14 + 2 * m)) by (apply Rmult_le_compat; lra).
   assert ((8 * n + 10 * (L - sc j)) * ua + (7 * q + 18 + r * (14 + 2 * q)) * ua
-    <= (8 * n + 10 * (lse - s j + 2 * slack) + (18 + 7 * m + ranks * (14 + 2 * m))) * ua).
+    <= (8 * n + 10 * (lse - s j + 2 * slack) + (18 + 7 * m + merges * (14 + 2 * m))) * ua).
   { rewrite <- Rmult_plus_distr_r. apply Rmult_le_compat_r; lra. }
   lra.
 Qed.
 
-Lemma exp_nine : exp (9 / 16) <= 2.
+Lemma exp_most : exp (69 / 100) <= 2.
 Proof. Kernels.bound. Qed.
 
-(** A key that is not far says that the run is short enough for the flushes. *)
-Lemma few_operations : forall r j b, 0 <= r <= ranks -> 0 <= b <= beside -> In j js -> far j = false ->
-  rounding j + beside <= 1 / 2 -> exp (9 * (n + r) * ua + b) <= 2.
+(** A key that is not far says that the run is short enough: for what falling log-sum-exps and flushes add up to. *)
+Lemma few_merges : forall r j, 0 <= r <= merges -> In j js -> far j = false -> rounding j + aside <= 1 / 2 ->
+  (8 * n + 16 * r) * ua <= 1 / 2.
 Proof.
-  intros r j b R B J Fj H. eapply Rle_trans; [|apply exp_nine]. apply exp_le.
-  pose proof (score_below_lse j J). destruct (score_pos j J) as [S0 _].
-  unfold rounding, weight_rounding in H. cbv zeta in H.
-  set (q := (1 + 20 * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1) in *.
+  intros r j R J Fj H. pose proof (score_below_lse j J). destruct (score_pos j J) as [S0 _].
+  unfold rounding, weight_rounding, aside in H. cbv zeta in H.
+  set (q := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1) in *.
   assert (1 <= q).
   { unfold q. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rabs_pos (s j)).
-    assert (0 <= (1 + 20 * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack)) by (apply Rmult_le_pos; lra). lra. }
+    assert (0 <= 4 * merges * ua) by (repeat apply Rmult_le_pos; lra).
+    assert (0 <= (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack)) by (apply Rmult_le_pos; lra). lra. }
   assert (0 <= (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue).
   { pose proof (Rabs_pos (s j)). apply Rmult_le_pos; [|lra].
     assert (0 <= 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) by (apply Rmult_le_pos; lra). lra. }
   assert (0 <= 10 * (lse - s j + 2 * slack) * ua) by (apply Rmult_le_pos; lra).
-  assert (ranks * 8 <= ranks * (14 + 2 * q)) by (apply Rmult_le_compat_l; lra).
-  assert (ranks * 8 * ua <= (18 + 7 * q + ranks * (14 + 2 * q)) * ua) by (apply Rmult_le_compat_r; lra).
-  assert (r * ua <= ranks * ua) by (apply Rmult_le_compat_r; lra). lra.
+  assert (merges * 16 <= merges * (14 + 2 * q)) by (apply Rmult_le_compat_l; lra).
+  assert (merges * 16 * ua <= (18 + 7 * q + merges * (14 + 2 * q)) * ua) by (apply Rmult_le_compat_r; lra).
+  assert (r * ua <= merges * ua) by (apply Rmult_le_compat_r; lra). lra.
+Qed.
+
+Lemma few_operations : forall r L j b, 0 <= r <= merges -> 0 <= b <= aside -> In j js -> far j = false ->
+  rounding j + aside <= 1 / 2 -> Rabs L <= lse_size ua top sc 1 n r j ->
+  exp (9 * (n + r) * ua + b + lift ua 1 r L) <= 2.
+Proof.
+  intros r L j b R B J Fj H SL. eapply Rle_trans; [|apply exp_most]. apply exp_le.
+  pose proof (pos_INR (length js)) as N0. fold n in N0.
+  assert (Re := lse_reach ua fall top sc 1 merges Hua (or_intror eq_refl) n r L j N0 R
+    (or_intror (few_merges r j R J Fj H)) SL).
+  pose proof (score_below_lse j J). destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). destruct (score_pos j J) as [S0 Sabs].
+  unfold rounding, weight_rounding in H. cbv zeta in H.
+  set (q := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1) in *.
+  assert (MU : 0 <= 4 * merges * ua) by (repeat apply Rmult_le_pos; lra).
+  assert (Reach : reach ua top sc 1 merges j <= q).
+  { unfold reach, q. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rmax_r (Rabs (s j)) (Rabs lse)).
+    pose proof top_abs. rewrite Rmult_1_r. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; lra. }
+  destruct (reach_ge ua fall top sc 1 merges Hua Hmerges (or_intror eq_refl) j) as [Q1 _].
+  pose proof (Rabs_pos L) as AL. assert (Lq : Rabs L <= q).
+  { assert (0 <= 10 * ua * Rabs L) by (repeat apply Rmult_le_pos; lra). lra. }
+  assert (0 <= (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue).
+  { pose proof (Rabs_pos (s j)). apply Rmult_le_pos; [|lra].
+    assert (0 <= 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) by (apply Rmult_le_pos; lra). lra. }
+  assert (0 <= 10 * (lse - s j + 2 * slack) * ua) by (apply Rmult_le_pos; lra).
+  assert (0 <= q * ua) by (apply Rmult_le_pos; lra).
+  assert (Mr : r * (14 + 2 * q) * ua <= merges * (14 + 2 * q) * ua).
+  { apply Rmult_le_compat_r; [lra|]. apply Rmult_le_compat_r; lra. }
+  assert (Rq : r * Rabs L * ua <= r * q * ua).
+  { apply Rmult_le_compat_r; [lra|]. apply Rmult_le_compat_l; lra. }
+  assert (0 <= r * q * ua) by (repeat apply Rmult_le_pos; lra).
+  assert (0 <= r * ua) by (apply Rmult_le_pos; lra). assert (0 <= n * ua) by (apply Rmult_le_pos; lra).
+  unfold lift. lra.
 Qed.
 
 (** What a far key may contribute: nothing is asked of its score. Z = exp (lse - L) is near one. *)
-Theorem far_bound : forall b r L h kk j, 0 <= r <= ranks -> 0 <= h j -> In j js ->
-  exp (9 * (n + r) * ua + b) <= 2 ->
-  absolute ua ue eta sc far b (n + r) L (bonus ua top sc r) h kk j
+Theorem far_bound : forall b r L h kk j, 0 <= r <= merges -> 0 <= h j -> In j js ->
+  exp (9 * (n + r) * ua + b + lift ua 1 r L) <= 2 ->
+  held ua ue eta sc far b (lift ua 1 r L) (n + r) L (bonus ua top sc 1 merges r) h kk j
     <= 2 * flush eta (h j) (kk j) (n + r) + (if far j then (1 + exp (lse - L)) * (faint j * Rabs (kk j)) else 0).
 Proof.
-  intros b r L h kk j R Hh J Two. unfold absolute. pose proof (pos_INR (length js)) as N0. fold n in N0.
+  intros b r L h kk j R Hh J Two'. unfold held. pose proof (pos_INR (length js)) as N0. fold n in N0.
+  assert (Lp : 0 <= lift ua 1 r L).
+  { unfold lift. pose proof (Rabs_pos L). repeat apply Rmult_le_pos; lra. }
+  assert (Two : exp (9 * (n + r) * ua + b) <= 2) by (eapply Rle_trans; [apply exp_le | exact Two']; lra).
+  rewrite exp_plus in Two'.
   destruct (flush_le ua eta Heta (h j) (kk j) (n + r) (n + r) Hh ltac:(lra)) as [F0 _].
   pose proof (exp_pos (9 * (n + r) * ua + b)) as Q0. set (q := exp (9 * (n + r) * ua + b)) in *.
-  set (f := flush eta (h j) (kk j) (n + r)) in *. unfold tail. destruct (far j) eqn:Fj.
-  2: { assert (q * f <= 2 * f) by (apply Rmult_le_compat_r; assumption). lra. }
+  set (f := flush eta (h j) (kk j) (n + r)) in *. set (up' := exp (lift ua 1 r L)) in *.
+  assert (Qf : q * (up' * f) <= 2 * f) by (rewrite <- Rmult_assoc; apply Rmult_le_compat_r; assumption).
+  unfold tail. destruct (far j) eqn:Fj; [|lra].
   destruct (Hscore j J) as [S1 _]. destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
-  set (x := (8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue + bonus ua top sc r j).
+  set (x := (8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue + bonus ua top sc 1 merges r j).
+  assert (MU : 0 <= 4 * merges * ua) by (repeat apply Rmult_le_pos; lra).
   set (y := (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue
-    + (18 + 7 * ((1 + 20 * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1)
-       + ranks * (14 + 2 * ((1 + 20 * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1))) * ua).
+    + (18 + 7 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1)
+       + merges * (14 + 2 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1))) * ua).
   assert (XY : x <= y).
   { unfold x, y. apply Rplus_le_compat.
     - apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra.
-    - unfold bonus. apply Rmult_le_compat_r; [lra|]. destruct (reach_ge ua top sc Hua j) as [Q1 _].
-      assert (Re : reach ua top sc j <= (1 + 20 * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1).
-      { unfold reach. pose proof top_abs. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|].
+    - unfold bonus. apply Rmult_le_compat_r; [lra|]. destruct (reach_ge ua fall top sc 1 merges Hua Hmerges (or_intror eq_refl) j) as [Q1 _].
+      assert (Re : reach ua top sc 1 merges j <= (1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1).
+      { unfold reach. rewrite Rmult_1_r. pose proof top_abs. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|].
         pose proof (Rmax_l (Rabs (s j) + score j) (Rabs lse + slack)).
         pose proof (Rmax_r (Rabs (s j) + score j) (Rabs lse + slack)). apply Rmax_lub; lra. }
-      assert (r * (14 + 2 * reach ua top sc j)
-        <= ranks * (14 + 2 * ((1 + 20 * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1)))
+      assert (r * (14 + 2 * reach ua top sc 1 merges j)
+        <= merges * (14 + 2 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1)))
         by (apply Rmult_le_compat; lra). lra. }
   assert (Q : exp x * decay (L - sc j) <= (1 + exp (lse - L)) * exp (y + (score j - (lse - s j)) / 4)).
   { apply Rle_trans with (exp ((lse - L) / 4) * exp (y + (score j - (lse - s j)) / 4)).
@@ -317,8 +369,8 @@ Proof.
   pose proof (Rabs_pos (kk j)) as k0. apply (Rmult_le_compat_r (Rabs (kk j))) in Q; [|exact k0].
   assert (P0 : 0 <= 2 * exp x * Rabs (kk j) * decay (L - sc j)).
   { pose proof (exp_pos x). pose proof (exp_pos (- ((L - sc j) / 4))). unfold decay. repeat apply Rmult_le_pos; lra. }
-  apply Rle_trans with (2 * (2 * exp x * Rabs (kk j) * decay (L - sc j) + f));
-    [apply Rmult_le_compat_r; lra | lra].
+  assert (q * (2 * exp x * Rabs (kk j) * decay (L - sc j)) <= 2 * (2 * exp x * Rabs (kk j) * decay (L - sc j)))
+    by (apply Rmult_le_compat_r; lra). lra.
 Qed.
 
 (** Errors of the scores are factors of the weights. *)
@@ -432,30 +484,38 @@ Qed.
 Lemma faint_pos : forall j, 0 < faint j.
 Proof. intros j. unfold faint, far_weight. cbv zeta. apply Rmult_lt_0_compat; [lra | apply exp_pos]. Qed.
 
-(** What the run's lanes are, and their absolute errors in what bounds.ts computes. *)
-Lemma row_lanes : forall r L O, INR r <= ranks ->
+(** What the run's lanes are, and their absolute errors in what bounds.ts computes: of the weights, of the
+    values, and the sum over the weights that what a store lost near zero is no more than [ep] times. *)
+Lemma row_lanes : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (exists j, In j js /\ far j = false) ->
-  (forall j, In j js -> far j = false -> rounding j + beside <= 1 / 2) ->
-  merged ua ue eta top beside sc c hp js r L O ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
+  merged ua ue eta fall up ep top beside sc c hp js r q L O ->
   let Z := exp (lse - L) in
-  exists T g1 gc,
+  exists T g1 gc gm O' M,
     (forall j, In j js -> far j = false -> 0 <= T j <= rounding j) /\ js <> [] /\
     near js (fun j => exp (sc j - L) * seen far (fun _ => 1) j) T g1 1 /\
-    near js (fun j => exp (sc j - L) * seen far c j) (fun j => T j + beside) gc O /\
+    near js (fun j => exp (sc j - L) * seen far c j) (fun j => T j + aside) gc O' /\
+    near js (fun j => exp (sc j - L) * seen far (fun _ => 1) j) (fun j => T j + aside) gm M /\
     0 <= flushes /\ 0 <= lost /\
     total g1 js <= flushes + (1 + Z) * faint_sum /\
-    total gc js <= lost + (1 + Z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js.
+    total gc js <= lost + (1 + Z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js /\
+    total gm js <= flushes + (1 + Z) * faint_sum /\ Rabs (O - O') <= ep * M.
 Proof.
-  intros r L O Rr (j0 & J0 & F0) Half M Z. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
-  fold n in N0.
-  assert (Cond : forall j, In j js -> far j = false -> merged_budget ua ue top sc n (INR r) (sc j) j + beside <= 1 / 2).
+  intros r q L O Rr Hq (j0 & J0 & F0) Half M Z. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
+  fold n in N0. set (mb := merged_budget ua ue top sc 1 merges n (INR r)).
+  assert (Ba : beside <= stored_beside up beside q <= aside).
+  { unfold stored_beside, aside. apply le_INR in Hq. simpl in Hq. pose proof (pos_INR q).
+    assert (0 <= INR q * up) by (apply Rmult_le_pos; lra).
+    assert (INR q * up <= 1 * up) by (apply Rmult_le_compat_r; lra). lra. }
+  assert (Cond : near_enough ua ue up top beside sc far 1 merges n (INR r) q js).
   { intros j J Fj. specialize (Half j J Fj). pose proof (weight_bound (INR r) (sc j) j J Fj ltac:(lra)) as W.
     destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). apply Rabs_le_inv in S1. pose proof (score_below_lse j J).
     specialize (W ltac:(unfold top; lra)). lra. }
-  destruct (merged_accuracy ua ue eta top beside sc c hp far Hua Hue Heta Hbeside Hhp js r L O M Cond)
-    as (Sj & LT & NE & X & Y). fold n in Sj, X, Y.
-  assert (Two : forall b, 0 <= b <= beside -> exp (9 * (n + INR r) * ua + b) <= 2).
-  { intros b B. apply (few_operations (INR r) j0 b); try assumption; [lra | apply Half; assumption]. }
+  destruct (merged_accuracy ua ue eta fall up ep top beside sc c hp far 1 merges Hua Hue Heta Hbeside Hhp Hup Hep Hmerges
+    (or_intror eq_refl) js r q L O M Rr (or_intror (few_merges (INR r) j0 ltac:(lra) J0 F0 (Half j0 J0 F0))) Cond)
+    as (LT & NE & Sj & X & O' & Mm & Y & W & M0 & Dd). fold n in Sj, X, Y, W. unfold lane in X, Y, W.
+  assert (Two : forall b, 0 <= b <= aside -> exp (9 * (n + INR r) * ua + b + lift ua 1 (INR r) L) <= 2).
+  { intros b B. apply (few_operations (INR r) L j0 b); try assumption; [lra | apply Half; assumption | apply Sj, J0]. }
   assert (D0 : forall j, In j js -> 0 <= dk j).
   { intros j J. eapply Rle_trans; [apply Rabs_pos | apply Hc, J]. }
   assert (Cabs : forall j, In j js -> Rabs (c j) <= Rabs (k j) + dk j).
@@ -470,35 +530,43 @@ Proof.
     assert (m * (8 * eta * (Rabs a + 1)) <= m' * (8 * eta * (b + 1))) by (apply Rmult_le_compat; lra). lra. }
   assert (Hh : forall j, In j js -> 0 <= hp j + eta * Rabs (c j) <= 3 * ho j).
   { intros j J. specialize (Hho j J). specialize (Hhp j). assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]). lra. }
-  exists (fun j => merged_budget ua ue top sc n (INR r) L j + 0).
-  eexists. eexists. split; [|split; [exact NE|split; [exact X|split]]].
-  - intros j J Fj. destruct (Sj j J) as (_ & _ & T0). rewrite Rplus_0_r. split; [exact T0|].
-    apply weight_bound; try assumption. lra.
-  - eapply near_weaken; [| |exact Y]; intros j J; cbv beta; [lra | apply Rle_refl].
-  - assert (F1 : 0 <= flushes).
-    { unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
-      apply (Fl (3 * eta) (3 * eta) 1 1 (3 * n + ranks) (3 * n + ranks)); rewrite ?Rabs_R1; lra. }
-    assert (F2 : 0 <= lost).
-    { unfold lost. apply Rmult_le_pos; [lra|]. apply total_pos. intros j J. specialize (Hh j J). specialize (D0 j J).
-      pose proof (Rabs_pos (k j)).
-      apply (Fl (3 * ho j) (3 * ho j) (Rabs (k j) + dk j) (Rabs (k j) + dk j) (3 * n + ranks) (3 * n + ranks));
-        [lra | rewrite Rabs_pos_eq; lra | lra]. }
-    split; [exact F1|]. split; [exact F2|]. split.
+  assert (F1 : 0 <= flushes).
+  { unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
+    apply (Fl (3 * eta) (3 * eta) 1 1 (3 * n + merges) (3 * n + merges)); rewrite ?Rabs_R1; lra. }
+  assert (F2 : 0 <= lost).
+  { unfold lost. apply Rmult_le_pos; [lra|]. apply total_pos. intros j J. specialize (Hh j J). specialize (D0 j J).
+    pose proof (Rabs_pos (k j)).
+    apply (Fl (3 * ho j) (3 * ho j) (Rabs (k j) + dk j) (Rabs (k j) + dk j) (3 * n + merges) (3 * n + merges));
+      [lra | rewrite Rabs_pos_eq; lra | lra]. }
+  assert (Ones : forall b, 0 <= b <= aside ->
+    total (held ua ue eta sc far b (lift ua 1 (INR r) L) (n + INR r) L (bonus ua top sc 1 merges (INR r))
+      (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1)) js <= flushes + (1 + Z) * faint_sum).
+  { intros b B. eapply Rle_trans; [apply total_le; intros j J;
+      apply (far_bound b (INR r) L (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1) j);
+      [lra | unfold lost_at_leaf; rewrite Rabs_R1; lra | exact J | apply Two; exact B]|].
+    unfold flushes, faint_sum. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
+    apply Rplus_le_compat.
+    - apply Rmult_le_compat_l; [lra|]. apply Fl; [unfold lost_at_leaf; rewrite Rabs_R1; lra | rewrite Rabs_R1; lra | lra].
+    - destruct (far j); [rewrite Rabs_R1; unfold Z; lra | lra]. }
+  exists (fun j => mb L j + 0). do 3 eexists. exists O', Mm.
+  split; [|split; [exact NE|split; [exact X|split; [|split]]]].
+  - intros j J Fj. destruct (Sj j J) as [Sg _]. rewrite Rplus_0_r. split.
+    + apply (budget_pos ua ue fall top sc 1 merges Hua Hue Hmerges (or_intror eq_refl)); assumption.
+    + apply weight_bound; try assumption. lra.
+  - eapply near_weaken; [| |exact Y]; intros j J; cbv beta; [fold mb; lra | apply Rle_refl].
+  - eapply near_weaken; [| |exact W]; intros j J; cbv beta; [fold mb; lra | apply Rle_refl].
+  - split; [exact F1|]. split; [exact F2|]. split; [apply Ones; unfold aside in *; lra|]. split; [|split].
     + eapply Rle_trans; [apply total_le; intros j J;
-        apply (far_bound 0 (INR r) L (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1) j);
-        [lra | unfold lost_at_leaf; rewrite Rabs_R1; lra | exact J | apply Two; lra]|].
-      unfold flushes, faint_sum. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
-      apply Rplus_le_compat.
-      * apply Rmult_le_compat_l; [lra|]. apply Fl; [unfold lost_at_leaf; rewrite Rabs_R1; lra | rewrite Rabs_R1; lra | lra].
-      * destruct (far j); [rewrite Rabs_R1; unfold Z; lra | lra].
-    + eapply Rle_trans; [apply total_le; intros j J;
-        apply (far_bound beside (INR r) L (lost_at_leaf eta hp c) c j);
+        apply (far_bound (stored_beside up beside q) (INR r) L (lost_at_leaf eta hp c) c j);
         [lra | unfold lost_at_leaf; apply Hh, J | exact J | apply Two; lra]|].
       unfold lost. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
       apply Rplus_le_compat.
       * apply Rmult_le_compat_l; [lra|]. apply Fl; [unfold lost_at_leaf; apply Hh, J | apply Cabs, J | lra].
       * destruct (far j); [|lra]. fold Z. pose proof (exp_pos (lse - L)) as ZP. fold Z in ZP. apply Rmult_le_compat_l; [lra|].
         apply Rmult_le_compat_l; [left; apply faint_pos | apply Cabs, J].
+    + apply Ones. lra.
+    + eapply Rle_trans; [exact Dd|]. apply le_INR in Hq. simpl in Hq. rewrite <- (Rmult_1_l (ep * Mm)) at 2.
+      apply Rmult_le_compat_r; [apply Rmult_le_pos; assumption | exact Hq].
 Qed.
 
 Lemma p_total : js <> [] -> total p js = 1.
@@ -510,10 +578,10 @@ Proof.
 Qed.
 
 (** What a run is, before it is divided: its sums, Z = exp (lse - L) times the exact ones. *)
-Lemma row_parts : forall r L O, INR r <= ranks ->
+Lemma row_parts : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (exists j, In j js /\ far j = false) ->
-  (forall j, In j js -> far j = false -> rounding j + beside <= 1 / 2) ->
-  merged ua ue eta top beside sc c hp js r L O ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
+  merged ua ue eta fall up ep top beside sc c hp js r q L O ->
   let Z := exp (lse - L) in
   exists B' N' Eo,
     denominator = B' + (flushes + faint_sum) /\ numerator = N' + Eo /\
@@ -521,9 +589,10 @@ Lemma row_parts : forall r L O, INR r <= ranks ->
     Rabs (1 - Z) <= Z * B' + (flushes + faint_sum) /\ Rabs (O - Z * out) <= Z * N' + Eo /\
     kept_sum <= 1 /\ Z * kept_sum <= 1 + (flushes + faint_sum).
 Proof.
-  intros r L O Rr Some Half M Z.
-  destruct (row_lanes r L O Rr Some Half M) as (T & g1 & gc & Bud & NE & X & Y & F0 & L0 & G1 & Gc).
-  fold Z in G1, Gc. assert (HZ : 0 < Z) by apply exp_pos.
+  intros r q L O Rr Hq Some Half Mg Z. assert (A0 : 0 <= aside) by (unfold aside; lra).
+  destruct (row_lanes r q L O Rr Hq Some Half Mg)
+    as (T & g1 & gc & gm & O' & M & Bud & NE & X & Y & W & F0 & L0 & G1 & Gc & Gm & Dd).
+  fold Z in G1, Gc, Gm. assert (HZ : 0 < Z) by apply exp_pos.
   assert (P0 : forall j, 0 < p j) by (intros; apply exp_pos). pose proof (p_total NE) as P1.
   assert (S0 : forall j, In j js -> 0 <= score j) by (intros; apply score_pos; assumption).
   assert (D0 : forall j, In j js -> 0 <= dk j).
@@ -543,30 +612,47 @@ Proof.
     unfold weight, weight_error. fold (rounding j). lra. }
   apply (shifted_total _ _ weight) in X.
   2: { intros j J Fj. specialize (Bud j J Fj). unfold weight, weight_error. fold (rounding j). lra. }
-  apply (shifted_total _ _ (fun j => weight j + beside)) in Y.
+  apply (shifted_total _ _ (fun j => weight j + aside)) in Y.
   2: { intros j J Fj. specialize (Bud j J Fj). unfold weight, weight_error. fold (rounding j). lra. }
-  fold Z in X, Y. assert (P2 : total (fun j => p j * 1) js = 1)
+  apply (shifted_total _ _ (fun j => weight j + aside)) in W.
+  2: { intros j J Fj. specialize (Bud j J Fj). unfold weight, weight_error. fold (rounding j). lra. }
+  fold Z in X, Y, W. assert (P2 : total (fun j => p j * 1) js = 1)
     by (transitivity (total p js); [apply total_ext; intros; ring | exact P1]).
-  rewrite P2, Rmult_1_r in X.
+  rewrite P2, Rmult_1_r in X, W.
   set (B' := total (fun j => if far j then p j + faint j else p j * growth (weight j)) js).
   set (N' := total (fun j => if far j then (p j + faint j) * (Rabs (k j) + 2 * dk j) + faint j * dk j
-    else p j * (Rabs (k j) * growth (weight j + beside) + dk j * (1 + growth (weight j + beside)))) js).
+    else p j * (Rabs (k j) * growth (weight j + aside) + dk j * (1 + growth (weight j + aside)))) js).
   assert (W0 : forall j, In j js -> far j = false -> 0 <= weight j).
   { intros j J Fj. specialize (Bud j J Fj). specialize (S0 j J). unfold weight, weight_error. fold (rounding j). lra. }
-  assert (Gr : forall j, In j js -> far j = false -> 0 <= growth (weight j + beside)).
+  assert (Gr : forall j, In j js -> far j = false -> 0 <= growth (weight j + aside)).
   { intros j J Fj. apply growth_pos. specialize (W0 j J Fj). lra. }
-  exists B', N', (lost + K).
+  set (Pl := total (fun j => if far j then 2 * p j + faint j else p j * (1 + growth (weight j + aside))) js).
+  assert (Pl0 : 0 <= Pl).
+  { unfold Pl. apply total_pos. intros j J. pose proof (P0 j). pose proof (faint_pos j).
+    destruct (far j) eqn:Fj; [lra|]. pose proof (Gr j J Fj). apply Rmult_le_pos; lra. }
+  assert (Mm : M <= Z * Pl + (flushes + faint_sum)).
+  { assert (Q : total (fun j => if far j then p j * Rabs 1 else p j * (Rabs 1 * growth (weight j + aside))) js
+      + total p js + faint_sum <= Pl).
+    { unfold Pl, faint_sum. rewrite <- !total_plus. apply total_le. intros j _. rewrite Rabs_R1. destruct (far j); lra. }
+    rewrite P1 in Q. apply (Rmult_le_compat_l Z) in Q; [|lra]. pose proof (Rle_abs (M - Z)). lra. }
+  assert (PlS : total (fun j => if far j then 2 * (p j + faint j) else p j * (1 + growth (weight j + aside))) js = Pl + faint_sum).
+  { unfold Pl, faint_sum. rewrite <- total_plus. apply total_ext. intros j _. destruct (far j); ring. }
+  exists B', (N' + ep * Pl), (lost + K + ep * (flushes + faint_sum)).
   split.
   { unfold denominator, B', faint_sum. rewrite (Rplus_comm flushes), <- Rplus_assoc, <- total_plus.
     apply Rplus_eq_compat_r, total_ext. intros j _. destruct (far j); ring. }
   split.
-  { unfold numerator, N', K. rewrite (Rplus_comm lost), <- Rplus_assoc, <- total_plus.
-    apply Rplus_eq_compat_r, total_ext. intros j _. destruct (far j); ring. }
+  { unfold numerator, part_lost. rewrite PlS.
+    replace (N' + ep * Pl + (lost + K + ep * (flushes + faint_sum)))
+      with (N' + K + lost + ep * (Pl + faint_sum + flushes)) by ring.
+    apply Rplus_eq_compat_r, Rplus_eq_compat_r. unfold N', K. rewrite <- total_plus.
+    apply total_ext. intros j _. destruct (far j); ring. }
   split.
   { unfold B'. apply total_pos. intros j J. pose proof (P0 j). pose proof (faint_pos j).
     destruct (far j) eqn:Fj; [lra|]. apply Rmult_le_pos; [lra | apply growth_pos, W0; assumption]. }
-  split; [lra|]. split; [lra|]. split.
-  { unfold N'. apply total_pos. intros j J. pose proof (P0 j). pose proof (faint_pos j). pose proof (D0 j J).
+  split; [lra|].
+  split; [assert (0 <= ep * (flushes + faint_sum)) by (apply Rmult_le_pos; lra); lra|]. split.
+  { apply Rplus_le_le_0_compat; [|apply Rmult_le_pos; lra]. unfold N'. apply total_pos. intros j J. pose proof (P0 j). pose proof (faint_pos j). pose proof (D0 j J).
     pose proof (Rabs_pos (k j)). destruct (far j) eqn:Fj.
     - apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra.
     - pose proof (Gr j J Fj). apply Rmult_le_pos; [lra|]. apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
@@ -576,7 +662,11 @@ Proof.
     { unfold B', faint_sum. rewrite <- total_plus. apply total_le. intros j _. rewrite Rabs_R1. destruct (far j); lra. }
     apply (Rmult_le_compat_l Z) in Q; lra. }
   split.
-  { replace (O - Z * out) with ((O - Z * total (fun j => p j * c j) js)
+  { apply (Rmult_le_compat_l ep) in Mm; [|exact Hep].
+    assert (Q : Rabs (O' - Z * out) <= Z * N' + (lost + K)); [|
+      replace (O - Z * out) with ((O - O') + (O' - Z * out)) by ring;
+      eapply Rle_trans; [apply Rabs_triang|]; lra].
+    replace (O' - Z * out) with ((O' - Z * total (fun j => p j * c j) js)
       + Z * (total (fun j => p j * c j) js - out)) by ring.
     eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult, (Rabs_pos_eq Z) by lra.
     assert (C : Rabs (total (fun j => p j * c j) js - out) <= total (fun j => p j * dk j) js).
@@ -589,14 +679,14 @@ Proof.
         rewrite <- total_scale, <- total_plus. apply total_ext. intros. ring. }
     apply (Rmult_le_compat_l Z) in C; [|lra].
     eapply Rle_trans; [apply Rplus_le_compat; [exact Y | exact C]|].
-    assert (NN : total (fun j => if far j then p j * Rabs (c j) else p j * (Rabs (c j) * growth (weight j + beside))) js
+    assert (NN : total (fun j => if far j then p j * Rabs (c j) else p j * (Rabs (c j) * growth (weight j + aside))) js
       + total (fun j => p j * dk j) js + K <= N').
     { unfold N', K. rewrite <- !total_plus. apply total_le. intros j J. pose proof (Cabs j J) as Cj.
       pose proof (P0 j). pose proof (faint_pos j). pose proof (D0 j J). destruct (far j) eqn:Fj.
       - assert (p j * Rabs (c j) <= p j * (Rabs (k j) + dk j)) by (apply Rmult_le_compat_l; lra).
         assert (0 <= faint j * dk j) by (apply Rmult_le_pos; lra). lra.
       - pose proof (Gr j J Fj).
-        assert (Rabs (c j) * growth (weight j + beside) <= (Rabs (k j) + dk j) * growth (weight j + beside))
+        assert (Rabs (c j) * growth (weight j + aside) <= (Rabs (k j) + dk j) * growth (weight j + aside))
           by (apply Rmult_le_compat_r; assumption). nra. }
     apply (Rmult_le_compat_l Z) in NN; [|lra]. lra. }
   assert (Lo1 : total (fun j => if far j then 0 else p j * least_weight (score j) (weight j)) js <= 1).
@@ -607,12 +697,12 @@ Proof.
   unfold kept_sum. split; [lra|]. lra.
 Qed.
 
-Theorem row_bound : forall r L O, INR r <= ranks ->
-  (forall j, In j js -> far j = false -> rounding j + beside <= 1 / 2) ->
-  merged ua ue eta top beside sc c hp js r L O -> js <> [] -> denominator < 1 ->
+Theorem row_bound : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
+  merged ua ue eta fall up ep top beside sc c hp js r q L O -> js <> [] -> denominator < 1 ->
   Rabs (O - out) <= divided /\ Rabs (L - lse) <= quotient denominator.
 Proof.
-  intros r L O Rr Half M NE D1.
+  intros r q L O Rr Hq Half M NE D1.
   assert (Some : exists j, In j js /\ far j = false).
   { destruct (Exists_dec (fun j => far j = false) js) as [E | E].
     - intros j. destruct (far j); [right; discriminate | left; reflexivity].
@@ -621,28 +711,28 @@ Proof.
       { unfold denominator. assert (F : 0 <= flushes).
         { unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _. unfold flush. rewrite Rabs_R1.
           pose proof (pos_INR (length js)) as N0. fold n in N0. pose proof (pos_INR r).
-          assert (0 <= (3 * n + ranks) * (8 * eta * (1 + 1))) by (repeat apply Rmult_le_pos; lra). lra. }
+          assert (0 <= (3 * n + merges) * (8 * eta * (1 + 1))) by (repeat apply Rmult_le_pos; lra). lra. }
         apply Rle_trans with (total (fun j => if far j then p j + 2 * faint j else p j * growth (weight j)) js); [|lra].
         apply total_le. intros j J. destruct (far j) eqn:Fj.
         - pose proof (faint_pos j). lra.
         - exfalso. apply E, Exists_exists. exists j. auto. }
       rewrite (p_total NE) in Q. lra. }
-  destruct (row_parts r L O Rr Some Half M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & _).
+  destruct (row_parts r q L O Rr Hq Some Half M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & _).
   unfold divided, divided_by, divided_error. rewrite HD, HN in *.
   destruct (quotient_of_sums _ out O N' Eo B' (flushes + faint_sum) (exp_pos (lse - L)) B0 E0 Eo0 N0 D1 X Y) as [Q1 Q2].
   split; [exact Q1|]. rewrite ln_exp in Q2. rewrite Rabs_minus_sym. exact Q2.
 Qed.
 
 (** No assumption says that the computed sum keeps anything: [kept_sum] is looked at. *)
-Theorem row_bound_wide : forall r L O, INR r <= ranks ->
+Theorem row_bound_wide : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (exists j, In j js /\ far j = false) ->
-  (forall j, In j js -> far j = false -> rounding j + beside <= 1 / 2) ->
-  merged ua ue eta top beside sc c hp js r L O -> flushes + faint_sum < 1 -> 0 < kept_sum ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
+  merged ua ue eta fall up ep top beside sc c hp js r q L O -> flushes + faint_sum < 1 -> 0 < kept_sum ->
   Rabs (O - out) <= divided_by least /\
   Rabs (L - lse) <= wide_lse_error denominator (flushes + faint_sum) least.
 Proof.
-  intros r L O Rr Some Half M F1 Kp.
-  destruct (row_parts r L O Rr Some Half M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & Lo & ZLo).
+  intros r q L O Rr Hq Some Half M F1 Kp.
+  destruct (row_parts r q L O Rr Hq Some Half M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & Lo & ZLo).
   unfold divided_by, least. rewrite HD, HN in *.
   destruct (quotient_wide _ out O N' Eo B' (flushes + faint_sum) _ (exp_pos (lse - L)) B0 (conj E0 F1) Eo0 N0
     (conj Kp Lo) ZLo X Y) as [Q1 Q2].
@@ -650,18 +740,19 @@ Proof.
 Qed.
 
 (** [z] is only looked at where there are far keys: 1/least, or anything that Z is known to be below. *)
-Theorem row_hull : forall r L O v rounded z, INR r <= ranks ->
+Theorem row_hull : forall r q L O v rounded z, INR r <= merges -> (q <= 1)%nat ->
   (exists j, In j js /\ far j = false) ->
-  (forall j, In j js -> far j = false -> rounding j + beside <= rounded) -> rounded <= 1 / 2 ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
   (forall j, In j js -> far j = false -> Rabs (k j) + dk j <= v) ->
   (faint_sum = 0 \/ exp (lse - L) <= z) ->
-  merged ua ue eta top beside sc c hp js r L O ->
-  Rabs (O - out) <= hull_error (Rabs out) v rounded (flushes + (1 + z) * faint_sum)
-    (lost + (1 + z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js).
+  merged ua ue eta fall up ep top beside sc c hp js r q L O ->
+  Rabs (O - out) <= hull_error (Rabs out) (v + ep) rounded (flushes + (1 + z) * faint_sum)
+    (lost + (1 + z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js
+     + ep * (flushes + (1 + z) * faint_sum)).
 Proof.
-  intros r L O v rounded z Rr Some Half Half' V Zz M.
-  destruct (row_lanes r L O Rr Some ltac:(intros j J Fj; specialize (Half j J Fj); lra) M)
-    as (T & g1 & gc & Bud & NE & X & Y & F0 & L0 & G1 & Gc).
+  intros r q L O v rounded z Rr Hq Some Half Half' V Zz Mg. assert (A0 : 0 <= aside) by (unfold aside; lra).
+  destruct (row_lanes r q L O Rr Hq Some ltac:(intros j J Fj; specialize (Half j J Fj); lra) Mg)
+    as (T & g1 & gc & gm & O' & M & Bud & NE & X & Y & Wm & F0 & L0 & G1 & Gc & Gm & Dd).
   set (Z := exp (lse - L)) in *. assert (HZ : 0 < Z) by apply exp_pos.
   set (K := total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js) in *.
   assert (D0 : forall j, In j js -> 0 <= dk j).
@@ -683,9 +774,10 @@ Proof.
       pose proof (P js J) as P'. fold faint_sum in P'. pose proof (faint_pos j). lra. }
     unfold K. rewrite (total_ext _ (fun _ => 0)); [rewrite total_const; ring|].
     intros j J. rewrite (Q j J). reflexivity. }
-  assert (G1' : total g1 js <= flushes + (1 + z) * faint_sum).
-  { destruct Zz as [Z0 | Zz]; [rewrite Z0 in *; lra|].
-    assert ((1 + Z) * faint_sum <= (1 + z) * faint_sum) by (apply Rmult_le_compat_r; lra). lra. }
+  assert (Gz : (1 + Z) * faint_sum <= (1 + z) * faint_sum).
+  { destruct Zz as [Z0 | Zz]; [rewrite Z0 in *; lra | apply Rmult_le_compat_r; lra]. }
+  assert (G1' : total g1 js <= flushes + (1 + z) * faint_sum) by lra.
+  assert (Gm' : total gm js <= flushes + (1 + z) * faint_sum) by lra.
   assert (Gc' : total gc js <= lost + (1 + z) * K).
   { destruct Zz as [Z0 | Zz]; [rewrite (Zero Z0) in *; lra|].
     assert ((1 + Z) * K <= (1 + z) * K) by (apply Rmult_le_compat_r; lra). lra. }
@@ -709,7 +801,14 @@ Proof.
       assert (exp (- (3 * rounded)) * exp (sc j - L) <= (2 - exp (T j)) * exp (sc j - L))
         by (apply Rmult_le_compat_r; lra). lra. }
     eapply Rle_trans; [exact C|]. rewrite !total_plus, total_scale. lra. }
-  assert (HO : Rabs O <= exp rounded * (v * w) + lo).
+  assert (HM : M <= exp rounded * w + fl).
+  { eapply Rle_trans; [apply Rle_abs|]. eapply Rle_trans; [apply (near_abs _ _ _ _ _ Wm)|]. rewrite total_plus.
+    apply Rplus_le_compat; [|exact Gm']. unfold w. rewrite <- !total_scale. apply total_le. intros j J.
+    specialize (Bud j J). specialize (Half j J). pose proof (Seen j) as Sj. rewrite (Rabs_pos_eq _ Sj).
+    unfold seen in *. destruct (far j); [rewrite !Rmult_0_r; lra|].
+    specialize (Bud eq_refl). specialize (Half eq_refl). rewrite Rmult_comm. apply Rmult_le_compat_r; [exact Sj|].
+    apply exp_le. lra. }
+  assert (HO : Rabs O' <= exp rounded * (v * w) + lo).
   { eapply Rle_trans; [apply (near_abs _ _ _ _ _ Y)|]. rewrite total_plus.
     apply Rplus_le_compat; [|exact Gc']. unfold w. rewrite <- !total_scale. apply total_le. intros j J.
     specialize (Bud j J). specialize (Half j J). specialize (V j J). unfold seen. destruct (far j).
@@ -719,21 +818,22 @@ Proof.
       assert (Cabs : Rabs (c j) <= v).
       { pose proof (Hc j J). pose proof (Rabs_triang (c j - k j) (k j)) as G.
         replace (c j - k j + k j) with (c j) in G by ring. lra. }
-      assert (E : exp (T j + beside) <= exp rounded) by (apply exp_le; lra).
-      pose proof (exp_pos (sc j - L)). pose proof (exp_pos (T j + beside)).
+      assert (E : exp (T j + aside) <= exp rounded) by (apply exp_le; lra).
+      pose proof (exp_pos (sc j - L)). pose proof (exp_pos (T j + aside)).
       assert (exp (sc j - L) * Rabs (c j) <= v * exp (sc j - L)) by (rewrite Rmult_comm; apply Rmult_le_compat_r; lra).
       rewrite (Rmult_comm (exp rounded)).
       apply Rmult_le_compat; try lra. apply Rmult_le_pos; [lra | apply Rabs_pos]. }
   assert (V0 : 0 <= v).
   { destruct Some as (j & J & Fj). specialize (V j J Fj). pose proof (Rabs_pos (k j)). specialize (D0 j J). lra. }
-  assert (exp rounded * (v * w) <= v * (exp (4 * rounded) * (1 + fl))).
-  { replace (4 * rounded) with (rounded + 3 * rounded) by ring. rewrite exp_plus.
-    replace (exp rounded * (v * w)) with (exp rounded * v * w) by ring.
-    replace (v * (exp rounded * exp (3 * rounded) * (1 + fl)))
-      with (exp rounded * v * ((1 + fl) * exp (3 * rounded))) by ring.
-    apply Rmult_le_compat_l; [|exact W]. apply Rmult_le_pos; [left; apply exp_pos | exact V0]. }
-  unfold hull_error. pose proof (Rabs_triang O (- out)) as G. rewrite Rabs_Ropp in G.
-  replace (O + - out) with (O - out) in G by ring. lra.
+  assert (Ew : exp rounded * w <= exp (4 * rounded) * (1 + fl)).
+  { replace (4 * rounded) with (rounded + 3 * rounded) by ring. rewrite exp_plus, Rmult_assoc, (Rmult_comm (exp (3 * rounded))).
+    apply Rmult_le_compat_l; [left; apply exp_pos | exact W]. }
+  assert (Ev : exp rounded * (v * w) <= v * (exp (4 * rounded) * (1 + fl))).
+  { replace (exp rounded * (v * w)) with (v * (exp rounded * w)) by ring. apply Rmult_le_compat_l; assumption. }
+  assert (Em : ep * M <= ep * (exp (4 * rounded) * (1 + fl) + fl)) by (apply Rmult_le_compat_l; lra).
+  unfold hull_error. pose proof (Rabs_triang O' (- out)) as G. rewrite Rabs_Ropp in G.
+  replace (O' + - out) with (O' - out) in G by ring.
+  pose proof (Rabs_triang (O - O') (O' - out)) as G2. replace (O - O' + (O' - out)) with (O - out) in G2 by ring. lra.
 Qed.
 
 End Bound.

@@ -5,19 +5,25 @@
     value times the dropout factor, as the kernel holds it); a sink is a key with c = 0, an invisible
     key is absent. Keys are joined in any order and tree; each partial result has its own running
     maximum m, any number no smaller than its scores; a join brings two partials to a common maximum
-    by inexact exponentials. Ranks then divide, keep a log-sum-exp, and merge in any binary tree.
+    by inexact exponentials. Ranks, or the parts that one rank splits its keys into, then divide, keep a
+    log-sum-exp, and are merged, any number at once and in any tree: every part is weighed by its own
+    log-sum-exp and the common one, and what they are worth is summed in any order. The common
+    log-sum-exp may lie below a part's, by its own rounding; the part then weighs more than 1.
 
     Main definitions.
     - [exponential]   factors of a budget, and what a flush or a rounding near zero takes
     - [leaf_budget]   exp (s - m): (8 + 9|x|) u and a fused subtraction's (|s| + |m|) u
     - [rescales]      exp (m - m'), relative error (6 + 9|x|) u, absolute eta (flush)
     - [local]         one rank's partial result (m, l, o): online softmax, split-KV, any blocking
-    - [merged]        normalised partials (L, O) merged, r merges in all
+    - [merged]        normalised partials (L, O) merged: r merges at most on the way of any key, and q
+                      stores (0 or 1) of a partial output in a narrower format
+    - [gathered]      parts weighed for a merge at L: their number, the sum of their exp L, their sum
     - [lse_rounding]  what storing m + log l loses
+    - [merge_rounding] what merging the log-sum-exps of k parts loses
 
     Assumed of a run: running maxima never fall; a rank's sum is at least 1, its largest key's
-    exp 0; a merge's log-sum-exp is no smaller than its parts'; no log-sum-exp lies above [top]. The
-    value of a key enters by the very weight that enters the sum. Nothing bounds the scores: a block
+    exp 0; no log-sum-exp lies above [top]; a merge's log-sum-exp lies below its parts' by no more than
+    [fall], which may be as much as rounding allows. The value of a key enters by the very weight that enters the sum. Nothing bounds the scores: a block
     or a rank may consist of keys at -10^9 alone.
 
     Dependencies. Growth.v, SumModel.v, DotModel.v. *)
@@ -39,11 +45,12 @@ Definition leaf_budget (ue s m : R) : R :=
 Definition lse_rounding (ua m l L : R) : R :=
   ua * (4 * Rabs m + 8 * ln l + 8 + 3 * Rabs L).
 
-(** What merging two log-sum-exps may lose: a logarithm, an exponential, three operations. *)
-Definition merge_rounding (ua L : R) : R := ua * (14 + 2 * Rabs L).
+(** What merging the log-sum-exps of k parts may lose: k exponentials, their sum, a logarithm, two
+    operations; of two parts 14 + 2 |L|. *)
+Definition merge_rounding (ua k L : R) : R := ua * (2 + 6 * k + 2 * Rabs L).
 
 Definition rescales (ua eta m m' r : R) : Prop :=
-  exponential ((6 + 9 * (m' - m)) * ua) eta (exp (m - m')) r.
+  exponential ((6 + 9 * Rabs (m' - m)) * ua) eta (exp (m - m')) r.
 
 (** r x + r' y, every operation rounded; a fused multiply-add leaves one of them out. *)
 Definition joined (ua eta r x r' y z : R) : Prop :=
@@ -52,7 +59,7 @@ Definition joined (ua eta r x r' y z : R) : Prop :=
 Section Run.
 
 Context {A : Type}.
-Variables ua ue eta top beside : R.
+Variables ua ue eta fall up ep top beside : R.
 Variables s c hp : A -> R.
 
 (** A block's keys may share one maximum: then r = 1 in its joins, and p = x. *)
@@ -67,15 +74,27 @@ Inductive local : list A -> R -> R -> R -> Prop :=
       joined ua eta r la r' lb l -> joined ua eta r oa r' ob o -> local (a ++ b) m l o
   | local_perm : forall a b m l o, Permutation a b -> local a m l o -> local b m l o.
 
-Inductive merged : list A -> nat -> R -> R -> Prop :=
+(** Of one part there is nothing to merge. A part is stored once at most, before or after it is itself
+    merged of others: what is merged of stored parts is kept as it is summed. *)
+Inductive merged : list A -> nat -> nat -> R -> R -> Prop :=
   | merged_one : forall js m l o L O, local js m l o -> 1 <= l -> L <= top ->
       Rabs (L - (m + ln l)) <= lse_rounding ua m l L ->
-      rounds ua eta (o / l) O -> merged js 0 L O
-  | merged_two : forall a b ra rb La Lb Oa Ob L O r r',
-      merged a ra La Oa -> merged b rb Lb Ob -> La <= L -> Lb <= L -> L <= top ->
-      Rabs (L - ln (exp La + exp Lb)) <= merge_rounding ua L ->
-      rescales ua eta La L r -> rescales ua eta Lb L r' -> joined ua eta r Oa r' Ob O ->
-      merged (a ++ b) (S (ra + rb)) L O
-  | merged_perm : forall a b r L O, Permutation a b -> merged a r L O -> merged b r L O.
+      rounds ua eta (o / l) O -> merged js 0 0 L O
+  | merged_many : forall js k r q E L O, gathered L js k r q E O -> (2 <= k)%nat -> L <= top ->
+      Rabs (L - ln E) <= merge_rounding ua (INR k) L -> merged js (S r) q L O
+  | merged_stored : forall js r L O O', merged js r 0 L O -> rounds up ep O O' -> merged js r 1 L O'
+  | merged_most : forall js r q r' q' L O, (r <= r')%nat -> (q <= q')%nat ->
+      merged js r q L O -> merged js r' q' L O
+  | merged_perm : forall a b r q L O, Permutation a b -> merged a r q L O -> merged b r q L O
+with gathered : R -> list A -> nat -> nat -> nat -> R -> R -> Prop :=
+  | gathered_one : forall L js r q L1 O w p, merged js r q L1 O -> L1 <= L + fall ->
+      rescales ua eta L1 L w -> rounds ua eta (w * O) p -> gathered L js 1 r q (exp L1) p
+  | gathered_two : forall L a b ka kb r q Ea Eb oa ob o,
+      gathered L a ka r q Ea oa -> gathered L b kb r q Eb ob ->
+      rounds ua eta (oa + ob) o -> gathered L (a ++ b) (ka + kb) r q (Ea + Eb) o.
 
 End Run.
+
+Scheme merged_mind := Minimality for merged Sort Prop
+  with gathered_mind := Minimality for gathered Sort Prop.
+Combined Scheme merged_gathered_ind from merged_mind, gathered_mind.

@@ -163,6 +163,6 @@ Lemma rounds_rescales : forall u eta s m a y, 0 <= u <= 1 / 1024 -> 0 <= eta -> 
   rounds u 0 (s - m) a -> wgsl_exp u eta 1 a y -> rescales u eta s m y.
 Proof.
   intros u eta s m a y U H L R W. unfold rescales.
-  replace (m - s) with (Rabs (s - m)) by (rewrite Rabs_left1; lra).
+  rewrite (Rabs_minus_sym m s).
   eapply exp_natural; eassumption.
 Qed.

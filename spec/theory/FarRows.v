@@ -7,12 +7,12 @@
     of; a merge adds up no more than its parts. And a log-sum-exp lies near the largest score.
 
     Main results.
-    - [merged_keys]        a run has fewer merges than keys
     - [row_average]        |O - out| <= average_error, for any scores and errors of them
     - [far_row_lse]        |L - lse| <= far_lse_error, in terms of the largest score and its error
 
-    Conditions. Of the formats, those of AttentionAccuracy.v. For [far_row_lse]: what flushes amount
-    to is at most 1/2, and [far_lse_share] is below 1 (fewer than 10^6 ranks in single precision). That no
+    Conditions. No log-sum-exp of a merge lies below a part's, and no partial output is stored. Of the
+    formats, those of AttentionAccuracy.v. For [far_row_lse]: what flushes amount
+    to is at most 1/2, and [far_lse_share] is below 1 (fewer than 10^6 merges in single precision). That no
     log-sum-exp lies above [top] is not assumed: the last one is the largest.
 
     Dependencies. AttentionAccuracy.v; AttentionBound.v (the exact LSE). *)
@@ -33,19 +33,19 @@ Definition average_error (ua eta beside n parts out top leaf : R) : R :=
     * (top * (1 + 4 * n * eta) + n * (leaf + 8 * eta))).
 
 (** step-errors.ts, farLseShare: by how much the LSE's own size enters its error. *)
-Definition far_lse_share (ua ranks : R) : R := 4 * ((7 + 2 * ranks) * ((1 + 20 * ua) * ua)).
+Definition far_lse_share (ua merges : R) : R := 4 * ((7 + 2 * merges) * ((1 + 20 * ua) * ua)).
 
 (** step-errors.ts, farLseFlushes: what flushes may amount to of a sum that is 1. *)
-Definition far_lse_flushes (ua eta n ranks : R) : R :=
-  exp (9 * (n + ranks) * ua) * (n * (eta + (n + ranks) * (16 * eta))).
+Definition far_lse_flushes (ua eta n merges : R) : R :=
+  exp (9 * (n + merges) * ua) * (n * (eta + (n + merges) * (16 * eta))).
 
 (** step-errors.ts, farLseError: [size] is the largest |s| + score, |lse| among them, [score] the largest
     error of a score. *)
-Definition far_lse_error (ue ua n ranks size score : R) : R :=
+Definition far_lse_error (ue ua n merges size score : R) : R :=
   let reach := (1 + 20 * ua) * size + 1 in
   let exponential := (8 + 2 * (1 + 8 * ue) * size) * ue in
-  let merged := (18 + 7 * reach + ranks * (14 + 2 * reach)) * ua in
-  (score + 4 * (ln (4 * n) + 9 * (n + ranks) * ua + exponential + merged)) / (1 - far_lse_share ua ranks).
+  let merged := (18 + 7 * reach + merges * (14 + 2 * reach)) * ua in
+  (score + 4 * (ln (4 * n) + 9 * (n + merges) * ua + exponential + merged)) / (1 - far_lse_share ua merges).
 
 Section FarRows.
 
@@ -61,19 +61,21 @@ Hypothesis Hhp : forall j, 0 <= hp j.
 Lemma held_nonempty : forall js m l o, local ua ue eta beside s c hp js m l o -> js <> [].
 Proof. intros js m l o H. eapply local_nonempty; eassumption. Qed.
 
-Theorem merged_keys : forall js r L O, merged ua ue eta top beside s c hp js r L O -> (r < length js)%nat.
+(** Every merge's log-sum-exp is no smaller than its parts'; nothing is stored. *)
+Notation merged := (AttentionModel.merged ua ue eta 0 0 0).
+Notation gathered := (AttentionModel.gathered ua ue eta 0 0 0).
+
+Lemma stored_exactly : forall x y, rounds 0 0 x y -> y = x.
 Proof.
-  intros js r L O H. induction H as [js m l o L O Loc | a b ra rb La Lb Oa Ob L O r r' Ha IHa Hb IHb | a b r L O P H IH].
-  - pose proof (held_nonempty _ _ _ _ Loc). destruct js; [congruence | simpl; lia].
-  - rewrite app_length. lia.
-  - now rewrite <- (Permutation_length P).
+  intros x y R. unfold rounds in R. rewrite Rmult_0_l, Rplus_0_l in R. apply Rminus_diag_uniq.
+  destruct (Req_dec (y - x) 0) as [E | E]; [exact E|]. pose proof (Rabs_pos_lt _ E). lra.
 Qed.
 
 (** ** The output is an average *)
 
 Lemma rescale_size : forall m m' r, m <= m' -> rescales ua eta m m' r -> 0 <= r <= exp (7 * ua).
 Proof.
-  intros m m' r M (f & e & F & F0 & E & EF & ->). pose proof (factor_abs _ _ F) as FA.
+  intros m m' r M (f & e & F & F0 & E & EF & ->). rewrite (Rabs_pos_eq (m' - m)) in F by lra. pose proof (factor_abs _ _ F) as FA.
   rewrite (Rabs_pos_eq f F0) in FA. pose proof (exp_pos (m - m')) as X.
   assert (B : exp (m - m') * f <= exp (6 * ua)).
   { apply Rle_trans with (exp (m - m') * exp ((6 + 9 * (m' - m)) * ua)).
@@ -251,15 +253,29 @@ Qed.
 Definition partial_size (n v h : R) : R :=
   exp (beside + 15 * n * ua) * (v * (1 + 4 * n * eta) + n * (h + 4 * eta)).
 
-Lemma merged_size : forall v h N js r L O, merged ua ue eta top beside s c hp js r L O -> 0 <= v -> 0 <= h ->
+(** i + 1 parts, each of its own keys. *)
+Lemma merged_size : forall v h N, 0 <= v -> 0 <= h ->
+  forall js r q L O, merged top beside s c hp js r q L O ->
   INR (length js) <= N -> (forall j, In j js -> Rabs (c j) <= v /\ hp j <= h) ->
-  Rabs O <= exp (9 * INR r * ua) * ((INR r + 1) * partial_size N v h + 4 * INR r * eta).
+  exists i, (i < length js)%nat /\
+    Rabs O <= exp (9 * INR i * ua) * ((INR i + 1) * partial_size N v h + 4 * INR i * eta).
 Proof.
-  intros v h N js r L O H V HH.
-  induction H as [js m l o L O Loc Lpos LT LR OR
-    | a b ra rb La Lb Oa Ob L O r r' Ha IHa Hb IHb LaL LbL LT LR Ra Rb Jo
-    | a b r L O P H IH]; intros HN C.
-  - destruct (local_weighed v h _ _ _ _ Loc V HH C) as (w & W0 & Wl & Wo).
+  intros v h N V HH.
+  enough (All : (forall js r q L O, merged top beside s c hp js r q L O ->
+    INR (length js) <= N -> (forall j, In j js -> Rabs (c j) <= v /\ hp j <= h) ->
+    exists i, (i < length js)%nat /\
+      Rabs O <= exp (9 * INR i * ua) * ((INR i + 1) * partial_size N v h + 4 * INR i * eta)) /\
+    (forall L js k r q E o, gathered top beside s c hp L js k r q E o ->
+    INR (length js) <= N -> (forall j, In j js -> Rabs (c j) <= v /\ hp j <= h) ->
+    exists i, (1 <= k <= i + 1)%nat /\ (i < length js)%nat /\
+      Rabs o <= exp ((9 * (INR i + 1 - INR k) + 7 + INR k) * ua)
+        * ((INR i + 1) * partial_size N v h + (4 * (INR i + 1 - INR k) + 2 * INR k - 1) * eta))) by (exact (proj1 All)).
+  assert (Bpos : forall n, 0 <= n <= N -> 0 <= partial_size N v h).
+  { intros n Hn. unfold partial_size. assert (0 <= N * eta) by (apply Rmult_le_pos; lra).
+    apply Rmult_le_pos; [left; apply exp_pos|]. apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
+  apply merged_gathered_ind.
+  - intros js m l o L O Loc Lpos LT LR OR HN C. exists 0%nat.
+    destruct (local_weighed v h _ _ _ _ Loc V HH C) as (w & W0 & Wl & Wo).
     pose proof (length_pos _ (held_nonempty _ _ _ _ Loc)) as N1.
     set (n := INR (length js)) in *. set (K := n - 1) in *. assert (K0 : 0 <= K) by (unfold K; lra).
     assert (KU : 0 <= K * ua) by (apply Rmult_le_pos; lra). assert (KE : 0 <= K * eta) by (apply Rmult_le_pos; lra).
@@ -292,7 +308,9 @@ Proof.
       apply (Rmult_le_compat_l (v * x)) in Wm; [|apply Rmult_le_pos; lra].
       assert (0 <= e * g) by (apply Rmult_le_pos; lra).
       assert (e * g * 1 <= e * g * l) by (apply Rmult_le_compat_l; lra). lra. }
-    assert (R := round_most _ _ _ OR Q). simpl INR. replace (9 * 0 * ua) with 0 by ring. rewrite exp_0.
+    assert (R := round_most _ _ _ OR Q). split.
+    { apply INR_lt. simpl INR. fold n. lra. }
+    simpl INR. replace (9 * 0 * ua) with 0 by ring. rewrite exp_0.
     eapply Rle_trans; [exact R|]. unfold partial_size. set (F := exp (beside + 15 * N * ua)).
     assert (F1 : exp ua * exp (beside + 15 * K * ua) <= F).
     { unfold F. rewrite <- exp_plus. apply exp_le. lra. }
@@ -319,44 +337,86 @@ Proof.
       assert (F * (4 * (K * eta + eta)) <= F * (4 * (N * eta))) by (apply Rmult_le_compat_l; lra).
       assert (0 <= F * eta) by (apply Rmult_le_pos; lra). lra. }
     unfold e. lra.
-  - rewrite app_length, plus_INR in HN. pose proof (pos_INR (length a)). pose proof (pos_INR (length b)).
-    specialize (IHa ltac:(lra) ltac:(intros j J; apply C, in_or_app; now left)).
-    specialize (IHb ltac:(lra) ltac:(intros j J; apply C, in_or_app; now right)).
-    destruct (rescale_size _ _ _ LaL Ra) as [R0 R1]. destruct (rescale_size _ _ _ LbL Rb) as [S0 S1].
-    assert (Q := joined_most _ _ _ _ _ _ _ R0 S0 IHa IHb Jo).
-    rewrite S_INR, plus_INR. pose proof (pos_INR ra) as A0. pose proof (pos_INR rb) as B0.
-    set (x := INR ra) in *. set (y := INR rb) in *. set (B := partial_size N v h) in *.
-    assert (Bp : 0 <= B).
-    { unfold B, partial_size. assert (0 <= N * eta) by (apply Rmult_le_pos; lra).
-      apply Rmult_le_pos; [left; apply exp_pos|]. apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
-    eapply Rle_trans; [exact Q|]. set (G := exp (9 * (x + y + 1) * ua)).
-    assert (Side : forall r0 z, 0 <= r0 <= exp (7 * ua) -> 0 <= z <= x + y ->
-      exp (2 * ua) * (r0 * (exp (9 * z * ua) * ((z + 1) * B + 4 * z * eta))) <= G * ((z + 1) * B + 4 * z * eta)).
-    { intros r0 z Hr Hz. rewrite <- !Rmult_assoc. apply Rmult_le_compat_r.
-      - assert (0 <= z * eta) by (apply Rmult_le_pos; lra). assert (0 <= (z + 1) * B) by (apply Rmult_le_pos; lra). lra.
-      - apply Rle_trans with (exp (2 * ua) * exp (7 * ua) * exp (9 * z * ua)).
-        + apply Rmult_le_compat_r; [left; apply exp_pos|]. apply Rmult_le_compat_l; [left; apply exp_pos | lra].
-        + unfold G. rewrite <- !exp_plus. apply exp_le.
-          assert (z * ua <= (x + y) * ua) by (apply Rmult_le_compat_r; lra). lra. }
-    pose proof (Side r x (conj R0 R1) ltac:(lra)). pose proof (Side r' y (conj S0 S1) ltac:(lra)).
-    assert (1 <= G).
-    { apply exp_ge_1. assert (0 <= (x + y + 1) * ua) by (apply Rmult_le_pos; lra). lra. }
-    assert (1 * (4 * eta) <= G * (4 * eta)) by (apply Rmult_le_compat_r; lra). lra.
-  - rewrite <- (Permutation_length P) in HN.
+  - (* a merge *)
+    intros js k r q E L O _ IH K2 LT LR HN C. destruct (IH HN C) as (i & K1 & Hi & Q). exists i. split; [exact Hi|].
+    pose proof (Bpos (INR (length js)) (conj (pos_INR _) HN)) as B0. set (B := partial_size N v h) in *.
+    apply le_INR in K2. simpl in K2. destruct K1 as [_ K1]. apply le_INR in K1. rewrite plus_INR in K1. simpl in K1.
+    pose proof (pos_INR i). set (x := INR i) in *. set (y := INR k) in *.
+    assert (0 <= (4 * (x + 1 - y) + 2 * y - 1) * eta) by (apply Rmult_le_pos; lra).
+    assert (0 <= (x + 1) * B) by (apply Rmult_le_pos; lra).
+    assert ((4 * (x + 1 - y) + 2 * y - 1) * eta <= 4 * x * eta) by (apply Rmult_le_compat_r; lra).
+    eapply Rle_trans; [exact Q|]. apply Rmult_le_compat; [left; apply exp_pos | lra | | lra].
+    apply exp_le. apply Rmult_le_compat_r; lra.
+  - (* a store *)
+    intros js r L O O' _ IH St HN C. apply stored_exactly in St. subst O'. now apply IH.
+  - intros js r q r' q' L O _ _ _ IH HN C. now apply IH.
+  - intros a b r q L O P _ IH HN C. rewrite <- (Permutation_length P) in HN |- *.
     apply IH; [exact HN | intros j J; apply C; eapply Permutation_in; [exact P | exact J]].
+  - (* one part *)
+    intros L js r q L1 O w p _ IH Lf Rw Rp HN C. destruct (IH HN C) as (i & Hi & Q). exists i.
+    split; [lia|]. split; [exact Hi|].
+    pose proof (Bpos (INR (length js)) (conj (pos_INR _) HN)) as B0. set (B := partial_size N v h) in *.
+    destruct (rescale_size _ _ _ (ltac:(lra) : L1 <= L) Rw) as [W0 W1]. pose proof (pos_INR i). simpl INR. set (x := INR i) in *.
+    set (X := (x + 1) * B + 4 * x * eta) in *.
+    assert (X0 : 0 <= X).
+    { unfold X. assert (0 <= (x + 1) * B) by (apply Rmult_le_pos; lra). assert (0 <= x * eta) by (apply Rmult_le_pos; lra). lra. }
+    assert (G := round_most _ _ (w * (exp (9 * x * ua) * X)) Rp
+      ltac:(rewrite Rabs_mult, (Rabs_pos_eq w) by lra; apply Rmult_le_compat_l; lra)).
+    eapply Rle_trans; [exact G|]. replace ((9 * (x + 1 - 1) + 7 + 1) * ua) with (ua + 7 * ua + 9 * x * ua) by ring.
+    rewrite !exp_plus. replace ((x + 1) * B + (4 * (x + 1 - 1) + 2 * 1 - 1) * eta) with (X + eta) by (unfold X; ring).
+    assert (E0 : 0 <= exp (9 * x * ua) * X) by (apply Rmult_le_pos; [left; apply exp_pos | exact X0]).
+    assert (w * (exp (9 * x * ua) * X) <= exp (7 * ua) * (exp (9 * x * ua) * X)) by (apply Rmult_le_compat_r; lra).
+    assert (exp ua * (w * (exp (9 * x * ua) * X)) <= exp ua * (exp (7 * ua) * (exp (9 * x * ua) * X)))
+      by (apply Rmult_le_compat_l; [left; apply exp_pos | lra]).
+    assert (1 <= exp ua * exp (7 * ua) * exp (9 * x * ua)).
+    { rewrite <- !exp_plus. apply exp_ge_1. assert (0 <= x * ua) by (apply Rmult_le_pos; lra). lra. }
+    assert (1 * eta <= exp ua * exp (7 * ua) * exp (9 * x * ua) * eta) by (apply Rmult_le_compat_r; lra). lra.
+  - (* parts added up *)
+    intros L a b ka kb r q Ea Eb oa ob o _ IHa _ IHb Ro HN C.
+    rewrite app_length, plus_INR in HN. pose proof (pos_INR (length a)). pose proof (pos_INR (length b)).
+    destruct (IHa ltac:(lra) ltac:(intros j J; apply C, in_or_app; now left)) as (ia & Ka & Hia & Qa).
+    destruct (IHb ltac:(lra) ltac:(intros j J; apply C, in_or_app; now right)) as (ib & Kb & Hib & Qb).
+    exists (ia + ib + 1)%nat. split; [lia|]. split; [rewrite app_length; lia|].
+    pose proof (Bpos 0 ltac:(lra)) as B0. set (B := partial_size N v h) in *.
+    destruct Ka as [Ka1 Ka2]. destruct Kb as [Kb1 Kb2].
+    apply le_INR in Ka1, Ka2, Kb1, Kb2. rewrite plus_INR in Ka2, Kb2. rewrite !plus_INR. simpl in Ka1, Ka2, Kb1, Kb2. simpl (INR 1).
+    pose proof (pos_INR ia). pose proof (pos_INR ib).
+    set (x := INR ia) in *. set (y := INR ib) in *. set (u := INR ka) in *. set (w := INR kb) in *.
+    set (G := exp ((9 * (x + y + 1 + 1 - (u + w)) + 7 + (u + w)) * ua)).
+    assert (Side : forall x' u' z, 0 <= z -> 9 * (x' + 1 - u') + 7 + u' + 1 <= 9 * (x + y + 1 + 1 - (u + w)) + 7 + (u + w) ->
+      exp ua * (exp ((9 * (x' + 1 - u') + 7 + u') * ua) * z) <= G * z).
+    { intros x' u' z Hz Hx. rewrite <- Rmult_assoc, <- exp_plus. apply Rmult_le_compat_r; [exact Hz|].
+      unfold G. apply exp_le. apply (Rmult_le_compat_r ua) in Hx; lra. }
+    assert (T : Rabs (oa + ob) <= exp ((9 * (x + 1 - u) + 7 + u) * ua) * ((x + 1) * B + (4 * (x + 1 - u) + 2 * u - 1) * eta)
+      + exp ((9 * (y + 1 - w) + 7 + w) * ua) * ((y + 1) * B + (4 * (y + 1 - w) + 2 * w - 1) * eta))
+      by (eapply Rle_trans; [apply Rabs_triang | lra]).
+    eapply Rle_trans; [apply (round_most _ _ _ Ro T)|].
+    assert (P1 : 0 <= (x + 1) * B + (4 * (x + 1 - u) + 2 * u - 1) * eta)
+      by (apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra).
+    assert (P2 : 0 <= (y + 1) * B + (4 * (y + 1 - w) + 2 * w - 1) * eta)
+      by (apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra).
+    pose proof (Side x u _ P1 ltac:(lra)) as S1. pose proof (Side y w _ P2 ltac:(lra)) as S2.
+    assert (1 <= G).
+    { apply exp_ge_1. apply Rmult_le_pos; lra. }
+    assert (1 * eta <= G * eta) by (apply Rmult_le_compat_r; lra).
+    replace (G * ((x + y + 1 + 1) * B + (4 * (x + y + 1 + 1 - (u + w)) + 2 * (u + w) - 1) * eta))
+      with (G * ((x + 1) * B + (4 * (x + 1 - u) + 2 * u - 1) * eta) + G * ((y + 1) * B + (4 * (y + 1 - w) + 2 * w - 1) * eta)
+        + G * eta) by ring. lra.
 Qed.
 
-Theorem row_average : forall js r L O out v h parts, merged ua ue eta top beside s c hp js r L O ->
-  0 <= h -> (forall j, In j js -> Rabs (c j) <= v /\ hp j <= h) -> INR r + 1 <= parts ->
+Theorem row_average : forall js r q L O out v h parts, merged top beside s c hp js r q L O ->
+  0 <= h -> (forall j, In j js -> Rabs (c j) <= v /\ hp j <= h) -> INR (length js) <= parts ->
   Rabs (O - out) <= average_error ua eta beside (INR (length js)) parts (Rabs out) v h.
 Proof.
-  intros js r L O out v h parts M HH C HP.
-  assert (NE : (0 < length js)%nat) by (pose proof (merged_keys _ _ _ _ M); lia).
+  intros js r q0 L O out v h parts M HH C HP.
+  assert (NE : (0 < length js)%nat).
+  { assert (js <> []) by (eapply (merged_nonempty ua ue eta 0 0 0); try exact M; try eassumption; lra). destruct js; [congruence | simpl; lia]. }
   assert (V : 0 <= v).
   { destruct js as [|j l]; [simpl in NE; lia|]. destruct (C j (or_introl eq_refl)). pose proof (Rabs_pos (c j)). lra. }
-  assert (Q := merged_size v h _ _ _ _ _ M V HH (Rle_refl _) C).
+  destruct (merged_size v h _ V HH _ _ _ _ _ M (Rle_refl _) C) as (i & Hi & Q).
+  apply (le_INR (S i)) in Hi. rewrite S_INR in Hi.
   assert (N1 : 1 <= INR (length js)) by (apply (le_INR 1) in NE; exact NE).
-  set (n := INR (length js)) in *. pose proof (pos_INR r) as R0. set (q := INR r) in *.
+  set (n := INR (length js)) in *. pose proof (pos_INR i) as R0. set (q := INR i) in *.
   pose proof (Rabs_triang O (- out)) as G. rewrite Rabs_Ropp in G. replace (O + - out) with (O - out) in G by ring.
   unfold average_error. unfold partial_size in Q.
   assert (NU : 0 <= n * ua) by (apply Rmult_le_pos; lra). assert (NH : 0 <= n * eta) by (apply Rmult_le_pos; lra).
@@ -371,7 +431,7 @@ Proof.
     - assert (1 * (4 * n * eta) <= F * (4 * n * eta)) by (apply Rmult_le_compat_r; lra).
       assert (4 * 1 * eta <= 4 * n * eta) by (apply Rmult_le_compat_r; lra).
       assert ((q + 1) * (4 * eta) <= (q + 1) * (F * (4 * n * eta))) by (apply Rmult_le_compat_l; lra). lra.
-    - apply Rmult_le_compat_r; [apply Rmult_le_pos; lra | exact HP]. }
+    - apply Rmult_le_compat_r; [apply Rmult_le_pos; lra | lra]. }
   assert (Eq : exp (9 * q * ua) <= exp (9 * parts * ua)).
   { apply exp_le. assert (q * ua <= parts * ua) by (apply Rmult_le_compat_r; lra). lra. }
   assert (exp (9 * q * ua) * ((q + 1) * (F * B) + 4 * q * eta)
@@ -385,14 +445,21 @@ Qed.
 (** ** The log-sum-exp *)
 
 (** No partial log-sum-exp lies above the last. *)
-Lemma merged_below : forall js r L O, merged ua ue eta top beside s c hp js r L O ->
-  forall T, L <= T -> merged ua ue eta T beside s c hp js r L O.
+Lemma merged_below : forall js r q L O, merged top beside s c hp js r q L O ->
+  forall T, L <= T -> merged T beside s c hp js r q L O.
 Proof.
-  intros js r L O H. induction H as [js m l o L O Loc Lpos LT LR OR
-    | a b ra rb La Lb Oa Ob L O r r' Ha IHa Hb IHb LaL LbL LT LR Ra Rb Jo | a b r L O P H IH]; intros T HT.
+  enough (All : (forall js r q L O, merged top beside s c hp js r q L O ->
+    forall T, L <= T -> merged T beside s c hp js r q L O) /\
+    (forall L js k r q E o, gathered top beside s c hp L js k r q E o ->
+    forall T, L <= T -> gathered T beside s c hp L js k r q E o)) by (exact (proj1 All)).
+  apply merged_gathered_ind; intros.
   - eapply merged_one; eassumption.
-  - eapply merged_two with (1 := IHa T ltac:(lra)) (2 := IHb T ltac:(lra)); eassumption.
-  - eapply merged_perm; [exact P | apply IH, HT].
+  - eapply merged_many; eauto.
+  - eapply merged_stored; eauto.
+  - eapply merged_most; eauto.
+  - eapply merged_perm; eauto.
+  - eapply gathered_one; eauto. apply H0. lra.
+  - eapply gathered_two; eauto.
 Qed.
 
 Lemma ln_le : forall x y, 0 < x -> x <= y -> ln x <= ln y.
@@ -405,17 +472,19 @@ Proof.
   pose proof (exp_pos (exact i)). destruct J as [-> | J]; [lra | specialize (IH J); lra].
 Qed.
 
-Theorem far_row_lse : forall (exact : A -> R) js r L O ranks size score,
-  merged ua ue eta top beside s c hp js r L O -> INR r <= ranks ->
+Theorem far_row_lse : forall (exact : A -> R) js r q L O merges size score,
+  merged top beside s c hp js r q L O -> INR r <= merges ->
   (forall j, In j js -> Rabs (s j - exact j) <= score /\ Rabs (exact j) + score <= size) ->
   Rabs (AttentionBound.lse exact js) <= size ->
-  far_lse_flushes ua eta (INR (length js)) ranks <= 1 / 2 -> far_lse_share ua ranks < 1 ->
-  Rabs (L - AttentionBound.lse exact js) <= far_lse_error ue ua (INR (length js)) ranks size score.
+  far_lse_flushes ua eta (INR (length js)) merges <= 1 / 2 -> far_lse_share ua merges < 1 ->
+  Rabs (L - AttentionBound.lse exact js) <= far_lse_error ue ua (INR (length js)) merges size score.
 Proof.
-  intros exact js r L O ranks size score M0 Hr Hs Hl Hf Hq.
-  pose proof (merged_below _ _ _ _ M0 L (Rle_refl L)) as M.
-  destruct (merged_accuracy ua ue eta L beside s c hp (fun _ => true) Hua Hue Heta Hbeside Hhp js r L O M
-    ltac:(intros; discriminate)) as (S1 & _ & NE & X & _).
+  intros exact js r q0 L O merges size score M0 Hr Hs Hl Hf Hq.
+  pose proof (merged_below _ _ _ _ _ M0 L (Rle_refl L)) as M.
+  destruct (merged_accuracy ua ue eta 0 0 0 L beside s c hp (fun _ => true) 0 merges Hua Hue Heta Hbeside Hhp
+    (Rle_refl 0) (Rle_refl 0) ltac:(pose proof (pos_INR r); lra) (or_introl (conj eq_refl (Rle_refl 0))) js r q0 L O M
+    Hr (or_introl eq_refl) ltac:(intros j _ Fj; discriminate)) as (_ & NE & S1 & X & _).
+  unfold lane in X. replace (lift ua 0 (INR r) L) with 0 in X by (unfold lift; ring).
   pose proof (length_pos _ NE) as N1. pose proof (pos_INR r) as R0.
   set (n := INR (length js)) in *. set (lse := AttentionBound.lse exact js) in *. set (d := Rabs (L - lse)).
   assert (D0 : 0 <= d) by apply Rabs_pos.
@@ -425,16 +494,17 @@ Proof.
   assert (AL : Rabs L <= size + d).
   { pose proof (Rabs_triang (L - lse) lse) as G. replace (L - lse + lse) with L in G by ring. fold d in G. lra. }
   set (R1 := (1 + 20 * ua) * (size + d) + 1).
-  assert (Reach : forall j, In j js -> 1 <= reach ua L s j <= R1).
-  { intros j J. split; [apply (reach_ge ua L s Hua j)|]. destruct (Hs j J) as [Q1 Q2]. unfold reach, R1.
-    apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; [|exact AL].
+  assert (Reach : forall j, In j js -> 1 <= reach ua L s 0 merges j <= R1).
+  { intros j J. split; [apply (reach_ge ua 0 L s 0 merges Hua ltac:(lra) (or_introl (conj eq_refl (Rle_refl 0))) j)|].
+    destruct (Hs j J) as [Q1 Q2]. unfold reach, R1.
+    replace ((20 + 4 * 0 * merges) * ua) with (20 * ua) by ring. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; [|exact AL].
     pose proof (Rabs_triang (s j - exact j) (exact j)) as G. replace (s j - exact j + exact j) with (s j) in G by ring. lra. }
-  set (W := (18 + 7 * R1 + ranks * (14 + 2 * R1)) * ua).
+  set (W := (18 + 7 * R1 + merges * (14 + 2 * R1)) * ua).
   set (E := (8 + 2 * (1 + 8 * ue) * size) * ue).
-  set (K := 9 * (n + ranks) * ua).
+  set (K := 9 * (n + merges) * ua).
   assert (R1p : 0 <= R1).
   { unfold R1. assert (0 <= (1 + 20 * ua) * (size + d)) by (apply Rmult_le_pos; lra). lra. }
-  assert (RR : 0 <= ranks * (14 + 2 * R1)) by (apply Rmult_le_pos; lra).
+  assert (RR : 0 <= merges * (14 + 2 * R1)) by (apply Rmult_le_pos; lra).
   assert (E0 : 0 <= E).
   { unfold E. assert (0 <= 2 * (1 + 8 * ue) * size) by (repeat apply Rmult_le_pos; lra). apply Rmult_le_pos; lra. }
   assert (K0 : 0 <= K) by (unfold K; repeat apply Rmult_le_pos; lra).
@@ -453,38 +523,38 @@ Proof.
   { set (q := L + score + (7 * R1 + 8) * ua).
     assert (Q : AttentionBound.mass exact js <= n * exp q).
     { unfold AttentionBound.mass, n. rewrite <- total_const. apply total_le. intros j J. apply exp_le.
-      destruct (S1 j J) as [Q1 _]. destruct (Hs j J) as [Q2 _]. apply Rabs_le_inv in Q2. destruct (Reach j J) as [Q3 Q4].
-      assert ((7 * reach ua L s j + 8) * ua <= (7 * R1 + 8) * ua) by (apply Rmult_le_compat_r; lra). unfold q. lra. }
+      destruct (S1 j J) as [Q1 _]. unfold sag in Q1. rewrite Rmult_0_l, Rplus_0_r in Q1. destruct (Hs j J) as [Q2 _]. apply Rabs_le_inv in Q2. destruct (Reach j J) as [Q3 Q4].
+      assert ((7 * reach ua L s 0 merges j + 8) * ua <= (7 * R1 + 8) * ua) by (apply Rmult_le_compat_r; lra). unfold q. lra. }
     apply ln_le in Q; [|exact P]. fold (AttentionBound.lse exact js) in Q. fold lse in Q.
     rewrite ln_mult, ln_exp in Q by (try apply exp_pos; lra). unfold q in Q. lra. }
   (* nor far above all of them *)
   assert (High : L - lse <= score + 4 * (ln (4 * n) + K + E + W)).
   { set (Y := (L - lse - score) / 4).
-    assert (C : 1 <= n * (2 * exp (K + E + W - Y)) + far_lse_flushes ua eta n ranks).
+    assert (C : 1 <= n * (2 * exp (K + E + W - Y)) + far_lse_flushes ua eta n merges).
     { apply near_abs in X. rewrite Rabs_R1 in X. eapply Rle_trans; [exact X|].
       apply Rle_trans with (total (fun _ => 2 * exp (K + E + W - Y)
-        + exp (9 * (n + ranks) * ua) * (eta + (n + ranks) * (16 * eta))) js).
-      - apply total_le. intros j J. unfold seen, absolute, tail, lost_at_leaf, flush, decay. fold n.
+        + exp (9 * (n + merges) * ua) * (eta + (n + merges) * (16 * eta))) js).
+      - apply total_le. intros j J. rewrite held_0. unfold seen, absolute, tail, lost_at_leaf, flush, decay. fold n.
         rewrite Rmult_0_r, Rabs_R0, Rmult_0_l, Rplus_0_l, Rabs_R1, Rmult_1_r.
         destruct (Hs j J) as [Q1 Q2]. destruct (Reach j J) as [Q3 Q4].
         assert (Aj : Rabs (s j) <= size).
         { pose proof (Rabs_triang (s j - exact j) (exact j)) as G. replace (s j - exact j + exact j) with (s j) in G by ring. lra. }
         pose proof (Below j J) as Q5. apply Rabs_le_inv in Q1.
-        assert (B1 : bonus ua L s (INR r) j <= W).
+        assert (B1 : bonus ua L s 0 merges (INR r) j <= W).
         { unfold bonus, W. apply Rmult_le_compat_r; [lra|].
-          assert (INR r * (14 + 2 * reach ua L s j) <= ranks * (14 + 2 * R1)) by (apply Rmult_le_compat; lra). lra. }
+          assert (INR r * (14 + 2 * reach ua L s 0 merges j) <= merges * (14 + 2 * R1)) by (apply Rmult_le_compat; lra). lra. }
         assert (B2 : (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue <= E).
         { unfold E. apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra. }
         assert (B3 : 9 * (n + INR r) * ua <= K) by (unfold K; apply Rmult_le_compat_r; lra).
         rewrite Rmult_plus_distr_l. apply Rplus_le_compat.
         + rewrite Rplus_0_r. replace (exp (9 * (n + INR r) * ua) * (2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue
-              + bonus ua L s (INR r) j) * exp (- ((L - s j) / 4))))
+              + bonus ua L s 0 merges (INR r) j) * exp (- ((L - s j) / 4))))
             with (2 * (exp (9 * (n + INR r) * ua) * (exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue
-              + bonus ua L s (INR r) j) * exp (- ((L - s j) / 4))))) by ring.
+              + bonus ua L s 0 merges (INR r) j) * exp (- ((L - s j) / 4))))) by ring.
           apply Rmult_le_compat_l; [lra|]. rewrite <- !exp_plus. apply exp_le. unfold Y. lra.
         + rewrite Rplus_0_r. apply Rmult_le_compat; [left; apply exp_pos | | apply exp_le; exact B3 |].
           * assert (0 <= (n + INR r) * (8 * eta * (1 + 1))) by (repeat apply Rmult_le_pos; lra). lra.
-          * assert ((n + INR r) * (16 * eta) <= (n + ranks) * (16 * eta)) by (apply Rmult_le_compat_r; lra). lra.
+          * assert ((n + INR r) * (16 * eta) <= (n + merges) * (16 * eta)) by (apply Rmult_le_compat_r; lra). lra.
       - rewrite total_const. fold n. unfold far_lse_flushes. lra. }
     destruct (Rle_lt_dec Y (ln (4 * n) + K + E + W)) as [G | G]; [unfold Y in G; lra|]. exfalso.
     assert (exp (K + E + W - Y) < exp (- ln (4 * n))) by (apply exp_increasing; lra).
@@ -493,8 +563,8 @@ Proof.
     replace (n * (2 * / (4 * n))) with (1 / 2) in H0 by (field; lra). lra. }
   assert (All : d <= score + 4 * (ln (4 * n) + K + E + W)).
   { unfold d. apply Rabs_le. lra. }
-  unfold far_lse_error. cbv zeta. fold d E K. set (q := far_lse_share ua ranks) in *.
-  set (W' := (18 + 7 * ((1 + 20 * ua) * size + 1) + ranks * (14 + 2 * ((1 + 20 * ua) * size + 1))) * ua).
+  unfold far_lse_error. cbv zeta. fold d E K. set (q := far_lse_share ua merges) in *.
+  set (W' := (18 + 7 * ((1 + 20 * ua) * size + 1) + merges * (14 + 2 * ((1 + 20 * ua) * size + 1))) * ua).
   assert (EW : 4 * W = 4 * W' + q * d) by (unfold W, W', R1, q, far_lse_share; ring).
   apply Rmult_le_reg_r with (1 - q); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l, Rmult_1_r by lra. lra.
 Qed.

@@ -210,11 +210,14 @@ class Composition {
       ...{ ...own, ua: m.accumulation, ue: m.exponential, eta: m.tiny },
       // The least that the theorems' hypothesis allows.
       slack: 1 + Math.max(0, ...js.filter((j) => !below(j)).map(score)),
-      ranks: this.#c.parameters.partition.ranks,
+      // Split keys on one rank, the ranks, the sink.
+      merges: this.#c.parameters.partition.ranks + (row.sink === null ? 0 : 1),
+      ...{ up: m.partial, ep: m.partialTiny },
     };
     const beside = m.probabilities + m.input + 5 * m.accumulation;
+    const aside = this.#coq.at('AttentionBound.aside', { ...variables, beside });
     const rounding = known(
-      (j) => this.#coq.at('AttentionBound.rounding', { ...variables, j }) + beside,
+      (j) => this.#coq.at('AttentionBound.rounding', { ...variables, j }) + aside,
     );
     // Any keys may be called far: those that are nothing, and those that the others' condition excludes.
     const isFar = (j: number): boolean => below(j) || rounding(j) > 1 / 2;
@@ -279,11 +282,11 @@ class Composition {
     const off = Math.max(...js.map(score));
     const scores = js.map((j) => Math.abs(j < 0 ? (row.sink ?? 0) : row.s(j)));
     const size = Math.max(Math.abs(lse), Math.max(...scores) + off);
-    const { ua, ue, eta, ranks } = variables;
-    const at = { ua, eta, ranks, n: js.length };
+    const { ua, ue, eta, merges } = variables;
+    const at = { ua, eta, merges, n: js.length };
     const few = this.#coq.at('FarRows.far_lse_flushes', at) <= 1 / 2;
     if (!(few && this.#coq.at('FarRows.far_lse_share', at) < 1)) return Number.POSITIVE_INFINITY;
-    const given = { ua, ue, js, ranks, size, score: off };
+    const given = { ua, ue, js, merges, size, score: off };
     const bounds = this.#coq.bounds('FarRows.far_row_lse')({ ...given, exact: variables.s });
     return this.#using('far_row_lse', bounds[0] ?? 0);
   }

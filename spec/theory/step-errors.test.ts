@@ -110,11 +110,11 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
       }),
     ]),
   weightRounding: (coq) =>
-    agree(['s', 'fromLse', 'error', 'ranks', 'slack'], (m, x, n) => {
+    agree(['s', 'fromLse', 'error', 'merges', 'slack'], (m, x, n) => {
       const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
       const terms = {
         summed: n,
-        ranks: x.ranks,
+        merges: x.merges,
         slack: x.slack,
         lse: Math.abs(lse),
         granted: 0,
@@ -122,17 +122,17 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
       return [
         steps.weightRounding(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
         coq.evaluate('weight_rounding', {
-          ...{ ue: m.exponential, ua: m.accumulation, n, ranks: x.ranks, slack: x.slack },
+          ...{ ue: m.exponential, ua: m.accumulation, n, merges: x.merges, slack: x.slack },
           ...{ lse, s, score: x.error },
         }),
       ];
     }),
   weightError: (coq) =>
-    agree(['s', 'fromLse', 'error', 'ranks', 'slack'], (m, x, n) => {
+    agree(['s', 'fromLse', 'error', 'merges', 'slack'], (m, x, n) => {
       const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
       const terms = {
         summed: n,
-        ranks: x.ranks,
+        merges: x.merges,
         slack: x.slack,
         lse: Math.abs(lse),
         granted: 0,
@@ -140,21 +140,21 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
       return [
         steps.weightError(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
         coq.evaluate('weight_error', {
-          ...{ ue: m.exponential, ua: m.accumulation, n, ranks: x.ranks, slack: x.slack },
+          ...{ ue: m.exponential, ua: m.accumulation, n, merges: x.merges, slack: x.slack },
           ...{ lse, s, score: x.error },
         }),
       ];
     }),
   farWeight: (coq) =>
-    agree(['s', 'fromLse', 'error', 'ranks', 'slack'], (m, x, n) => {
+    agree(['s', 'fromLse', 'error', 'merges', 'slack'], (m, x, n) => {
       const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
       const terms = {
-        ...{ summed: n, ranks: x.ranks / 64, slack: x.slack, lse: Math.abs(lse), granted: 0 },
+        ...{ summed: n, merges: x.merges / 64, slack: x.slack, lse: Math.abs(lse), granted: 0 },
       };
       return [
         steps.farWeight(m, terms, { score: Math.abs(s), below: lse - s, error: x.error }),
         coq.evaluate('far_weight', {
-          ...{ ue: m.exponential, ua: m.accumulation, ranks: x.ranks / 64, slack: x.slack },
+          ...{ ue: m.exponential, ua: m.accumulation, merges: x.merges / 64, slack: x.slack },
           ...{ lse, s, score: x.error },
         }),
       ];
@@ -197,20 +197,20 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
       ];
     }),
   farLseShare: (coq) =>
-    agree(['ranks'], (m, x) => [
-      steps.farLseShare(m, x.ranks),
+    agree(['merges'], (m, x) => [
+      steps.farLseShare(m, x.merges),
       coq.evaluate('far_lse_share', { ua: m.accumulation, ...x }),
     ]),
   farLseFlushes: (coq) =>
-    agree(['ranks'], (m, x, n) => [
-      steps.farLseFlushes(m, { n: n / 64, ranks: x.ranks / 16 }),
+    agree(['merges'], (m, x, n) => [
+      steps.farLseFlushes(m, { n: n / 64, merges: x.merges / 16 }),
       coq.evaluate('far_lse_flushes', {
-        ...{ ua: m.accumulation, eta: m.tiny, n: n / 64, ranks: x.ranks / 16 },
+        ...{ ua: m.accumulation, eta: m.tiny, n: n / 64, merges: x.merges / 16 },
       }),
     ]),
   farLseError: (coq) =>
-    agree(['ranks', 'size', 'score'], (m, x, n) => [
-      steps.farLseError(m, { n, ranks: x.ranks }, x),
+    agree(['merges', 'size', 'score'], (m, x, n) => [
+      steps.farLseError(m, { n, merges: x.merges }, x),
       coq.evaluate('far_lse_error', { ue: m.exponential, ua: m.accumulation, n, ...x }),
     ]),
   unroundedError: (coq) =>
