@@ -55,7 +55,7 @@ const TABLE = [
     value: 'stored',
     otherwise: 'kept',
     means:
-      'partial outputs of blocks or ranks are stored in the output format before they are merged',
+      'partial outputs of blocks or ranks are stored, once each, in the output format before they are merged',
     grants: ({ output, outputTiny }) => ({ partial: output, partialTiny: outputTiny }),
   },
 ] as const satisfies readonly ProfileOption[];

@@ -43,7 +43,7 @@ export interface Profile {
   readonly outputFormat: 'f64' | 'f32' | 'f16' | 'bf16';
   /** Merges of (O, LSE) may subtract, O − σ(LSE_b − LSE)(O − O_b). Lemma Sigmoid */
   readonly subtractsInMerges: boolean;
-  /** Rounding of the partial outputs of blocks or ranks before they are merged, and that near zero. */
+  /** Rounding of the partial outputs of blocks or ranks before they are merged, once, and that near zero. */
   readonly partial: number;
   readonly partialTiny: number;
   /** How far above a running maximum a score may lie that is exponentiated with it. Lemma Lazy */
