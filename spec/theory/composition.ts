@@ -268,7 +268,8 @@ class Composition {
       const [hull = 0] = bounds('row_hull', { v, rounded, z });
       if (hull < divided) divided = this.#using('row_hull', hull);
     }
-    if (divided === Number.POSITIVE_INFINITY) {
+    // FarRows.v speaks of runs that store no partial output.
+    if (divided === Number.POSITIVE_INFINITY && this.#m.partial === 0) {
       const most = { v: Math.max(...js.map(size)), h: Math.max(...js.map(underflow)) };
       const { ua, eta, beside } = variables;
       const given = { ...most, ua, eta, beside, js, out: exact, parts: js.length };
@@ -284,6 +285,7 @@ class Composition {
     const size = Math.max(Math.abs(lse), Math.max(...scores) + off);
     const { ua, ue, eta, merges } = variables;
     const at = { ua, eta, merges, n: js.length };
+    if (this.#m.partial > 0) return Number.POSITIVE_INFINITY;
     const few = this.#coq.at('FarRows.far_lse_flushes', at) <= 1 / 2;
     if (!(few && this.#coq.at('FarRows.far_lse_share', at) < 1)) return Number.POSITIVE_INFINITY;
     const given = { ua, ue, js, merges, size, score: off };
@@ -397,15 +399,9 @@ class Composition {
     for (const j of row.keys) {
       const [dS, dSe, P] = [found.dS(j), found.dSError(j), found.p(j)];
       const t = p.softcap === 0 ? 0 : Math.abs(row.capped(j) / p.softcap);
-      const [fb, fe] =
-        p.softcap === 0
-          ? [1, 0]
-          : [
-              1 - t * t,
-              this.#coq.at('BackwardModel.factor_error', {
-                ...{ m: record(this.#m), t, tError: forward.tError(j) },
-              }),
-            ];
+      // dQ_dK_capped_bound is dQ_dK_bound with this for the error of dS through the softcap.
+      const fb = 1 - t * t;
+      const rawError = p.softcap === 0 ? dSe : this.#capped([dS, dSe], fb, [t, forward.tError(j)]);
       const pError = found.pError(j);
       for (let e = 0; e < p.head_dim_v; e++) {
         const kappa = row.kappa(j);
@@ -414,7 +410,7 @@ class Composition {
         terms.add('d_v', row.vAt(j) + e, { kappa, p: P, pError, size, exact });
       }
       for (let e = 0; e < p.head_dim; e++) {
-        const common = { dSb: Math.abs(dS), dSe, fb, fe };
+        const common = { dSb: Math.abs(dS) * fb, dSe: rawError, fb: 1, fe: 0 };
         const [q, k, off] = [row.q(e), row.k(j, e), this.#operands.k[row.kAt(j) + e] ?? 0];
         const exact = p.scale * dS * fb;
         const ofQ = { ...common, yb: Math.abs(k), dy: off, exact: exact * k };
@@ -429,6 +425,15 @@ class Composition {
     if (row.sink === null) return;
     const { dSink } = found;
     terms.add('d_sink', row.h, { b: Math.abs(dSink), e: found.dSinkError(), exact: dSink });
+  }
+
+  /** The error of dS after the factor of a softcap. */
+  #capped([dS, dSError]: [number, number], factor: number, [t, tError]: [number, number]): number {
+    const m = record(this.#m);
+    const factorError = this.#coq.at('BackwardModel.factor_error', { m, t, tError });
+    return this.#coq.at('BackwardModel.capped_error', {
+      ...{ m, cap: this.#c.parameters.softcap, dS: Math.abs(dS), dSError, factor, factorError },
+    });
   }
 
   /** Each gradient's bound from its terms; and of what is projected from dK and dV. */
