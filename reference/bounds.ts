@@ -15,13 +15,7 @@ import { type ErrorModel, growth, SLACK } from './error-model.ts';
 import { farRowLse, farRowOut } from './far-rows.ts';
 import { heldScoreError } from './held-errors.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
-import {
-  lazyError,
-  mostMerges,
-  partialSize,
-  sigmoidLseError,
-  subtractedError,
-} from './merge-errors.ts';
+import { mostMerges, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
 import { kvHead } from './scores.ts';
 import {
   biasError,
@@ -308,11 +302,12 @@ export function rowBound(
 ): void {
   const { n, merges, operations } = rowTerms(c, row);
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
-  const slack = 1 + scoreErrors(c, model, operands, { at, row, sinkError }, to);
+  // Lemma Lazy: scores, and so LSEs, may lie above a maximum by the profile's headroom.
+  const slack = 1 + scoreErrors(c, model, operands, { at, row, sinkError }, to) + model.headroom;
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
   const reach = largestLogit(row, to) + slack + 1;
-  const granted = sigmoidLseError(model, summed, reach) + lazyError(model);
+  const granted = sigmoidLseError(model, summed, reach);
   to.flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   weigh(model, { summed, merges, lse: row.lse, slack, granted }, { row, sinkError }, to);
   const { denominator } = to;

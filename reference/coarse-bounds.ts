@@ -17,13 +17,7 @@ import { coarseGradients } from './coarse-gradients.ts';
 import { type Largest, largestOf } from './coarse-magnitudes.ts';
 import { caseModel, type ErrorModel, growth, SLACK } from './error-model.ts';
 import { heldScoreError } from './held-errors.ts';
-import {
-  lazyError,
-  mostMerges,
-  partialSize,
-  sigmoidLseError,
-  subtractedError,
-} from './merge-errors.ts';
+import { mostMerges, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
 import { type ProfileLike, profileFrom } from './profile-options.ts';
 import {
   biasError,
@@ -87,9 +81,9 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const operations = 3 * terms + merges;
   const lse = score + log(Math.max(1, terms)) * (1 + 2 ** -40);
   const fromLse = lse + score;
-  const slack = 1 + error;
+  const slack = 1 + error + model.headroom;
   const summed = model.roundings(terms);
-  const granted = sigmoidLseError(model, summed, lse + slack + 1) + lazyError(model);
+  const granted = sigmoidLseError(model, summed, lse + slack + 1);
   const row = { summed, merges, lse, slack, granted };
   const weight = weightError(model, row, { score, fromLse, error });
   const flushes = 2 * terms * flush(model, { leaf: model.tiny, size: 1, operations });

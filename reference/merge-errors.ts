@@ -34,14 +34,6 @@ export function sigmoidLseError(model: ErrorModel, merges: number, reach: number
   return model.subtractsInMerges ? merges * (22 + 9 * reach) * model.accumulation : 0;
 }
 
-/**
- * Lemma Lazy: what a running maximum costs a weight that stays behind by the profile's headroom, in the
- * log domain: its exponential, the rise from it, the logarithm of a larger sum. Coq: lazy_error
- */
-export function lazyError(model: ErrorModel): number {
-  return 24 * model.headroom * model.accumulation;
-}
-
 /** Lemma Hull: the largest that an average of some keys of a row can be; unbounded where it is not proved. */
 export function partialSize(
   top: number,

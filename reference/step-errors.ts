@@ -78,9 +78,9 @@ export interface WeightTerms {
   readonly merges: number;
   /** |LSE| at most. */
   readonly lse: number;
-  /** One more than the largest error of the row's scores, those of far keys aside. */
+  /** One and the headroom of a lazy maximum more than the largest error of the row's scores, far keys aside. */
   readonly slack: number;
-  /** What the options of the profile add: sigmoidLseError, lazyError (merge-errors.ts). */
+  /** What the options of the profile add: sigmoidLseError (merge-errors.ts). */
   readonly granted: number;
 }
 
@@ -122,9 +122,11 @@ export const weightError = (model: ErrorModel, row: WeightTerms, sizes: WeightSi
 export function farWeight(
   model: ErrorModel,
   row: WeightTerms,
-  { score, below, error }: { score: number; below: number; error: number },
+  { score, below, error: off }: { score: number; below: number; error: number },
 ): number {
   const { exponential: uE, accumulation: uA } = model;
+  // Lemma Lazy: a weight may exceed one by e^headroom, and a rise takes a quarter off.
+  const error = off + 4 * model.headroom;
   const reach = (1 + (20 + 4 * row.merges) * uA) * Math.max(score + error, row.lse + row.slack) + 1;
   const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
   const merged = (18 + 7 * reach + row.merges * (14 + 2 * reach)) * uA;

@@ -20,13 +20,7 @@ import {
   softcapGradientError,
 } from '../gradient-errors.ts';
 import { heldGradientError, heldKeyTermError } from '../held-errors.ts';
-import {
-  lazyError,
-  mostMerges,
-  partialSize,
-  sigmoidLseError,
-  subtractedError,
-} from '../merge-errors.ts';
+import { mostMerges, partialSize, sigmoidLseError, subtractedError } from '../merge-errors.ts';
 import {
   convertedError,
   dividedError,
@@ -139,7 +133,7 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
   const n = termCount(row);
   const merges = mostMerges(p.partition.ranks, row.sink !== null);
   const operations = 3 * n + merges;
-  const slack = 1 + Math.max(error, sinkError);
+  const slack = 1 + Math.max(error, sinkError) + model.headroom;
   // A partial result may be of masked keys alone.
   const reach = Math.max(all.score + all.error, row.lse, row.sink?.score ?? 0) + slack + 1;
   const terms: WeightTerms = {
@@ -147,7 +141,7 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
     merges,
     lse: row.lse,
     slack,
-    granted: sigmoidLseError(model, model.roundings(n), reach) + lazyError(model),
+    granted: sigmoidLseError(model, model.roundings(n), reach),
   };
   let weight = weightError(model, terms, near);
   let rounded = weight - error;
