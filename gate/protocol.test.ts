@@ -154,4 +154,10 @@ describe('messages', () => {
   it('a question is one line', () => {
     expect(askingLine('/a\n"b"')).toBe('{"case":"/a\\n\\"b\\""}\n');
   });
+
+  it('takes a log for a log, braces, NUL and all', () => {
+    for (const text of ['{"progress": 1}{"progress": 2}', 'a\0b', '}{', '{"case": 1}{', '\0\0{}']) {
+      expect(messageIn({ text, truncated: false }).kind).toBe('log');
+    }
+  });
 });

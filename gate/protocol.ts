@@ -117,11 +117,11 @@ export type Message =
   | { kind: 'invalid'; reason: string }
   | { kind: 'log'; text: string };
 
-/** The object that a line of JSON holds, or null. */
-function objectIn(line: Line): Record<string, unknown> | null {
-  if (line.truncated || !line.text.trimStart().startsWith('{')) return null;
+/** The object that a text of JSON is, or null. */
+function objectIn(text: string): Record<string, unknown> | null {
+  if (!text.trimStart().startsWith('{')) return null;
   try {
-    const value: unknown = JSON.parse(line.text);
+    const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
@@ -184,15 +184,37 @@ function answerIn(value: Record<string, unknown>): Message {
   return { kind: 'answer', answer: { case: parsed.data.case, status, reason: printable(reason) } };
 }
 
+/** Whether an object is meant as a message: as which; null where it is log. */
+function meantAs(value: Record<string, unknown> | null): 'first line' | 'answer' | null {
+  if (value === null) return null;
+  if (Object.hasOwn(value, 'xattn')) return 'first line';
+  return ['case', 'status'].every((key) => Object.hasOwn(value, key)) ? 'answer' : null;
+}
+
+/** What a line that is no JSON was meant as, and why it is none; null where it is log. */
+function spoilt({ text }: Line): Message | null {
+  // What UTF-16 leaves of a message, read as UTF-8.
+  const plain = meantAs(objectIn(text.replace(/[\0\ufeff\ufffd]/g, '')));
+  if (plain !== null) {
+    return { kind: 'invalid', reason: `its ${plain}: expected UTF-8, got NUL or another encoding` };
+  }
+  const end = text.search(/\}\s*\{/);
+  const first = end < 0 ? null : meantAs(objectIn(text.slice(0, end + 1)));
+  if (first === null) return null;
+  return { kind: 'invalid', reason: `its ${first}: expected one object in a line, got more` };
+}
+
 /** What a line from a candidate means. */
 export function messageIn(line: Line): Message {
-  const value = objectIn(line);
-  const isHello = value !== null && Object.hasOwn(value, 'xattn');
-  if (isHello || (value !== null && ['case', 'status'].every((key) => Object.hasOwn(value, key)))) {
+  const value = line.truncated ? null : objectIn(line.text);
+  const meant = meantAs(value);
+  if (value !== null && meant !== null) {
     const reason = unsound(line);
-    if (reason === null) return isHello ? helloIn(value) : answerIn(value);
-    return { kind: 'invalid', reason: `its ${isHello ? 'first line' : 'answer'}: ${reason}` };
+    if (reason === null) return meant === 'first line' ? helloIn(value) : answerIn(value);
+    return { kind: 'invalid', reason: `its ${meant}: ${reason}` };
   }
+  const wrong = value === null && !line.truncated ? spoilt(line) : null;
+  if (wrong !== null) return wrong;
   const mark = line.truncated ? ' (a line of more than 1 MiB, the rest discarded)' : '';
   return { kind: 'log', text: printable(line.text, 300) + mark };
 }

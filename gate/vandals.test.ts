@@ -55,15 +55,16 @@ describe('whatever a candidate does on one case, the verdict on it is broken and
     expect(results[1]!.verdict.reason).toMatch(reason);
   });
 
-  it.each(['in-one-line', 'utf-16', 'with-nul'])(
-    '%s: no line that could be read',
-    async (fault) => {
-      const results = await run(fault, { timeoutMs: 1500 });
-      expect(verdicts(results)).toEqual(['pass', 'broken', 'pass']);
-      expect(results[1]!.verdict.reason).toBe('it did not answer within 1.5 s');
-      expect(results[1]!.log.join(' ')).toMatch(/s.?t.?a.?t.?u.?s/);
-    },
-  );
+  // Told at once, long before the time limit.
+  it.each([
+    ['in-one-line', 'its answer: expected one object in a line, got more'],
+    ['utf-16', 'its answer: expected UTF-8, got NUL or another encoding'],
+    ['with-nul', 'its answer: expected UTF-8, got NUL or another encoding'],
+  ])('%s', async (fault, reason) => {
+    const results = await run(fault);
+    expect(verdicts(results)).toEqual(['pass', 'broken', 'pass']);
+    expect(results[1]!.verdict.reason).toBe(reason);
+  });
 
   it('closes-input: the case is judged, the next one is broken', async () => {
     const results = await run('closes-input', { timeoutMs: 1500 });
