@@ -5,7 +5,7 @@
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { runLvXattn } from '../gpu/lv-xattn-run.ts';
+import { runLvXattn } from '../gpu/run.ts';
 import { type AttentionCase, type OutputName, validateCase } from '../reference/case.ts';
 import { judge } from '../reference/judge.ts';
 import { referenceOutputs } from '../reference/reference.ts';

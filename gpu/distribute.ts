@@ -21,9 +21,10 @@ import {
   toFlat,
   zeros,
 } from '../reference/tensor.ts';
+import type { BiasPart } from './bias-sums.ts';
 import type { Real } from './device/device.ts';
-import { startOf } from './message-layout.ts';
 import type { RankResult, Shard } from './rank.ts';
+import { startOf } from './wire.ts';
 
 /** Element type of a run. */
 export type RealName = 'f32' | 'f64';
@@ -35,15 +36,8 @@ function shared(real: RealName, values: readonly number[]): Real {
   return array;
 }
 
-/** Inputs that every rank holds whole: they are bound to keys, or to nothing. */
-const HELD: readonly InputName[] = [
-  'mask',
-  'bias',
-  'dropout_keep',
-  'kv_lengths',
-  'media_key',
-  'sink',
-];
+/** Inputs that every rank sees whole, in memory that all share: they say what each pair is. */
+const HELD: readonly InputName[] = ['mask', 'bias', 'dropout_keep', 'kv_lengths', 'media_key'];
 
 function held(inputs: CaseInputs): CaseInputs {
   const kept: CaseInputs = {};
@@ -65,7 +59,7 @@ export function distribute(attentionCase: AttentionCase, real: RealName): Shard[
     const tensor = inputs[name];
     return tensor === undefined ? none : shared(real, toFlat(tensor));
   };
-  const [wK, wV] = [weights('w_k'), weights('w_v')];
+  const [wK, wV, sink] = [weights('w_k'), weights('w_v'), weights('sink')];
   const zero = {
     d_out: zeros([batch, heads, seq_q, head_dim_v]),
     d_lse: zeros([batch, heads, seq_q]),
@@ -93,20 +87,24 @@ export function distribute(attentionCase: AttentionCase, real: RealName): Shard[
       y: part('y', 1, partition.kv),
       wK,
       wV,
+      sink,
       inputs: whole,
     };
   });
 }
 
 /** Which result of a rank is which output, and along which axis and partition it is a block. */
-const PLACES: readonly [OutputName, keyof RankResult, { axis: number; by: 'q' | 'kv' } | null][] = [
+const PLACES: readonly [
+  OutputName,
+  Exclude<keyof RankResult, 'dBias'>,
+  { axis: number; by: 'q' | 'kv' } | null,
+][] = [
   ['out', 'out', { axis: 2, by: 'q' }],
   ['lse', 'lse', { axis: 2, by: 'q' }],
   ['d_q', 'dQ', { axis: 2, by: 'q' }],
   ['d_k', 'dK', { axis: 2, by: 'kv' }],
   ['d_v', 'dV', { axis: 2, by: 'kv' }],
   ['d_y', 'dY', { axis: 1, by: 'kv' }],
-  ['d_bias', 'dBias', null],
   ['d_sink', 'dSink', null],
   ['d_w_k', 'dWK', null],
   ['d_w_v', 'dWV', null],
@@ -128,32 +126,59 @@ function shapeOf({ parameters: p, inputs }: AttentionCase, name: OutputName): nu
   return like[name]();
 }
 
+/** Adds a part of dBias at its places. */
+function addBiasPart(whole: Tensor, { places, values }: BiasPart): void {
+  const extents = places.map((axis) => axis?.length ?? 1);
+  // The bias may have fewer axes than four; those it lacks are on the left.
+  const lacking = places.length - whole.shape.length;
+  let n = 0;
+  forEachIndex(extents, (index) => {
+    const at = index.map((i, axis) => places[axis]?.[i] ?? 0).slice(lacking);
+    whole.set(...at, whole.get(...at) + (values[n++] ?? 0));
+  });
+}
+
+/** A rank's block of an output, put or added into its place. */
+function gatherBlock(
+  attentionCase: AttentionCase,
+  whole: Tensor,
+  [name, key, sharded]: (typeof PLACES)[number],
+  result: RankResult,
+  rank: number,
+): void {
+  const sizes = sharded === null ? [] : attentionCase.parameters.partition[sharded.by];
+  const place =
+    sharded === null ? whole : block(whole, sharded.axis, startOf(sizes, rank), sizes[rank] ?? 0);
+  const values = result[key];
+  if (values.length !== elementCount(place.shape)) {
+    throw new Error(
+      `rank ${rank} expected ${elementCount(place.shape)} elements of ${name}, got ${values.length}`,
+    );
+  }
+  let n = 0;
+  forEachIndex(place.shape, (at) => {
+    const value = values[n++] ?? 0;
+    place.set(...at, sharded === null ? place.get(...at) + value : value);
+  });
+}
+
 /** Wanted outputs of the whole case: blocks side by side, replicated sums added in rank order. */
 export function gather(attentionCase: AttentionCase, results: readonly RankResult[]): Outputs {
-  const { parameters } = attentionCase;
+  const { wants } = attentionCase.parameters;
   const outputs: Outputs = {};
-  for (const [name, key, sharded] of PLACES) {
-    if (!parameters.wants.includes(name)) continue;
+  for (const place of PLACES) {
+    const [name] = place;
+    if (!wants.includes(name)) continue;
     const whole = zeros(shapeOf(attentionCase, name));
-    results.forEach((result, rank) => {
-      const sizes = sharded === null ? [] : parameters.partition[sharded.by];
-      const place =
-        sharded === null
-          ? whole
-          : block(whole, sharded.axis, startOf(sizes, rank), sizes[rank] ?? 0);
-      const values = result[key];
-      if (values.length !== elementCount(place.shape)) {
-        throw new Error(
-          `rank ${rank} expected ${elementCount(place.shape)} elements of ${name}, got ${values.length}`,
-        );
-      }
-      let n = 0;
-      forEachIndex(place.shape, (at) => {
-        const value = values[n++] ?? 0;
-        place.set(...at, sharded === null ? place.get(...at) + value : value);
-      });
-    });
+    for (const [rank, result] of results.entries()) {
+      gatherBlock(attentionCase, whole, place, result, rank);
+    }
     outputs[name] = whole;
+  }
+  if (wants.includes('d_bias')) {
+    const whole = zeros(shapeOf(attentionCase, 'd_bias'));
+    for (const { dBias } of results) for (const part of dBias) addBiasPart(whole, part);
+    outputs.d_bias = whole;
   }
   return outputs;
 }

@@ -9,14 +9,16 @@ export { type Plan, planOf, type SchedulePlan } from './costs/plan.ts';
 export type { Setting } from './costs/prediction.ts';
 export { DEVICE_NAMES, type DeviceName } from './device/choose.ts';
 export type { RankEvent } from './interpreter.ts';
+export type { Contents, Observation, Snapshot } from './observation.ts';
 export {
   closeWorkers,
   type RunOptions,
   type RunResult,
+  run,
   runLvXattn,
   TRANSPORT_NAMES,
   type TransportName,
-} from './lv-xattn-run.ts';
-export type { BufferName, Contents, Observation, Snapshot } from './observation.ts';
-export type { Operation, Schedule } from './schedule.ts';
+} from './run.ts';
+export type { BufferName, Operation, Schedule } from './schedule.ts';
+export { SCHEDULE_NAMES, SCHEDULES, type ScheduleName } from './schedules/index.ts';
 export { lvXattnSchedule } from './schedules/lv-xattn.ts';

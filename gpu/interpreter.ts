@@ -1,25 +1,29 @@
 /**
  * The interpreter: one rank runs its list of operations over a transport.
  *
- * A coroutine that yields true after every operation and false while it waits for a channel, so
- * that the same code runs interleaved in one thread or alone in a worker. Every operation is put
- * into the log when it has happened.
+ * Every operation is put into the log when it has happened, under a Lamport stamp. A message is
+ * checked before it is used: pass, place in its channel, size and checksum.
  * @module
  */
-import { contentsOfMessage, type Observation, type Snapshot } from './observation.ts';
+import { contentsOf, hashOf, type Observation, type Snapshot } from './observation.ts';
 import type { Rank } from './rank.ts';
-import type { Direction, Operation, Schedule } from './schedule.ts';
+import type { Direction, Kind, Operation, Schedule } from './schedule.ts';
 import type { Message, Transport } from './transport/transport.ts';
+import { showLabel } from './wire.ts';
 
 /** One operation that a rank has completed, and its place among all events of the run. */
 export interface RankEvent {
-  readonly order: number;
+  /** Lamport clock: larger than that of every event that had to come before. */
+  readonly stamp: number;
   readonly rank: number;
-  /** Which of the run's passes, from 0. */
+  /** Which of the run's passes, from 0, and which operation of the rank's list. */
   readonly pass: number;
+  readonly step: number;
   readonly direction: Direction;
   /** What the schedule asked for. */
   readonly operation: Operation;
+  /** Elements of the message; 0 for what is none. */
+  readonly elements: number;
   /** What was there before and after it; null where the run does not observe. */
   readonly seen: Observation | null;
 }
@@ -30,67 +34,128 @@ export interface Log {
   readonly observing: boolean;
 }
 
-function observation(rank: Rank, before: Snapshot, message: Message | null): Observation {
-  return {
-    before,
-    after: rank.observe(),
-    message: message === null ? null : contentsOfMessage(message),
-  };
+/** An operation that failed: on which rank, in which pass and step, on which lane. */
+export class StepError extends Error {
+  readonly rank: number;
+  readonly pass: number;
+  readonly step: number;
+  readonly lane: Kind | null;
+
+  constructor(where: Pick<RankEvent, 'rank' | 'pass' | 'step' | 'operation'>, cause: unknown) {
+    const { rank, pass, step, operation } = where;
+    const lane = 'lane' in operation ? operation.lane : null;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const on = lane === null ? '' : ` on lane ${lane}`;
+    super(`rank ${rank}, pass ${pass}, step ${step} (${operation.op}${on}): ${reason}`, { cause });
+    [this.name, this.rank, this.pass, this.step, this.lane] = ['StepError', rank, pass, step, lane];
+  }
 }
 
-function* interpretPass(
-  rank: Rank,
-  number: number,
-  { pass, direction }: Pick<RankEvent, 'pass' | 'direction'>,
-  operations: readonly Operation[],
-  transport: Transport,
-  { events, observing }: Log,
-): Generator<boolean, void> {
-  rank.begin(direction);
-  for (const operation of operations) {
-    let order: number | null = null;
-    let message: Message | null = null;
-    const before = observing ? rank.observe() : null;
-    if (operation.op === 'send') {
-      const { lane, slot, to } = operation;
-      message = rank.outgoing(lane, slot);
-      order = transport.trySend(to, lane, message);
-      while (order === null) {
-        yield false;
-        order = transport.trySend(to, lane, message);
-      }
-    } else if (operation.op === 'receive') {
-      const { lane, slot, block } = operation;
-      let delivery = transport.tryReceive(number, lane);
-      while (delivery === null) {
-        yield false;
-        delivery = transport.tryReceive(number, lane);
-      }
-      rank.accept(lane, slot, block, delivery);
-      [order, message] = [delivery.order, delivery];
-    } else {
-      rank.execute(operation);
-      order = transport.nextOrder();
-    }
-    const seen = before === null ? null : observation(rank, before, message);
-    events.push({ order, rank: number, pass, direction, operation, seen });
-    yield true;
+/** Events of all ranks in an order in which they could have happened one at a time. */
+export const inOrder = (events: readonly RankEvent[]): RankEvent[] =>
+  [...events].sort((a, b) => a.stamp - b.stamp || a.rank - b.rank);
+
+/** One rank's run: its clock, and how many messages have gone through each of its channels. */
+interface Run {
+  readonly rank: Rank;
+  readonly transport: Transport;
+  readonly log: Log;
+  clock: number;
+  readonly counts: Map<string, number>;
+}
+
+function nextIn({ counts }: Run, channel: string): number {
+  const sequence = counts.get(channel) ?? 0;
+  counts.set(channel, sequence + 1);
+  return sequence;
+}
+
+async function send(
+  run: Run,
+  pass: number,
+  { lane, buffer, to }: Extract<Operation, { op: 'send' }>,
+): Promise<Message> {
+  const { rank, transport } = run;
+  const { label, payload } = await rank.outgoing(lane, buffer);
+  const sequence = nextIn(run, `to ${to} ${lane}`);
+  run.clock = Math.max(run.clock, await transport.ready(to, lane)) + 1;
+  const checksum = hashOf([payload]);
+  const message: Message = { label, pass, sequence, stamp: run.clock, checksum, payload };
+  await transport.put(to, lane, message);
+  return message;
+}
+
+async function receive(
+  run: Run,
+  pass: number,
+  { lane, buffer, from, blocks }: Extract<Operation, { op: 'receive' }>,
+): Promise<Message> {
+  const { rank, transport } = run;
+  const sequence = nextIn(run, `from ${from} ${lane}`);
+  const message = await transport.take(from, lane);
+  if (message.pass !== pass || message.sequence !== sequence) {
+    throw new Error(
+      `expected message ${sequence} of pass ${pass} from rank ${from}, got message ` +
+        `${message.sequence} of pass ${message.pass}: ${showLabel(message.label)}`,
+    );
   }
+  if (hashOf([message.payload]) !== message.checksum) {
+    throw new Error(`${showLabel(message.label)} from rank ${from} was changed on the way`);
+  }
+  rank.accept(lane, buffer, blocks, message);
+  run.clock = Math.max(run.clock, message.stamp) + 1;
+  await transport.free(from, lane, run.clock);
+  return message;
+}
+
+async function happen(run: Run, pass: number, operation: Operation): Promise<Message | null> {
+  await run.transport.turn();
+  if (operation.op === 'send') return send(run, pass, operation);
+  if (operation.op === 'receive') return receive(run, pass, operation);
+  await run.rank.execute(operation);
+  run.clock++;
+  return null;
+}
+
+async function observation(
+  rank: Rank,
+  before: Snapshot | null,
+  message: Message | null,
+): Promise<Observation | null> {
+  if (before === null) return null;
+  const after = await rank.observe();
+  return {
+    before,
+    after,
+    message: message === null ? null : contentsOf(message.label, [message.payload]),
+  };
 }
 
 /**
  * Runs one rank through its passes, one straight after another: no rank waits for all others in
- * between. Yields true after every operation, false while blocked.
+ * between. Throws StepError.
  */
-export function* interpret(
+export async function interpret(
   rank: Rank,
   number: number,
   passes: readonly Schedule[],
   transport: Transport,
   log: Log,
-): Generator<boolean, void> {
+): Promise<void> {
+  const run: Run = { rank, transport, log, clock: 0, counts: new Map() };
   for (const [pass, { direction, ranks }] of passes.entries()) {
-    const which = { pass, direction };
-    yield* interpretPass(rank, number, which, ranks[number] ?? [], transport, log);
+    rank.begin(direction);
+    for (const [step, operation] of (ranks[number] ?? []).entries()) {
+      const where = { rank: number, pass, step, direction, operation };
+      try {
+        const before = log.observing ? await rank.observe() : null;
+        const message = await happen(run, pass, operation);
+        const seen = await observation(rank, before, message);
+        const elements = message?.payload.length ?? 0;
+        log.events.push({ stamp: run.clock, ...where, elements, seen });
+      } catch (cause) {
+        throw cause instanceof StepError ? cause : new StepError(where, cause);
+      }
+    }
   }
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { caseArbitrary } from '../properties/arbitraries/attention-case.ts';
 import { interleavingArbitrary } from '../properties/arbitraries/interleaving.ts';
 import { matchers } from '../properties/matchers.ts';
-import { runLvXattn } from './lv-xattn-run.ts';
+import { runLvXattn } from './run.ts';
 
 expect.extend(matchers);
 

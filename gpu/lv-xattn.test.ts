@@ -4,7 +4,7 @@ import { drawCase } from '../reference/draw-case.ts';
 import { type GivenOutputs, judge } from '../reference/judge.ts';
 import { toFlat } from '../reference/tensor.ts';
 import { FEATURE_CASES } from '../reference/testing/feature-cases.ts';
-import { closeWorkers, type RunOptions, runLvXattn } from './lv-xattn-run.ts';
+import { closeWorkers, type RunOptions, runLvXattn } from './run.ts';
 
 afterAll(closeWorkers);
 

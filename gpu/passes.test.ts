@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { drawCase } from '../reference/draw-case.ts';
 import { FEATURE_CASES } from '../reference/testing/feature-cases.ts';
 import { distribute } from './distribute.ts';
-import { runSimulated } from './lv-xattn-run.ts';
 import type { RankResult } from './rank.ts';
+import { runSimulated } from './run.ts';
 import type { Direction, Operation, Schedule } from './schedule.ts';
 import { lvXattnSchedule } from './schedules/lv-xattn.ts';
 

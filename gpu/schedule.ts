@@ -1,55 +1,113 @@
 /**
  * A schedule is data: for every rank, an ordered list of operations on named buffers and lanes.
  *
- * A lane is a one-place channel from each rank to its neighbour. `send` puts a copy of a buffer into
- * the channel and waits only while the channel is full; `receive` waits until it is filled. Nothing
- * here computes; interpreter.ts runs it, checkers/ inspect it. All values are plain JSON.
+ * A buffer is a place of a rank; it holds one thing at a time: queries, a result, keys, or
+ * gradients of keys, each of certain blocks and heads. A lane is a one-place channel from one rank to
+ * another, one for each kind of content: `send` puts a copy of a buffer into it and waits only while
+ * it is full, `receive` waits until it is filled. Collectives (all-to-all, all-gather,
+ * reduce-scatter) are made of these. Nothing here computes; interpreter.ts runs it, promela.ts makes
+ * a model of it. All values are plain JSON.
  * @module
  */
 import type { Partition } from '../reference/case.ts';
 
-/** Queries (and what is bound to their rows) travel ahead; partial results follow. */
-export const LANES = ['query', 'result'] as const;
-export type Lane = (typeof LANES)[number];
+/**
+ * What a buffer holds and a message carries: queries with all that is bound to their rows; a
+ * result, which is {O, LSE} forward and dQ backward; keys and values; {dK, dV}.
+ */
+export const KINDS = ['query', 'result', 'keys', 'gradients'] as const;
+export type Kind = (typeof KINDS)[number];
 
-/** Two buffers per lane: one is worked on while the other is filled. */
-export type Slot = 0 | 1;
+/** A place of a rank, by the name that its schedule gives it. */
+export type BufferName = string;
 
 export type Direction = 'forward' | 'backward';
 
-/** One step of one rank. `block` is the query block concerned, by its home rank. */
+/** Heads from `from` to before `to`, out of `of`: the query heads, or those of keys and values. */
+export interface HeadRange {
+  readonly from: number;
+  readonly to: number;
+  readonly of: number;
+}
+
+/**
+ * One step of one rank. `blocks` are the query blocks (of a query or a result) or the key blocks (of
+ * keys or gradients) concerned, by their home ranks, in the order in which they lie.
+ */
 export type Operation =
-  /** Load the rank's own query block into a query slot. */
-  | { readonly op: 'loadQuery'; readonly slot: Slot; readonly block: number }
-  /** Start a block's result: the empty partial (or the sink's), or a zero gradient. */
-  | { readonly op: 'initResult'; readonly slot: Slot; readonly block: number }
+  /** Load the rank's own queries; backward with their cotangents. */
+  | { readonly op: 'loadQuery'; readonly into: BufferName }
+  /** The rank's own keys and values, as they were given. */
+  | { readonly op: 'loadKeys'; readonly into: BufferName }
   /** K = Y W_K, V = Y W_V, from the rank's own features. */
-  | { readonly op: 'recomputeKV' }
+  | { readonly op: 'recomputeKV'; readonly into: BufferName }
+  /**
+   * Start the result of the queries in `like`: the empty partial, or, with `sink`, that of the sinks
+   * alone; backward a zero gradient.
+   */
+  | {
+      readonly op: 'initResult';
+      readonly into: BufferName;
+      readonly like: BufferName;
+      readonly sink: boolean;
+    }
+  /** Start dK and dV of the keys in `like` from zero. */
+  | { readonly op: 'initGradients'; readonly into: BufferName; readonly like: BufferName }
   | {
       readonly op: 'send';
-      readonly lane: Lane;
-      readonly slot: Slot;
+      readonly lane: Kind;
+      readonly buffer: BufferName;
       readonly to: number;
-      readonly block: number;
+      readonly blocks: readonly number[];
     }
   | {
       readonly op: 'receive';
-      readonly lane: Lane;
-      readonly slot: Slot;
+      readonly lane: Kind;
+      readonly buffer: BufferName;
       readonly from: number;
-      readonly block: number;
+      readonly blocks: readonly number[];
     }
-  /** Attention, or its gradients, of a query slot against the rank's own keys; into the delta. */
+  /**
+   * Attention of queries over keys, into a partial result; backward their part of dQ, and their part
+   * of dK and dV added to `sums`.
+   */
   | {
       readonly op: 'computeBlock';
-      readonly slot: Slot;
-      readonly block: number;
-      readonly keys: number;
+      readonly query: BufferName;
+      readonly keys: BufferName;
+      readonly into: BufferName;
+      readonly sums: BufferName | null;
     }
-  /** Put the delta into a result slot: merge forward, add backward. */
-  | { readonly op: 'merge'; readonly slot: Slot; readonly block: number }
-  /** The block is home: keep its result. */
-  | { readonly op: 'finish'; readonly slot: Slot; readonly block: number }
+  /**
+   * Put a buffer into another one of the same kind, which holds the same blocks and at least its
+   * heads: partial results are merged forward and added backward, gradients are added.
+   */
+  | { readonly op: 'merge'; readonly buffer: BufferName; readonly into: BufferName }
+  /** Put several buffers' blocks behind one another, in the order given. */
+  | { readonly op: 'join'; readonly buffers: readonly BufferName[]; readonly into: BufferName }
+  /** Take some of a buffer's blocks. */
+  | {
+      readonly op: 'takeBlocks';
+      readonly buffer: BufferName;
+      readonly into: BufferName;
+      readonly blocks: readonly number[];
+    }
+  /** Take the heads that query heads from `from` to before `to` need. */
+  | {
+      readonly op: 'takeHeads';
+      readonly buffer: BufferName;
+      readonly into: BufferName;
+      readonly from: number;
+      readonly to: number;
+    }
+  /** Repeat keys and values for every query head that reads them. */
+  | { readonly op: 'expandHeads'; readonly buffer: BufferName; readonly into: BufferName }
+  /** Add up dK and dV of the query heads that share a KV head. */
+  | { readonly op: 'reduceHeads'; readonly buffer: BufferName; readonly into: BufferName }
+  /** A buffer is not needed any more. */
+  | { readonly op: 'release'; readonly buffer: BufferName }
+  /** The rank's own block is home, whole: keep its result, or its dK and dV. */
+  | { readonly op: 'finish'; readonly buffer: BufferName }
   /** dY, dW_K, dW_V from this rank's dK and dV. */
   | { readonly op: 'projectGradients' };
 

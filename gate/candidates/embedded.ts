@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type RunOptions, runLvXattn } from '../../gpu/lv-xattn-run.ts';
+import { type RunOptions, runLvXattn } from '../../gpu/run.ts';
 import type { AttentionCase } from '../../reference/case.ts';
 import { validateCase } from '../../reference/case.ts';
 import { readCase, writeOutputs } from '../../reference/case-folder.ts';

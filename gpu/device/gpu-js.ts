@@ -7,16 +7,19 @@
  * @module
  */
 import gpuJs from 'gpu.js';
+import { concatAxis, sliceAxis } from './axes.ts';
 import type {
-  Block,
-  BlockGradients,
-  Cotangents,
+  AxisShape,
+  BiasAxes,
+  BlockShape,
+  Data,
   Device,
   Partial,
   ProjectionShape,
   Real,
 } from './device.ts';
 import { KERNELS, type KernelName } from './kernels.ts';
+import { combineBackward, combineForward, type Plain, plainBlock, splitBlock } from './split.ts';
 
 export const GPU_BACKENDS = ['webasm', 'cpu'] as const;
 export type GpuBackend = (typeof GPU_BACKENDS)[number];
@@ -47,6 +50,12 @@ const finite = (lse: Real): Float32Array =>
   make(lse.length).map((_, n) => Math.max(lse[n] ?? 0, MINUS_INFINITY));
 const infinite = (lse: Float32Array): Float32Array =>
   lse.map((value) => (value <= MINUS_INFINITY * 0.99 ? Number.NEGATIVE_INFINITY : value));
+
+/** The numbers behind data of this device. */
+function real(data: Data): Float32Array {
+  if (data instanceof Float32Array) return data;
+  throw new TypeError('the GPU.js device expected its own data (Float32Array)');
+}
 
 /** Runs kernels by name, each compiled once, each checked for the backend that ran it. */
 function runner(backend: GpuBackend): Run {
@@ -92,149 +101,159 @@ function assertBackend(backend: GpuBackend, name: KernelName, kernel: Kernel): v
   }
 }
 
-function forward(run: Run, block: Block): Partial {
-  const { batch, heads, kvHeads, rows, keys, headDim, headDimV, q, k, v, visible, bias, kappa } =
-    block;
+/** A block's arguments as the kernels want them: one element where a case has none of it. */
+function argumentsOf(block: Plain) {
+  const { visible, bias, kappa } = block;
+  const masked = [visible ?? make(1).fill(1), visible === null ? 0 : 1] as const;
+  const biased = [bias ?? make(1), bias === null ? 0 : 1] as const;
+  const unbiased = [make(1), 0] as const;
+  const dropped = [kappa ?? make(1).fill(1), kappa === null ? 0 : 1] as const;
+  const undropped = [make(1).fill(1), 0] as const;
+  const extents = [block.heads / block.kvHeads, block.rows, block.keys] as const;
+  return { masked, biased, unbiased, dropped, undropped, extents };
+}
+
+function scores(run: Run, block: Plain, bias: readonly [Real, number]): Float32Array {
+  const { q, k, scale, softcap, headDim } = block;
+  const { masked, extents } = argumentsOf(block);
+  const pairs = block.batch * block.heads * block.rows * block.keys;
+  return run('scores', pairs, q, k, ...masked, ...bias, ...extents, headDim, scale, softcap);
+}
+
+function forward(run: Run, block: Plain): { out: Float32Array; lse: Float32Array } {
+  const { batch, heads, rows, keys, headDimV, v } = block;
   const all = batch * heads * rows;
-  const group = heads / kvHeads;
   if (keys === 0)
     return { out: make(all * headDimV), lse: make(all).fill(Number.NEGATIVE_INFINITY) };
-  const pairs = all * keys;
-  const s = run(
-    'scores',
-    pairs,
-    q,
-    k,
-    visible,
-    bias,
-    group,
-    rows,
-    keys,
-    headDim,
-    block.scale,
-    block.softcap,
-  );
-  const m = run('rowMax', all, s, visible, keys);
-  const w = run('weights', pairs, s, visible, m, keys);
+  const { masked, biased, dropped, extents } = argumentsOf(block);
+  const s = scores(run, block, biased);
+  const m = run('rowMax', all, s, ...masked, keys);
+  const w = run('weights', all * keys, s, ...masked, m, keys);
   const l = run('rowSum', all, w, keys);
   const lse = run('rowLse', all, m, l).map((value, n) =>
     l[n] === 0 ? Number.NEGATIVE_INFINITY : value,
   );
-  const out = run('output', all * headDimV, w, visible, kappa, v, l, group, rows, keys, headDimV);
+  const out = run('output', all * headDimV, w, ...masked, ...dropped, v, l, ...extents, headDimV);
   return { out, lse };
 }
 
 function merge(run: Run, a: Partial, b: Partial, width: number): Partial {
-  const [x, y] = [finite(a.lse), finite(b.lse)];
+  const [x, y] = [finite(real(a.lse)), finite(real(b.lse))];
   const lse = run('mergeLse', x.length, x, y);
-  const out = run('mergeOutput', a.out.length, a.out, x, b.out, y, lse, width);
+  const out = run('mergeOutput', a.out.length, real(a.out), x, real(b.out), y, lse, width);
   return { out, lse: infinite(lse) };
 }
 
-function backward(run: Run, block: Block, { dOut, lse, delta }: Cotangents): BlockGradients {
-  const { batch, heads, kvHeads, rows, keys, headDim, headDimV, q, k, v, visible, bias, kappa } =
-    block;
+interface Held {
+  readonly dOut: Real;
+  readonly lse: Real;
+  readonly delta: Real;
+}
+
+function backward(run: Run, block: Plain, { dOut, lse, delta }: Held) {
+  const { batch, heads, kvHeads, rows, keys, headDim, headDimV, q, k, v, scale, softcap } = block;
   const all = batch * heads * rows;
-  const group = heads / kvHeads;
   const allKeys = batch * kvHeads * keys;
-  const { scale, softcap } = block;
   if (all * keys === 0) {
     return {
       dQ: make(all * headDim),
       dK: make(allKeys * headDim),
       dV: make(allKeys * headDimV),
-      dS: make(0),
+      dS: block.bias === null ? null : make(0),
     };
   }
   const pairs = all * keys;
-  const s = run('scores', pairs, q, k, visible, bias, group, rows, keys, headDim, scale, softcap);
-  const p = run('weights', pairs, s, visible, finite(lse), keys);
-  const dS = run(
-    'scoreGradient',
-    pairs,
-    p,
-    visible,
-    kappa,
-    dOut,
-    v,
-    delta,
-    group,
-    rows,
-    keys,
-    headDimV,
-  );
+  const { masked, biased, unbiased, dropped, undropped, extents } = argumentsOf(block);
+  const s = scores(run, block, biased);
+  const p = run('weights', pairs, s, ...masked, finite(lse), keys);
+  const gradient = [...masked, ...dropped, dOut, v, delta, ...extents, headDimV] as const;
+  const dS = run('scoreGradient', pairs, p, ...gradient);
   // The capped score itself, not s − bias: beside a large bias that difference has lost its digits.
-  const capped = (): Real =>
-    run('scores', pairs, q, k, visible, make(pairs), group, rows, keys, headDim, scale, softcap);
-  const dRaw = softcap === 0 ? dS : run('softcapGradient', pairs, dS, capped(), visible, softcap);
-  const ones = make(pairs).fill(1);
+  const capped = (): Real => scores(run, block, unbiased);
+  const dRaw = softcap === 0 ? dS : run('softcapGradient', pairs, dS, capped(), ...masked, softcap);
+  const forK = [dRaw, ...masked, ...undropped, q, ...extents, headDim, scale] as const;
+  const forV = [p, ...masked, ...dropped, dOut, ...extents, headDimV, 1] as const;
   return {
-    dQ: run('queryGradient', all * headDim, dRaw, visible, k, group, rows, keys, headDim, scale),
-    dK: run(
-      'keyGradient',
-      allKeys * headDim,
-      dRaw,
-      visible,
-      ones,
-      q,
-      group,
-      rows,
-      keys,
-      headDim,
-      scale,
-    ),
-    dV: run(
-      'keyGradient',
-      allKeys * headDimV,
-      p,
-      visible,
-      kappa,
-      dOut,
-      group,
-      rows,
-      keys,
-      headDimV,
-      1,
-    ),
-    dS,
+    dQ: run('queryGradient', all * headDim, dRaw, ...masked, k, ...extents, headDim, scale),
+    dK: run('keyGradient', allKeys * headDim, ...forK),
+    dV: run('keyGradient', allKeys * headDimV, ...forV),
+    dS: block.bias === null ? null : dS,
   };
 }
+
+function biasGradient(
+  run: Run,
+  [dBias, dS]: readonly [Real, Real],
+  { batch, heads, rows, keys }: Pick<BlockShape, 'batch' | 'heads' | 'rows' | 'keys'>,
+  axes: BiasAxes,
+): Data {
+  if (dS.length === 0) return dBias;
+  const has = axes.map(Number);
+  return run('biasGradient', dBias.length, dBias, dS, batch, heads, rows, keys, ...has);
+}
+
+/** How projections are indexed: [y, w, kvHeads, keys, width, dimY]. */
+function projections(run: Run): Pick<Device, 'project' | 'projectFeatures' | 'projectWeights'> {
+  const extents = (p: ProjectionShape) => [p.kvHeads, p.keys, p.width, p.dimY] as const;
+  return {
+    project: (y, w, p) => {
+      const length = p.batch * p.kvHeads * p.keys * p.width;
+      return run('project', length, real(y), real(w), ...extents(p));
+    },
+    projectFeatures: (dX, w, p) => {
+      const length = p.batch * p.keys * p.dimY;
+      return run('projectFeatures', length, real(dX), real(w), ...extents(p));
+    },
+    projectWeights: (y, dX, p) => {
+      const length = p.dimY * p.kvHeads * p.width;
+      return run('projectWeights', length, real(y), real(dX), p.batch, ...extents(p));
+    },
+  };
+}
+
+const moving: Pick<Device, 'slice' | 'concat'> = {
+  slice: (data, shape: AxisShape, from, to) =>
+    sliceAxis(real(data), shape, [from, to], make(shape.outer * (to - from) * shape.inner)),
+  concat: (parts, shapes) => {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    return concatAxis(parts.map(real), shapes, make(length));
+  },
+};
 
 /** A device on a GPU.js backend, f32. */
 export function gpuJsDevice(backend: GpuBackend): Device {
   const run = runner(backend);
   return {
     backend,
+    bytesPerElement: 4,
     make,
-    forward: (block) => forward(run, block),
+    write: real,
+    read: real,
+    ...moving,
+    forward: (given) => {
+      const block = plainBlock(given, real);
+      const parts = splitBlock(block, ELEMENT_LIMIT);
+      const done = parts.map((part) => forward(run, part.block));
+      return combineForward(block, parts, done, make);
+    },
     merge: (a, b, width) => merge(run, a, b, width),
-    delta: (dOut, out, dLse, width) => run('rowDelta', dLse.length, dOut, out, dLse, width),
-    backward: (block, cotangents) => backward(run, block, cotangents),
-    add: (x, y) => run('add', x.length, x, y),
-    project: (y, w, p: ProjectionShape) =>
-      run(
-        'project',
-        p.batch * p.kvHeads * p.keys * p.width,
-        y,
-        w,
-        p.kvHeads,
-        p.keys,
-        p.width,
-        p.dimY,
-      ),
-    projectFeatures: (dX, w, p) =>
-      run('projectFeatures', p.batch * p.keys * p.dimY, dX, w, p.kvHeads, p.keys, p.width, p.dimY),
-    projectWeights: (y, dX, p) =>
-      run(
-        'projectWeights',
-        p.dimY * p.kvHeads * p.width,
-        y,
-        dX,
-        p.batch,
-        p.kvHeads,
-        p.keys,
-        p.width,
-        p.dimY,
-      ),
+    delta: (dOut, out, dLse, width) =>
+      run('rowDelta', dLse.length, real(dOut), real(out), real(dLse), width),
+    backward: (given, { dOut, lse, delta }) => {
+      const block = plainBlock(given, real);
+      const held = { dOut: real(dOut), lse: real(lse), delta: real(delta) };
+      const parts = splitBlock(block, ELEMENT_LIMIT);
+      const done = parts.map((part) => backward(run, part.block, part.rowsOf(held)));
+      return combineBackward(block, parts, done, make);
+    },
+    biasGradient: (dBias, dS, shape, axes) =>
+      biasGradient(run, [real(dBias), real(dS)], shape, axes),
+    sinkGradient: (sink, lse, delta, batch) => {
+      const rows = lse.length / (batch * sink.length);
+      const [s, l] = [finite(real(sink)), finite(real(lse))];
+      return run('sinkGradient', sink.length, s, l, real(delta), batch, sink.length, rows);
+    },
+    add: (x, y) => run('add', x.length, real(x), real(y)),
+    ...projections(run),
   };
 }

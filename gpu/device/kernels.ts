@@ -5,17 +5,19 @@
  * the way. Index conventions are those of device.ts: row = (b·heads + h)·rows + i,
  * pair = row·keys + j, and a row's KV head is ⌊(b·heads + h)/group⌋ of all batches' KV heads.
  * Invisible pairs are skipped before their key or value is read.
+ * Where a case has no mask, bias or dropout there is an array of one element in its place, and
+ * `masked`, `biased` or `dropped` is 0, so that only this element is read.
  * @module
  */
 
 /** s = scale·q·k → softcap → + bias; 0 at invisible pairs. spec (2)-(4) */
-const scores = `function (q, k, visible, bias, group, rows, keys, d, scale, softcap) {
+const scores = `function (q, k, visible, masked, bias, biased, group, rows, keys, d, scale, softcap) {
   const n = this.thread.x;
   const j = n % keys;
   const row = Math.floor(n / keys);
   const g = Math.floor(Math.floor(row / rows) / group);
   let s = 0;
-  if (visible[n] > 0.5) {
+  if (visible[n * masked] > 0.5) {
     for (let c = 0; c < d; c++) {
       s += q[row * d + c] * k[(g * keys + j) * d + c];
     }
@@ -24,17 +26,17 @@ const scores = `function (q, k, visible, bias, group, rows, keys, d, scale, soft
       const t = 1 - 2 / (Math.exp(2 * Math.abs(s / softcap)) + 1);
       if (s < 0) { s = -t * softcap; } else { s = t * softcap; }
     }
-    s = s + bias[n];
+    s = s + bias[n * biased];
   }
   return s;
 }`;
 
 /** m = max_j s over visible keys; −3·10³⁸ when there is none. */
-const rowMax = `function (s, visible, keys) {
+const rowMax = `function (s, visible, masked, keys) {
   const row = this.thread.x;
   let m = -3.0e38;
   for (let j = 0; j < keys; j++) {
-    if (visible[row * keys + j] > 0.5) {
+    if (visible[(row * keys + j) * masked] > 0.5) {
       if (s[row * keys + j] > m) { m = s[row * keys + j]; }
     }
   }
@@ -42,10 +44,10 @@ const rowMax = `function (s, visible, keys) {
 }`;
 
 /** exp(s − m), 0 at invisible pairs; with m = LSE these are the probabilities. spec (7) */
-const weights = `function (s, visible, m, keys) {
+const weights = `function (s, visible, masked, m, keys) {
   const n = this.thread.x;
   let w = 0;
-  if (visible[n] > 0.5) { w = Math.exp(s[n] - m[Math.floor(n / keys)]); }
+  if (visible[n * masked] > 0.5) { w = Math.exp(s[n] - m[Math.floor(n / keys)]); }
   return w;
 }`;
 
@@ -66,7 +68,7 @@ const rowLse = `function (m, l) {
 }`;
 
 /** O = Σ_j w κ V / l. spec (8) */
-const output = `function (w, visible, kappa, v, l, group, rows, keys, dv) {
+const output = `function (w, visible, masked, kappa, dropped, v, l, group, rows, keys, dv) {
   const n = this.thread.x;
   const c = n % dv;
   const row = Math.floor(n / dv);
@@ -74,7 +76,7 @@ const output = `function (w, visible, kappa, v, l, group, rows, keys, dv) {
   let o = 0;
   for (let j = 0; j < keys; j++) {
     const pair = row * keys + j;
-    if (visible[pair] > 0.5) { o += w[pair] * kappa[pair] * v[(g * keys + j) * dv + c]; }
+    if (visible[pair * masked] > 0.5) { o += w[pair] * kappa[pair * dropped] * v[(g * keys + j) * dv + c]; }
   }
   if (l[row] > 0) { o = o / l[row]; }
   return o;
@@ -109,24 +111,24 @@ const rowDelta = `function (dOut, out, dLse, dv) {
 }`;
 
 /** dS = P (κ dO·V + delta), 0 at invisible pairs. spec (11), (13) */
-const scoreGradient = `function (p, visible, kappa, dOut, v, delta, group, rows, keys, dv) {
+const scoreGradient = `function (p, visible, masked, kappa, dropped, dOut, v, delta, group, rows, keys, dv) {
   const n = this.thread.x;
   const j = n % keys;
   const row = Math.floor(n / keys);
   const g = Math.floor(Math.floor(row / rows) / group);
   let gradient = 0;
-  if (visible[n] > 0.5) {
+  if (visible[n * masked] > 0.5) {
     for (let c = 0; c < dv; c++) { gradient += dOut[row * dv + c] * v[(g * keys + j) * dv + c]; }
-    gradient = p[n] * (kappa[n] * gradient + delta[row]);
+    gradient = p[n] * (kappa[n * dropped] * gradient + delta[row]);
   }
   return gradient;
 }`;
 
 /** dS (1 − tanh²), from the capped score without its bias. spec (14) */
-const softcapGradient = `function (dS, capped, visible, softcap) {
+const softcapGradient = `function (dS, capped, visible, masked, softcap) {
   const n = this.thread.x;
   let gradient = 0;
-  if (visible[n] > 0.5) {
+  if (visible[n * masked] > 0.5) {
     const t = capped[n] / softcap;
     gradient = dS[n] * (1 - t * t);
   }
@@ -134,7 +136,7 @@ const softcapGradient = `function (dS, capped, visible, softcap) {
 }`;
 
 /** dQ = scale Σ_j dS K. spec (15) */
-const queryGradient = `function (dS, visible, k, group, rows, keys, d, scale) {
+const queryGradient = `function (dS, visible, masked, k, group, rows, keys, d, scale) {
   const n = this.thread.x;
   const c = n % d;
   const row = Math.floor(n / d);
@@ -142,13 +144,13 @@ const queryGradient = `function (dS, visible, k, group, rows, keys, d, scale) {
   let sum = 0;
   for (let j = 0; j < keys; j++) {
     const pair = row * keys + j;
-    if (visible[pair] > 0.5) { sum += dS[pair] * k[(g * keys + j) * d + c]; }
+    if (visible[pair * masked] > 0.5) { sum += dS[pair] * k[(g * keys + j) * d + c]; }
   }
   return sum * scale;
 }`;
 
 /** Σ over the group's heads and the rows of weight·x: dK from (dS, Q), dV from (P κ, dO). spec (10), (16) */
-const keyGradient = `function (weight, visible, factor, x, group, rows, keys, d, scale) {
+const keyGradient = `function (weight, visible, masked, factor, factored, x, group, rows, keys, d, scale) {
   const n = this.thread.x;
   const c = n % d;
   const key = Math.floor(n / d);
@@ -159,10 +161,46 @@ const keyGradient = `function (weight, visible, factor, x, group, rows, keys, d,
     for (let i = 0; i < rows; i++) {
       const row = (g * group + h) * rows + i;
       const pair = row * keys + j;
-      if (visible[pair] > 0.5) { sum += weight[pair] * factor[pair] * x[row * d + c]; }
+      if (visible[pair * masked] > 0.5) { sum += weight[pair] * factor[pair * factored] * x[row * d + c]; }
     }
   }
   return sum * scale;
+}`;
+
+/** dBias + Σ dS over the pairs of an element; has… is 1 for an axis that the bias has. spec (17) */
+const biasGradient = `function (dBias, dS, batch, heads, rows, keys, hasB, hasH, hasI, hasJ) {
+  const n = this.thread.x;
+  let rest = n;
+  let j = 0; let i = 0; let h = 0; let b = 0;
+  let toJ = keys; let toI = rows; let toH = heads; let toB = batch;
+  if (hasJ > 0.5) { j = rest % keys; rest = Math.floor(rest / keys); toJ = j + 1; }
+  if (hasI > 0.5) { i = rest % rows; rest = Math.floor(rest / rows); toI = i + 1; }
+  if (hasH > 0.5) { h = rest % heads; rest = Math.floor(rest / heads); toH = h + 1; }
+  if (hasB > 0.5) { b = rest; toB = b + 1; }
+  let sum = dBias[n];
+  for (let bb = b; bb < toB; bb++) {
+    for (let hh = h; hh < toH; hh++) {
+      for (let ii = i; ii < toI; ii++) {
+        for (let jj = j; jj < toJ; jj++) {
+          sum += dS[((bb * heads + hh) * rows + ii) * keys + jj];
+        }
+      }
+    }
+  }
+  return sum;
+}`;
+
+/** Σ exp(sink − LSE)·(dLSE − D) over batch and rows of a head. spec (18) */
+const sinkGradient = `function (sink, lse, delta, batch, heads, rows) {
+  const h = this.thread.x;
+  let sum = 0;
+  for (let b = 0; b < batch; b++) {
+    for (let i = 0; i < rows; i++) {
+      const row = (b * heads + h) * rows + i;
+      sum += Math.exp(sink[h] - lse[row]) * delta[row];
+    }
+  }
+  return sum;
 }`;
 
 const add = `function (x, y) {
@@ -231,6 +269,8 @@ export const KERNELS = {
   softcapGradient,
   queryGradient,
   keyGradient,
+  biasGradient,
+  sinkGradient,
   add,
   project,
   projectFeatures,

@@ -11,57 +11,52 @@
  * @module
  */
 import type { Partition } from '../../reference/case.ts';
-import type { Direction, Operation, Schedule, Slot } from '../schedule.ts';
+import type { Direction, Operation, Schedule } from '../schedule.ts';
+import { eachRank, finishKeys, prepareKeys, type ScheduleOptions } from './parts.ts';
+
+type Slot = 0 | 1;
 
 /** One rank's list; n ranks in all. */
 function rankOperations(
   rank: number,
   n: number,
   direction: Direction,
-  recompute: boolean,
+  options: ScheduleOptions,
 ): Operation[] {
   const [right, left] = [(rank + 1) % n, (rank - 1 + n) % n];
-  const blockAt = (round: number): number => (rank - round + n * 2) % n;
+  const blockAt = (round: number): number[] => [(rank - round + n * 2) % n];
   const start = direction === 'forward' || n === 1 ? 0 : n % 2;
   const slotOf = (round: number): Slot => ((round + start) % 2 === 0 ? 0 : 1);
-  const list: Operation[] = [];
-  if (recompute) list.push({ op: 'recomputeKV' });
-  list.push({ op: 'loadQuery', slot: slotOf(0), block: rank });
-  list.push({ op: 'initResult', slot: slotOf(0), block: rank });
+  const query = (slot: Slot) => ({ lane: 'query', buffer: `query${slot}` }) as const;
+  const result = (slot: Slot) => ({ lane: 'result', buffer: `result${slot}` }) as const;
+  const sums = direction === 'backward' ? 'sums' : null;
+  const first = slotOf(0);
+  const list: Operation[] = [
+    ...prepareKeys(direction, options),
+    { op: 'loadQuery', into: `query${first}` },
+    { op: 'initResult', into: `result${first}`, like: `query${first}`, sink: true },
+  ];
   for (let round = 0; round < n; round++) {
     const [slot, other] = [slotOf(round), slotOf(round + 1)];
-    const block = blockAt(round);
+    const blocks = blockAt(round);
     const last = round === n - 1;
-    if (!last) list.push({ op: 'send', lane: 'query', slot, to: right, block });
+    if (!last) list.push({ op: 'send', ...query(slot), to: right, blocks });
     if (round > 0) {
-      list.push({ op: 'send', lane: 'result', slot: other, to: right, block: blockAt(round - 1) });
+      list.push({ op: 'send', ...result(other), to: right, blocks: blockAt(round - 1) });
     }
-    list.push({ op: 'computeBlock', slot, block, keys: rank });
-    if (round > 0) list.push({ op: 'receive', lane: 'result', slot, from: left, block });
-    list.push({ op: 'merge', slot, block });
+    list.push({ op: 'computeBlock', query: `query${slot}`, keys: 'keys', into: 'delta', sums });
+    if (round > 0) list.push({ op: 'receive', ...result(slot), from: left, blocks });
+    list.push({ op: 'merge', buffer: 'delta', into: `result${slot}` });
     if (!last) {
-      list.push({
-        op: 'receive',
-        lane: 'query',
-        slot: other,
-        from: left,
-        block: blockAt(round + 1),
-      });
+      list.push({ op: 'receive', ...query(other), from: left, blocks: blockAt(round + 1) });
     }
   }
   const home = n === 1 ? 0 : slotOf(n);
   if (n > 1) {
-    list.push({
-      op: 'send',
-      lane: 'result',
-      slot: slotOf(n - 1),
-      to: right,
-      block: blockAt(n - 1),
-    });
-    list.push({ op: 'receive', lane: 'result', slot: home, from: left, block: rank });
+    list.push({ op: 'send', ...result(slotOf(n - 1)), to: right, blocks: blockAt(n - 1) });
+    list.push({ op: 'receive', ...result(home), from: left, blocks: [rank] });
   }
-  list.push({ op: 'finish', slot: home, block: rank });
-  if (recompute && direction === 'backward') list.push({ op: 'projectGradients' });
+  list.push({ op: 'finish', buffer: `result${home}` }, ...finishKeys(direction, options));
   return list;
 }
 
@@ -69,10 +64,8 @@ function rankOperations(
 export function lvXattnSchedule(
   layout: Partition,
   direction: Direction,
-  options: { readonly recompute?: boolean } = {},
+  options: ScheduleOptions = {},
 ): Schedule {
-  const ranks = Array.from({ length: layout.ranks }, (_, rank) =>
-    rankOperations(rank, layout.ranks, direction, options.recompute ?? false),
-  );
+  const ranks = eachRank(layout, (rank, n) => rankOperations(rank, n, direction, options));
   return { name: 'lv-xattn', direction, layout, ranks };
 }

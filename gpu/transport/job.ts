@@ -20,7 +20,8 @@ export interface Job {
   readonly device: 'webasm' | 'cpu' | 'reference';
   readonly shard: Omit<Shard, 'inputs'>;
   readonly inputs: Partial<Record<InputName, FlatTensor>>;
-  readonly schedules: readonly Schedule[];
+  /** The passes, with this rank's operations. */
+  readonly passes: readonly Schedule[];
   readonly mailboxes: Mailboxes;
   readonly timeoutMs: number;
   readonly observing: boolean;
@@ -33,6 +34,7 @@ export type Answer =
       readonly result: RankResult;
       readonly backend: string;
       readonly log: readonly RankEvent[];
+      readonly peakBytes: number;
     }
   | { readonly id: number; readonly ok: false; readonly reason: string };
 

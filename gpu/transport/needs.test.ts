@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { drawCase } from '../../reference/draw-case.ts';
-import { runLvXattn } from '../lv-xattn-run.ts';
+import { runLvXattn } from '../run.ts';
 import { checkThreadNeeds } from './needs.ts';
 
 const GIB = 2 ** 30;

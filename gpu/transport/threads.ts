@@ -1,107 +1,176 @@
 /**
- * Channels between worker threads: one mailbox in shared memory per receiving rank and lane.
+ * Channels between worker threads: one mailbox in shared memory per channel.
  *
- * A mailbox is [state, block, length, count of merged ranks, these ranks] as int32 and the payload
- * behind it. The sender fills it and flips the state from empty to full, the receiver back, both with
- * Atomics; whoever waits sleeps on the state. In front of all mailboxes stands the count of events.
+ * A mailbox is an int32 header [state, freed, pass, sequence, stamp, checksum, payload elements,
+ * label bytes], the label as JSON, and the payload. The sender fills it and flips the state from empty
+ * to full, the receiver back, both with Atomics; whoever waits sleeps on the state.
  * @module
  */
 import type { Real } from '../device/device.ts';
-import { LANES, type Lane } from '../schedule.ts';
-import type { Transport } from './transport.ts';
+import { messagesOf } from '../labels.ts';
+import type { Kind, Schedule } from '../schedule.ts';
+import { type Extents, elementCount, type Label } from '../wire.ts';
+import type { Message, Transport } from './transport.ts';
 
-const HEADER_FIELDS = 4;
-/** A multiple of eight, so that payloads stay aligned. */
-const headerBytes = (ranks: number): number => 8 * Math.ceil((HEADER_FIELDS + ranks) / 2);
-/** The count of events, on its own in front so that payloads stay aligned. */
-const COUNTER_BYTES = 16;
+const HEADER_FIELDS = 8;
+const HEADER_BYTES = 4 * HEADER_FIELDS;
 const [EMPTY, FULL] = [0, 1];
+const [STATE, FREED, PASS, SEQUENCE, STAMP, CHECKSUM, ELEMENTS, LABEL_BYTES] = [
+  0, 1, 2, 3, 4, 5, 6, 7,
+] as const;
 
-/** Shared memory of all mailboxes, and what is needed to find one. */
-export interface Mailboxes {
-  readonly memory: SharedArrayBuffer;
-  readonly ranks: number;
-  /** Bytes per payload element and the most elements a message of either lane can have. */
-  readonly bytesPerElement: 4 | 8;
+const aligned = (bytes: number): number => 8 * Math.ceil(bytes / 8);
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Where a channel's mailbox lies, and the most that its messages need. */
+export interface Mailbox {
+  readonly from: number;
+  readonly to: number;
+  readonly lane: Kind;
+  readonly start: number;
+  readonly labelBytes: number;
+  /** Most elements of a payload. */
   readonly capacity: number;
 }
 
-/** Bytes of all mailboxes. */
-export function mailboxesBytes(ranks: number, bytesPerElement: 4 | 8, capacity: number): number {
-  return COUNTER_BYTES + mailboxBytes(ranks, bytesPerElement, capacity) * ranks * LANES.length;
+export interface Mailboxes {
+  readonly memory: SharedArrayBuffer;
+  readonly bytesPerElement: 4 | 8;
+  readonly boxes: readonly Mailbox[];
 }
 
-/** Memory for every rank and lane. */
-export function makeMailboxes(ranks: number, bytesPerElement: 4 | 8, capacity: number): Mailboxes {
-  const memory = new SharedArrayBuffer(mailboxesBytes(ranks, bytesPerElement, capacity));
-  return { memory, ranks, bytesPerElement, capacity };
+/** Mailboxes for all channels of some passes, each as large as its largest message. */
+export function planMailboxes(
+  e: Extents,
+  passes: readonly Schedule[],
+  bytesPerElement: 4 | 8,
+): { readonly boxes: readonly Mailbox[]; readonly bytes: number } {
+  const needs = new Map<string, Omit<Mailbox, 'start'>>();
+  for (const { from, to, lane, label } of passes.flatMap((pass) => messagesOf(e, pass))) {
+    const key = `${from}/${to}/${lane}`;
+    const before = needs.get(key);
+    const labelBytes = encoder.encode(JSON.stringify(label)).length;
+    needs.set(key, {
+      from,
+      to,
+      lane,
+      labelBytes: Math.max(before?.labelBytes ?? 0, labelBytes),
+      capacity: Math.max(before?.capacity ?? 0, elementCount(e, label)),
+    });
+  }
+  let start = 0;
+  const boxes = [...needs.values()].map((need): Mailbox => {
+    const box = { ...need, start };
+    start += aligned(HEADER_BYTES + need.labelBytes) + aligned(need.capacity * bytesPerElement);
+    return box;
+  });
+  return { boxes, bytes: start };
 }
 
-function mailboxBytes(ranks: number, bytesPerElement: number, capacity: number): number {
-  return headerBytes(ranks) + Math.ceil((capacity * bytesPerElement) / 8) * 8;
-}
+/** Views on one mailbox. */
+class Box {
+  readonly header: Int32Array;
+  readonly #box: Mailbox;
+  readonly #all: Mailboxes;
 
-/** The transport of one worker; `waitForChange` sleeps until something may have moved. */
-export function threadTransport(
-  boxes: Mailboxes,
-): Transport & { waitForChange: (timeoutMs: number) => void } {
-  const { memory, ranks, bytesPerElement, capacity } = boxes;
-  const step = mailboxBytes(ranks, bytesPerElement, capacity);
-  const start = (rank: number, lane: Lane): number =>
-    COUNTER_BYTES + (rank * LANES.length + LANES.indexOf(lane)) * step;
-  const counter = new Int32Array(memory, 0, 1);
-  const nextOrder = (): number => Atomics.add(counter, 0, 1);
-  const header = (rank: number, lane: Lane): Int32Array =>
-    new Int32Array(memory, start(rank, lane), HEADER_FIELDS + ranks);
-  const payloadOf = (rank: number, lane: Lane, length: number): Real => {
-    const at = start(rank, lane) + headerBytes(ranks);
+  constructor(all: Mailboxes, box: Mailbox) {
+    [this.#all, this.#box] = [all, box];
+    this.header = new Int32Array(all.memory, box.start, HEADER_FIELDS);
+  }
+
+  #label(): Uint8Array {
+    return new Uint8Array(this.#all.memory, this.#box.start + HEADER_BYTES, this.#box.labelBytes);
+  }
+
+  #payload(length: number): Real {
+    const { start, labelBytes } = this.#box;
+    const at = start + aligned(HEADER_BYTES + labelBytes);
+    const { memory, bytesPerElement } = this.#all;
     return bytesPerElement === 4
       ? new Float32Array(memory, at, length)
       : new Float64Array(memory, at, length);
+  }
+
+  fill({ label, pass, sequence, stamp, checksum, payload }: Message): void {
+    const { capacity, labelBytes } = this.#box;
+    const text = encoder.encode(JSON.stringify(label));
+    if (payload.length > capacity || text.length > labelBytes) {
+      throw new RangeError(
+        `a message expected at most ${capacity} elements and a label of ${labelBytes} bytes, ` +
+          `got ${payload.length} and ${text.length}`,
+      );
+    }
+    this.#payload(payload.length).set(payload);
+    this.#label().set(text);
+    const { header } = this;
+    [header[PASS], header[SEQUENCE], header[STAMP]] = [pass, sequence, stamp];
+    [header[CHECKSUM], header[ELEMENTS]] = [checksum, payload.length];
+    header[LABEL_BYTES] = text.length;
+  }
+
+  read(): Message {
+    const field = (n: number): number => this.header[n] ?? 0;
+    // TextDecoder takes no view on shared memory.
+    const text = decoder.decode(this.#label().slice(0, field(LABEL_BYTES)));
+    return {
+      label: JSON.parse(text) as Label,
+      pass: field(PASS),
+      sequence: field(SEQUENCE),
+      stamp: field(STAMP),
+      checksum: field(CHECKSUM) >>> 0,
+      payload: this.#payload(field(ELEMENTS)).slice(),
+    };
+  }
+}
+
+/** The transport of one rank on a thread of its own. Its waits stop the thread. */
+export function threadTransport(all: Mailboxes, rank: number, timeoutMs: number): Transport {
+  const own = new Map<string, Box>();
+  for (const box of all.boxes) {
+    if (box.from === rank || box.to === rank) {
+      own.set(`${box.from}/${box.to}/${box.lane}`, new Box(all, box));
+    }
+  }
+  const boxAt = (from: number, to: number, lane: Kind): Box => {
+    const box = own.get(`${from}/${to}/${lane}`);
+    if (box === undefined) {
+      throw new Error(`no message was planned from rank ${from} to rank ${to} on lane ${lane}`);
+    }
+    return box;
   };
-  let blocked: { header: Int32Array; state: number } | null = null;
+  const wait = ({ header }: Box, while_: number, what: string): void => {
+    while (Atomics.load(header, STATE) === while_) {
+      if (Atomics.wait(header, STATE, while_, timeoutMs) === 'timed-out') {
+        throw new Error(`waited ${timeoutMs} ms for ${what}`);
+      }
+    }
+  };
+  const flip = ({ header }: Box, to: number): void => {
+    Atomics.store(header, STATE, to);
+    Atomics.notify(header, STATE);
+  };
   return {
-    trySend: (to, lane, { block, merged, payload }) => {
-      const head = header(to, lane);
-      if (Atomics.load(head, 0) !== EMPTY) {
-        blocked = { header: head, state: FULL };
-        return null;
-      }
-      if (payload.length > capacity)
-        throw new RangeError(
-          `a message expected at most ${capacity} elements, got ${payload.length}`,
-        );
-      if (merged.length > ranks)
-        throw new RangeError(`a message expected keys of at most ${ranks} ranks, got [${merged}]`);
-      payloadOf(to, lane, payload.length).set(payload);
-      head[1] = block;
-      head[2] = payload.length;
-      head[3] = merged.length;
-      head.set(merged, HEADER_FIELDS);
-      const order = nextOrder();
-      Atomics.store(head, 0, FULL);
-      Atomics.notify(head, 0);
-      return order;
+    turn: () => undefined,
+    ready: (to, lane) => {
+      const box = boxAt(rank, to, lane);
+      wait(box, FULL, `rank ${to} to take what is on lane ${lane}`);
+      return box.header[FREED] ?? 0;
     },
-    tryReceive: (rank, lane) => {
-      const head = header(rank, lane);
-      if (Atomics.load(head, 0) !== FULL) {
-        blocked = { header: head, state: EMPTY };
-        return null;
-      }
-      const payload = payloadOf(rank, lane, head[2] ?? 0).slice();
-      const block = head[1] ?? 0;
-      const merged = [...head.slice(HEADER_FIELDS, HEADER_FIELDS + (head[3] ?? 0))];
-      const order = nextOrder();
-      Atomics.store(head, 0, EMPTY);
-      Atomics.notify(head, 0);
-      return { block, merged, payload, order };
+    put: (to, lane, message) => {
+      const box = boxAt(rank, to, lane);
+      box.fill(message);
+      flip(box, FULL);
     },
-    nextOrder,
-    waitForChange: (timeoutMs) => {
-      if (blocked === null) return;
-      const outcome = Atomics.wait(blocked.header, 0, blocked.state, timeoutMs);
-      if (outcome === 'timed-out') throw new Error(`no message moved for ${timeoutMs} ms`);
+    take: (from, lane) => {
+      const box = boxAt(from, rank, lane);
+      wait(box, EMPTY, `a message from rank ${from} on lane ${lane}`);
+      return box.read();
+    },
+    free: (from, lane, stamp) => {
+      const box = boxAt(from, rank, lane);
+      box.header[FREED] = stamp;
+      flip(box, EMPTY);
     },
   };
 }

@@ -1,34 +1,39 @@
 /**
- * Transport: one-place channels between ranks, one per receiving rank and lane.
+ * Transport: one-place channels between ranks, one for each pair of ranks and lane.
  *
- * A message is a flat array and its label: the block it belongs to, whose keys are in it. All calls
- * return at once; the interpreter yields and tries again, so one interpreter serves coroutines and threads.
- * A transport also numbers the events of a run. A send takes its number before the message can be
- * seen, a receive takes its number before the channel can be filled again; so the numbers are an
- * order in which the events could have happened one at a time.
+ * A message is a flat array under its label. Sending is two steps, waiting until the channel is
+ * empty and filling it; receiving is two, taking the message and saying that the channel is empty
+ * again. Between the two a rank stamps the event: stamps are Lamport clocks, so they need no memory
+ * that all ranks see, and every stamp is larger than those of all events that had to come before it.
+ * Sorted by stamp, a log shows an order in which its events could have happened one at a time.
  * @module
  */
-import type { Real } from '../device/device.ts';
-import type { Lane } from '../schedule.ts';
+import type { Awaitable, Real } from '../device/device.ts';
+import type { Kind } from '../schedule.ts';
+import type { Label } from '../wire.ts';
 
 export interface Message {
-  /** Home rank of the query block. */
-  readonly block: number;
-  /** Ranks whose keys are in it, where it is a result. */
-  readonly merged: readonly number[];
+  readonly label: Label;
+  /** Pass of the run, and place among the messages of its channel, from 0. */
+  readonly pass: number;
+  readonly sequence: number;
+  /** Lamport clock of the sender when it sent it. */
+  readonly stamp: number;
+  /** FNV-1a of the payload's bytes. */
+  readonly checksum: number;
   readonly payload: Real;
 }
 
-/** A message that was taken, and the number of that event. */
-export interface Delivery extends Message {
-  readonly order: number;
-}
-
+/** One rank's ends of its channels. Every wait throws where it can be known, or takes too long. */
 export interface Transport {
-  /** Copies the message into the channel to `to`: the event's number, or null while it is full. */
-  readonly trySend: (to: number, lane: Lane, message: Message) => number | null;
-  /** Takes the message that waits for `rank` on a lane; null when there is none. */
-  readonly tryReceive: (rank: number, lane: Lane) => Delivery | null;
-  /** A number for an event that no other rank sees. */
-  readonly nextOrder: () => number;
+  /** Waits for one's turn to do what no other rank sees. */
+  readonly turn: () => Awaitable<void>;
+  /** Waits until the channel to a rank is empty: the stamp at which it was emptied, or 0. */
+  readonly ready: (to: number, lane: Kind) => Awaitable<number>;
+  /** Copies a message into the channel, which is empty. */
+  readonly put: (to: number, lane: Kind, message: Message) => Awaitable<void>;
+  /** Waits for the message of a channel. Its payload is the receiver's own. */
+  readonly take: (from: number, lane: Kind) => Awaitable<Message>;
+  /** Empties a channel, at a stamp. */
+  readonly free: (from: number, lane: Kind, stamp: number) => Awaitable<void>;
 }

@@ -9,22 +9,26 @@ import { makeRank } from '../rank.ts';
 import { type Answer, type Job, shardOf } from './job.ts';
 import { threadTransport } from './threads.ts';
 
-function run(job: Job): Answer {
+async function run(job: Job): Promise<Answer> {
   const shard = shardOf(job);
   const device = deviceOf(job.device);
-  const transport = threadTransport(job.mailboxes);
+  const transport = threadTransport(job.mailboxes, shard.rank, job.timeoutMs);
   const rank = makeRank(shard, device);
   const log: Log = { events: [], observing: job.observing };
-  for (const moved of interpret(rank, shard.rank, job.schedules, transport, log)) {
-    if (!moved) transport.waitForChange(job.timeoutMs);
-  }
-  const { backend } = device;
-  return { id: job.id, ok: true, result: rank.result(), backend, log: log.events };
+  await interpret(rank, shard.rank, job.passes, transport, log);
+  return {
+    id: job.id,
+    ok: true,
+    result: await rank.result(),
+    backend: device.backend,
+    log: log.events,
+    peakBytes: rank.peakBytes(),
+  };
 }
 
-parentPort?.on('message', (job: Job) => {
+parentPort?.on('message', async (job: Job) => {
   try {
-    parentPort?.postMessage(run(job));
+    parentPort?.postMessage(await run(job));
   } catch (error) {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     parentPort?.postMessage({ id: job.id, ok: false, reason } satisfies Answer);

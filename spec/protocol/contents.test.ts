@@ -3,7 +3,7 @@ import { deviceOf } from '../../gpu/device/choose.ts';
 import type { Device, Real } from '../../gpu/device/device.ts';
 import { distribute } from '../../gpu/distribute.ts';
 import { interpret, type Log, type RankEvent } from '../../gpu/interpreter.ts';
-import { closeWorkers, runLvXattn } from '../../gpu/lv-xattn-run.ts';
+import { closeWorkers, runLvXattn } from '../../gpu/run.ts';
 import { areZeros, contentsOf } from '../../gpu/observation.ts';
 import { makeRank, type Rank } from '../../gpu/rank.ts';
 import type { Direction, Lane, Operation, Slot } from '../../gpu/schedule.ts';

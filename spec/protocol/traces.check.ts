@@ -7,7 +7,7 @@
  */
 import { afterAll, expect, it } from 'vitest';
 import type { RankEvent } from '../../gpu/interpreter.ts';
-import { closeWorkers, type RunOptions, runLvXattn } from '../../gpu/lv-xattn-run.ts';
+import { closeWorkers, type RunOptions, runLvXattn } from '../../gpu/run.ts';
 import type { AttentionCase, OutputName } from '../../reference/case.ts';
 import { drawCase } from '../../reference/draw-case.ts';
 import { describeWithTools } from '../tools.ts';

@@ -1,0 +1,249 @@
+/**
+ * What becomes of labels: the bookkeeping of every operation, without any numbers.
+ *
+ * A rank uses it beside the numbers; message sizes, simulation and costs use it alone, so that what
+ * is counted is what is run.
+ * @module
+ */
+import type { BufferName, Direction, HeadRange, Kind, Operation, Schedule } from './schedule.ts';
+import {
+  allHeads,
+  type Contribution,
+  type Extents,
+  isBoundToRows,
+  type Label,
+  ownLabel,
+  showLabel,
+} from './wire.ts';
+
+/** The heads of `of` that query heads from `from` to before `to`, of `heads`, read. */
+export function headsFor(from: number, to: number, heads: number, of: number): HeadRange {
+  if (from === to) return { from: 0, to: 0, of };
+  return { from: Math.floor((from * of) / heads), to: Math.floor(((to - 1) * of) / heads) + 1, of };
+}
+
+/** The query heads that read a range of heads. */
+function queryHeadsOf({ from, to, of }: HeadRange, heads: number): HeadRange {
+  const group = heads / of;
+  return { from: from * group, to: to * group, of: heads };
+}
+
+/** What of each contribution lies in a range of query heads. */
+const within = (merged: readonly Contribution[], { from, to }: HeadRange): Contribution[] =>
+  merged
+    .map((one) => ({ ...one, from: Math.max(from, one.from), to: Math.min(to, one.to) }))
+    .filter((one) => one.from < one.to);
+
+const contributions = (blocks: readonly number[], { from, to }: HeadRange): Contribution[] =>
+  blocks.map((block) => ({ block, from, to }));
+
+/** Where blocks lie behind one another among those of a label: the first one's place. */
+export function placeOfBlocks(label: Label, blocks: readonly number[]): number {
+  const first = label.blocks.findIndex((_, n) =>
+    blocks.every((block, m) => label.blocks[n + m] === block),
+  );
+  if (first < 0) {
+    throw new RangeError(`blocks ${blocks.join(', ')} expected in ${showLabel(label)}`);
+  }
+  return first;
+}
+
+/** Some of the blocks, which must lie behind one another in what is held. */
+export function withBlocks(label: Label, blocks: readonly number[]): Label {
+  placeOfBlocks(label, blocks);
+  return { ...label, blocks };
+}
+
+/** Some of the heads, by their own numbers. */
+export function withHeads(e: Extents, label: Label, { from, to, of }: HeadRange): Label {
+  const own = label.heads;
+  if (own.of !== of || from < own.from || to > own.to) {
+    throw new RangeError(`heads ${from} to ${to} of ${of} expected in ${showLabel(label)}`);
+  }
+  const merged = within(label.merged, queryHeadsOf({ from, to, of }, e.heads));
+  return { ...label, heads: { from, to, of }, merged };
+}
+
+const sameHeads = (a: HeadRange, b: HeadRange): boolean =>
+  a.from === b.from && a.to === b.to && a.of === b.of;
+
+/** Blocks behind one another. What was merged into each is left behind: joins come before sums. */
+export function joined(labels: readonly Label[]): Label {
+  const [first, ...others] = labels;
+  if (first === undefined) throw new RangeError('a join expected at least one buffer');
+  const other = others.find(
+    ({ kind, heads }) => kind !== first.kind || !sameHeads(heads, first.heads),
+  );
+  if (other !== undefined) {
+    throw new RangeError(`${showLabel(other)} cannot be put behind ${showLabel(first)}`);
+  }
+  return { ...first, blocks: labels.flatMap(({ blocks }) => blocks) };
+}
+
+/** Heads behind one another. */
+export function joinedHeads(labels: readonly Label[]): Label {
+  const [first, last] = [labels[0], labels.at(-1)];
+  if (first === undefined || last === undefined) throw new RangeError('no heads to join');
+  const heads = { ...first.heads, to: last.heads.to };
+  return { ...first, heads, merged: labels.flatMap(({ merged }) => merged) };
+}
+
+/** A piece put into a whole of the same blocks. */
+export function mergedLabel(whole: Label, piece: Label): Label {
+  const same = whole.blocks.join() === piece.blocks.join() && whole.kind === piece.kind;
+  if (!same || whole.direction !== piece.direction || whole.heads.of !== piece.heads.of) {
+    throw new Error(`${showLabel(piece)} cannot be merged into ${showLabel(whole)}`);
+  }
+  return { ...whole, merged: [...whole.merged, ...piece.merged] };
+}
+
+/** A partial result of queries over keys, and their share of dK and dV. */
+export const resultOf = (query: Label, keys: Label): Label => ({
+  ...query,
+  kind: 'result',
+  merged: contributions(keys.blocks, query.heads),
+});
+export const gradientsOf = (query: Label, keys: Label): Label => ({
+  ...keys,
+  kind: 'gradients',
+  direction: query.direction,
+  merged: contributions(query.blocks, query.heads),
+});
+
+/** Nothing yet, for queries or for keys. */
+export const emptyLike = (label: Label): Label => ({
+  ...label,
+  kind: isBoundToRows(label.kind) ? 'result' : 'gradients',
+  merged: [],
+});
+
+/** For every query head its own. */
+export const expandedLabel = (e: Extents, label: Label): Label => ({
+  ...label,
+  heads: { from: 0, to: e.heads, of: e.heads },
+});
+export const reducedLabel = (e: Extents, label: Label): Label => ({
+  ...label,
+  heads: allHeads(e, 'keys'),
+});
+
+/** Is this of the rank's own block, all heads? */
+export function isOwn(e: Extents, rank: number, { kind, blocks, heads }: Label): boolean {
+  const [block, ...others] = blocks;
+  return block === rank && others.length === 0 && sameHeads(heads, allHeads(e, kind));
+}
+
+/** What one rank's buffers are labelled. */
+export type Labels = Map<BufferName, Label>;
+
+function labelIn(labels: Labels, name: BufferName): Label {
+  const label = labels.get(name);
+  if (label === undefined) throw new Error(`buffer "${name}" holds nothing`);
+  return label;
+}
+
+/** Does to labels what an operation that is no message does to buffers. */
+export function relabel(
+  e: Extents,
+  { rank, direction }: { readonly rank: number; readonly direction: Direction },
+  operation: Exclude<Operation, { readonly op: 'send' | 'receive' }>,
+  labels: Labels,
+): void {
+  const own = (kind: Kind) => ownLabel(kind, direction, { rank, parameters: e });
+  const get = (name: BufferName) => labelIn(labels, name);
+  switch (operation.op) {
+    case 'loadQuery':
+      labels.set(operation.into, own('query'));
+      break;
+    case 'loadKeys':
+    case 'recomputeKV':
+      labels.set(operation.into, own('keys'));
+      break;
+    case 'initResult':
+    case 'initGradients':
+      labels.set(operation.into, emptyLike(get(operation.like)));
+      break;
+    case 'computeBlock': {
+      const { query, keys, into, sums } = operation;
+      labels.set(into, resultOf(get(query), get(keys)));
+      if (sums === null || direction === 'forward') break;
+      labels.set(sums, mergedLabel(get(sums), gradientsOf(get(query), get(keys))));
+      break;
+    }
+    case 'merge':
+      labels.set(operation.into, mergedLabel(get(operation.into), get(operation.buffer)));
+      break;
+    case 'join':
+      labels.set(operation.into, joined(operation.buffers.map(get)));
+      break;
+    case 'takeBlocks':
+      labels.set(operation.into, withBlocks(get(operation.buffer), operation.blocks));
+      break;
+    case 'takeHeads': {
+      const label = get(operation.buffer);
+      const range = headsFor(operation.from, operation.to, e.heads, label.heads.of);
+      labels.set(operation.into, withHeads(e, label, range));
+      break;
+    }
+    case 'expandHeads':
+      labels.set(operation.into, expandedLabel(e, get(operation.buffer)));
+      break;
+    case 'reduceHeads':
+      labels.set(operation.into, reducedLabel(e, get(operation.buffer)));
+      break;
+    case 'release':
+      labels.delete(operation.buffer);
+      break;
+    case 'finish':
+    case 'projectGradients':
+      break;
+  }
+}
+
+/** A message of a schedule: who sends what to whom, in which step of the sender. */
+export interface PlannedMessage {
+  readonly from: number;
+  readonly to: number;
+  readonly lane: Kind;
+  readonly step: number;
+  readonly label: Label;
+}
+
+/**
+ * All messages of a schedule, by sender and in the order in which it sends them. Throws where ranks
+ * wait for one another for ever.
+ */
+export function messagesOf(e: Extents, { direction, ranks }: Schedule): PlannedMessage[] {
+  const wires = new Map<string, Label[]>();
+  const wire = (from: number, to: number, lane: Kind): Label[] => {
+    const key = `${from}/${to}/${lane}`;
+    const labels = wires.get(key) ?? [];
+    wires.set(key, labels);
+    return labels;
+  };
+  const states = ranks.map(() => ({ step: 0, labels: new Map() as Labels }));
+  const messages: PlannedMessage[] = [];
+  let moved = true;
+  while (moved) {
+    moved = false;
+    for (const [rank, state] of states.entries()) {
+      for (let o = ranks[rank]?.[state.step]; o !== undefined; o = ranks[rank]?.[++state.step]) {
+        if (o.op === 'send') {
+          const label = labelIn(state.labels, o.buffer);
+          wire(rank, o.to, o.lane).push(label);
+          messages.push({ from: rank, to: o.to, lane: o.lane, step: state.step, label });
+        } else if (o.op === 'receive') {
+          const label = wire(o.from, rank, o.lane).shift();
+          if (label === undefined) break;
+          state.labels.set(o.buffer, label);
+        } else {
+          relabel(e, { rank, direction }, o, state.labels);
+        }
+        moved = true;
+      }
+    }
+  }
+  const stuck = states.findIndex(({ step }, rank) => step < (ranks[rank]?.length ?? 0));
+  if (stuck >= 0) throw new Error(`rank ${stuck} waits for a message that nobody sends`);
+  return messages.sort((a, b) => a.from - b.from || a.step - b.step);
+}

@@ -1,0 +1,98 @@
+/**
+ * A schedule, run on a case: deal it out, run forward and backward, gather what it wants.
+ * @module
+ */
+import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case.ts';
+import { type DeviceName, deviceOf, resolveDevice } from './device/choose.ts';
+import { distribute, gather } from './distribute.ts';
+import { inOrder, interpret, type Log, type RankEvent } from './interpreter.ts';
+import { makeRank, type RankResult, type Shard } from './rank.ts';
+import type { Schedule } from './schedule.ts';
+import { SCHEDULES, type ScheduleName } from './schedules/index.ts';
+import { type Choose, chooseBySeed, runSimulated } from './transport/simulated.ts';
+import { runThreads } from './transport/threads-run.ts';
+
+export const TRANSPORT_NAMES = ['simulated', 'threads'] as const;
+export type TransportName = (typeof TRANSPORT_NAMES)[number];
+
+export interface RunOptions {
+  /** LV-XAttn when absent. */
+  readonly schedule?: ScheduleName;
+  readonly transport: TransportName;
+  readonly device: DeviceName;
+  /** Interleaving of the simulated transport: by a seed, or by whoever chooses. */
+  readonly seed?: number;
+  readonly choose?: Choose;
+  /** How long a rank may wait for a message, milliseconds. */
+  readonly timeoutMs?: number;
+  /** Whether the log shows what the buffers held, hashes included; no by default, for it takes time. */
+  readonly observing?: boolean;
+}
+
+export interface RunResult {
+  /** What the case wants; f32 numbers on GPU.js devices. */
+  readonly outputs: Outputs;
+  /** The backend that really ran, the same on every rank. */
+  readonly backend: string;
+  /** Every operation that happened, in an order in which they could have happened one at a time. */
+  readonly log: readonly RankEvent[];
+  /** The most bytes that each rank's buffers held at once. */
+  readonly peakBytes: readonly number[];
+}
+
+/** What each way of running hands back, by rank. */
+export interface RanksRun {
+  readonly results: readonly RankResult[];
+  readonly backend: string;
+  readonly log: readonly RankEvent[];
+  readonly peakBytes: readonly number[];
+}
+
+/** The passes that a case asks for: forward, and backward where it wants gradients. */
+export function passesOf({ parameters }: AttentionCase, name: ScheduleName): Schedule[] {
+  const options = { recompute: parameters.dim_y !== undefined };
+  const make = SCHEDULES[name];
+  const forward = make(parameters.partition, 'forward', options);
+  if (!wantsGradients(parameters)) return [forward];
+  return [forward, make(parameters.partition, 'backward', options)];
+}
+
+/** Runs passes one straight after another on ranks that are new, in an order that is chosen. */
+export async function runOnOneThread(
+  shards: readonly Shard[],
+  schedules: readonly Schedule[],
+  device: ReturnType<typeof resolveDevice>,
+  { seed = 0, choose, observing = false }: Pick<RunOptions, 'seed' | 'choose' | 'observing'>,
+): Promise<RanksRun> {
+  const log: Log = { events: [], observing };
+  const machine = deviceOf(device);
+  const ranks = shards.map((shard) => makeRank(shard, machine));
+  await runSimulated(
+    ranks.map((rank, n) => (transport) => interpret(rank, n, schedules, transport, log)),
+    choose ?? chooseBySeed(seed),
+  );
+  return {
+    results: await Promise.all(ranks.map((rank) => rank.result())),
+    backend: machine.backend,
+    log: log.events,
+    peakBytes: ranks.map((rank) => rank.peakBytes()),
+  };
+}
+
+/** Runs a schedule on a validated case. Throws when a backend is not the one asked for. */
+export async function run(attentionCase: AttentionCase, options: RunOptions): Promise<RunResult> {
+  const device = resolveDevice(options.device);
+  const shards = distribute(attentionCase, device === 'reference' ? 'f64' : 'f32');
+  const schedules = passesOf(attentionCase, options.schedule ?? 'lv-xattn');
+  const { results, log, ...rest } =
+    options.transport === 'threads'
+      ? await runThreads(shards, schedules, device, options)
+      : await runOnOneThread(shards, schedules, device, options);
+  return { outputs: gather(attentionCase, results), log: inOrder(log), ...rest };
+}
+
+/** Runs LV-XAttn. */
+export const runLvXattn = (attentionCase: AttentionCase, options: RunOptions): Promise<RunResult> =>
+  run(attentionCase, { ...options, schedule: 'lv-xattn' });
+
+export { closeWorkers } from './transport/pool.ts';

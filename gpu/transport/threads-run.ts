@@ -1,0 +1,59 @@
+/**
+ * Ranks on worker threads: what they need is checked, dealt out, run, and collected.
+ * @module
+ */
+
+import { elementCount } from '../../reference/tensor.ts';
+import type { resolveDevice } from '../device/choose.ts';
+import type { Shard } from '../rank.ts';
+import type { RanksRun, RunOptions } from '../run.ts';
+import type { Schedule } from '../schedule.ts';
+import { flattenInputs } from './job.ts';
+import { checkThreadNeeds } from './needs.ts';
+import { runJobs } from './pool.ts';
+import { type Mailboxes, planMailboxes } from './threads.ts';
+
+let jobs = 0;
+
+/** Bytes of the ranks' inputs, which every thread holds a copy of its part of. */
+function bytesOf(shards: readonly Shard[]): number {
+  const tensors = shards.flatMap(({ inputs }) => Object.values(inputs));
+  return tensors.reduce((sum, { shape }) => sum + 8 * elementCount(shape), 0);
+}
+
+export async function runThreads(
+  shards: readonly Shard[],
+  schedules: readonly Schedule[],
+  device: ReturnType<typeof resolveDevice>,
+  { timeoutMs = 60_000, observing = false }: Pick<RunOptions, 'timeoutMs' | 'observing'>,
+): Promise<RanksRun> {
+  const [shard] = shards;
+  if (shard === undefined) throw new Error('a case expected at least one rank');
+  const bytesPerElement = device === 'reference' ? 8 : 4;
+  // Refuses too many ranks before their messages are planned, which takes time for thousands.
+  checkThreadNeeds(shards.length, bytesOf(shards));
+  const { boxes, bytes } = planMailboxes(shard.parameters, schedules, bytesPerElement);
+  checkThreadNeeds(shards.length, bytes + bytesOf(shards));
+  const memory = new SharedArrayBuffer(bytes);
+  const mailboxes: Mailboxes = { memory, bytesPerElement, boxes };
+  jobs++;
+  const answers = await runJobs(
+    shards.map((own) => {
+      const { inputs: _, ...plain } = own;
+      const inputs = flattenInputs(own);
+      const passes = schedules.map((pass) => onlyOf(pass, own.rank));
+      return { id: jobs, device, shard: plain, inputs, passes, mailboxes, timeoutMs, observing };
+    }),
+  );
+  return {
+    results: answers.map(({ result }) => result),
+    backend: answers[0]?.backend ?? '',
+    log: answers.flatMap(({ log }) => log),
+    peakBytes: answers.map((answer) => answer.peakBytes),
+  };
+}
+
+/** A schedule without the lists of other ranks, which a thread has no use for. */
+function onlyOf(pass: Schedule, rank: number): Schedule {
+  return { ...pass, ranks: pass.ranks.map((list, n) => (n === rank ? list : [])) };
+}
