@@ -2,13 +2,13 @@
  * The interpreter: one rank runs its list of operations over a transport.
  *
  * Every operation is put into the log when it has happened, under a Lamport stamp. A message is
- * checked before it is used: pass, place in its channel, size and checksum.
+ * checked before it is used: checksum, channel, pass, place in its channel, blocks and size.
  * @module
  */
-import { contentsOf, hashOf, type Observation, type Snapshot } from './observation.ts';
+import { contentsOf, type Observation, type Snapshot } from './observation.ts';
 import type { Rank } from './rank.ts';
 import type { Direction, Kind, Operation, Schedule } from './schedule.ts';
-import type { Message, Transport } from './transport/transport.ts';
+import { checksumOf, type Message, type Place, type Transport } from './transport/transport.ts';
 import { showLabel } from './wire.ts';
 
 /** One operation that a rank has completed, and its place among all events of the run. */
@@ -51,6 +51,21 @@ export class StepError extends Error {
   }
 }
 
+/**
+ * What a rank that cannot speak for itself any more has failed at: the step that it was last known
+ * to be at, or its first.
+ */
+export function failureAt(
+  passes: readonly Schedule[],
+  rank: number,
+  { pass, step }: Place,
+  reason: string,
+): Error {
+  const operation = passes[pass]?.ranks[rank]?.[step];
+  if (operation === undefined) return new Error(`rank ${rank}, at its end: ${reason}`);
+  return new StepError({ rank, pass, step, operation }, reason);
+}
+
 /** Events of all ranks in an order in which they could have happened one at a time. */
 export const inOrder = (events: readonly RankEvent[]): RankEvent[] =>
   [...events].sort((a, b) => a.stamp - b.stamp || a.rank - b.rank);
@@ -58,6 +73,7 @@ export const inOrder = (events: readonly RankEvent[]): RankEvent[] =>
 /** One rank's run: its clock, and how many messages have gone through each of its channels. */
 interface Run {
   readonly rank: Rank;
+  readonly number: number;
   readonly transport: Transport;
   readonly log: Log;
   clock: number;
@@ -72,17 +88,34 @@ function nextIn({ counts }: Run, channel: string): number {
 
 async function send(
   run: Run,
-  pass: number,
+  { pass, step }: Place,
   { lane, buffer, to }: Extract<Operation, { op: 'send' }>,
 ): Promise<Message> {
-  const { rank, transport } = run;
+  const { rank, number: from, transport } = run;
   const { label, payload } = await rank.outgoing(lane, buffer);
   const sequence = nextIn(run, `to ${to} ${lane}`);
   run.clock = Math.max(run.clock, await transport.ready(to, lane)) + 1;
-  const checksum = hashOf([payload]);
-  const message: Message = { label, pass, sequence, stamp: run.clock, checksum, payload };
-  await transport.put(to, lane, message);
+  const plain = { from, to, lane, pass, step, sequence, stamp: run.clock, label, payload };
+  const message: Message = { ...plain, checksum: checksumOf(plain) };
+  await transport.put(message);
   return message;
+}
+
+/** Throws unless a message is whole, and the next one of its channel. */
+function check(
+  message: Message,
+  next: Pick<Message, 'from' | 'to' | 'lane' | 'pass' | 'sequence'>,
+) {
+  if (checksumOf(message) !== message.checksum) {
+    throw new Error(`a message from rank ${next.from} was changed on the way: checksum`);
+  }
+  for (const field of ['from', 'to', 'lane', 'pass', 'sequence'] as const) {
+    if (message[field] === next[field]) continue;
+    throw new Error(
+      `a message from rank ${next.from} expected ${field} ${next[field]}, got ${message[field]}: ` +
+        `message ${message.sequence} of pass ${message.pass}, ${showLabel(message.label)}`,
+    );
+  }
 }
 
 async function receive(
@@ -90,28 +123,20 @@ async function receive(
   pass: number,
   { lane, buffer, from, blocks }: Extract<Operation, { op: 'receive' }>,
 ): Promise<Message> {
-  const { rank, transport } = run;
+  const { rank, number: to, transport } = run;
   const sequence = nextIn(run, `from ${from} ${lane}`);
   const message = await transport.take(from, lane);
-  if (message.pass !== pass || message.sequence !== sequence) {
-    throw new Error(
-      `expected message ${sequence} of pass ${pass} from rank ${from}, got message ` +
-        `${message.sequence} of pass ${message.pass}: ${showLabel(message.label)}`,
-    );
-  }
-  if (hashOf([message.payload]) !== message.checksum) {
-    throw new Error(`${showLabel(message.label)} from rank ${from} was changed on the way`);
-  }
+  check(message, { from, to, lane, pass, sequence });
   rank.accept(lane, buffer, blocks, message);
   run.clock = Math.max(run.clock, message.stamp) + 1;
   await transport.free(from, lane, run.clock);
   return message;
 }
 
-async function happen(run: Run, pass: number, operation: Operation): Promise<Message | null> {
-  await run.transport.turn();
-  if (operation.op === 'send') return send(run, pass, operation);
-  if (operation.op === 'receive') return receive(run, pass, operation);
+async function happen(run: Run, place: Place, operation: Operation): Promise<Message | null> {
+  await run.transport.turn(place);
+  if (operation.op === 'send') return send(run, place, operation);
+  if (operation.op === 'receive') return receive(run, place.pass, operation);
   await run.rank.execute(operation);
   run.clock++;
   return null;
@@ -142,14 +167,14 @@ export async function interpret(
   transport: Transport,
   log: Log,
 ): Promise<void> {
-  const run: Run = { rank, transport, log, clock: 0, counts: new Map() };
+  const run: Run = { rank, number, transport, log, clock: 0, counts: new Map() };
   for (const [pass, { direction, ranks }] of passes.entries()) {
     rank.begin(direction);
     for (const [step, operation] of (ranks[number] ?? []).entries()) {
       const where = { rank: number, pass, step, direction, operation };
       try {
         const before = log.observing ? await rank.observe() : null;
-        const message = await happen(run, pass, operation);
+        const message = await happen(run, where, operation);
         const seen = await observation(rank, before, message);
         const elements = message?.payload.length ?? 0;
         log.events.push({ stamp: run.clock, ...where, elements, seen });

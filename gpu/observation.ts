@@ -31,8 +31,10 @@ export interface Observation {
 
 const [FNV_START, FNV_PRIME] = [0x811c9dc5, 0x01000193];
 
+type Bytes = Pick<Uint8Array, 'buffer' | 'byteOffset' | 'byteLength'>;
+
 /** FNV-1a of the bytes of arrays behind one another: another content, another hash but once in 2³². */
-export function hashOf(arrays: readonly Real[]): number {
+export function hashOf(arrays: readonly Bytes[]): number {
   let hash = FNV_START;
   for (const { buffer, byteOffset, byteLength } of arrays) {
     for (const byte of new Uint8Array(buffer, byteOffset, byteLength)) {

@@ -9,6 +9,7 @@ import { inOrder, interpret, type Log, type RankEvent } from './interpreter.ts';
 import { makeRank, type RankResult, type Shard } from './rank.ts';
 import type { Schedule } from './schedule.ts';
 import { SCHEDULES, type ScheduleName } from './schedules/index.ts';
+import { NO_FAULTS } from './transport/faults.ts';
 import { type Choose, chooseBySeed, runSimulated } from './transport/simulated.ts';
 import { runThreads } from './transport/threads-run.ts';
 
@@ -62,14 +63,17 @@ export async function runOnOneThread(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
   device: ReturnType<typeof resolveDevice>,
-  { seed = 0, choose, observing = false }: Pick<RunOptions, 'seed' | 'choose' | 'observing'>,
+  options: Pick<RunOptions, 'seed' | 'choose' | 'observing' | 'timeoutMs'>,
+  faults = NO_FAULTS,
 ): Promise<RanksRun> {
+  const { seed = 0, choose = chooseBySeed(seed), observing = false, timeoutMs = 60_000 } = options;
   const log: Log = { events: [], observing };
   const machine = deviceOf(device);
   const ranks = shards.map((shard) => makeRank(shard, machine));
   await runSimulated(
     ranks.map((rank, n) => (transport) => interpret(rank, n, schedules, transport, log)),
-    choose ?? chooseBySeed(seed),
+    choose,
+    { faults, timeoutMs },
   );
   return {
     results: await Promise.all(ranks.map((rank) => rank.result())),

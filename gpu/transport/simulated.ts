@@ -2,14 +2,16 @@
  * The simulated transport: all ranks in one thread, one operation at a time, in any order.
  *
  * A schedule that is right gives the same bits under every interleaving; a seed makes any one of
- * them repeatable.
+ * them repeatable. Faults may be planned (faults.ts); time is counted in turns, and where no rank can
+ * move it goes on to when the next message arrives.
  * @module
  */
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { Awaitable } from '../device/device.ts';
 import type { Kind } from '../schedule.ts';
-import type { Message, Transport } from './transport.ts';
+import { type Faults, NO_FAULTS } from './faults.ts';
+import type { Message, Place, Transport } from './transport.ts';
 
 /** Which of the ranks that could move moves next. */
 export type Choose = (open: readonly number[]) => Awaitable<number>;
@@ -29,25 +31,48 @@ interface Waiting {
 }
 
 interface Channel {
-  message: Message | null;
+  readonly from: number;
+  readonly to: number;
+  readonly lane: Kind;
+  /** Whether the sender takes it for full. */
+  full: boolean;
   freed: number;
+  readonly arrived: Message[];
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** A message on the way. */
+interface Flying {
+  readonly message: Message;
+  /** Where it arrives, whatever its header says. */
+  readonly channel: Channel;
+  /** The turn in which it arrives; NEVER: after one on another lane. */
+  due: number;
 }
 
 /** Channels in memory, and the turns of all ranks. */
 class Network {
   readonly #channels = new Map<string, Channel>();
   readonly #waiting = new Map<number, Waiting>();
+  readonly #places = new Map<number, Place>();
+  readonly #faults: Faults;
+  readonly #timeoutMs: number;
+  #flying: Flying[] = [];
+  #now = 0;
   /** Ranks that have been let go and have not come back. */
-  #running: number;
+  readonly #running = new Set<number>();
   #idle: () => void = () => undefined;
 
-  constructor(ranks: number) {
-    this.#running = ranks;
+  constructor(ranks: number, { faults = NO_FAULTS, timeoutMs = 60_000 }: Conditions) {
+    for (let rank = 0; rank < ranks; rank++) this.#running.add(rank);
+    [this.#faults, this.#timeoutMs] = [faults, timeoutMs];
   }
 
   #channel(from: number, to: number, lane: Kind): Channel {
     const key = `${from}/${to}/${lane}`;
-    const channel = this.#channels.get(key) ?? { message: null, freed: 0 };
+    const empty = { from, to, lane, full: false, freed: 0, arrived: [] };
+    const channel = this.#channels.get(key) ?? empty;
     this.#channels.set(key, channel);
     return channel;
   }
@@ -55,54 +80,107 @@ class Network {
   #wait(rank: number, what: string, isOpen: () => boolean): Promise<void> {
     return new Promise((go, fail) => {
       this.#waiting.set(rank, { what, isOpen, go, fail });
-      this.leave();
+      this.leave(rank);
     });
   }
 
-  /** One rank less is running. */
-  leave(): void {
-    this.#running--;
-    if (this.#running === 0) this.#idle();
+  /** A rank is not running any more. */
+  leave(rank: number): void {
+    this.#running.delete(rank);
+    if (this.#running.size === 0) this.#idle();
+  }
+
+  #put(message: Message): void {
+    const { from, to, lane } = message;
+    const arrivals = this.#faults.carry({ ...message, payload: message.payload.slice() });
+    const channel = this.#channel(from, to, lane);
+    // Of what is lost the sender learns nothing.
+    channel.full = arrivals.length > 0;
+    for (const late of this.#flying) {
+      const { channel: own, due } = late;
+      const isOvertaken = own.from === from && own.to === to && own.lane !== lane;
+      if (due === NEVER && isOvertaken) late.due = this.#now + 1;
+    }
+    for (const { message: carried, after } of arrivals) {
+      this.#flying.push({ message: carried, channel, due: this.#now + after });
+    }
+    this.#arrive();
+  }
+
+  #arrive(): void {
+    const there = this.#flying.filter(({ due }) => due <= this.#now);
+    this.#flying = this.#flying.filter(({ due }) => due > this.#now);
+    for (const { message, channel } of there) channel.arrived.push(message);
   }
 
   transportOf(rank: number): Transport {
     return {
-      turn: () => this.#wait(rank, 'its turn', () => true),
+      turn: (place) => {
+        this.#places.set(rank, place);
+        const fate = this.#faults.turn(rank, place);
+        if (fate === 'die') throw new Error('the rank has died');
+        if (fate === 'stall') return this.#wait(rank, 'nothing: it has stalled', () => false);
+        return this.#wait(rank, 'its turn', () => true);
+      },
       ready: async (to, lane) => {
         const channel = this.#channel(rank, to, lane);
         const what = `rank ${to} to take what is on lane ${lane}`;
-        await this.#wait(rank, what, () => channel.message === null);
+        await this.#wait(rank, what, () => !channel.full);
         return channel.freed;
       },
-      put: (to, lane, message) => {
-        const payload = message.payload.slice();
-        this.#channel(rank, to, lane).message = { ...message, payload };
-      },
+      put: (message) => this.#put(message),
       take: async (from, lane) => {
         const channel = this.#channel(from, rank, lane);
         const what = `a message from rank ${from} on lane ${lane}`;
-        await this.#wait(rank, what, () => channel.message !== null);
-        if (channel.message === null) throw new Error('a channel was emptied by another rank');
-        return channel.message;
+        await this.#wait(rank, what, () => channel.arrived.length > 0);
+        const [message] = channel.arrived;
+        if (message === undefined) throw new Error('a channel was emptied by another rank');
+        return message;
       },
       free: (from, lane, stamp) => {
         const channel = this.#channel(from, rank, lane);
-        [channel.message, channel.freed] = [null, stamp];
+        const message = channel.arrived.shift();
+        if (message === undefined || !this.#faults.acknowledge(message)) return;
+        [channel.full, channel.freed] = [false, stamp];
       },
     };
+  }
+
+  /** Waits until every rank waits or has left. Throws where that takes too long. */
+  async #settle(): Promise<void> {
+    if (this.#running.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve, reject) => {
+      this.#idle = resolve;
+      timer = setTimeout(() => {
+        const [rank = 0] = this.#running;
+        const { pass, step } = this.#places.get(rank) ?? { pass: 0, step: 0 };
+        const late = `rank ${rank}, pass ${pass}, step ${step}`;
+        reject(new Error(`${late}: it has not come back within ${this.#timeoutMs} ms`));
+      }, this.#timeoutMs);
+    }).finally(() => clearTimeout(timer));
+  }
+
+  /** The ranks that can move. Where there are none, time goes on until a message makes one. */
+  #open(waiting: readonly (readonly [number, Waiting])[]): number[] {
+    for (;;) {
+      this.#arrive();
+      const open = waiting.filter(([, { isOpen }]) => isOpen()).map(([rank]) => rank);
+      if (open.length > 0 || this.#flying.length === 0) return open;
+      const next = Math.min(...this.#flying.map(({ due }) => due));
+      if (next < NEVER) this.#now = next;
+      else for (const flying of this.#flying) flying.due = this.#now;
+    }
   }
 
   /** Lets ranks go one at a time until none is left; an error where all that are left wait. */
   async conduct(choose: Choose): Promise<void> {
     for (;;) {
-      if (this.#running > 0) {
-        await new Promise<void>((resolve) => {
-          this.#idle = resolve;
-        });
-      }
+      await this.#settle();
+      this.#now++;
       const waiting = [...this.#waiting].sort(([a], [b]) => a - b);
       if (waiting.length === 0) return;
-      const open = waiting.filter(([, { isOpen }]) => isOpen()).map(([rank]) => rank);
+      const open = this.#open(waiting);
       if (open.length === 0) {
         const all = waiting.map(([rank, { what }]) => `rank ${rank} waits for ${what}`).join('; ');
         this.stop(new Error(`deadlock: ${all}`));
@@ -114,20 +192,28 @@ class Network {
         throw new RangeError(`a choice expected one of the ranks ${open}, got ${chosen}`);
       }
       this.#waiting.delete(chosen);
-      this.#running++;
+      this.#running.add(chosen);
       next.go();
     }
   }
 
   /** Every rank that waits fails. */
   stop(error: Error): void {
-    const waiting = [...this.#waiting.values()];
+    const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const { fail } of waiting) {
-      this.#running++;
+    for (const [rank, { fail }] of waiting) {
+      this.#running.add(rank);
       fail(error);
     }
   }
+}
+
+/** What a run on one thread meets. */
+export interface Conditions {
+  /** None when absent. */
+  readonly faults?: Faults;
+  /** How long a rank may take for one operation, milliseconds. */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -137,8 +223,9 @@ class Network {
 export async function runSimulated<T>(
   tasks: readonly ((transport: Transport) => Promise<T>)[],
   choose: Choose,
+  conditions: Conditions = {},
 ): Promise<T[]> {
-  const network = new Network(tasks.length);
+  const network = new Network(tasks.length, conditions);
   let failure: { readonly error: unknown } | null = null;
   const results = tasks.map(async (task, rank) => {
     try {
@@ -147,12 +234,17 @@ export async function runSimulated<T>(
       failure ??= { error };
       throw error;
     } finally {
-      network.leave();
+      network.leave(rank);
       if (failure !== null) network.stop(new Error('another rank has failed'));
     }
   });
   const settled = Promise.allSettled(results);
-  if (tasks.length > 0) await network.conduct(choose);
+  try {
+    if (tasks.length > 0) await network.conduct(choose);
+  } catch (error) {
+    network.stop(new Error('the run has ended'));
+    throw error;
+  }
   await settled;
   if (failure !== null) throw (failure as { readonly error: unknown }).error;
   return Promise.all(results);

@@ -1,8 +1,8 @@
 /**
  * Channels between worker threads: one mailbox in shared memory per channel.
  *
- * A mailbox is an int32 header [state, freed, pass, sequence, stamp, checksum, payload elements,
- * label bytes], the label as JSON, and the payload. The sender fills it and flips the state from empty
+ * A mailbox is an int32 header [state, freed, pass, step, sequence, stamp, checksum, payload
+ * elements, label bytes], the label as JSON, and the payload. The sender fills it and flips the state from empty
  * to full, the receiver back, both with Atomics; whoever waits sleeps on the state.
  * @module
  */
@@ -12,11 +12,11 @@ import type { Kind, Schedule } from '../schedule.ts';
 import { type Extents, elementCount, type Label } from '../wire.ts';
 import type { Message, Transport } from './transport.ts';
 
-const HEADER_FIELDS = 8;
+const HEADER_FIELDS = 9;
 const HEADER_BYTES = 4 * HEADER_FIELDS;
 const [EMPTY, FULL] = [0, 1];
-const [STATE, FREED, PASS, SEQUENCE, STAMP, CHECKSUM, ELEMENTS, LABEL_BYTES] = [
-  0, 1, 2, 3, 4, 5, 6, 7,
+const [STATE, FREED, PASS, STEP, SEQUENCE, STAMP, CHECKSUM, ELEMENTS, LABEL_BYTES] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8,
 ] as const;
 
 const aligned = (bytes: number): number => 8 * Math.ceil(bytes / 8);
@@ -92,7 +92,7 @@ class Box {
       : new Float64Array(memory, at, length);
   }
 
-  fill({ label, pass, sequence, stamp, checksum, payload }: Message): void {
+  fill({ label, pass, step, sequence, stamp, checksum, payload }: Message): void {
     const { capacity, labelBytes } = this.#box;
     const text = encoder.encode(JSON.stringify(label));
     if (payload.length > capacity || text.length > labelBytes) {
@@ -104,7 +104,8 @@ class Box {
     this.#payload(payload.length).set(payload);
     this.#label().set(text);
     const { header } = this;
-    [header[PASS], header[SEQUENCE], header[STAMP]] = [pass, sequence, stamp];
+    [header[PASS], header[STEP]] = [pass, step];
+    [header[SEQUENCE], header[STAMP]] = [sequence, stamp];
     [header[CHECKSUM], header[ELEMENTS]] = [checksum, payload.length];
     header[LABEL_BYTES] = text.length;
   }
@@ -113,9 +114,14 @@ class Box {
     const field = (n: number): number => this.header[n] ?? 0;
     // TextDecoder takes no view on shared memory.
     const text = decoder.decode(this.#label().slice(0, field(LABEL_BYTES)));
+    const { from, to, lane } = this.#box;
     return {
+      from,
+      to,
+      lane,
       label: JSON.parse(text) as Label,
       pass: field(PASS),
+      step: field(STEP),
       sequence: field(SEQUENCE),
       stamp: field(STAMP),
       checksum: field(CHECKSUM) >>> 0,
@@ -157,8 +163,8 @@ export function threadTransport(all: Mailboxes, rank: number, timeoutMs: number)
       wait(box, FULL, `rank ${to} to take what is on lane ${lane}`);
       return box.header[FREED] ?? 0;
     },
-    put: (to, lane, message) => {
-      const box = boxAt(rank, to, lane);
+    put: (message) => {
+      const box = boxAt(rank, message.to, message.lane);
       box.fill(message);
       flip(box, FULL);
     },
