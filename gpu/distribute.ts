@@ -15,6 +15,7 @@ import type {
 import {
   block,
   elementCount,
+  filled,
   forEachIndex,
   type Tensor,
   tensorOf,
@@ -126,30 +127,44 @@ function shapeOf({ parameters: p, inputs }: AttentionCase, name: OutputName): nu
   return like[name]();
 }
 
+/** Numbers of some kind, and how results of ranks are read as such. */
+export interface Gathering<T> {
+  readonly zero: T;
+  readonly add: (a: T, b: T) => T;
+  readonly valuesOf: (values: Real) => ArrayLike<T>;
+}
+
+const numbers: Gathering<number> = { zero: 0, add: (a, b) => a + b, valuesOf: (values) => values };
+
 /** Adds a part of dBias at its places. */
-function addBiasPart(whole: Tensor, { places, values }: BiasPart): void {
+function addBiasPart<T>(
+  { zero, add, valuesOf }: Gathering<T>,
+  whole: Tensor<T>,
+  { places, values }: BiasPart,
+): void {
   const extents = places.map((axis) => axis?.length ?? 1);
   // The bias may have fewer axes than four; those it lacks are on the left.
   const lacking = places.length - whole.shape.length;
+  const given = valuesOf(values);
   let n = 0;
   forEachIndex(extents, (index) => {
     const at = index.map((i, axis) => places[axis]?.[i] ?? 0).slice(lacking);
-    whole.set(...at, whole.get(...at) + (values[n++] ?? 0));
+    whole.set(...at, add(whole.get(...at), given[n++] ?? zero));
   });
 }
 
 /** A rank's block of an output, put or added into its place. */
-function gatherBlock(
+function gatherBlock<T>(
+  { zero, add, valuesOf }: Gathering<T>,
   attentionCase: AttentionCase,
-  whole: Tensor,
+  whole: Tensor<T>,
   [name, key, sharded]: (typeof PLACES)[number],
-  result: RankResult,
-  rank: number,
+  [result, rank]: readonly [RankResult, number],
 ): void {
   const sizes = sharded === null ? [] : attentionCase.parameters.partition[sharded.by];
   const place =
     sharded === null ? whole : block(whole, sharded.axis, startOf(sizes, rank), sizes[rank] ?? 0);
-  const values = result[key];
+  const values = valuesOf(result[key]);
   if (values.length !== elementCount(place.shape)) {
     throw new Error(
       `rank ${rank} expected ${elementCount(place.shape)} elements of ${name}, got ${values.length}`,
@@ -157,28 +172,37 @@ function gatherBlock(
   }
   let n = 0;
   forEachIndex(place.shape, (at) => {
-    const value = values[n++] ?? 0;
-    place.set(...at, sharded === null ? place.get(...at) + value : value);
+    const value = values[n++] ?? zero;
+    place.set(...at, sharded === null ? add(place.get(...at), value) : value);
   });
 }
 
 /** Wanted outputs of the whole case: blocks side by side, replicated sums added in rank order. */
-export function gather(attentionCase: AttentionCase, results: readonly RankResult[]): Outputs {
+export function gatherAs<T>(
+  gathering: Gathering<T>,
+  attentionCase: AttentionCase,
+  results: readonly RankResult[],
+): Outputs<T> {
   const { wants } = attentionCase.parameters;
-  const outputs: Outputs = {};
+  const outputs: Outputs<T> = {};
+  const empty = (name: OutputName) => filled(shapeOf(attentionCase, name), gathering.zero);
   for (const place of PLACES) {
     const [name] = place;
     if (!wants.includes(name)) continue;
-    const whole = zeros(shapeOf(attentionCase, name));
+    const whole = empty(name);
     for (const [rank, result] of results.entries()) {
-      gatherBlock(attentionCase, whole, place, result, rank);
+      gatherBlock(gathering, attentionCase, whole, place, [result, rank]);
     }
     outputs[name] = whole;
   }
   if (wants.includes('d_bias')) {
-    const whole = zeros(shapeOf(attentionCase, 'd_bias'));
-    for (const { dBias } of results) for (const part of dBias) addBiasPart(whole, part);
+    const whole = empty('d_bias');
+    for (const { dBias } of results) for (const part of dBias) addBiasPart(gathering, whole, part);
     outputs.d_bias = whole;
   }
   return outputs;
 }
+
+/** Wanted outputs as numbers. */
+export const gather = (attentionCase: AttentionCase, results: readonly RankResult[]): Outputs =>
+  gatherAs(numbers, attentionCase, results);

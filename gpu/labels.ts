@@ -117,6 +117,12 @@ export const emptyLike = (label: Label): Label => ({
   merged: [],
 });
 
+/** Among all heads. */
+export const paddedLabel = (label: Label): Label => ({
+  ...label,
+  heads: { from: 0, to: label.heads.of, of: label.heads.of },
+});
+
 /** For every query head its own. */
 export const expandedLabel = (e: Extents, label: Label): Label => ({
   ...label,
@@ -185,6 +191,9 @@ export function relabel(
       labels.set(operation.into, withHeads(e, label, range));
       break;
     }
+    case 'padHeads':
+      labels.set(operation.into, paddedLabel(get(operation.buffer)));
+      break;
     case 'expandHeads':
       labels.set(operation.into, expandedLabel(e, get(operation.buffer)));
       break;

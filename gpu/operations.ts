@@ -4,7 +4,15 @@
  */
 import { compute, wholeResult } from './compute.ts';
 import type { Data, ProjectionShape } from './device/device.ts';
-import { emptyLike, expandedLabel, headsFor, isOwn, mergedLabel, reducedLabel } from './labels.ts';
+import {
+  emptyLike,
+  expandedLabel,
+  headsFor,
+  isOwn,
+  mergedLabel,
+  paddedLabel,
+  reducedLabel,
+} from './labels.ts';
 import type { Context } from './rank.ts';
 import type { BufferName, Operation } from './schedule.ts';
 import { type Held, partOf } from './store.ts';
@@ -40,7 +48,7 @@ async function loadQuery(context: Context, { into }: Of<'loadQuery'>): Promise<v
   const delta = await device.delta(dOut, out, write(shard.dLse), head_dim_v);
   store.set(into, { label, parts: mapOf({ ...own, dOut, lse, delta }) });
   if (shard.sink.length === 0) return;
-  const dSink = await device.sinkGradient(write(shard.sink), lse, delta, batch);
+  const dSink = await device.sinkGradient(device.writeLse(shard.sink), lse, delta, batch);
   home.set('sink', { label, parts: mapOf({ dSink }) });
 }
 
@@ -72,9 +80,8 @@ function zerosOf({ shard, device }: Context, label: Label): Map<PartName, Return
 }
 
 /** The empty partial: O = 0, LSE = −∞, or the sink alone: LSE = sink. Backward a zero gradient. */
-function initResult(context: Context, { into, like, sink }: Of<'initResult'>): void {
-  const { shard, store } = context;
-  const label = emptyLike(store.get(like, 'query').label);
+function emptyResult(context: Context, label: Label, sink: boolean): Held {
+  const { shard } = context;
   const { heads } = label;
   const zeros = zerosOf(context, label);
   const lse = zeros.get('lse');
@@ -86,14 +93,32 @@ function initResult(context: Context, { into, like, sink }: Of<'initResult'>): v
       lse[row] = sink && own !== undefined ? own : Number.NEGATIVE_INFINITY;
     }
   }
-  store.set(into, { label, parts: written(context, zeros) });
+  return { label, parts: written(context, zeros) };
+}
+
+function initResult(context: Context, { into, like, sink }: Of<'initResult'>): void {
+  const { store } = context;
+  store.set(into, emptyResult(context, emptyLike(store.get(like, 'query').label), sink));
+}
+
+async function padHeads(context: Context, { buffer, into }: Of<'padHeads'>): Promise<void> {
+  const { device, shard, store } = context;
+  const piece = store.get(buffer);
+  const label = paddedLabel(piece.label);
+  const empty =
+    label.kind === 'result'
+      ? emptyResult(context, label, false)
+      : { label, parts: written(context, zerosOf(context, label)) };
+  const { parts } = await putHeads(device, shard.parameters, empty, piece);
+  store.set(into, { label, parts });
 }
 
 function written(
   { device }: Context,
   arrays: ReturnType<typeof zerosOf>,
 ): ReadonlyMap<PartName, Data> {
-  return new Map([...arrays].map(([name, values]) => [name, device.write(values)]));
+  const write = (name: PartName) => (name === 'lse' ? device.writeLse : device.write);
+  return new Map([...arrays].map(([name, values]) => [name, write(name)(values)]));
 }
 
 function initGradients(context: Context, { into, like }: Of<'initGradients'>): void {
@@ -239,6 +264,7 @@ export const OPERATIONS: Actions = {
   join,
   takeBlocks: takeSomeBlocks,
   takeHeads: takeSomeHeads,
+  padHeads,
   expandHeads,
   reduceHeads,
   release: ({ store }, { buffer }) => store.release(buffer),

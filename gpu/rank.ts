@@ -141,22 +141,13 @@ async function execute(context: Context, operation: Operation): Promise<void> {
   await run(context, operation);
 }
 
-/** Arrays put one behind another. */
 async function outgoing(
   { store, device }: Context,
   lane: Kind,
   buffer: BufferName,
 ): Promise<Outgoing> {
   const { label, parts } = store.get(buffer, lane);
-  const arrays: Real[] = [];
-  for (const part of parts.values()) arrays.push(await device.read(part));
-  const payload = device.make(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    payload.set(array, at);
-    at += array.length;
-  }
-  return { label, payload };
+  return { label, payload: await device.pack([...parts.values()]) };
 }
 
 const sameBlocks = (a: readonly number[], b: readonly number[]): boolean =>
@@ -175,17 +166,19 @@ function accept(
         `got ${label.direction} ${showLabel(label)}`,
     );
   }
-  const parts = new Map<PartName, Data>();
-  let at = 0;
-  for (const shape of partsOf(parameters, label)) {
-    const length = elementsOf(shape);
-    parts.set(shape.name, device.write(payload.subarray(at, at + length)));
-    at += length;
-  }
-  if (at !== payload.length) {
+  const shapes = partsOf(parameters, label);
+  const lengths = shapes.map(elementsOf);
+  const expected = lengths.reduce((sum, length) => sum + length, 0);
+  if (expected !== payload.length) {
     throw new Error(
-      `rank ${rank} expected ${at} elements of ${showLabel(label)}, got ${payload.length}`,
+      `rank ${rank} expected ${expected} elements of ${showLabel(label)}, got ${payload.length}`,
     );
+  }
+  const data = device.unpack(payload, lengths);
+  const parts = new Map<PartName, Data>();
+  for (const [n, part] of data.entries()) {
+    const name = shapes[n]?.name;
+    if (name !== undefined) parts.set(name, part);
   }
   store.set(buffer, { label, parts });
 }
@@ -222,9 +215,7 @@ async function observe({
 }: Context): Promise<Snapshot> {
   const seen: Record<string, Snapshot[string]> = {};
   const contents = async ({ label, parts }: Held) => {
-    const arrays: Real[] = [];
-    for (const part of parts.values()) arrays.push(await device.read(part));
-    return contentsOf(label, arrays);
+    return contentsOf(label, [await device.pack([...parts.values()])]);
   };
   for (const [name, held] of store.entries()) seen[name] = await contents(held);
   for (const name of HOMES) {

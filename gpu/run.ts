@@ -4,12 +4,15 @@
  */
 import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case.ts';
 import { type DeviceName, deviceOf, resolveDevice } from './device/choose.ts';
+import type { Device } from './device/device.ts';
 import { distribute, gather } from './distribute.ts';
 import { inOrder, interpret, type Log, type RankEvent } from './interpreter.ts';
 import { makeRank, type RankResult, type Shard } from './rank.ts';
 import type { Schedule } from './schedule.ts';
 import { SCHEDULES, type ScheduleName } from './schedules/index.ts';
+import type { MakeSchedule } from './schedules/parts.ts';
 import { NO_FAULTS } from './transport/faults.ts';
+import { checkThreadNeeds } from './transport/needs.ts';
 import { type Choose, chooseBySeed, runSimulated } from './transport/simulated.ts';
 import { runThreads } from './transport/threads-run.ts';
 
@@ -51,8 +54,8 @@ export interface RanksRun {
 
 /** The passes that a case asks for: forward, and backward where it wants gradients. */
 export function passesOf({ parameters }: AttentionCase, name: ScheduleName): Schedule[] {
-  const options = { recompute: parameters.dim_y !== undefined };
-  const make = SCHEDULES[name];
+  const options = { recompute: parameters.dim_y !== undefined, heads: parameters.heads };
+  const make: MakeSchedule = SCHEDULES[name];
   const forward = make(parameters.partition, 'forward', options);
   if (!wantsGradients(parameters)) return [forward];
   return [forward, make(parameters.partition, 'backward', options)];
@@ -62,13 +65,12 @@ export function passesOf({ parameters }: AttentionCase, name: ScheduleName): Sch
 export async function runOnOneThread(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
-  device: ReturnType<typeof resolveDevice>,
+  machine: Device,
   options: Pick<RunOptions, 'seed' | 'choose' | 'observing' | 'timeoutMs'>,
   faults = NO_FAULTS,
 ): Promise<RanksRun> {
   const { seed = 0, choose = chooseBySeed(seed), observing = false, timeoutMs = 60_000 } = options;
   const log: Log = { events: [], observing };
-  const machine = deviceOf(device);
   const ranks = shards.map((shard) => makeRank(shard, machine));
   await runSimulated(
     ranks.map((rank, n) => (transport) => interpret(rank, n, schedules, transport, log)),
@@ -86,12 +88,16 @@ export async function runOnOneThread(
 /** Runs a schedule on a validated case. Throws when a backend is not the one asked for. */
 export async function run(attentionCase: AttentionCase, options: RunOptions): Promise<RunResult> {
   const device = resolveDevice(options.device);
+  // Before anything is made of them: lists of thousands of ranks take their time.
+  if (options.transport === 'threads') {
+    checkThreadNeeds(attentionCase.parameters.partition.ranks, 0);
+  }
   const shards = distribute(attentionCase, device === 'reference' ? 'f64' : 'f32');
   const schedules = passesOf(attentionCase, options.schedule ?? 'lv-xattn');
   const { results, log, ...rest } =
     options.transport === 'threads'
       ? await runThreads(shards, schedules, device, options)
-      : await runOnOneThread(shards, schedules, device, options);
+      : await runOnOneThread(shards, schedules, deviceOf(device), options);
   return { outputs: gather(attentionCase, results), log: inOrder(log), ...rest };
 }
 

@@ -100,6 +100,8 @@ export type Operation =
       readonly from: number;
       readonly to: number;
     }
+  /** Put results or gradients of some heads among those of all heads, which are empty. */
+  | { readonly op: 'padHeads'; readonly buffer: BufferName; readonly into: BufferName }
   /** Repeat keys and values for every query head that reads them. */
   | { readonly op: 'expandHeads'; readonly buffer: BufferName; readonly into: BufferName }
   /** Add up dK and dV of the query heads that share a KV head. */

@@ -32,6 +32,23 @@ export function concatAxis(parts: readonly Real[], shapes: readonly AxisShape[],
   return into;
 }
 
+/** Arrays behind one another, and views on a whole by their lengths. */
+export function packArrays(parts: readonly Real[], into: Real): Real {
+  let at = 0;
+  for (const part of parts) {
+    into.set(part, at);
+    at += part.length;
+  }
+  return into;
+}
+export function unpackArrays(payload: Real, lengths: readonly number[]): Real[] {
+  let at = 0;
+  return lengths.map((length) => {
+    at += length;
+    return payload.subarray(at - length, at);
+  });
+}
+
 /** Where in an array with the given axes of [batch, heads, rows, keys] a pair belongs. */
 export function biasPlace(
   { heads, rows, keys }: Pick<BlockShape, 'heads' | 'rows' | 'keys'>,

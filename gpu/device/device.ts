@@ -105,6 +105,11 @@ export interface Device {
   /** To the device and back. What was written is not changed while the device has it. */
   readonly write: (values: Real) => Data;
   readonly read: (data: Data) => Awaitable<Real>;
+  /** LSEs that the host knows: −∞, or sinks. A device may hold LSEs in another form. */
+  readonly writeLse: (values: Real) => Data;
+  /** Data behind one another as they travel, and apart again by their lengths. */
+  readonly pack: (parts: readonly Data[]) => Awaitable<Real>;
+  readonly unpack: (payload: Real, lengths: readonly number[]) => Data[];
   /** Elements `from` to before `to` along the middle axis. Moves numbers, changes none. */
   readonly slice: (data: Data, shape: AxisShape, from: number, to: number) => Awaitable<Data>;
   /** Arrays of the same outer and inner extent behind one another along the middle axis. */

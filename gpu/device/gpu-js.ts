@@ -7,7 +7,7 @@
  * @module
  */
 import gpuJs from 'gpu.js';
-import { concatAxis, sliceAxis } from './axes.ts';
+import { concatAxis, packArrays, sliceAxis, unpackArrays } from './axes.ts';
 import type {
   AxisShape,
   BiasAxes,
@@ -211,13 +211,13 @@ function projections(run: Run): Pick<Device, 'project' | 'projectFeatures' | 'pr
   };
 }
 
+const total = (parts: readonly Data[]): number =>
+  parts.reduce((sum, { length }) => sum + length, 0);
+
 const moving: Pick<Device, 'slice' | 'concat'> = {
   slice: (data, shape: AxisShape, from, to) =>
     sliceAxis(real(data), shape, [from, to], make(shape.outer * (to - from) * shape.inner)),
-  concat: (parts, shapes) => {
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
-    return concatAxis(parts.map(real), shapes, make(length));
-  },
+  concat: (parts, shapes) => concatAxis(parts.map(real), shapes, make(total(parts))),
 };
 
 /** A device on a GPU.js backend, f32. */
@@ -229,6 +229,9 @@ export function gpuJsDevice(backend: GpuBackend): Device {
     make,
     write: real,
     read: real,
+    writeLse: real,
+    pack: (parts) => packArrays(parts.map(real), make(total(parts))),
+    unpack: unpackArrays,
     ...moving,
     forward: (given) => {
       const block = plainBlock(given, real);

@@ -3,7 +3,7 @@
  * @module
  */
 import { exp, log, tanh } from '../../reference/arithmetic/float64.ts';
-import { biasPlace, concatAxis, sliceAxis } from './axes.ts';
+import { biasPlace, concatAxis, packArrays, sliceAxis, unpackArrays } from './axes.ts';
 import type {
   BiasAxes,
   Block,
@@ -246,6 +246,9 @@ export function referenceDevice(): Device {
     make,
     write: real,
     read: real,
+    writeLse: real,
+    pack: (parts) => packArrays(parts.map(real), make(total(parts))),
+    unpack: unpackArrays,
     slice: (data, shape, from, to) =>
       sliceAxis(real(data), shape, [from, to], make(shape.outer * (to - from) * shape.inner)),
     concat: (parts, shapes) => concatAxis(parts.map(real), shapes, make(total(parts))),

@@ -2,20 +2,22 @@
  * Every schedule by its name.
  * @module
  */
-import type { Partition } from '../../reference/case.ts';
-import type { Direction, Schedule } from '../schedule.ts';
+import { allGatherKvSchedule } from './all-gather-kv.ts';
 import { lvXattnSchedule } from './lv-xattn.ts';
-import type { ScheduleOptions } from './parts.ts';
-
-/** A distributed algorithm: a pure function from a layout to data. */
-export type MakeSchedule = (
-  layout: Partition,
-  direction: Direction,
-  options?: ScheduleOptions,
-) => Schedule;
+import type { MakeSchedule } from './parts.ts';
+import { passQSchedule, tokenRingSchedule } from './pass-q.ts';
+import { ringAttentionSchedule } from './ring-attention.ts';
+import { headParallelSchedule, ulyssesSchedule, uspSchedule } from './ulysses.ts';
 
 export const SCHEDULES = {
   'lv-xattn': lvXattnSchedule,
+  'ring-attention': ringAttentionSchedule,
+  ulysses: ulyssesSchedule,
+  'head-parallel': headParallelSchedule,
+  'all-gather-kv': allGatherKvSchedule,
+  'pass-q': passQSchedule,
+  usp: uspSchedule,
+  'token-ring': tokenRingSchedule,
 } as const satisfies Readonly<Record<string, MakeSchedule>>;
 export type ScheduleName = keyof typeof SCHEDULES;
 export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];

@@ -12,60 +12,41 @@
  */
 import type { Partition } from '../../reference/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
-import { eachRank, finishKeys, prepareKeys, type ScheduleOptions } from './parts.ts';
+import { eachRank, finishKeys, ownKeys, range, type ScheduleOptions, startSums } from './parts.ts';
+import { queryRing, ringSlots } from './query-ring.ts';
 
-type Slot = 0 | 1;
-
-/** One rank's list; n ranks in all. */
-function rankOperations(
-  rank: number,
-  n: number,
-  direction: Direction,
-  options: ScheduleOptions,
-): Operation[] {
-  const [right, left] = [(rank + 1) % n, (rank - 1 + n) % n];
-  const blockAt = (round: number): number[] => [(rank - round + n * 2) % n];
-  const start = direction === 'forward' || n === 1 ? 0 : n % 2;
-  const slotOf = (round: number): Slot => ((round + start) % 2 === 0 ? 0 : 1);
-  const query = (slot: Slot) => ({ lane: 'query', buffer: `query${slot}` }) as const;
-  const result = (slot: Slot) => ({ lane: 'result', buffer: `result${slot}` }) as const;
-  const sums = direction === 'backward' ? 'sums' : null;
-  const first = slotOf(0);
-  const list: Operation[] = [
-    ...prepareKeys(direction, options),
-    { op: 'loadQuery', into: `query${first}` },
-    { op: 'initResult', into: `result${first}`, like: `query${first}`, sink: true },
-  ];
-  for (let round = 0; round < n; round++) {
-    const [slot, other] = [slotOf(round), slotOf(round + 1)];
-    const blocks = blockAt(round);
-    const last = round === n - 1;
-    if (!last) list.push({ op: 'send', ...query(slot), to: right, blocks });
-    if (round > 0) {
-      list.push({ op: 'send', ...result(other), to: right, blocks: blockAt(round - 1) });
-    }
-    list.push({ op: 'computeBlock', query: `query${slot}`, keys: 'keys', into: 'delta', sums });
-    if (round > 0) list.push({ op: 'receive', ...result(slot), from: left, blocks });
-    list.push({ op: 'merge', buffer: 'delta', into: `result${slot}` });
-    if (!last) {
-      list.push({ op: 'receive', ...query(other), from: left, blocks: blockAt(round + 1) });
-    }
-  }
-  const home = n === 1 ? 0 : slotOf(n);
-  if (n > 1) {
-    list.push({ op: 'send', ...result(slotOf(n - 1)), to: right, blocks: blockAt(n - 1) });
-    list.push({ op: 'receive', ...result(home), from: left, blocks: [rank] });
-  }
-  list.push({ op: 'finish', buffer: `result${home}` }, ...finishKeys(direction, options));
-  return list;
+export interface LvXattnOptions extends ScheduleOptions {
+  /** Block pairs (query block, key block) that a mask empties: they are not computed. */
+  readonly isSkipped?: (block: number, keys: number) => boolean;
+  /** false: messages travel only between computations, as in the paper's ablation. */
+  readonly overlap?: boolean;
 }
 
 /** The schedule of LV-XAttn over a layout; uneven and empty blocks travel like any other. */
 export function lvXattnSchedule(
   layout: Partition,
   direction: Direction,
-  options: ScheduleOptions = {},
+  options: LvXattnOptions = {},
 ): Schedule {
-  const ranks = eachRank(layout, (rank, n) => rankOperations(rank, n, direction, options));
+  const ranks = eachRank(layout, (rank, n): Operation[] => {
+    const { start, home } = ringSlots(direction, n);
+    const { isSkipped, overlap } = options;
+    return [
+      ownKeys('keys', options),
+      ...startSums(direction, 'sums', 'keys'),
+      { op: 'loadQuery', into: `query${start}` },
+      { op: 'initResult', into: `result${start}`, like: `query${start}`, sink: true },
+      ...queryRing({
+        direction,
+        ranks: range(n),
+        place: rank,
+        blocksAt: (place) => [place],
+        ...(isSkipped === undefined ? {} : { isSkipped }),
+        ...(overlap === undefined ? {} : { overlap }),
+      }),
+      { op: 'finish', buffer: `result${home}` },
+      ...finishKeys(direction, options, 'sums'),
+    ];
+  });
   return { name: 'lv-xattn', direction, layout, ranks };
 }

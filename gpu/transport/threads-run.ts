@@ -30,8 +30,6 @@ export async function runThreads(
   const [shard] = shards;
   if (shard === undefined) throw new Error('a case expected at least one rank');
   const bytesPerElement = device === 'reference' ? 8 : 4;
-  // Refuses too many ranks before their messages are planned, which takes time for thousands.
-  checkThreadNeeds(shards.length, bytesOf(shards));
   const { boxes, bytes } = planMailboxes(shard.parameters, schedules, bytesPerElement);
   checkThreadNeeds(shards.length, bytes + bytesOf(shards));
   const memory = new SharedArrayBuffer(bytes);

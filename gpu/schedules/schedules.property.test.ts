@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import type { Fraction } from 'mathjs';
+import { describe, expect, it } from 'vitest';
+import { caseArbitrary } from '../../properties/arbitraries/attention-case.ts';
+import { interleavingArbitrary } from '../../properties/arbitraries/interleaving.ts';
+import { rationalCaseArbitrary } from '../../properties/arbitraries/rational-case.ts';
+import { matchers } from '../../properties/matchers.ts';
+import { rationalOutputs } from '../../properties/rational-outputs.ts';
+import { rational } from '../../reference/arithmetic/rational.ts';
+import { attention } from '../../reference/attention.ts';
+import type { AttentionCase, OutputName, Outputs } from '../../reference/case.ts';
+import { lift } from '../../reference/lift.ts';
+import { type Tensor, toFlat } from '../../reference/tensor.ts';
+import { validateCase } from '../../reference/validate.ts';
+import { distribute, gatherAs } from '../distribute.ts';
+import { passesOf, run, runOnOneThread } from '../run.ts';
+import { Rounded, rationalDevice } from '../testing/rational-device.ts';
+import { SCHEDULE_NAMES, type ScheduleName } from './index.ts';
+
+expect.extend(matchers);
+
+/** Does the schedule run with this many heads on this many ranks? */
+function dealsOut(schedule: ScheduleName, { parameters: p }: AttentionCase): boolean {
+  const deals = schedule === 'ulysses' || schedule === 'head-parallel';
+  return !deals || p.heads % p.partition.ranks === 0;
+}
+
+/** 2^LSE of every row, exactly; 0 where a row sees nothing. */
+function weightsOf(c: AttentionCase): Fraction[] {
+  const { rows } = attention(lift(rational, c));
+  return toFlat(rows).map((state) =>
+    state === null ? rational.zero : rational.mul(rational.exp(state.m), state.l),
+  );
+}
+
+async function distributed(c: AttentionCase, schedule: ScheduleName, seed: number) {
+  const shards = distribute(c, 'f64');
+  const passes = passesOf(c, schedule);
+  const { results } = await runOnOneThread(shards, passes, rationalDevice(), { seed });
+  const valuesOf = (values: unknown): readonly Fraction[] =>
+    values instanceof Rounded ? values.exact : [];
+  const { zero, add } = rational;
+  return gatherAs<Fraction>({ zero, add, valuesOf }, c, results);
+}
+
+const shown = (tensor: Tensor<Fraction> | undefined): string[] =>
+  tensor === undefined ? [] : toFlat(tensor).map((x) => x.toFraction());
+
+const cases = (maxRanks: number) =>
+  rationalCaseArbitrary({ maxRanks }).map((c) => {
+    // 1/(1 − rate) is held in binary: let it be a number there.
+    if (c.inputs.dropout_keep === undefined) return c;
+    return validateCase({ ...c.parameters, dropout_rate: 0.5 }, c.inputs, c.judging);
+  });
+
+describe.each(SCHEDULE_NAMES)('%s', (schedule) => {
+  it('is attention, exactly, over any layout and interleaving', async () => {
+    const features = new Set<string>();
+    const given = cases(6).filter((c) => dealsOut(schedule, c));
+    await fc.assert(
+      fc.asyncProperty(given, interleavingArbitrary(), async (c, seed) => {
+        const expected: Outputs<Fraction> = rationalOutputs(c);
+        const got = await distributed(c, schedule, seed);
+        for (const name of Object.keys(got) as OutputName[]) {
+          features.add(name);
+          if (name === 'lse') continue;
+          expect(shown(got[name]), name).toEqual(shown(expected[name]));
+        }
+        if (got.lse !== undefined) {
+          expect(shown(got.lse)).toEqual(weightsOf(c).map((x) => x.toFraction()));
+        }
+      }),
+      { seed: 11, numRuns: 60 },
+    );
+    expect([...features].sort()).toEqual(
+      ['d_bias', 'd_k', 'd_q', 'd_sink', 'd_v', 'd_w_k', 'd_w_v', 'd_y', 'lse', 'out'].sort(),
+    );
+  });
+
+  it('gives the same bits under every interleaving', async () => {
+    const given = caseArbitrary({
+      regimes: ['normal', 'peaked', 'cancelling'],
+      shape: { batch: 2, kvHeads: 2, group: 2, seqQ: 4, seqKv: 6, headDim: 3, dimY: 2 },
+    }).filter((c) => dealsOut(schedule, c));
+    await fc.assert(
+      fc.asyncProperty(
+        given,
+        fc.array(interleavingArbitrary(), { minLength: 2, maxLength: 2 }),
+        async (c, seeds) => {
+          const [a, b] = await Promise.all(
+            seeds.map((seed) =>
+              run(c, { schedule, transport: 'simulated', device: 'reference', seed }),
+            ),
+          );
+          expect(a!.outputs).toEqualExactly(b!.outputs);
+        },
+      ),
+      { seed: 8, numRuns: 30 },
+    );
+  });
+});

@@ -1,0 +1,263 @@
+/**
+ * A device on exact rationals, base 2: every schedule can be held to attention with zero tolerance.
+ *
+ * An LSE is held as 2^LSE, which is rational where scores are integers; −∞ is 0. Data are opaque to a
+ * rank, so nothing else changes. On the way numbers travel as handles of a table of this device.
+ * @module
+ */
+import type { Fraction } from 'mathjs';
+import { rational } from '../../reference/arithmetic/rational.ts';
+import { biasPlace } from '../device/axes.ts';
+import type {
+  AxisShape,
+  Block,
+  BlockGradients,
+  Cotangents,
+  Data,
+  Device,
+  Partial,
+  ProjectionShape,
+} from '../device/device.ts';
+
+const { zero, one, add, sub, mul, div, exp, fromNumber, toNumber, compare } = rational;
+const isZero = (x: Fraction): boolean => compare(x, zero) === 0;
+
+/** What a host reads of rational data: rounded, and as it is. */
+export class Rounded extends Float64Array {
+  exact: readonly Fraction[] = [];
+}
+
+class Rationals implements Data {
+  readonly values: readonly Fraction[];
+  constructor(values: readonly Fraction[]) {
+    this.values = values;
+  }
+  get length(): number {
+    return this.values.length;
+  }
+}
+
+function valuesOf(data: Data): readonly Fraction[] {
+  if (data instanceof Rationals) return data.values;
+  throw new TypeError('the rational device expected its own data');
+}
+
+const at = (values: readonly Fraction[], n: number): Fraction => values[n] ?? zero;
+const zeros = (length: number): Fraction[] => new Array<Fraction>(length).fill(zero);
+/** What masked keys may hold instead of a number; whoever computes with it fails. */
+const POISON = Object.freeze({}) as unknown as Fraction;
+const numbersFrom = (values: ArrayLike<number>): Fraction[] =>
+  Array.from(values, (x) => (Number.isFinite(x) ? fromNumber(x) : POISON));
+
+/** 2^s of every visible pair, and its indices. */
+function forEachVisible(
+  block: Block,
+  visit: (row: number, key: number, pair: number, weight: Fraction) => void,
+): void {
+  const { batch, heads, kvHeads, rows, keys, headDim, visible, bias } = block;
+  if (block.softcap !== 0) throw new RangeError('"softcap" expected 0 on rationals');
+  const [q, k, scale] = [valuesOf(block.q), valuesOf(block.k), fromNumber(block.scale)];
+  const group = heads / kvHeads;
+  for (let row = 0; row < batch * heads * rows; row++) {
+    for (let j = 0; j < keys; j++) {
+      const pair = row * keys + j;
+      if (visible !== null && visible[pair] === 0) continue;
+      const key = Math.floor(Math.floor(row / rows) / group) * keys + j;
+      let dot = zero;
+      for (let c = 0; c < headDim; c++) {
+        dot = add(dot, mul(at(q, row * headDim + c), at(k, key * headDim + c)));
+      }
+      const biased = bias === null ? zero : fromNumber(bias[pair] ?? 0);
+      visit(row, key, pair, exp(add(mul(scale, dot), biased)));
+    }
+  }
+}
+
+const kappaOf = ({ kappa }: Block, pair: number): Fraction =>
+  kappa === null ? one : fromNumber(kappa[pair] ?? 0);
+
+function forward(block: Block): Partial {
+  const { batch, heads, rows, headDimV } = block;
+  const v = valuesOf(block.v);
+  const all = batch * heads * rows;
+  const [out, lse] = [zeros(all * headDimV), zeros(all)];
+  forEachVisible(block, (row, key, pair, weight) => {
+    lse[row] = add(at(lse, row), weight);
+    for (let c = 0; c < headDimV; c++) {
+      const term = mul(mul(weight, kappaOf(block, pair)), at(v, key * headDimV + c));
+      out[row * headDimV + c] = add(at(out, row * headDimV + c), term);
+    }
+  });
+  const normalised = out.map((o, n) => {
+    const l = at(lse, Math.floor(n / headDimV));
+    return isZero(l) ? zero : div(o, l);
+  });
+  return { out: new Rationals(normalised), lse: new Rationals(lse) };
+}
+
+function merge(a: Partial, b: Partial, width: number): Partial {
+  const [outA, outB, x, y] = [a.out, b.out, a.lse, b.lse].map(valuesOf);
+  const lse = (x ?? []).map((l, row) => add(l, at(y ?? [], row)));
+  const out = (outA ?? []).map((o, n) => {
+    const row = Math.floor(n / width);
+    const [l, both] = [at(lse, row), mul(at(x ?? [], row), o)];
+    const sum = add(both, mul(at(y ?? [], row), at(outB ?? [], n)));
+    return isZero(l) ? zero : div(sum, l);
+  });
+  return { out: new Rationals(out), lse: new Rationals(lse) };
+}
+
+function backward(block: Block, cotangents: Cotangents): BlockGradients {
+  const { batch, heads, kvHeads, rows, keys, headDim, headDimV } = block;
+  const [q, k, v] = [block.q, block.k, block.v].map(valuesOf);
+  const [dOut, lse, delta] = [cotangents.dOut, cotangents.lse, cotangents.delta].map(valuesOf);
+  const dQ = zeros(batch * heads * rows * headDim);
+  const dK = zeros(batch * kvHeads * keys * headDim);
+  const dV = zeros(batch * kvHeads * keys * headDimV);
+  const dS = zeros(batch * heads * rows * keys);
+  const scale = fromNumber(block.scale);
+  forEachVisible(block, (row, key, pair, weight) => {
+    const p = div(weight, at(lse ?? [], row));
+    const kappa = kappaOf(block, pair);
+    let dP = zero;
+    for (let c = 0; c < headDimV; c++) {
+      const [d, n] = [at(dOut ?? [], row * headDimV + c), key * headDimV + c];
+      dP = add(dP, mul(d, at(v ?? [], n)));
+      dV[n] = add(at(dV, n), mul(mul(p, kappa), d));
+    }
+    const gradient = mul(p, add(mul(kappa, dP), at(delta ?? [], row)));
+    dS[pair] = gradient;
+    const scaled = mul(scale, gradient);
+    for (let c = 0; c < headDim; c++) {
+      const [m, n] = [row * headDim + c, key * headDim + c];
+      dQ[m] = add(at(dQ, m), mul(scaled, at(k ?? [], n)));
+      dK[n] = add(at(dK, n), mul(scaled, at(q ?? [], m)));
+    }
+  });
+  const [a, b, c, d] = [dQ, dK, dV, dS].map((values) => new Rationals(values));
+  if (!a || !b || !c || !d) throw new Error('unreachable');
+  return { dQ: a, dK: b, dV: c, dS: block.bias === null ? null : d };
+}
+
+/** Σ over the terms of a projection, visited as (feature, weight, projected). */
+function project(
+  length: number,
+  { batch, kvHeads, keys, width, dimY }: ProjectionShape,
+  term: (y: number, w: number, x: number) => readonly [number, Fraction],
+): Data {
+  const sums = zeros(length);
+  for (let x = 0; x < batch * kvHeads * keys * width; x++) {
+    const c = x % width;
+    const j = Math.floor(x / width) % keys;
+    const g = Math.floor(x / (width * keys)) % kvHeads;
+    const b = Math.floor(x / (width * keys * kvHeads));
+    for (let e = 0; e < dimY; e++) {
+      const w = e * kvHeads * width + g * width + c;
+      const [place, value] = term((b * keys + j) * dimY + e, w, x);
+      sums[place] = add(at(sums, place), value);
+    }
+  }
+  return new Rationals(sums);
+}
+
+const projections: Pick<Device, 'project' | 'projectFeatures' | 'projectWeights'> = {
+  project: (y, w, s) => {
+    const [ys, ws] = [valuesOf(y), valuesOf(w)];
+    const length = s.batch * s.kvHeads * s.keys * s.width;
+    return project(length, s, (f, n, x) => [x, mul(at(ys, f), at(ws, n))]);
+  },
+  projectFeatures: (dX, w, s) => {
+    const [ds, ws] = [valuesOf(dX), valuesOf(w)];
+    return project(s.batch * s.keys * s.dimY, s, (f, n, x) => [f, mul(at(ds, x), at(ws, n))]);
+  },
+  projectWeights: (y, dX, s) => {
+    const [ys, ds] = [valuesOf(y), valuesOf(dX)];
+    return project(s.dimY * s.kvHeads * s.width, s, (f, n, x) => [n, mul(at(ys, f), at(ds, x))]);
+  },
+};
+
+const moving: Pick<Device, 'slice' | 'concat'> = {
+  slice: (data, { outer, extent, inner }: AxisShape, from, to) => {
+    const values = valuesOf(data);
+    const rows = Array.from({ length: outer }, (_, o) =>
+      values.slice((o * extent + from) * inner, (o * extent + to) * inner),
+    );
+    return new Rationals(rows.flat());
+  },
+  concat: (parts, shapes) => {
+    const outer = shapes[0]?.outer ?? 0;
+    const rows = Array.from({ length: outer }, (_, o) =>
+      parts.flatMap((part, n) => {
+        const run = (shapes[n]?.extent ?? 0) * (shapes[n]?.inner ?? 0);
+        return valuesOf(part).slice(o * run, (o + 1) * run);
+      }),
+    );
+    return new Rationals(rows.flat());
+  },
+};
+
+const sums: Pick<Device, 'biasGradient' | 'sinkGradient' | 'add' | 'delta'> = {
+  biasGradient: (dBias, dS, shape, axes) => {
+    const sum = [...valuesOf(dBias)];
+    valuesOf(dS).forEach((value, pair) => {
+      const place = biasPlace(shape, axes, pair);
+      sum[place] = add(at(sum, place), value);
+    });
+    return new Rationals(sum);
+  },
+  sinkGradient: (sink, lse, delta, batch) => {
+    const sum = zeros(sink.length);
+    const rows = lse.length / (batch * sink.length);
+    valuesOf(lse).forEach((l, row) => {
+      const h = Math.floor(row / rows) % sink.length;
+      const p = div(at(valuesOf(sink), h), l);
+      sum[h] = add(at(sum, h), mul(p, at(valuesOf(delta), row)));
+    });
+    return new Rationals(sum);
+  },
+  add: (x, y) => new Rationals(valuesOf(x).map((value, n) => add(value, at(valuesOf(y), n)))),
+  delta: (dOut, out, dLse, width) => {
+    const d = [...valuesOf(dLse)];
+    valuesOf(dOut).forEach((value, n) => {
+      const row = Math.floor(n / width);
+      d[row] = sub(at(d, row), mul(value, at(valuesOf(out), n)));
+    });
+    return new Rationals(d);
+  },
+};
+
+/** A device on rationals, with a table of its own for what travels. */
+export function rationalDevice(): Device {
+  const table: Fraction[] = [];
+  return {
+    backend: 'rational',
+    bytesPerElement: 8,
+    make: (length) => new Float64Array(length),
+    write: (values) => new Rationals(numbersFrom(values)),
+    writeLse: (values) =>
+      new Rationals(
+        Array.from(values, (x) => (x === Number.NEGATIVE_INFINITY ? zero : exp(fromNumber(x)))),
+      ),
+    read: (data) => {
+      const rounded = new Rounded(valuesOf(data).map(toNumber));
+      rounded.exact = valuesOf(data);
+      return rounded;
+    },
+    pack: (parts) =>
+      Float64Array.from(parts.flatMap((part) => valuesOf(part).map((x) => table.push(x) - 1))),
+    unpack: (payload, lengths) => {
+      let start = 0;
+      return lengths.map((length) => {
+        start += length;
+        const handles = payload.subarray(start - length, start);
+        return new Rationals(Array.from(handles, (handle) => at(table, handle)));
+      });
+    },
+    forward,
+    merge,
+    backward,
+    ...moving,
+    ...sums,
+    ...projections,
+  };
+}
