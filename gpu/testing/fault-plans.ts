@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
+import { deviceOf } from '../device/choose.ts';
 import { distribute } from '../distribute.ts';
 import { StepError } from '../interpreter.ts';
 import { messagesOf } from '../labels.ts';
@@ -75,7 +76,7 @@ async function targetOf(name: ScheduleName, changes: CaseChanges): Promise<Targe
   const passes = passesOf(c, name);
   const [shard] = shards;
   if (shard === undefined) throw new Error('a layout has at least one rank');
-  const { results } = await runOnOneThread(shards, passes, 'reference', {});
+  const { results } = await runOnOneThread(shards, passes, deviceOf('reference'), {});
   const layout = JSON.stringify(c.parameters.partition);
   const messages = messageNames(shard, passes);
   return { name: `${name} ${layout}`, shards, passes, messages, bits: bitsOf(results) };
@@ -146,7 +147,7 @@ export async function endingOf({ target, seed, faults: plan }: Plan): Promise<En
   const { faults, happened } = faultsOf(plan);
   const wrong = (what: string): Error =>
     new Error(`${target.name}, seed ${seed}, ${JSON.stringify(plan)}: ${what}`);
-  const run = runOnOneThread(target.shards, target.passes, 'reference', { seed }, faults);
+  const run = runOnOneThread(target.shards, target.passes, deviceOf('reference'), { seed }, faults);
   const ended = await run.then(
     ({ results }) => results,
     (error: unknown) => error,
