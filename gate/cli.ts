@@ -18,6 +18,7 @@ import * as value from './commands/options.ts';
 import type { OracleOptions } from './commands/oracle.ts';
 import type { PlanOptions } from './commands/plan.ts';
 import type { ReplayOptions } from './commands/replay.ts';
+import type { RunCommandOptions } from './commands/run.ts';
 import { fileSentence } from './file-errors.ts';
 import { DIRECTIONS } from './select.ts';
 
@@ -103,6 +104,18 @@ openflamingo-3b. Clusters: a100x16 a30x8 a100x12. Either may be a .json file, a 
 Every time stands twice: nominal, of data sheets and the paper's formulas, and calibrated, by rates
 fitted to a few published rows. --json prints one object; bytes are of one layer and rank.`;
 
+const RUN_EXAMPLES = `
+Examples:
+  $ xattn run                                                 LV-XAttn, four ranks on threads
+  $ xattn run --schedule ring-attention --ranks 7 --transport simulated --device reference
+  $ xattn run --schedule ulysses --ranks 4 --heads 8 --kv-heads 2 --trace run.json
+  $ xattn run --seq-q 512 --seq-kv 16384 --heads 8 --head-dim 64 --ranks 2 --json
+
+Blocks are as even as they can be. "backward" runs the forward pass too, which it needs. Bytes are
+those of the messages' numbers, f32 on GPU.js and f64 on the reference device.
+
+Exit status: 0 the answer is right; 1 it is wrong; 2 the command or its input is wrong; 3 it failed.`;
+
 const FIXTURES_EXAMPLES = `
 Examples:
   $ xattn fixtures verify                             the golden cases of this package, every bit
@@ -130,6 +143,7 @@ function judging(command: Command): Command {
   const start = new Option('--start-timeout-s <seconds>', 'give up on its hello after this long');
   const device = new Option('--device <name>', 'GPU.js backend of the embedded candidate');
   const transport = new Option('--transport <name>', 'where its ranks run');
+  const schedule = new Option('--schedule <name>', 'how its ranks work together');
   return command
     .option('--candidate <command>', 'program to judge (default: our own)', value.commandText)
     .addOption(profile.argParser(value.profileText))
@@ -141,6 +155,9 @@ function judging(command: Command): Command {
     .addOption(device.choices(value.DEVICES).default(value.DEFAULTS.device).conflicts('candidate'))
     .addOption(
       transport.choices(value.TRANSPORTS).default(value.DEFAULTS.transport).conflicts('candidate'),
+    )
+    .addOption(
+      schedule.choices(value.SCHEDULES).default(value.DEFAULTS.schedule).conflicts('candidate'),
     );
 }
 
@@ -260,6 +277,41 @@ function addPlan(program: Command, finish: Finish): void {
     });
 }
 
+function addRun(program: Command, finish: Finish): void {
+  const schedule = new Option('--schedule <name>', 'how the ranks work together');
+  const transport = new Option('--transport <name>', 'where they run');
+  const device = new Option('--device <name>', 'what computes');
+  program
+    .command('run')
+    .summary('run a schedule on drawn numbers, and judge what it gives')
+    .description(
+      'Run a distributed schedule on drawn numbers: what it sends, and whether it is right.',
+    )
+    .addOption(schedule.choices(value.SCHEDULES).default(value.DEFAULTS.schedule))
+    .option('--ranks <n>', 'ranks', value.positiveNumber, 4)
+    .addOption(transport.choices(value.TRANSPORTS).default(value.DEFAULTS.transport))
+    .addOption(device.choices(value.DEVICES).default(value.DEFAULTS.device))
+    .option('--batch <n>', 'batch entries', value.positiveNumber, 1)
+    .option('--heads <n>', 'query heads', value.positiveNumber, 4)
+    .option('--kv-heads <n>', 'heads of keys and values (default: as many)', value.positiveNumber)
+    .option('--head-dim <n>', 'numbers a head', value.positiveNumber, 32)
+    .option('--seq-q <n>', 'queries', value.wholeNumber, 128)
+    .option('--seq-kv <n>', 'keys', value.wholeNumber, 1024)
+    .addOption(new Option('--direction <name>', 'passes').choices(DIRECTIONS).default('both'))
+    .option(
+      '--seed <n>',
+      'draw numbers, and the interleaving, from this seed',
+      value.wholeNumber,
+      1,
+    )
+    .option('--trace <file.json>', 'write what happened when, for ui.perfetto.dev', value.pathText)
+    .option('--json', 'one JSON object on standard output')
+    .addHelpText('after', RUN_EXAMPLES)
+    .action(async (options: RunCommandOptions) => {
+      finish(await (await import('./commands/run.ts')).runCommand(options));
+    });
+}
+
 function addDoctor(program: Command, finish: Finish): void {
   program
     .command('doctor')
@@ -313,6 +365,7 @@ export function program(finish: Finish): Command {
     addJudge,
     addOracle,
     addPlan,
+    addRun,
     addFixtures,
     addDoctor,
   ];

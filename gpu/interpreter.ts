@@ -26,13 +26,22 @@ export interface RankEvent {
   readonly elements: number;
   /** What was there before and after it; null where the run does not observe. */
   readonly seen: Observation | null;
+  /** When it began and ended, seconds since 1970; null where the run does not look at the clock. */
+  readonly at: readonly [number, number] | null;
 }
 
-/** Where a rank's events go, and whether they are to show what was there. */
+/** Where a rank's events go, and what they are to show. */
 export interface Log {
   readonly events: RankEvent[];
+  /** What was there before and after each. */
   readonly observing: boolean;
+  /** When each happened. */
+  readonly timing: boolean;
+  /** Operations that each rank has completed, in memory that others watch. */
+  readonly progress: Int32Array | null;
 }
+
+const seconds = (): number => (performance.timeOrigin + performance.now()) / 1000;
 
 /** An operation that failed: on which rank, in which pass and step, on which lane. */
 export class StepError extends Error {
@@ -174,10 +183,13 @@ export async function interpret(
       const where = { rank: number, pass, step, direction, operation };
       try {
         const before = log.observing ? await rank.observe() : null;
+        const begun = log.timing ? seconds() : 0;
         const message = await happen(run, where, operation);
+        const at = log.timing ? ([begun, seconds()] as const) : null;
         const seen = await observation(rank, before, message);
         const elements = message?.payload.length ?? 0;
-        log.events.push({ stamp: run.clock, ...where, elements, seen });
+        log.events.push({ stamp: run.clock, ...where, elements, seen, at });
+        if (log.progress !== null) Atomics.add(log.progress, number, 1);
       } catch (cause) {
         throw cause instanceof StepError ? cause : new StepError(where, cause);
       }

@@ -9,7 +9,7 @@ import { distribute, gather } from './distribute.ts';
 import { inOrder, interpret, type Log, type RankEvent } from './interpreter.ts';
 import { makeRank, type RankResult, type Shard } from './rank.ts';
 import type { Schedule } from './schedule.ts';
-import { SCHEDULES, type ScheduleName } from './schedules/index.ts';
+import { DEALS_HEADS, SCHEDULES, type ScheduleName } from './schedules/index.ts';
 import type { MakeSchedule } from './schedules/parts.ts';
 import { NO_FAULTS } from './transport/faults.ts';
 import { checkThreadNeeds } from './transport/needs.ts';
@@ -31,7 +31,21 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Whether the log shows what the buffers held, hashes included; no by default, for it takes time. */
   readonly observing?: boolean;
+  /** Whether the log shows when each operation happened. */
+  readonly timing?: boolean;
+  /** Counts the operations that each rank has completed: in shared memory, an element a rank. */
+  readonly progress?: Int32Array;
 }
+
+/** What a log is to show. */
+export type Watching = Pick<RunOptions, 'observing' | 'timing' | 'progress'>;
+
+export const logOf = ({ observing = false, timing = false, progress }: Watching): Log => ({
+  events: [],
+  observing,
+  timing,
+  progress: progress ?? null,
+});
 
 export interface RunResult {
   /** What the case wants; f32 numbers on GPU.js devices. */
@@ -61,16 +75,39 @@ export function passesOf({ parameters }: AttentionCase, name: ScheduleName): Sch
   return [forward, make(parameters.partition, 'backward', options)];
 }
 
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/** Every `size` blocks put together to one. */
+function together(sizes: readonly number[], size: number): number[] {
+  return Array.from({ length: sizes.length / size }, (_, n) =>
+    sizes.slice(n * size, (n + 1) * size).reduce((sum, one) => sum + one, 0),
+  );
+}
+
+/**
+ * The case as a schedule can run it: where heads are dealt out and the case's ranks do not divide
+ * them, neighbouring ranks are put together until they do. Another partition has the same answer.
+ */
+export function dealtFor(name: ScheduleName, attentionCase: AttentionCase): AttentionCase {
+  const { parameters } = attentionCase;
+  const { ranks, q, kv } = parameters.partition;
+  if (!DEALS_HEADS.includes(name) || parameters.heads % ranks === 0) return attentionCase;
+  const fewer = gcd(ranks, parameters.heads);
+  const [dealtQ, dealtKv] = [together(q, ranks / fewer), together(kv, ranks / fewer)];
+  const partition = { ranks: fewer, q: dealtQ, kv: dealtKv };
+  return { ...attentionCase, parameters: { ...parameters, partition } };
+}
+
 /** Runs passes one straight after another on ranks that are new, in an order that is chosen. */
 export async function runOnOneThread(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
   machine: Device,
-  options: Pick<RunOptions, 'seed' | 'choose' | 'observing' | 'timeoutMs'>,
+  options: Pick<RunOptions, 'seed' | 'choose' | 'timeoutMs'> & Watching,
   faults = NO_FAULTS,
 ): Promise<RanksRun> {
-  const { seed = 0, choose = chooseBySeed(seed), observing = false, timeoutMs = 60_000 } = options;
-  const log: Log = { events: [], observing };
+  const { seed = 0, choose = chooseBySeed(seed), timeoutMs = 60_000 } = options;
+  const log = logOf(options);
   const ranks = shards.map((shard) => makeRank(shard, machine));
   await runSimulated(
     ranks.map((rank, n) => (transport) => interpret(rank, n, schedules, transport, log)),

@@ -1,5 +1,6 @@
 /**
- * The embedded candidate: this project's own LV-XAttn, on GPU.js, its ranks on worker threads.
+ * The embedded candidate: this project's own LV-XAttn, on GPU.js, its ranks on worker threads; or
+ * another schedule of those that it can run.
  *
  * It is asked like any other: it reads the case folder and writes its outputs there. Which GPU.js
  * backend runs is found out by running, and a run on another backend than the first is an error,
@@ -7,7 +8,8 @@
  * @module
  */
 
-import { type RunOptions, runLvXattn } from '../../gpu/run.ts';
+import { dealtFor, type RunOptions, run } from '../../gpu/run.ts';
+import type { ScheduleName } from '../../gpu/schedules/index.ts';
 import type { AttentionCase } from '../../reference/case.ts';
 import { validateCase } from '../../reference/case.ts';
 import { readCase, writeOutputs } from '../../reference/case-folder.ts';
@@ -17,6 +19,8 @@ import type { Answer, Candidate } from '../candidate.ts';
 import { WORDS } from '../protocol.ts';
 
 export interface EmbeddedOptions {
+  /** LV-XAttn when absent. */
+  schedule?: ScheduleName;
   transport: RunOptions['transport'];
   device: RunOptions['device'];
   timeoutMs: number;
@@ -68,12 +72,13 @@ async function within<T>(run: Promise<T>, timeoutMs: number): Promise<T | string
 
 export function embeddedCandidate(options: EmbeddedOptions): Candidate {
   const { transport, device, timeoutMs, startTimeoutMs = timeoutMs } = options;
+  const { schedule = 'lv-xattn' } = options;
   const outputDtype = device === 'reference' ? 'F64' : 'F32';
-  const run = { transport, device, timeoutMs };
+  const how = { schedule, transport, device, timeoutMs };
   let backend = '';
 
   const asked = async (folder: string): Promise<Answer> => {
-    const ran = await runLvXattn(readCase(folder), run);
+    const ran = await run(dealtFor(schedule, readCase(folder)), how);
     if (ran.backend !== backend) {
       return { status: 'broken', reason: `it ran on ${ran.backend}, expected ${backend}` };
     }
@@ -83,7 +88,7 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
 
   return {
     async start() {
-      const ran = await within(runLvXattn(smallestCase(), run), startTimeoutMs);
+      const ran = await within(run(smallestCase(), how), startTimeoutMs);
       if (typeof ran === 'string') return { ok: false, reason: ran };
       backend = ran.backend;
       const known = device === 'auto' || backend === device;
@@ -92,7 +97,8 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
       if (device !== 'reference') supports.delete('f64');
       const profile = PROFILES[device === 'reference' ? 'f64' : 'f32'];
       const machine = device === 'reference' ? '' : ' on GPU.js';
-      const name = `LV-XAttn${machine} (${transport}, ${backend})`;
+      const what = schedule === 'lv-xattn' ? 'LV-XAttn' : schedule;
+      const name = `${what}${machine} (${transport}, ${backend})`;
       return { ok: true, hello: { name, profile, supports } };
     },
     async answer(folder, limitMs = timeoutMs) {

@@ -4,6 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { InvalidArgumentError } from 'commander';
+import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/schedules/index.ts';
 import { PROFILES, type Profile } from '../../reference/profile.ts';
 import { isProfileText, PROFILE_SYNTAX, profileFrom } from '../../reference/profile-options.ts';
 import type { SampleSize } from '../../reference/sampling.ts';
@@ -17,6 +18,7 @@ import type { Shard } from '../select.ts';
 export const SUITES = ['smoke', 'core', 'full'] as const;
 export const DEVICES = ['auto', 'webasm', 'cpu', 'reference'] as const;
 export const TRANSPORTS = ['threads', 'simulated'] as const;
+export const SCHEDULES = SCHEDULE_NAMES;
 export const FORMATS = ['f64', 'f32', 'bf16', 'f16', 'fp8-e4m3', 'fp8-e5m2'] as const;
 /** A number format that an answer can be written in. */
 export type AnswerFormat = (typeof FORMATS)[number];
@@ -29,6 +31,7 @@ export interface CandidateOptions {
   startTimeoutS: number;
   device: (typeof DEVICES)[number];
   transport: (typeof TRANSPORTS)[number];
+  schedule: ScheduleName;
   allowDeclined?: boolean;
   sandbox?: boolean;
   sandboxShow?: readonly string[];
@@ -151,7 +154,7 @@ export async function candidateOf(
   hidden: readonly string[],
 ): Promise<Candidate> {
   const [timeoutMs, startTimeoutMs] = [options.timeoutS * 1000, options.startTimeoutS * 1000];
-  const { candidate: command, device, transport } = options;
+  const { candidate: command, device, transport, schedule } = options;
   if (options.sandboxShow !== undefined && options.sandbox !== true) {
     throw new RangeError('"--sandbox-show" expected "--sandbox" beside it, got none');
   }
@@ -167,13 +170,13 @@ export async function candidateOf(
   }
   if (command !== undefined) return processCandidate({ command, timeoutMs, startTimeoutMs });
   const { embeddedCandidate } = await import('../candidates/embedded.ts');
-  return embeddedCandidate({ device, transport, timeoutMs, startTimeoutMs });
+  return embeddedCandidate({ schedule, device, transport, timeoutMs, startTimeoutMs });
 }
 
 /** What a replay must be given to judge as this run did; defaults are left out. */
 export function replayOptions(options: CandidateOptions): Record<string, OptionValue> {
   const { sandbox: inside } = options;
-  const { candidate, profile, timeoutS, startTimeoutS, device, transport } = options;
+  const { candidate, profile, timeoutS, startTimeoutS, device, transport, schedule } = options;
   return {
     candidate,
     sandbox: inside,
@@ -183,6 +186,7 @@ export function replayOptions(options: CandidateOptions): Record<string, OptionV
     'start-timeout-s': startTimeoutS === DEFAULTS.startTimeoutS ? undefined : String(startTimeoutS),
     device: device === DEFAULTS.device ? undefined : device,
     transport: transport === DEFAULTS.transport ? undefined : transport,
+    schedule: schedule === DEFAULTS.schedule ? undefined : schedule,
   };
 }
 
@@ -192,5 +196,6 @@ export const DEFAULTS = {
   startTimeoutS: 120,
   device: 'auto',
   transport: 'threads',
+  schedule: 'lv-xattn',
   profile: PROFILES.f32,
 } as const;

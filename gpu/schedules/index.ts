@@ -21,3 +21,6 @@ export const SCHEDULES = {
 } as const satisfies Readonly<Record<string, MakeSchedule>>;
 export type ScheduleName = keyof typeof SCHEDULES;
 export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];
+
+/** Schedules that deal query heads out to all ranks, and want ranks that divide them. */
+export const DEALS_HEADS: readonly ScheduleName[] = ['ulysses', 'head-parallel'];

@@ -25,6 +25,8 @@ export interface Job {
   readonly mailboxes: Mailboxes;
   readonly timeoutMs: number;
   readonly observing: boolean;
+  readonly timing: boolean;
+  readonly progress: Int32Array | null;
 }
 
 export type Answer =

@@ -6,7 +6,7 @@
 import { elementCount } from '../../reference/tensor.ts';
 import type { resolveDevice } from '../device/choose.ts';
 import type { Shard } from '../rank.ts';
-import type { RanksRun, RunOptions } from '../run.ts';
+import type { RanksRun, RunOptions, Watching } from '../run.ts';
 import type { Schedule } from '../schedule.ts';
 import { flattenInputs } from './job.ts';
 import { checkThreadNeeds } from './needs.ts';
@@ -25,8 +25,9 @@ export async function runThreads(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
   device: ReturnType<typeof resolveDevice>,
-  { timeoutMs = 60_000, observing = false }: Pick<RunOptions, 'timeoutMs' | 'observing'>,
+  options: Pick<RunOptions, 'timeoutMs'> & Watching,
 ): Promise<RanksRun> {
+  const { timeoutMs = 60_000, observing = false, timing = false, progress = null } = options;
   const [shard] = shards;
   if (shard === undefined) throw new Error('a case expected at least one rank');
   const bytesPerElement = device === 'reference' ? 8 : 4;
@@ -40,7 +41,8 @@ export async function runThreads(
       const { inputs: _, ...plain } = own;
       const inputs = flattenInputs(own);
       const passes = schedules.map((pass) => onlyOf(pass, own.rank));
-      return { id: jobs, device, shard: plain, inputs, passes, mailboxes, timeoutMs, observing };
+      const watching = { observing, timing, progress };
+      return { id: jobs, device, shard: plain, inputs, passes, mailboxes, timeoutMs, ...watching };
     }),
   );
   return {

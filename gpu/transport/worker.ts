@@ -14,7 +14,8 @@ async function run(job: Job): Promise<Answer> {
   const device = deviceOf(job.device);
   const transport = threadTransport(job.mailboxes, shard.rank, job.timeoutMs);
   const rank = makeRank(shard, device);
-  const log: Log = { events: [], observing: job.observing };
+  const { observing, timing, progress } = job;
+  const log: Log = { events: [], observing, timing, progress };
   await interpret(rank, shard.rank, job.passes, transport, log);
   return {
     id: job.id,

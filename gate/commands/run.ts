@@ -1,0 +1,239 @@
+/**
+ * `xattn run`: a schedule run on drawn numbers, what it sent, and what the judge says of it.
+ * @module
+ */
+import { writeFileSync } from 'node:fs';
+import { MultiBar } from 'cli-progress';
+import pc from 'picocolors';
+import type { RankEvent } from '../../gpu/interpreter.ts';
+import { perfettoTrace, type Span } from '../../gpu/perfetto.ts';
+import { closeWorkers, passesOf, type RunResult, run } from '../../gpu/run.ts';
+import type { Direction, Schedule } from '../../gpu/schedule.ts';
+import type { ScheduleName } from '../../gpu/schedules/index.ts';
+import type { AttentionCase, OutputName, Partition } from '../../reference/case.ts';
+import { drawCase } from '../../reference/draw-case.ts';
+import { type GivenOutputs, isFailure, judge } from '../../reference/judge.ts';
+import type { DEVICES, TRANSPORTS } from './options.ts';
+
+export interface RunCommandOptions {
+  schedule: ScheduleName;
+  ranks: number;
+  transport: (typeof TRANSPORTS)[number];
+  device: (typeof DEVICES)[number];
+  batch: number;
+  heads: number;
+  kvHeads?: number;
+  headDim: number;
+  seqQ: number;
+  seqKv: number;
+  direction: 'forward' | 'backward' | 'both';
+  seed: number;
+  trace?: string;
+  json?: true;
+}
+
+/** As even as whole numbers can be. */
+function even(total: number, ranks: number): number[] {
+  const [least, more] = [Math.floor(total / ranks), total % ranks];
+  return Array.from({ length: ranks }, (_, n) => least + (n < more ? 1 : 0));
+}
+
+const RANKS_MAX = 4096;
+
+function caseOf(options: RunCommandOptions): AttentionCase {
+  const { ranks, heads, kvHeads = heads, headDim, seqQ, seqKv, direction } = options;
+  if (ranks > RANKS_MAX) {
+    throw new RangeError(`"--ranks" expected at most ${RANKS_MAX}, got ${ranks}`);
+  }
+  const partition: Partition = { ranks, q: even(seqQ, ranks), kv: even(seqKv, ranks) };
+  return drawCase(options.seed, {
+    id: 'run',
+    judging: 'random',
+    batch: options.batch,
+    heads,
+    kv_heads: kvHeads,
+    seq_q: seqQ,
+    seq_kv: seqKv,
+    head_dim: headDim,
+    head_dim_v: headDim,
+    scale: Math.fround(1 / Math.sqrt(headDim)),
+    gradients: direction !== 'forward',
+    partition,
+  });
+}
+
+/** One bar a rank while it runs, on a terminal. */
+function watch(passes: readonly Schedule[], quiet: boolean) {
+  const totals = (passes[0]?.ranks ?? []).map((_, rank) =>
+    passes.reduce((sum, { ranks }) => sum + (ranks[rank]?.length ?? 0), 0),
+  );
+  const progress = new Int32Array(new SharedArrayBuffer(4 * totals.length));
+  if (quiet || !process.stderr.isTTY || totals.length > process.stderr.rows - 2) {
+    return { progress, stop: () => undefined };
+  }
+  const format = 'rank {rank} {bar} {value}/{total} {doing}';
+  const bars = new MultiBar({ stream: process.stderr, format, clearOnComplete: true });
+  const rows = totals.map((total, rank) => bars.create(total, 0, { rank, doing: '' }));
+  const draw = () => {
+    for (const [rank, bar] of rows.entries()) {
+      const done = Atomics.load(progress, rank);
+      bar.update(done, { doing: doingAt(passes, rank, done) });
+    }
+  };
+  const timer = setInterval(draw, 50);
+  return {
+    progress,
+    stop: () => {
+      clearInterval(timer);
+      bars.stop();
+    },
+  };
+}
+
+/** What a rank does after so many operations. */
+function doingAt(passes: readonly Schedule[], rank: number, done: number): string {
+  let at = done;
+  for (const { direction, ranks } of passes) {
+    const list = ranks[rank] ?? [];
+    const operation = list[at];
+    if (operation !== undefined) return `${direction} ${operation.op}`;
+    at -= list.length;
+  }
+  return 'done';
+}
+
+/** Bytes of the messages that each rank has sent, by direction. */
+function bytesSent(log: readonly RankEvent[], ranks: number, width: number) {
+  const sent: Record<Direction, number[]> = {
+    forward: new Array<number>(ranks).fill(0),
+    backward: new Array<number>(ranks).fill(0),
+  };
+  for (const { rank, direction, operation, elements } of log) {
+    if (operation.op !== 'send') continue;
+    sent[direction][rank] = (sent[direction][rank] ?? 0) + elements * width;
+  }
+  return sent;
+}
+
+function verdictOf(attentionCase: AttentionCase, { outputs, backend }: RunResult) {
+  const reference = backend === 'reference';
+  const given: GivenOutputs = {};
+  for (const [name, tensor] of Object.entries(outputs)) {
+    given[name as OutputName] = { dtype: reference ? 'F64' : 'F32', tensor };
+  }
+  return judge(attentionCase, given, reference ? 'f64' : 'f32');
+}
+
+function spansOf(log: readonly RankEvent[], width: number): Span[] {
+  return log.map(({ rank, direction, operation, elements, at }) => {
+    const [begin, end] = at ?? [0, 0];
+    return { rank, direction, operation, begin, end, bytes: elements * width };
+  });
+}
+
+const mebibytes = (bytes: number): string =>
+  bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+/** Which block pairs each rank computes, one after another. */
+function rounds(log: readonly RankEvent[], direction: Direction, ranks: number): string[] {
+  const lines = Array.from({ length: ranks }, (): string[] => []);
+  const blocks = new Map<string, string>();
+  for (const { rank, direction: of, operation: o } of log) {
+    if (of !== direction) continue;
+    if (o.op === 'loadQuery' || o.op === 'loadKeys') blocks.set(`${rank} ${o.into}`, `${rank}`);
+    if (o.op === 'receive') blocks.set(`${rank} ${o.buffer}`, o.blocks.join(','));
+    if (o.op === 'join') {
+      const joined = o.buffers.map((name) => blocks.get(`${rank} ${name}`) ?? '?');
+      blocks.set(`${rank} ${o.into}`, joined.join(','));
+    }
+    if (o.op === 'takeHeads' || o.op === 'expandHeads') {
+      blocks.set(`${rank} ${o.into}`, blocks.get(`${rank} ${o.buffer}`) ?? '?');
+    }
+    if (o.op === 'computeBlock') {
+      const of = (name: string) => blocks.get(`${rank} ${name}`) ?? '?';
+      lines[rank]?.push(`q${of(o.query)}·k${of(o.keys)}`);
+    }
+  }
+  const widest = Math.max(0, ...lines.flat().map((cell) => cell.length));
+  return lines.map(
+    (cells, rank) => `  rank ${rank}  ${cells.map((cell) => cell.padEnd(widest)).join('  ')}`,
+  );
+}
+
+const ROUNDS_RANKS_MAX = 8;
+
+interface Summary {
+  readonly schedule: string;
+  readonly ranks: number;
+  readonly transport: string;
+  readonly device: string;
+  readonly backend: string;
+  readonly bytes_sent_per_rank: Record<Direction, number[]>;
+  readonly messages: number;
+  readonly wall_s: number;
+  readonly peak_bytes_per_rank: readonly number[];
+  readonly verdict: string;
+}
+
+function text(summary: Summary, reason: string, log: readonly RankEvent[]): string {
+  const { schedule, ranks, transport, backend, bytes_sent_per_rank: sent } = summary;
+  const heading = `${schedule}, ${ranks} rank${ranks === 1 ? '' : 's'}, ${transport}, ${backend}`;
+  const lines = [pc.bold(heading)];
+  for (const direction of ['forward', 'backward'] as const) {
+    if (!log.some((event) => event.direction === direction)) continue;
+    const most = Math.max(...sent[direction]);
+    lines.push(`${direction}: at most ${mebibytes(most)} sent by a rank`);
+    if (ranks <= ROUNDS_RANKS_MAX) lines.push(...rounds(log, direction, ranks));
+  }
+  const peak = mebibytes(Math.max(...summary.peak_bytes_per_rank));
+  lines.push(
+    `${summary.messages} messages, ${summary.wall_s.toFixed(3)} s, at most ${peak} held by a rank`,
+  );
+  const failed = isFailure(summary.verdict as Parameters<typeof isFailure>[0]);
+  lines.push(`${(failed ? pc.red : pc.green)(summary.verdict)}: ${reason}`);
+  return lines.join('\n');
+}
+
+/** Runs, judges, prints; the exit status. */
+export async function runCommand(options: RunCommandOptions): Promise<number> {
+  const attentionCase = caseOf(options);
+  const { schedule, ranks, transport, device } = options;
+  const { progress, stop } = watch(passesOf(attentionCase, schedule), options.json === true);
+  const begun = performance.now();
+  let done: RunResult;
+  try {
+    const timing = options.trace !== undefined;
+    const how = { schedule, transport, device, seed: options.seed, timing, progress };
+    done = await run(attentionCase, how);
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    process.stderr.write(`xattn: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 3;
+  } finally {
+    stop();
+    await closeWorkers();
+  }
+  const wall_s = (performance.now() - begun) / 1000;
+  const width = done.backend === 'reference' ? 8 : 4;
+  const { verdict, reason } = verdictOf(attentionCase, done);
+  const summary: Summary = {
+    schedule,
+    ranks,
+    transport,
+    device,
+    backend: done.backend,
+    bytes_sent_per_rank: bytesSent(done.log, ranks, width),
+    messages: done.log.filter(({ operation }) => operation.op === 'send').length,
+    wall_s,
+    peak_bytes_per_rank: done.peakBytes,
+    verdict,
+  };
+  if (options.trace !== undefined) {
+    const trace = perfettoTrace(spansOf(done.log, width), `${schedule}, ${ranks} ranks`);
+    writeFileSync(options.trace, JSON.stringify(trace));
+  }
+  process.stdout.write(
+    `${options.json ? JSON.stringify(summary) : text(summary, reason, done.log)}\n`,
+  );
+  return isFailure(verdict) ? 1 : 0;
+}
