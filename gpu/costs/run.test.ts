@@ -4,7 +4,7 @@
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { drawCase } from '../../reference/draw-case.ts';
-import { closeWorkers, runLvXattn } from '../lv-xattn-run.ts';
+import { closeWorkers, runLvXattn } from '../run.ts';
 import {
   bytesOf,
   type Direction,
