@@ -11,12 +11,15 @@ import { makeRank, type RankResult, type Shard } from './rank.ts';
 import type { Schedule } from './schedule.ts';
 import { DEALS_HEADS, SCHEDULES, type ScheduleName } from './schedules/index.ts';
 import type { MakeSchedule } from './schedules/parts.ts';
+import type { Listening } from './transport/crew.ts';
 import { NO_FAULTS } from './transport/faults.ts';
-import { checkThreadNeeds } from './transport/needs.ts';
+import { checkProcessNeeds, checkThreadNeeds } from './transport/needs.ts';
+import { closeThreads } from './transport/pool.ts';
+import { closeProcesses, runProcesses } from './transport/processes-run.ts';
 import { type Choose, chooseBySeed, runSimulated } from './transport/simulated.ts';
 import { runThreads } from './transport/threads-run.ts';
 
-export const TRANSPORT_NAMES = ['simulated', 'threads'] as const;
+export const TRANSPORT_NAMES = ['simulated', 'threads', 'processes'] as const;
 export type TransportName = (typeof TRANSPORT_NAMES)[number];
 
 export interface RunOptions {
@@ -27,8 +30,15 @@ export interface RunOptions {
   /** Interleaving of the simulated transport: by a seed, or by whoever chooses. */
   readonly seed?: number;
   readonly choose?: Choose;
-  /** How long a rank may wait for a message, milliseconds. */
+  /**
+   * How long a rank may wait for a message, and for a process how long it may take for one
+   * operation, milliseconds; a minute when absent.
+   */
   readonly timeoutMs?: number;
+  /** How long processes may take to start and connect, milliseconds; a minute when absent. */
+  readonly startTimeoutMs?: number;
+  /** Wait here for ranks from elsewhere (`xattn rank`), in place of starting processes. */
+  readonly listen?: Listening;
   /** Whether the log shows what the buffers held, hashes included; no by default, for it takes time. */
   readonly observing?: boolean;
   /** Whether the log shows when each operation happened. */
@@ -122,19 +132,34 @@ export async function runOnOneThread(
   };
 }
 
+function runOn(
+  shards: readonly Shard[],
+  schedules: readonly Schedule[],
+  device: ReturnType<typeof resolveDevice>,
+  options: RunOptions,
+): Promise<RanksRun> {
+  switch (options.transport) {
+    case 'simulated':
+      return runOnOneThread(shards, schedules, deviceOf(device), options);
+    case 'threads':
+      return runThreads(shards, schedules, device, options);
+    case 'processes':
+      return runProcesses(shards, schedules, device, options);
+  }
+}
+
 /** Runs a schedule on a validated case. Throws when a backend is not the one asked for. */
 export async function run(attentionCase: AttentionCase, options: RunOptions): Promise<RunResult> {
   const device = resolveDevice(options.device);
   // Before anything is made of them: lists of thousands of ranks take their time.
-  if (options.transport === 'threads') {
-    checkThreadNeeds(attentionCase.parameters.partition.ranks, 0);
+  const { ranks } = attentionCase.parameters.partition;
+  if (options.transport === 'threads') checkThreadNeeds(ranks, 0);
+  if (options.transport === 'processes' && options.listen === undefined) {
+    checkProcessNeeds(ranks, 0);
   }
   const shards = distribute(attentionCase, device === 'reference' ? 'f64' : 'f32');
   const schedules = passesOf(attentionCase, options.schedule ?? 'lv-xattn');
-  const { results, log, ...rest } =
-    options.transport === 'threads'
-      ? await runThreads(shards, schedules, device, options)
-      : await runOnOneThread(shards, schedules, deviceOf(device), options);
+  const { results, log, ...rest } = await runOn(shards, schedules, device, options);
   return { outputs: gather(attentionCase, results), log: inOrder(log), ...rest };
 }
 
@@ -142,4 +167,7 @@ export async function run(attentionCase: AttentionCase, options: RunOptions): Pr
 export const runLvXattn = (attentionCase: AttentionCase, options: RunOptions): Promise<RunResult> =>
   run(attentionCase, { ...options, schedule: 'lv-xattn' });
 
-export { closeWorkers } from './transport/pool.ts';
+/** Ends all threads and processes that wait for the next run. */
+export async function closeWorkers(): Promise<void> {
+  await Promise.all([closeThreads(), closeProcesses()]);
+}

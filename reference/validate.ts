@@ -327,14 +327,20 @@ function checkPoison(attentionCase: AttentionCase): void {
   }
 }
 
+/** Untrusted parameters that make sense, or a RangeError that says what does not. */
+export function validateParameters(parameters: unknown): CaseParameters {
+  const parsed = parse(parameters);
+  checkParameters(parsed);
+  return parsed;
+}
+
 /** A well-formed case of untrusted parameters and tensors, or a RangeError that says what is not. */
 export function validateCase(
   parameters: unknown,
   inputs: CaseInputs,
   judging: Judging = 'structured',
 ): AttentionCase {
-  const parsed = parse(parameters);
-  checkParameters(parsed);
+  const parsed = validateParameters(parameters);
   checkPresence(parsed, inputs);
   for (const name of INPUT_NAMES) {
     const tensor = inputs[name];

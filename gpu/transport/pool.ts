@@ -5,28 +5,16 @@
  * task queue that runs them in turn would hang. That is why this is not a general pool.
  * @module
  */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { built } from './built.ts';
 import type { Answer, Job } from './job.ts';
 
 const workers: Worker[] = [];
 
-/** The built worker; sources are TypeScript, which a thread cannot load. */
-function workerFile(): URL {
-  const beside = import.meta.url.endsWith('.ts')
-    ? new URL('../../dist/gpu/transport/worker.js', import.meta.url)
-    : new URL('./worker.js', import.meta.url);
-  if (!existsSync(fileURLToPath(beside))) {
-    throw new Error(`worker threads expected ${fileURLToPath(beside)}: run "npm run build" first`);
-  }
-  return beside;
-}
-
 function workerAt(index: number): Worker {
   const present = workers[index];
   if (present !== undefined) return present;
-  const worker = new Worker(workerFile());
+  const worker = new Worker(built('worker'));
   worker.unref();
   workers[index] = worker;
   return worker;
@@ -56,13 +44,13 @@ export async function runJobs(jobs: readonly Job[]): Promise<Success[]> {
   try {
     return await Promise.all(jobs.map((job, index) => ask(workerAt(index), job)));
   } catch (error) {
-    await closeWorkers();
+    await closeThreads();
     throw error;
   }
 }
 
 /** Ends all threads; the next run starts new ones. */
-export async function closeWorkers(): Promise<void> {
+export async function closeThreads(): Promise<void> {
   const all = workers.splice(0);
   await Promise.all(all.map((worker) => worker.terminate()));
 }

@@ -2,24 +2,16 @@
  * Ranks on worker threads: what they need is checked, dealt out, run, and collected.
  * @module
  */
-
-import { elementCount } from '../../reference/tensor.ts';
 import type { resolveDevice } from '../device/choose.ts';
 import type { Shard } from '../rank.ts';
 import type { RanksRun, RunOptions, Watching } from '../run.ts';
 import type { Schedule } from '../schedule.ts';
 import { flattenInputs } from './job.ts';
-import { checkThreadNeeds } from './needs.ts';
+import { checkThreadNeeds, inputBytesOf } from './needs.ts';
 import { runJobs } from './pool.ts';
 import { type Mailboxes, planMailboxes } from './threads.ts';
 
 let jobs = 0;
-
-/** Bytes of the ranks' inputs, which every thread holds a copy of its part of. */
-function bytesOf(shards: readonly Shard[]): number {
-  const tensors = shards.flatMap(({ inputs }) => Object.values(inputs));
-  return tensors.reduce((sum, { shape }) => sum + 8 * elementCount(shape), 0);
-}
 
 export async function runThreads(
   shards: readonly Shard[],
@@ -31,8 +23,13 @@ export async function runThreads(
   const [shard] = shards;
   if (shard === undefined) throw new Error('a case expected at least one rank');
   const bytesPerElement = device === 'reference' ? 8 : 4;
+<<<<<<< HEAD
+=======
+  // Refuses too many ranks before their messages are planned, which takes time for thousands.
+  checkThreadNeeds(shards.length, inputBytesOf(shards));
+>>>>>>> 3385422 (Run ranks in processes over sockets, straight to one another)
   const { boxes, bytes } = planMailboxes(shard.parameters, schedules, bytesPerElement);
-  checkThreadNeeds(shards.length, bytes + bytesOf(shards));
+  checkThreadNeeds(shards.length, bytes + inputBytesOf(shards));
   const memory = new SharedArrayBuffer(bytes);
   const mailboxes: Mailboxes = { memory, bytesPerElement, boxes };
   jobs++;

@@ -1,0 +1,112 @@
+/**
+ * Link: a socket that frames go over, in both directions.
+ * @module
+ */
+import { connect, type Socket } from 'node:net';
+import { encodeFrame, type Frame, type FrameKind, FrameReader, type Limits } from './frames.ts';
+
+/** How long a link that ends may take to hand over what was written. */
+const GOODBYE_MS = 1000;
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export class Link {
+  /** Called with every frame, one after another; an error of it ends the link. */
+  receive: (frame: Frame) => void = () => undefined;
+  /** Called once when nothing will come any more, with the reason. */
+  ended: (reason: string) => void = () => undefined;
+  readonly socket: Socket;
+  readonly #reader: FrameReader;
+  #reason: string | null = null;
+
+  constructor(socket: Socket, limits: Limits) {
+    this.socket = socket.setNoDelay(true);
+    this.#reader = new FrameReader(limits);
+    socket.on('data', (chunk: Uint8Array) => this.#read(chunk));
+    socket.on('error', (error) => this.#end(error.message));
+    socket.on('close', () => {
+      this.#end(this.#reader.isWithin ? 'it was closed within a frame' : 'it was closed');
+    });
+  }
+
+  /** Which frames may come from now on. */
+  allow(limits: Limits): void {
+    this.#reader.limits = limits;
+  }
+
+  get isOpen(): boolean {
+    return this.#reason === null;
+  }
+
+  #read(chunk: Uint8Array): void {
+    if (!this.isOpen) return;
+    try {
+      this.#reader.push(chunk);
+      for (let frame = this.#reader.next(); frame !== null; frame = this.#reader.next()) {
+        this.receive(frame);
+        if (!this.isOpen) return;
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.refuse(reason);
+      this.ended(reason);
+    }
+  }
+
+  #end(reason: string): void {
+    if (this.#reason !== null) return;
+    this.#reason = reason;
+    this.socket.destroy();
+    this.ended(reason);
+  }
+
+  send(kind: FrameKind, header: unknown, payload?: Uint8Array): void {
+    const parts = encodeFrame(kind, header, payload);
+    if (!this.isOpen) return;
+    this.socket.cork();
+    for (const part of parts) if (part.length > 0) this.socket.write(part);
+    this.socket.uncork();
+  }
+
+  /** Says why to whoever is at the other end, and closes. */
+  refuse(reason: string): void {
+    this.send('refused', { reason });
+    this.#reason ??= reason;
+    this.socket.end();
+    setTimeout(() => this.socket.destroy(), GOODBYE_MS).unref();
+  }
+
+  close(): void {
+    this.#reason ??= 'it was closed';
+    this.socket.destroy();
+  }
+
+  /** Whether it keeps the process alive. */
+  hold(held: boolean): void {
+    if (held) this.socket.ref();
+    else this.socket.unref();
+  }
+}
+
+/** A link to an address. Throws where there is none within `timeoutMs`. */
+export function linkTo({ host, port }: Address, limits: Limits, timeoutMs: number): Promise<Link> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    const fail = (reason: string) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(new Error(`could not connect to ${host}:${port}: ${reason}`));
+    };
+    const onError = ({ message }: Error) => fail(message);
+    const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', onError);
+      resolve(new Link(socket, limits));
+    });
+  });
+}
