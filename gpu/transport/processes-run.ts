@@ -147,7 +147,9 @@ class Deal {
     const seat = this.#seats[rank];
     if (seat !== undefined) seat.failed = true;
     const error = failureAt(this.#passes, rank, place, reason);
-    if (lost === null) this.#settle(error);
+    // Where the lost one has spoken for itself, there is no better reason to come.
+    const spoken = lost !== null && this.#seats[lost]?.failed === true;
+    if (lost === null || spoken) this.#settle(error);
     else this.#doubt ??= setTimeout(() => this.#settle(this.#silent() ?? error), REASON_MS);
   }
 

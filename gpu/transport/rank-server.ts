@@ -42,6 +42,8 @@ export interface RankOptions extends Address {
   readonly name?: string;
   /** How long connecting may take. */
   readonly connectTimeoutMs?: number;
+  /** Told of every step before it is taken. */
+  readonly onStep?: (rank: number, place: Place) => void;
 }
 
 /** One job of a rank. */
@@ -53,7 +55,7 @@ class Work {
   readonly #dealer: Link;
   #place: Place = { pass: 0, step: 0 };
 
-  constructor(header: JobHeader, payload: Uint8Array, dealer: Link) {
+  constructor(header: JobHeader, payload: Uint8Array, dealer: Link, onStep: RankOptions['onStep']) {
     [this.#header, this.#payload, this.#dealer] = [header, payload, dealer];
     this.job = header.job;
     const { rank, bytesPerElement } = header.shard;
@@ -61,6 +63,7 @@ class Work {
     const onTurn = (place: Place): void => {
       this.#place = { pass: place.pass, step: place.step };
       dealer.send('at', { job: this.job, ...this.#place });
+      onStep?.(rank, place);
     };
     this.ends = new Ends({ rank, bytesPerElement, messageBytes, timeoutMs, onTurn });
   }
@@ -169,7 +172,7 @@ export async function serveRank(options: RankOptions): Promise<void> {
     if (frame.kind === 'refused') throw new Error(headerOf(refused, frame).reason);
     if (frame.kind === 'job') {
       work?.ends.close();
-      work = new Work(headerOf(jobHeader, frame), frame.payload, dealer);
+      work = new Work(headerOf(jobHeader, frame), frame.payload, dealer, options.onStep);
       dealer.send('ready', { job: work.job });
     } else if (frame.kind === 'go') {
       const { job, addresses } = headerOf(goHeader, frame);
