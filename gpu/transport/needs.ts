@@ -8,7 +8,7 @@ import type { Shard } from '../rank.ts';
 
 /** Resident memory of a thread with its engine and its GPU.js kernels; measured 18 to 23 MiB. */
 const THREAD_BYTES = 32 * 2 ** 20;
-/** The same of a process. */
+/** The same of a process; measured 70 to 87 MiB. */
 const PROCESS_BYTES = 128 * 2 ** 20;
 /** Ranks of one case wait for one another, so that many threads on few cores come to a stand. */
 const RANKS_A_CORE = 8;
