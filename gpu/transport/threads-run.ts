@@ -23,11 +23,6 @@ export async function runThreads(
   const [shard] = shards;
   if (shard === undefined) throw new Error('a case expected at least one rank');
   const bytesPerElement = device === 'reference' ? 8 : 4;
-<<<<<<< HEAD
-=======
-  // Refuses too many ranks before their messages are planned, which takes time for thousands.
-  checkThreadNeeds(shards.length, inputBytesOf(shards));
->>>>>>> 3385422 (Run ranks in processes over sockets, straight to one another)
   const { boxes, bytes } = planMailboxes(shard.parameters, schedules, bytesPerElement);
   checkThreadNeeds(shards.length, bytes + inputBytesOf(shards));
   const memory = new SharedArrayBuffer(bytes);
