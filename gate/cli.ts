@@ -295,8 +295,8 @@ function addRun(program: Command, finish: Finish): void {
     .option('--heads <n>', 'query heads', value.positiveNumber, 4)
     .option('--kv-heads <n>', 'heads of keys and values (default: as many)', value.positiveNumber)
     .option('--head-dim <n>', 'numbers a head', value.positiveNumber, 32)
-    .option('--seq-q <n>', 'queries', value.wholeNumber, 128)
-    .option('--seq-kv <n>', 'keys', value.wholeNumber, 1024)
+    .option('--seq-q <n>', 'queries', value.wholeNumber, 64)
+    .option('--seq-kv <n>', 'keys', value.wholeNumber, 512)
     .addOption(new Option('--direction <name>', 'passes').choices(DIRECTIONS).default('both'))
     .option(
       '--seed <n>',

@@ -17,7 +17,7 @@ import type { Shard } from '../select.ts';
 
 export const SUITES = ['smoke', 'core', 'full'] as const;
 export const DEVICES = ['auto', 'webasm', 'cpu', 'reference'] as const;
-export const TRANSPORTS = ['threads', 'simulated'] as const;
+export const TRANSPORTS = ['threads', 'simulated', 'processes'] as const;
 export const SCHEDULES = SCHEDULE_NAMES;
 export const FORMATS = ['f64', 'f32', 'bf16', 'f16', 'fp8-e4m3', 'fp8-e5m2'] as const;
 /** A number format that an answer can be written in. */

@@ -63,6 +63,7 @@ export const jobHeader = z.strictObject({
   messageBytes: count,
   timeoutMs: z.number().positive(),
   observing: z.boolean(),
+  timing: z.boolean(),
 });
 
 /** What every frame of a job says. */
@@ -106,6 +107,7 @@ export const logOf = z.array(
     step: count,
     elements: count,
     seen: seen.nullable(),
+    at: z.tuple([z.number(), z.number()]).nullable(),
   }),
 );
 export const resultHeader = z.strictObject({

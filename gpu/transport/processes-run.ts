@@ -11,7 +11,7 @@ import type { resolveDevice } from '../device/choose.ts';
 import { failureAt, type RankEvent } from '../interpreter.ts';
 import { messagesOf } from '../labels.ts';
 import type { Shard } from '../rank.ts';
-import type { RanksRun, RunOptions } from '../run.ts';
+import type { RanksRun, RunOptions, Watching } from '../run.ts';
 import type { Schedule } from '../schedule.ts';
 import { elementCount } from '../wire.ts';
 import { Crew, type Member } from './crew.ts';
@@ -34,7 +34,7 @@ import type { Place } from './transport.ts';
 const REASON_MS = 1000;
 const START_MS = 60_000;
 
-type Settings = Pick<RunOptions, 'timeoutMs' | 'observing' | 'listen' | 'startTimeoutMs'>;
+type Settings = Pick<RunOptions, 'timeoutMs' | 'listen' | 'startTimeoutMs'> & Watching;
 
 interface Seat {
   readonly member: Member;
@@ -51,6 +51,7 @@ class Deal {
   readonly #passes: readonly Schedule[];
   readonly #bytesPerElement: 4 | 8;
   readonly #timeoutMs: number;
+  readonly #progress: Int32Array | null;
   readonly #seats: readonly Seat[];
   #settle: (ended: Error | null) => void = () => undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -60,9 +61,14 @@ class Deal {
     job: number,
     members: readonly Member[],
     passes: readonly Schedule[],
-    bytesPerElement: 4 | 8,
-    timeoutMs: number,
+    settings: {
+      readonly bytesPerElement: 4 | 8;
+      readonly timeoutMs: number;
+      readonly progress: Int32Array | null;
+    },
   ) {
+    const { bytesPerElement, timeoutMs, progress } = settings;
+    this.#progress = progress;
     [this.#job, this.#passes, this.#timeoutMs] = [job, passes, timeoutMs];
     this.#bytesPerElement = bytesPerElement;
     this.#seats = members.map((member) => ({
@@ -120,6 +126,7 @@ class Deal {
     } else if (kind === 'at') {
       const { pass, step } = headerOf(atHeader, frame);
       seat.place = { pass, step };
+      this.#report(rank, seat.place);
     } else if (kind === 'failure') {
       const { pass, step, reason, lost } = headerOf(failureHeader, frame);
       this.#fail(rank, { pass, step }, reason, lost);
@@ -129,6 +136,17 @@ class Deal {
       this.#sendAll('done', { last: false });
       this.#settle(null);
     }
+  }
+
+  /** Where a rank is, for whoever watches. */
+  #report(rank: number, { pass, step }: Place): void {
+    if (this.#progress === null) return;
+    const before = this.#passes.slice(0, pass).map(({ ranks }) => ranks[rank]?.length ?? 0);
+    Atomics.store(
+      this.#progress,
+      rank,
+      before.reduce((sum, steps) => sum + steps, step),
+    );
   }
 
   #doneOf(rank: number, frame: Frame): Done {
@@ -190,8 +208,10 @@ async function runOn(
   shards: readonly Shard[],
   passes: readonly Schedule[],
   device: ReturnType<typeof resolveDevice>,
-  { timeoutMs = 60_000, observing = false, startTimeoutMs = START_MS }: Settings,
+  settings: Settings,
 ): Promise<RanksRun> {
+  const { timeoutMs = 60_000, startTimeoutMs = START_MS } = settings;
+  const { observing = false, timing = false, progress = null } = settings;
   const bytesPerElement = device === 'reference' ? 8 : 4;
   const [shard] = shards;
   if (shard === undefined) throw new Error('a case expected at least one rank');
@@ -202,7 +222,7 @@ async function runOn(
   const messageBytes = bytesPerElement * elements.reduce((a, b) => Math.max(a, b), 0);
   const members = await crew.gather(shards.length, startTimeoutMs);
   jobs++;
-  const common = { job: jobs, device, parameters, messageBytes, timeoutMs, observing };
+  const common = { job: jobs, device, parameters, messageBytes, timeoutMs, observing, timing };
   const dealt = shards.map((own) => {
     const { header, payload } = packShard(own);
     const lists = passes.map(({ name, direction, layout, ranks }) => {
@@ -210,7 +230,7 @@ async function runOn(
     });
     return { header: { ...common, shard: header, passes: lists }, payload };
   });
-  const deal = new Deal(jobs, members, passes, bytesPerElement, timeoutMs);
+  const deal = new Deal(jobs, members, passes, { bytesPerElement, timeoutMs, progress });
   const done = await deal.run(dealt);
   const [backend, ...others] = new Set(done.map((one) => one.backend));
   if (backend === undefined || others.length > 0) {

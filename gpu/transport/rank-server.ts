@@ -94,10 +94,10 @@ class Work {
   }
 
   async #run(addresses: readonly Address[], token: string): Promise<void> {
-    const { device, parameters, passes, observing } = this.#header;
+    const { device, parameters, passes, observing, timing } = this.#header;
     const machine = deviceOf(device);
     const rank = makeRank(unpackShard(this.#header.shard, parameters, this.#payload), machine);
-    const log: Log = { events: [], observing };
+    const log: Log = { events: [], observing, timing, progress: null };
     await this.#connect(addresses, token);
     const lists = this.#lists();
     const schedules = passes.map(({ name, direction, layout }, pass): Schedule => {
