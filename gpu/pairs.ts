@@ -62,6 +62,28 @@ function hasMask({ parameters: p, inputs }: Pick<AttentionCase, 'parameters' | '
   return given || bound || inputs.bias !== undefined;
 }
 
+/**
+ * Block pairs (query block, key block) of a case in which nobody sees anybody: a schedule need not
+ * compute them. Looks at every pair of the case.
+ */
+export function emptyPairs(attentionCase: AttentionCase): (block: number, keys: number) => boolean {
+  const { batch, heads, partition } = attentionCase.parameters;
+  const visible = visibility(attentionCase);
+  const blocks = (sizes: readonly number[]) => sizes.map((_, block) => placesOf(sizes, [block]));
+  const [rows, columns] = [blocks(partition.q), blocks(partition.kv)];
+  const seen = rows.map((own) =>
+    columns.map((keys) => {
+      for (let b = 0; b < batch; b++) {
+        for (let h = 0; h < heads; h++) {
+          if (own.some((i) => keys.some((j) => visible(b, h, i, j)))) return true;
+        }
+      }
+      return false;
+    }),
+  );
+  return (block, keys) => seen[block]?.[keys] !== true;
+}
+
 /** Masks, bias and dropout factor of a block pair; null for what the case does not have. */
 export function pairsOf(
   device: Pick<Device, 'make'>,

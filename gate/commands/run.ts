@@ -13,6 +13,10 @@ import type { ScheduleName } from '../../gpu/schedules/index.ts';
 import type { AttentionCase, OutputName, Partition } from '../../reference/case.ts';
 import { drawCase } from '../../reference/draw-case.ts';
 import { type GivenOutputs, isFailure, judge } from '../../reference/judge.ts';
+import { judgeSample } from '../../reference/sampled/judge-sample.ts';
+import { isSampled, sampledOutput, sampleOf } from '../../reference/sampling.ts';
+import { elementCount, tensorOf, toFlat } from '../../reference/tensor.ts';
+import { threadsFor } from '../threads.ts';
 import type { DEVICES, TRANSPORTS } from './options.ts';
 
 export interface RunCommandOptions {
@@ -115,13 +119,34 @@ function bytesSent(log: readonly RankEvent[], ranks: number, width: number) {
   return sent;
 }
 
-function verdictOf(attentionCase: AttentionCase, { outputs, backend }: RunResult) {
+/** Pairs of a whole case that is judged in seconds; of a larger one, a sample is. */
+const PAIRS_MAX = 2 ** 18;
+const SAMPLED = 16;
+
+/** What the judge says. */
+function verdictOf(attentionCase: AttentionCase, { outputs, backend }: RunResult, seed: number) {
+  const { batch, heads, seq_q, seq_kv } = attentionCase.parameters;
   const reference = backend === 'reference';
+  const [profile, dtype] = reference ? (['f64', 'F64'] as const) : (['f32', 'F32'] as const);
   const given: GivenOutputs = {};
-  for (const [name, tensor] of Object.entries(outputs)) {
-    given[name as OutputName] = { dtype: reference ? 'F64' : 'F32', tensor };
+  if (batch * heads * seq_q * seq_kv <= PAIRS_MAX) {
+    for (const [name, tensor] of Object.entries(outputs)) {
+      given[name as OutputName] = { dtype, tensor };
+    }
+    return judge(attentionCase, given, profile);
   }
-  return judge(attentionCase, given, reference ? 'f64' : 'f32');
+  const size = { rows: Math.min(SAMPLED, seq_q), keys: Math.min(SAMPLED, seq_kv), seed };
+  const sample = sampleOf(attentionCase.parameters, size);
+  for (const [key, tensor] of Object.entries(outputs)) {
+    const name = key as OutputName;
+    if (!isSampled(sample, name)) continue;
+    const { shape, wholeFlat } = sampledOutput(attentionCase, sample, name);
+    const values = toFlat(tensor);
+    const chosen = Array.from({ length: elementCount(shape) }, (_, n) => values[wholeFlat(n)] ?? 0);
+    given[name] = { dtype, tensor: tensorOf(chosen, shape) };
+  }
+  const threads = threadsFor(attentionCase);
+  return judgeSample(attentionCase, given, profile, sample, { threads });
 }
 
 function spansOf(log: readonly RankEvent[], width: number): Span[] {
@@ -215,7 +240,7 @@ export async function runCommand(options: RunCommandOptions): Promise<number> {
   }
   const wall_s = (performance.now() - begun) / 1000;
   const width = done.backend === 'reference' ? 8 : 4;
-  const { verdict, reason } = verdictOf(attentionCase, done);
+  const { verdict, reason } = verdictOf(attentionCase, done, options.seed);
   const summary: Summary = {
     schedule,
     ranks,

@@ -8,14 +8,24 @@ import { matchers } from '../../properties/matchers.ts';
 import { rationalOutputs } from '../../properties/rational-outputs.ts';
 import { rational } from '../../reference/arithmetic/rational.ts';
 import { attention } from '../../reference/attention.ts';
-import type { AttentionCase, OutputName, Outputs } from '../../reference/case.ts';
+import {
+  type AttentionCase,
+  type OutputName,
+  type Outputs,
+  wantsGradients,
+} from '../../reference/case.ts';
 import { lift } from '../../reference/lift.ts';
 import { type Tensor, toFlat } from '../../reference/tensor.ts';
 import { validateCase } from '../../reference/validate.ts';
 import { distribute, gatherAs } from '../distribute.ts';
+import { emptyPairs } from '../pairs.ts';
 import { passesOf, run, runOnOneThread } from '../run.ts';
+import type { Direction, Schedule } from '../schedule.ts';
 import { Rounded, rationalDevice } from '../testing/rational-device.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from './index.ts';
+import { lvXattnSchedule } from './lv-xattn.ts';
+import { ringAttentionSchedule } from './ring-attention.ts';
+import { uspSchedule } from './ulysses.ts';
 
 expect.extend(matchers);
 
@@ -33,9 +43,8 @@ function weightsOf(c: AttentionCase): Fraction[] {
   );
 }
 
-async function distributed(c: AttentionCase, schedule: ScheduleName, seed: number) {
+async function distributed(c: AttentionCase, passes: readonly Schedule[], seed: number) {
   const shards = distribute(c, 'f64');
-  const passes = passesOf(c, schedule);
   const { results } = await runOnOneThread(shards, passes, rationalDevice(), { seed });
   const valuesOf = (values: unknown): readonly Fraction[] =>
     values instanceof Rounded ? values.exact : [];
@@ -53,22 +62,91 @@ const cases = (maxRanks: number) =>
     return validateCase({ ...c.parameters, dropout_rate: 0.5 }, c.inputs, c.judging);
   });
 
+/** Holds what passes give to attention, exactly; the outputs that were compared. */
+async function held(
+  c: AttentionCase,
+  passes: readonly Schedule[],
+  seed: number,
+): Promise<OutputName[]> {
+  const expected: Outputs<Fraction> = rationalOutputs(c);
+  const got = await distributed(c, passes, seed);
+  const names = Object.keys(got) as OutputName[];
+  for (const name of names) {
+    if (name !== 'lse') expect(shown(got[name]), name).toEqual(shown(expected[name]));
+  }
+  if (got.lse !== undefined) {
+    expect(shown(got.lse)).toEqual(weightsOf(c).map((x) => x.toFraction()));
+  }
+  return names;
+}
+
+/** Schedules with their options, and how often each option must have mattered. */
+const VARIANTS: readonly [string, (c: AttentionCase, direction: Direction) => Schedule][] = [
+  [
+    'lv-xattn without overlap',
+    (c, direction) =>
+      lvXattnSchedule(c.parameters.partition, direction, { ...optionsOf(c), overlap: false }),
+  ],
+  [
+    'lv-xattn without pairs that a mask empties',
+    (c, direction) =>
+      lvXattnSchedule(c.parameters.partition, direction, {
+        ...optionsOf(c),
+        isSkipped: emptyPairs(c),
+      }),
+  ],
+  [
+    'ring-attention with a copy of keys for every query head',
+    (c, direction) =>
+      ringAttentionSchedule(c.parameters.partition, direction, { ...optionsOf(c), expanded: true }),
+  ],
+  ...[1, 2].map((group): [string, (c: AttentionCase, direction: Direction) => Schedule] => [
+    `usp in groups of ${group}`,
+    (c, direction) =>
+      uspSchedule(c.parameters.partition, direction, {
+        ...optionsOf(c),
+        group: groupFor(group, c),
+      }),
+  ]),
+];
+
+const optionsOf = ({ parameters: p }: AttentionCase) => ({
+  recompute: p.dim_y !== undefined,
+  heads: p.heads,
+});
+
+/** The group, where it divides ranks and heads; else groups of one. */
+const groupFor = (group: number, { parameters: p }: AttentionCase): number =>
+  p.partition.ranks % group === 0 && p.heads % group === 0 ? group : 1;
+
+describe.each(VARIANTS)('%s', (name, make) => {
+  it('is attention, exactly, over any layout and interleaving', async () => {
+    let other = 0;
+    await fc.assert(
+      fc.asyncProperty(cases(6), interleavingArbitrary(), async (c, seed) => {
+        const directions = wantsGradients(c.parameters)
+          ? (['forward', 'backward'] as const)
+          : (['forward'] as const);
+        const passes = directions.map((direction) => make(c, direction));
+        // Not the plain schedule: LV-XAttn for groups of ranks, which are the whole of "usp".
+        const plain = name.startsWith('usp') ? 'lv-xattn' : (passes[0]!.name as ScheduleName);
+        const [first] = passesOf(c, plain);
+        if (JSON.stringify(first!.ranks) !== JSON.stringify(passes[0]!.ranks)) other++;
+        await held(c, passes, seed);
+      }),
+      { seed: 12, numRuns: 60 },
+    );
+    expect(other, name).toBeGreaterThan(4);
+  });
+});
+
 describe.each(SCHEDULE_NAMES)('%s', (schedule) => {
   it('is attention, exactly, over any layout and interleaving', async () => {
     const features = new Set<string>();
     const given = cases(6).filter((c) => dealsOut(schedule, c));
     await fc.assert(
       fc.asyncProperty(given, interleavingArbitrary(), async (c, seed) => {
-        const expected: Outputs<Fraction> = rationalOutputs(c);
-        const got = await distributed(c, schedule, seed);
-        for (const name of Object.keys(got) as OutputName[]) {
-          features.add(name);
-          if (name === 'lse') continue;
-          expect(shown(got[name]), name).toEqual(shown(expected[name]));
-        }
-        if (got.lse !== undefined) {
-          expect(shown(got.lse)).toEqual(weightsOf(c).map((x) => x.toFraction()));
-        }
+        for (const name of await held(c, passesOf(c, schedule), seed)) features.add(name);
       }),
       { seed: 11, numRuns: 60 },
     );
