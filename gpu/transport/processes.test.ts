@@ -64,14 +64,8 @@ describe('ranks in processes', () => {
     it(`give the bits and the log of ranks on one thread and on threads: ${schedule}`, async () => {
       for (const partition of LAYOUTS) {
         for (const changes of [everything, {}]) {
-          const c = drawCase(9, {
-            seq_q: 4,
-            seq_kv: 9,
-            heads: 4,
-            kv_heads: 4,
-            ...changes,
-            partition,
-          });
+          const heads = { heads: 12, kv_heads: 4, mask: [1, 1, 4, 9] };
+          const c = drawCase(9, { ...changes, ...heads, seq_q: 4, seq_kv: 9, partition });
           const device = changes === everything ? 'webasm' : 'reference';
           const options = { schedule, device, observing: true } as const;
           const processes = await run(c, { ...options, transport: 'processes' });
