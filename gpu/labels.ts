@@ -80,12 +80,27 @@ export function joined(labels: readonly Label[]): Label {
   return { ...first, blocks: labels.flatMap(({ blocks }) => blocks) };
 }
 
+/**
+ * Contributions, those of one block whose heads lie behind one another as one: in how many groups
+ * heads were computed is nobody's business.
+ */
+function coalesced(merged: readonly Contribution[]): Contribution[] {
+  const all: Contribution[] = [];
+  for (const one of merged) {
+    const n = all.findIndex(({ block, to }) => block === one.block && to === one.from);
+    const before = all[n];
+    if (before === undefined) all.push(one);
+    else all[n] = { ...before, to: one.to };
+  }
+  return all;
+}
+
 /** Heads behind one another. */
 export function joinedHeads(labels: readonly Label[]): Label {
   const [first, last] = [labels[0], labels.at(-1)];
   if (first === undefined || last === undefined) throw new RangeError('no heads to join');
   const heads = { ...first.heads, to: last.heads.to };
-  return { ...first, heads, merged: labels.flatMap(({ merged }) => merged) };
+  return { ...first, heads, merged: coalesced(labels.flatMap(({ merged }) => merged)) };
 }
 
 /** A piece put into a whole of the same blocks. */
@@ -94,7 +109,7 @@ export function mergedLabel(whole: Label, piece: Label): Label {
   if (!same || whole.direction !== piece.direction || whole.heads.of !== piece.heads.of) {
     throw new Error(`${showLabel(piece)} cannot be merged into ${showLabel(whole)}`);
   }
-  return { ...whole, merged: [...whole.merged, ...piece.merged] };
+  return { ...whole, merged: coalesced([...whole.merged, ...piece.merged]) };
 }
 
 /** A partial result of queries over keys, and their share of dK and dV. */
