@@ -17,6 +17,7 @@ import type { JudgeOptions } from './commands/judge.ts';
 import * as value from './commands/options.ts';
 import type { OracleOptions } from './commands/oracle.ts';
 import type { PlanOptions } from './commands/plan.ts';
+import type { RankCommandOptions } from './commands/rank.ts';
 import type { ReplayOptions } from './commands/replay.ts';
 import type { RunCommandOptions } from './commands/run.ts';
 import { fileSentence } from './file-errors.ts';
@@ -115,6 +116,17 @@ Blocks are as even as they can be. "backward" runs the forward pass too, which i
 those of the messages' numbers, f32 on GPU.js and f64 on the reference device.
 
 Exit status: 0 the answer is right; 1 it is wrong; 2 the command or its input is wrong; 3 it failed.`;
+
+const RANK_EXAMPLES = `
+Example, a run over two machines:
+  a$ XATTN_TOKEN=secret xattn run --ranks 2 --transport processes --listen 10.0.0.1:4000
+  a$ XATTN_TOKEN=secret xattn rank --connect 10.0.0.1:4000
+  b$ XATTN_TOKEN=secret xattn rank --connect 10.0.0.1:4000
+
+Ranks send their messages straight to one another, at ports that the system picks. The token keeps
+strangers out; nothing is encrypted, so use a network that you trust.
+
+Exit status: 0 the run is over; 2 it was not let in; 3 the run failed.`;
 
 const FIXTURES_EXAMPLES = `
 Examples:
@@ -304,11 +316,30 @@ function addRun(program: Command, finish: Finish): void {
       value.wholeNumber,
       1,
     )
+    .option(
+      '--listen <host:port>',
+      'wait here for "xattn rank" in place of processes',
+      value.address,
+    )
     .option('--trace <file.json>', 'write what happened when, for ui.perfetto.dev', value.pathText)
     .option('--json', 'one JSON object on standard output')
     .addHelpText('after', RUN_EXAMPLES)
     .action(async (options: RunCommandOptions) => {
       finish(await (await import('./commands/run.ts')).runCommand(options));
+    });
+}
+
+function addRank(program: Command, finish: Finish): void {
+  const start = new Option('--start-timeout-s <seconds>', 'try to connect for so long');
+  program
+    .command('rank')
+    .summary('serve as a rank of a run on another machine')
+    .description('Serve as a rank of a run that waits for it ("xattn run --listen HOST:PORT").')
+    .requiredOption('--connect <host:port>', 'where the run waits for its ranks', value.address)
+    .addOption(start.argParser(value.seconds).default(value.DEFAULTS.startTimeoutS))
+    .addHelpText('after', RANK_EXAMPLES)
+    .action(async (options: RankCommandOptions) => {
+      finish(await (await import('./commands/rank.ts')).rankCommand(options));
     });
 }
 
@@ -366,6 +397,7 @@ export function program(finish: Finish): Command {
     addOracle,
     addPlan,
     addRun,
+    addRank,
     addFixtures,
     addDoctor,
   ];

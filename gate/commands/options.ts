@@ -71,6 +71,16 @@ export function positions(text: string): number | number[] {
     .map(wholeNumber);
 }
 
+/** `HOST:PORT`, an IPv6 address in brackets. */
+export function address(text: string): { host: string; port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const [host, port] = [bracketed ?? plain, Number(digits)];
+  if (host === undefined || !(port >= 1 && port <= 65_535)) {
+    throw new InvalidArgumentError('Expected HOST:PORT, such as 10.0.0.7:4000.');
+  }
+  return { host, port };
+}
+
 export function positiveNumber(text: string): number {
   const value = wholeNumber(text);
   if (value === 0) throw new InvalidArgumentError('Expected a whole number, 1 or more.');

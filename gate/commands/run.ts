@@ -10,6 +10,7 @@ import { perfettoTrace, type Span } from '../../gpu/perfetto.ts';
 import { closeWorkers, passesOf, type RunResult, run } from '../../gpu/run.ts';
 import type { Direction, Schedule } from '../../gpu/schedule.ts';
 import type { ScheduleName } from '../../gpu/schedules/index.ts';
+import type { Listening } from '../../gpu/transport/crew.ts';
 import type { AttentionCase, OutputName, Partition } from '../../reference/case.ts';
 import { drawCase } from '../../reference/draw-case.ts';
 import { type GivenOutputs, isFailure, judge } from '../../reference/judge.ts';
@@ -34,6 +35,20 @@ export interface RunCommandOptions {
   seed: number;
   trace?: string;
   json?: true;
+  listen?: { readonly host: string; readonly port: number };
+}
+
+/** Where ranks from elsewhere connect, and the token that they have too. */
+function listeningAt({ listen, transport }: RunCommandOptions): Listening | null {
+  if (listen === undefined) return null;
+  if (transport !== 'processes') {
+    throw new RangeError(`"--listen" expected "--transport processes", got ${transport}`);
+  }
+  const token = process.env.XATTN_TOKEN;
+  if (token === undefined || token === '') {
+    throw new RangeError('"XATTN_TOKEN" expected a secret that ranks are to have too, got none');
+  }
+  return { ...listen, token };
 }
 
 /** As even as whole numbers can be. */
@@ -223,13 +238,14 @@ function text(summary: Summary, reason: string, log: readonly RankEvent[]): stri
 export async function runCommand(options: RunCommandOptions): Promise<number> {
   const attentionCase = caseOf(options);
   const { schedule, ranks, transport, device } = options;
+  const listen = listeningAt(options);
   const { progress, stop } = watch(passesOf(attentionCase, schedule), options.json === true);
   const begun = performance.now();
   let done: RunResult;
   try {
     const timing = options.trace !== undefined;
     const how = { schedule, transport, device, seed: options.seed, timing, progress };
-    done = await run(attentionCase, how);
+    done = await run(attentionCase, listen === null ? how : { ...how, listen });
   } catch (error) {
     if (error instanceof RangeError) throw error;
     process.stderr.write(`xattn: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -36,11 +36,17 @@ const FROM_DEALER: Limits = {
   done: SMALL,
 };
 
+/** How long to wait before trying again to connect. */
+const AGAIN_MS = 200;
+
+/** A run that this rank had a part in has failed. */
+export class RunFailed extends Error {}
+
 export interface RankOptions extends Address {
   readonly token: string;
   /** What its starter calls it. */
   readonly name?: string;
-  /** How long connecting may take. */
+  /** For how long it is tried to connect; 10 s when absent. */
   readonly connectTimeoutMs?: number;
   /** Told of every step before it is taken. */
   readonly onStep?: (rank: number, place: Place) => void;
@@ -158,13 +164,26 @@ const portOf = (server: Server): number => {
   return address.port;
 };
 
+/** Connects, where nobody listens yet again and again. */
+async function reach(address: Address, timeoutMs: number): Promise<Link> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await linkTo(address, FROM_DEALER, Math.max(1, deadline - Date.now()));
+    } catch (error) {
+      if (Date.now() + AGAIN_MS >= deadline) throw error;
+      await new Promise((go) => setTimeout(go, AGAIN_MS));
+    }
+  }
+}
+
 /**
  * Serves as a rank of runs that are dealt out at an address, until it is told that they are over.
- * Throws where it is refused, or where the connection ends before.
+ * Throws where it is refused, and RunFailed where a run that it has a part in ends before.
  */
 export async function serveRank(options: RankOptions): Promise<void> {
   const { host, port, token, name = '', connectTimeoutMs = HELLO_MS } = options;
-  const dealer = await linkTo({ host, port }, FROM_DEALER, connectTimeoutMs);
+  const dealer = await reach({ host, port }, connectTimeoutMs);
   let work: Work | null = null;
   const own = dealer.socket.localAddress ?? host;
   const server = await listen(own, (link) => welcome(link, token, () => work));
@@ -187,7 +206,10 @@ export async function serveRank(options: RankOptions): Promise<void> {
   try {
     await new Promise<void>((over, reject) => {
       dealer.receive = (frame) => onFrame(frame, over);
-      dealer.ended = (reason) => reject(new Error(`${host}:${port}: ${reason}`));
+      dealer.ended = (reason) => {
+        const sentence = `${host}:${port}: ${reason}`;
+        reject(work === null ? new Error(sentence) : new RunFailed(sentence));
+      };
       dealer.send('hello', { role: 'rank', token, name, port: portOf(server) });
     });
   } finally {
