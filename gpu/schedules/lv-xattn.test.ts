@@ -1,66 +1,78 @@
 import { describe, expect, it } from 'vitest';
-import type { Operation } from '../schedule.ts';
+import type { BufferName, Direction, Kind, Operation } from '../schedule.ts';
 import { lvXattnSchedule } from './lv-xattn.ts';
 
 const layout = (ranks: number) => ({ ranks, q: Array(ranks).fill(2), kv: Array(ranks).fill(3) });
-const all = (ranks: number, direction: 'forward' | 'backward') =>
-  lvXattnSchedule(layout(ranks), direction).ranks.flat();
-const sends = (list: readonly Operation[], lane: string) =>
-  list.filter((op) => op.op === 'send' && op.lane === lane).length;
+const listsOf = (ranks: number, direction: Direction) =>
+  lvXattnSchedule(layout(ranks), direction).ranks;
+const LANES = ['query', 'result'] as const;
+
+/** The blocks of a rank's messages on a lane, one way. */
+const blocksOf = (list: readonly Operation[], op: 'send' | 'receive', lane: Kind) =>
+  list.flatMap((o) => (o.op === op && o.lane === lane ? [o.blocks] : []));
+
+/** Follows a rank's list: calls `visit` with each operation and the blocks in its buffers before it. */
+function follow(
+  list: readonly Operation[],
+  rank: number,
+  visit: (o: Operation, holds: ReadonlyMap<BufferName, readonly number[]>) => void,
+): void {
+  const holds = new Map<BufferName, readonly number[]>();
+  for (const o of list) {
+    visit(o, holds);
+    if (o.op === 'loadQuery' || o.op === 'loadKeys') holds.set(o.into, [rank]);
+    if (o.op === 'initResult') holds.set(o.into, holds.get(o.like) ?? []);
+    if (o.op === 'receive') holds.set(o.buffer, o.blocks);
+    if (o.op === 'computeBlock') holds.set(o.into, holds.get(o.query) ?? []);
+  }
+}
 
 describe('the LV-XAttn schedule', () => {
   for (const ranks of [1, 2, 3, 4, 5, 6, 7, 8]) {
     it(`computes every pair of blocks once on ${ranks} ranks`, () => {
       for (const direction of ['forward', 'backward'] as const) {
-        const pairs = all(ranks, direction).flatMap((op) =>
-          op.op === 'computeBlock' ? [`${op.block}/${op.keys}`] : [],
-        );
+        const pairs: string[] = [];
+        for (const [rank, list] of listsOf(ranks, direction).entries()) {
+          follow(list, rank, (o, holds) => {
+            if (o.op === 'computeBlock') pairs.push(`${holds.get(o.query)}/${holds.get(o.keys)}`);
+          });
+        }
         expect(new Set(pairs).size).toBe(ranks * ranks);
         expect(pairs.length).toBe(ranks * ranks);
       }
     });
 
     it(`sends queries n − 1 and results n hops on ${ranks} ranks, each block home at the end`, () => {
-      const list = all(ranks, 'forward');
-      expect(sends(list, 'query')).toBe(ranks * (ranks - 1));
-      expect(sends(list, 'result')).toBe(ranks === 1 ? 0 : ranks * ranks);
-      lvXattnSchedule(layout(ranks), 'forward').ranks.forEach((operations, rank) => {
-        expect(operations.at(-1)).toMatchObject({
-          op: 'finish',
-          block: rank,
-          slot: ranks === 1 ? 0 : ranks % 2,
+      const lists = listsOf(ranks, 'forward');
+      const sent = (lane: Kind) => lists.flatMap((list) => blocksOf(list, 'send', lane)).length;
+      expect(sent('query')).toBe(ranks * (ranks - 1));
+      expect(sent('result')).toBe(ranks === 1 ? 0 : ranks * ranks);
+      expect(sent('keys') + sent('gradients')).toBe(0);
+      lists.forEach((list, rank) => {
+        follow(list, rank, (o, holds) => {
+          if (o.op === 'finish') expect(holds.get(o.buffer)).toEqual([rank]);
         });
+        const buffer = `result${ranks === 1 ? 0 : ranks % 2}`;
+        expect(list.at(-1)).toEqual({ op: 'finish', buffer });
       });
     });
 
     it(`pairs every send with a receive of the same block on ${ranks} ranks`, () => {
-      const { ranks: lists } = lvXattnSchedule(layout(ranks), 'backward');
-      lists.forEach((operations, rank) => {
-        for (const lane of ['query', 'result']) {
-          const sent = operations.flatMap((op) =>
-            op.op === 'send' && op.lane === lane ? [op.block] : [],
-          );
+      const lists = listsOf(ranks, 'backward');
+      lists.forEach((list, rank) => {
+        for (const lane of LANES) {
           const next = lists[(rank + 1) % ranks]!;
-          const received = next.flatMap((op) =>
-            op.op === 'receive' && op.lane === lane ? [op.block] : [],
-          );
-          expect(received).toEqual(sent);
+          expect(blocksOf(next, 'receive', lane)).toEqual(blocksOf(list, 'send', lane));
         }
       });
     });
 
-    it(`never fills a slot that has not been sent on, on ${ranks} ranks`, () => {
-      for (const operations of lvXattnSchedule(layout(ranks), 'forward').ranks) {
-        const holds = new Map<string, number>();
-        for (const op of operations) {
-          if (op.op === 'loadQuery') holds.set(`query${op.slot}`, op.block);
-          if (op.op === 'initResult') holds.set(`result${op.slot}`, op.block);
-          if (op.op === 'receive') holds.set(`${op.lane}${op.slot}`, op.block);
-          if (op.op === 'send') expect(holds.get(`${op.lane}${op.slot}`)).toBe(op.block);
-          if (op.op === 'computeBlock') expect(holds.get(`query${op.slot}`)).toBe(op.block);
-          if (op.op === 'merge' || op.op === 'finish')
-            expect(holds.get(`result${op.slot}`)).toBe(op.block);
-        }
+    it(`reads from no buffer another block than it names, on ${ranks} ranks`, () => {
+      for (const [rank, list] of listsOf(ranks, 'forward').entries()) {
+        follow(list, rank, (o, holds) => {
+          if (o.op === 'send') expect(holds.get(o.buffer)).toEqual(o.blocks);
+          if (o.op === 'merge') expect(holds.get(o.buffer)).toEqual(holds.get(o.into));
+        });
       }
     });
   }
@@ -69,27 +81,40 @@ describe('the LV-XAttn schedule', () => {
     const schedule = lvXattnSchedule(layout(3), 'backward', { recompute: true });
     expect(JSON.parse(JSON.stringify(schedule))).toEqual(schedule);
     expect(schedule.ranks[0]!.map(({ op }) => op)).toEqual([
-      'recomputeKV',
-      'loadQuery',
-      'initResult',
-      'send',
-      'computeBlock',
-      'merge',
-      'receive',
-      'send',
-      'send',
-      'computeBlock',
-      'receive',
-      'merge',
-      'receive',
-      'send',
-      'computeBlock',
-      'receive',
-      'merge',
-      'send',
-      'receive',
-      'finish',
-      'projectGradients',
+      ...['recomputeKV', 'initGradients', 'loadQuery', 'initResult'],
+      ...['send', 'computeBlock', 'merge', 'receive'],
+      ...['send', 'send', 'computeBlock', 'receive', 'merge', 'receive'],
+      ...['send', 'computeBlock', 'receive', 'merge'],
+      ...['send', 'receive', 'finish', 'finish', 'projectGradients'],
     ]);
+  });
+
+  it('leaves out pairs that may be skipped, and nothing else', () => {
+    const isSkipped = (block: number, keys: number) => keys > block;
+    for (const [rank, list] of lvXattnSchedule(layout(4), 'backward', {
+      isSkipped,
+    }).ranks.entries()) {
+      const whole = listsOf(4, 'backward')[rank]!;
+      const messages = (of: readonly Operation[]) =>
+        of.filter(({ op }) => op === 'send' || op === 'receive');
+      expect(messages(list)).toEqual(messages(whole));
+      const met: unknown[] = [];
+      follow(list, rank, (o, holds) => {
+        if (o.op === 'computeBlock') met.push(holds.get(o.query)?.[0]);
+      });
+      expect([...met].sort()).toEqual([0, 1, 2, 3].filter((block) => block >= rank));
+    }
+  });
+
+  it('without overlap computes while none of its messages are on the way', () => {
+    for (const list of lvXattnSchedule(layout(4), 'forward', { overlap: false }).ranks) {
+      const ops = list.map(({ op }) => op).join(' ');
+      expect(ops).not.toMatch(/send( send)? computeBlock (receive|merge receive)/);
+      expect(ops).toMatch('computeBlock merge send');
+    }
+    const overlapping = listsOf(4, 'forward')[0]!
+      .map(({ op }) => op)
+      .join(' ');
+    expect(overlapping).toMatch(/send( send)? computeBlock (receive|merge receive)/);
   });
 });

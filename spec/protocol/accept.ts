@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { RankEvent } from '../../gpu/interpreter.ts';
-import { promelaModel, schedulesOfLog } from '../../gpu/promela.ts';
+import { type ModelOptions, promelaModel, schedulesOfLog } from '../../gpu/promela.ts';
 import type { Schedule } from '../../gpu/schedule.ts';
 import { simulate } from './spin.ts';
 
@@ -16,11 +16,11 @@ import { simulate } from './spin.ts';
 export async function judgeLog(
   log: readonly RankEvent[],
   layout: Schedule['layout'],
-  recompute: boolean,
+  options: Omit<ModelOptions, 'order'>,
 ): Promise<string> {
   const passes = schedulesOfLog(log, layout, 'a log');
   const order = log.map(({ rank }) => rank);
-  const { outcome } = await simulate(promelaModel(passes, { recompute, order }));
+  const { outcome } = await simulate(promelaModel(passes, { ...options, order }));
   return outcome;
 }
 

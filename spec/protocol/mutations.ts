@@ -1,13 +1,15 @@
 /**
- * Wrong schedules: each is LV-XAttn with one mistake that somebody has made or could make.
+ * Wrong schedules: each is one of ours with one mistake that somebody has made or could make.
  * @module
  */
-import type { Direction, Operation, Schedule, Slot } from '../../gpu/schedule.ts';
+import type { BufferName, Direction, Operation, Schedule } from '../../gpu/schedule.ts';
 
 export interface Mutation {
   readonly name: string;
   /** What is wrong, and where it was seen when it was. */
   readonly story: string;
+  /** Whose mistake it is; LV-XAttn's when absent. */
+  readonly schedule?: string;
   readonly ranks: number;
   readonly passes: readonly Direction[];
   readonly recompute?: boolean;
@@ -22,21 +24,28 @@ export interface Mutation {
   ) => readonly Operation[];
 }
 
-type Send = Extract<Operation, { op: 'send' | 'receive' }>;
-const isMessage = (operation: Operation): operation is Send =>
-  operation.op === 'send' || operation.op === 'receive';
-const opposite = (slot: Slot): Slot => (slot === 0 ? 1 : 0);
-
-/** Every operation of a lane's buffers put into slot 0. */
-function oneSlot(operation: Operation, lane: 'query' | 'result'): Operation {
-  if (isMessage(operation)) return operation.lane === lane ? { ...operation, slot: 0 } : operation;
-  const onQuery = operation.op === 'loadQuery' || operation.op === 'computeBlock';
-  const onResult =
-    operation.op === 'initResult' || operation.op === 'merge' || operation.op === 'finish';
-  return (lane === 'query' ? onQuery : onResult) && 'slot' in operation
-    ? { ...operation, slot: 0 }
-    : operation;
+/** An operation on other buffers. */
+function renamed(operation: Operation, name: (buffer: BufferName) => BufferName): Operation {
+  const fields = Object.entries(operation).map(([field, value]) => {
+    const isBuffer = ['into', 'like', 'buffer', 'query', 'keys', 'sums'].includes(field);
+    if (field === 'buffers') return [field, (value as readonly BufferName[]).map(name)];
+    return [field, isBuffer && typeof value === 'string' ? name(value) : value];
+  });
+  return Object.fromEntries(fields) as Operation;
 }
+
+/** The other one of two slots. */
+const opposite = (buffer: BufferName): BufferName =>
+  buffer.replace(/[01]$/, (slot) => (slot === '0' ? '1' : '0'));
+
+/** Both slots of a name in one. */
+const inOneSlot =
+  (name: string) =>
+  (buffer: BufferName): BufferName =>
+    buffer.replace(new RegExp(`^${name}[01]$`), `${name}0`);
+
+const indexOf = (operations: readonly Operation[], op: Operation['op']): number =>
+  operations.findIndex((operation) => operation.op === op);
 
 function lastIndexOf(operations: readonly Operation[], op: Operation['op']): number {
   return operations.reduce((last, operation, n) => (operation.op === op ? n : last), -1);
@@ -68,7 +77,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ranks: 3,
     passes: ['forward'],
     refusedBy: 'home',
-    mutate: (list) => list.map((o) => (o.op === 'finish' ? { ...o, slot: 0 } : o)),
+    mutate: (list) => list.map((o) => (o.op === 'finish' ? { ...o, buffer: 'result0' } : o)),
   },
   {
     name: 'single-query-buffer',
@@ -76,7 +85,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ranks: 3,
     passes: ['forward'],
     refusedBy: 'slotFree',
-    mutate: (list) => list.map((operation) => oneSlot(operation, 'query')),
+    mutate: (list) => list.map((o) => renamed(o, inOneSlot('query'))),
   },
   {
     name: 'single-result-buffer',
@@ -84,7 +93,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ranks: 4,
     passes: ['backward'],
     refusedBy: 'slotFree',
-    mutate: (list) => list.map((operation) => oneSlot(operation, 'result')),
+    mutate: (list) => list.map((o) => renamed(o, inOneSlot('result'))),
   },
   {
     name: 'swapped-lanes',
@@ -125,7 +134,7 @@ export const MUTATIONS: readonly Mutation[] = [
     passes: ['backward'],
     refusedBy: 'rightBlock',
     mutate: (list) =>
-      list.map((o) => (o.op === 'computeBlock' ? { ...o, slot: opposite(o.slot) } : o)),
+      list.map((o) => (o.op === 'computeBlock' ? { ...o, query: opposite(o.query) } : o)),
   },
   {
     name: 'round-left-out',
@@ -191,9 +200,7 @@ export const MUTATIONS: readonly Mutation[] = [
     passes: ['forward', 'backward'],
     refusedBy: 'slotFree',
     mutate: (list, _, direction) =>
-      direction === 'forward'
-        ? list
-        : list.map((o) => ('slot' in o ? { ...o, slot: opposite(o.slot) } : o)),
+      direction === 'forward' ? list : list.map((o) => renamed(o, opposite)),
   },
   {
     name: 'one-rank-recomputes-not',
@@ -234,15 +241,6 @@ export const MUTATIONS: readonly Mutation[] = [
       list.flatMap((o): Operation[] => (o.op === 'projectGradients' ? [o, o] : [o])),
   },
   {
-    name: 'wrong-keys',
-    story: "a rank takes its left neighbour's keys for its own",
-    ranks: 3,
-    passes: ['forward'],
-    refusedBy: 'keysThere',
-    mutate: (list) =>
-      list.map((o) => (o.op === 'computeBlock' ? { ...o, keys: (o.keys + 2) % 3 } : o)),
-  },
-  {
     name: 'computed-twice',
     story: 'the first block is met twice, each time merged',
     ranks: 2,
@@ -278,20 +276,12 @@ export const MUTATIONS: readonly Mutation[] = [
     story: 'the result of a block is set to zero again on its way',
     ranks: 1,
     passes: ['forward'],
-    refusedBy: 'complete',
+    refusedBy: 'deltaUsed',
     mutate: (list) => {
       const init = list.filter((o) => o.op === 'initResult');
       const at = lastIndexOf(list, 'finish');
       return [...list.slice(0, at), ...init, ...list.slice(at)];
     },
-  },
-  {
-    name: 'starts-with-another-block',
-    story: "a rank loads its neighbour's block as its own",
-    ranks: 2,
-    passes: ['forward'],
-    refusedBy: 'home',
-    mutate: (list) => list.map((o) => (o.op === 'loadQuery' ? { ...o, block: 1 - o.block } : o)),
   },
   {
     name: 'never-finished',
@@ -300,23 +290,6 @@ export const MUTATIONS: readonly Mutation[] = [
     passes: ['forward', 'backward'],
     refusedBy: 'home',
     mutate: (list) => list.filter((o) => o.op !== 'finish'),
-  },
-  {
-    name: 'two-senders',
-    story: 'two ranks fill one mailbox, which has no lock, each in its turn',
-    ranks: 3,
-    passes: ['forward'],
-    refusedBy: 'oneSender',
-    mutate: (list, rank) => {
-      const at = lastIndexOf(list, 'finish');
-      const message = { lane: 'query', slot: 0, block: 0 } as const;
-      const extra: Operation[][] = [
-        [],
-        [{ op: 'receive', ...message, from: 2 }],
-        [{ op: 'send', ...message, to: 1 }],
-      ];
-      return [...list.slice(0, at), ...(extra[rank] ?? []), ...list.slice(at)];
-    },
   },
   {
     name: 'sums-kept',
@@ -338,11 +311,187 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'wrong-sender',
-    story: 'a rank believes its messages come from the right neighbour',
+    story: 'a rank waits for messages from its right neighbour, who sends it none',
+    ranks: 3,
+    passes: ['forward'],
+    refusedBy: 'deadlock',
+    mutate: (list) => list.map((o) => (o.op === 'receive' ? { ...o, from: (o.from + 2) % 3 } : o)),
+  },
+  {
+    name: 'wrong-block-awaited',
+    story: 'a rank counts the blocks that come round the ring the wrong way',
     ranks: 3,
     passes: ['forward'],
     refusedBy: 'expected',
-    mutate: (list) => list.map((o) => (o.op === 'receive' ? { ...o, from: (o.from + 2) % 3 } : o)),
+    mutate: (list) =>
+      list.map((o) =>
+        o.op === 'receive' ? { ...o, blocks: o.blocks.map((block) => (block + 1) % 3) } : o,
+      ),
+  },
+  {
+    name: 'diagonal-skipped',
+    story: 'a causal mask is taken to empty the blocks on the diagonal too',
+    schedule: 'lv-xattn, causal blocks skipped',
+    ranks: 3,
+    passes: ['forward'],
+    refusedBy: 'complete',
+    // The own block is what a rank meets in its first round.
+    mutate: (list) => without(list, [indexOf(list, 'computeBlock'), indexOf(list, 'merge')]),
+  },
+  {
+    name: 'keys-in-one-slot',
+    story: 'ring attention: the next keys arrive where the last ones are still being sent from',
+    schedule: 'ring-attention',
+    ranks: 3,
+    passes: ['forward'],
+    refusedBy: 'slotFree',
+    mutate: (list) => list.map((o) => renamed(o, inOneSlot('keys'))),
+  },
+  {
+    name: 'keys-a-round-early',
+    story: 'ring attention: the kernel reads the slot in which the next keys have not arrived',
+    schedule: 'ring-attention',
+    ranks: 2,
+    passes: ['forward'],
+    refusedBy: 'keysThere',
+    mutate: (list) =>
+      list.map((o) => (o.op === 'computeBlock' ? { ...o, keys: opposite(o.keys) } : o)),
+  },
+  {
+    name: 'gradients-a-hop-short',
+    story: 'ring attention: dK and dV stop where the keys stop, one hop before their home',
+    schedule: 'ring-attention',
+    ranks: 3,
+    passes: ['backward'],
+    refusedBy: 'home',
+    mutate: (list) => without(list, [lastIndexOf(list, 'send'), lastIndexOf(list, 'receive')]),
+  },
+  {
+    name: 'share-kept',
+    story: 'ring attention: the share of dK and dV is not started anew in every round',
+    schedule: 'ring-attention',
+    ranks: 3,
+    passes: ['backward'],
+    refusedBy: 'rightBlock',
+    mutate: (list) => {
+      const starts = list.flatMap((o, n) =>
+        o.op === 'initGradients' && o.into === 'share' ? [n] : [],
+      );
+      return without(list, starts.slice(1));
+    },
+  },
+  {
+    name: 'block-not-gathered',
+    story: 'all-gather: one block of keys is left out of those that are computed with',
+    schedule: 'all-gather-kv',
+    ranks: 3,
+    passes: ['forward'],
+    refusedBy: 'complete',
+    mutate: (list) =>
+      list.map((o) => (o.op === 'join' ? { ...o, buffers: o.buffers.slice(0, -1) } : o)),
+  },
+  {
+    name: 'own-share-twice',
+    story: 'reduce-scatter: the own share of dK and dV is added once more',
+    schedule: 'all-gather-kv',
+    ranks: 2,
+    passes: ['backward'],
+    refusedBy: 'summedOnce',
+    mutate: (list, rank) =>
+      list.flatMap((o): Operation[] =>
+        o.op === 'merge' && o.buffer === `sums for ${rank}` ? [o, o] : [o],
+      ),
+  },
+  {
+    name: 'parts-sent-to-others',
+    story: 'pass-q: partial results of the two other blocks are sent each to the home of the other',
+    schedule: 'pass-q',
+    ranks: 3,
+    passes: ['forward'],
+    refusedBy: 'expected',
+    mutate: (list, rank) =>
+      list.map((o) => (o.op === 'send' && o.lane === 'result' ? { ...o, to: 3 - rank - o.to } : o)),
+  },
+  {
+    name: 'sinks-forgotten',
+    story: 'pass-q: partial results have no sinks, and neither has what they are merged into',
+    schedule: 'pass-q',
+    ranks: 2,
+    passes: ['forward'],
+    refusedBy: 'complete',
+    mutate: (list) => list.map((o) => (o.op === 'initResult' ? { ...o, sink: false } : o)),
+  },
+  {
+    name: 'parts-in-one-slot',
+    story: 'token-ring: the kernel writes the partial result that is still on its way home',
+    schedule: 'token-ring',
+    ranks: 3,
+    passes: ['forward'],
+    refusedBy: 'slotFree',
+    mutate: (list) => list.map((o) => renamed(o, inOneSlot('forward part'))),
+  },
+  {
+    name: 'part-not-fetched',
+    story: 'token-ring: nobody takes the last partial result that comes home',
+    schedule: 'token-ring',
+    ranks: 2,
+    passes: ['forward'],
+    refusedBy: 'complete',
+    mutate: (list) => {
+      const at = lastIndexOf(list, 'receive');
+      return without(list, [at, at + 1]);
+    },
+  },
+  {
+    name: 'query-heads-dealt-otherwise',
+    story: 'Ulysses: queries are dealt out by heads from the other end than keys',
+    schedule: 'ulysses',
+    ranks: 2,
+    passes: ['forward'],
+    refusedBy: 'keysThere',
+    mutate: (list) =>
+      list.map((o) =>
+        o.op === 'takeHeads' && o.buffer === 'forward query'
+          ? { ...o, from: 1 - o.from, to: 3 - o.to }
+          : o,
+      ),
+  },
+  {
+    name: 'own-rows-to-everybody',
+    story: 'Ulysses: a rank sends everybody the rows of its own block',
+    schedule: 'ulysses',
+    ranks: 3,
+    passes: ['forward'],
+    refusedBy: 'rightBlock',
+    mutate: (list, rank) => list.map((o) => (o.op === 'takeBlocks' ? { ...o, blocks: [rank] } : o)),
+  },
+  {
+    name: 'rows-not-sent',
+    story: 'Ulysses: rows are cut out of the result for another rank and never sent there',
+    schedule: 'ulysses',
+    ranks: 2,
+    passes: ['forward'],
+    refusedBy: 'deltaUsed',
+    mutate: (list, rank) =>
+      rank === 0 ? list.filter((o) => !(o.op === 'send' && o.lane === 'result')) : list,
+  },
+  {
+    name: 'everybody-the-same-heads',
+    story: 'head-parallel: every rank computes the first heads',
+    schedule: 'head-parallel',
+    ranks: 2,
+    passes: ['forward'],
+    refusedBy: 'mergedOnce',
+    mutate: (list) => list.map((o) => (o.op === 'takeHeads' ? { ...o, from: 0, to: 1 } : o)),
+  },
+  {
+    name: 'sinks-in-every-group',
+    story: 'USP: the result that goes round the groups starts with the sinks, and so does the home',
+    schedule: 'usp in groups of two',
+    ranks: 4,
+    passes: ['forward'],
+    refusedBy: 'mergedOnce',
+    mutate: (list) => list.map((o) => (o.op === 'initResult' ? { ...o, sink: true } : o)),
   },
 ];
 

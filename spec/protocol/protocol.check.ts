@@ -9,20 +9,25 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type ModelOptions, promelaModel } from '../../gpu/promela.ts';
+import type { Direction } from '../../gpu/schedule.ts';
+import { SCHEDULE_NAMES } from '../../gpu/schedules/index.ts';
 import { describeWithTools } from '../tools.ts';
 import { MUTATIONS, mutated } from './mutations.ts';
 import {
+  ALONE,
+  allUpTo,
+  checkedOf,
+  NAMES,
   PASSES,
   passesOf,
   RANKS,
   REPEATED,
   REPEATED_RANKS_MAX,
-  SCHEDULES,
+  ranksOf,
   unevenLayout,
 } from './schedules.ts';
 import { simulate, verify } from './spin.ts';
 
-const names = Object.keys(SCHEDULES);
 const kept = join(import.meta.dirname, 'counterexamples.json');
 const update = process.env.XATTN_UPDATE === '1';
 const Kept = z.record(
@@ -34,15 +39,32 @@ const Kept = z.record(
 const lanes = readFileSync(join(import.meta.dirname, 'lanes.pml'), 'utf8');
 const CHECKS = (/mtype = \{([^}]*)\}/.exec(lanes)?.[1] ?? '').split(',').map((s) => s.trim());
 
+/** The model of a schedule's passes, with what the schedule may leave out. */
+function modelOf(
+  name: string,
+  ranks: number,
+  directions: readonly Direction[],
+  options: ModelOptions,
+): string {
+  const { isSkipped } = checkedOf(name);
+  const passes = passesOf(name, ranks, directions, options.recompute ?? false);
+  return promelaModel(passes, { ...options, ...(isSkipped ? { isSkipped } : {}) });
+}
+
+const show = (directions: readonly Direction[], recompute = false) =>
+  `${directions.join(' then ')}${recompute ? ', recomputing' : ''}`;
+
 describe('the layout', () => {
-  for (const [name, schedule] of Object.entries(SCHEDULES)) {
+  for (const name of NAMES) {
     it(`of ${name} changes no operation: an empty block travels like any other`, () => {
-      for (const ranks of RANKS) {
+      for (const ranks of ranksOf(name)) {
         const even = { ranks, q: Array(ranks).fill(2), kv: Array(ranks).fill(2) };
         for (const direction of ['forward', 'backward'] as const) {
           for (const recompute of [false, true]) {
-            const given = schedule(unevenLayout(ranks), direction, { recompute });
-            expect(given.ranks).toEqual(schedule(even, direction, { recompute }).ranks);
+            const { make } = checkedOf(name);
+            const options = { recompute, heads: ranks };
+            const given = make(unevenLayout(ranks), direction, options);
+            expect(given.ranks).toEqual(make(even, direction, options).ranks);
           }
         }
       }
@@ -51,73 +73,97 @@ describe('the layout', () => {
 });
 
 describeWithTools('a fault', ['spin', 'gcc'], () => {
-  const both = (name: string, ranks: number, recompute = true) =>
-    passesOf(name, ranks, ['forward', 'backward'], recompute);
+  const BOTH = ['forward', 'backward'] as const;
 
-  for (const name of names) {
-    // The longest searches first, for they run beside all others.
-    for (const ranks of RANKS.filter((n) => n > 1).reverse()) {
+  // The longest searches first, for they run beside all others.
+  for (const name of NAMES) {
+    for (const ranks of ranksOf(
+      name,
+      RANKS.filter((n) => n > 1 && n <= allUpTo(name)),
+    ).reverse()) {
       for (const fault of ['lossy', 'dying'] as const) {
         // All losses at once on five ranks are too many states; limits.md says what is left out.
         const switches = fault === 'lossy' && ranks > 4 ? ['COPYING', 'LOSSES=1'] : ['COPYING'];
         it.concurrent(`${name}, ${ranks} ranks, ${fault}: never a wrong result`, async () => {
-          const options: ModelOptions = { recompute: true, fault, switches };
-          const found = await verify(promelaModel(both(name, ranks), options), { waiting: true });
-          expect(found.outcome).toBe('sound');
+          const model = modelOf(name, ranks, BOTH, { recompute: true, fault, switches });
+          expect((await verify(model, { waiting: true })).outcome).toBe('sound');
         });
       }
     }
   }
 
   it.concurrent('counts a rank that waits as a deadlock when nothing may be lost', async () => {
-    const passes = passesOf('lv-xattn', 2, ['forward'], false);
     for (const fault of ['lossy', 'dying'] as const) {
-      expect((await verify(promelaModel(passes, { fault }))).outcome).toBe('deadlock');
+      const model = modelOf('lv-xattn', 2, ['forward'], { fault });
+      expect((await verify(model)).outcome).toBe('deadlock');
     }
   });
 
-  it.concurrent('would do harm, were the number of a block not looked at', async () => {
-    const passes = passesOf('lv-xattn', 4, ['forward'], false);
-    const options: ModelOptions = { fault: 'lossy', switches: ['COPYING', 'TRUSTING'] };
-    expect((await verify(promelaModel(passes, options), { waiting: true })).outcome).not.toBe(
-      'sound',
-    );
-  });
-
-  it.concurrent('of the link is not borne by a transport that does not copy', async () => {
-    const model = promelaModel(both('lv-xattn', 4, false), { fault: 'lossy' });
-    expect((await verify(model, { waiting: true })).outcome).toBe('slotFree');
+  it.concurrent('would do harm, were it not looked at what a message is', async () => {
+    const switches = ['COPYING', 'TRUSTING'];
+    const model = modelOf('lv-xattn', 4, ['forward'], { fault: 'lossy', switches });
+    expect((await verify(model, { waiting: true })).outcome).not.toBe('sound');
   });
 });
 
 describeWithTools('the protocol', ['spin', 'gcc'], () => {
-  for (const name of names) {
-    for (const ranks of RANKS) {
+  for (const name of NAMES) {
+    for (const ranks of ranksOf(name).filter((n) => n <= allUpTo(name))) {
       for (const directions of PASSES) {
-        for (const recompute of [false, true]) {
-          const what = `${directions.join(' then ')}${recompute ? ', recomputing' : ''}`;
-          it.concurrent(`${name}, ${ranks} ranks, ${what}: sound in every interleaving`, async () => {
-            const passes = passesOf(name, ranks, directions, recompute);
-            const found = await verify(promelaModel(passes, { recompute }));
+        // Recomputing changes one operation of a pass, and adds one.
+        for (const recompute of name === 'lv-xattn' ? [false, true] : [directions.length > 1]) {
+          it.concurrent(`${name}, ${ranks} ranks, ${show(directions, recompute)}: sound in every interleaving`, async () => {
+            const found = await verify(modelOf(name, ranks, directions, { recompute }));
             expect(found.outcome).toBe('sound');
             // Every rank's operations one after another are one interleaving.
+            const passes = passesOf(name, ranks, directions, recompute);
             expect(found.states).toBeGreaterThan(passes.flatMap((p) => p.ranks.flat()).length);
           });
         }
       }
     }
+
+    for (const ranks of ranksOf(name).filter((n) => n > allUpTo(name))) {
+      for (const directions of ALONE) {
+        const [switches, recompute] = [['COPYING'], directions.length > 1];
+        it.concurrent(`${name}, ${ranks} ranks, ${show(directions, recompute)}: sound in every kind of interleaving, copying`, async () => {
+          const options = { recompute, switches, reduced: true };
+          const found = await verify(modelOf(name, ranks, directions, options), { reduced: true });
+          expect(found.outcome).toBe('sound');
+          const passes = passesOf(name, ranks, directions, recompute);
+          expect(found.states).toBeGreaterThan(passes.flatMap((p) => p.ranks.flat()).length);
+        });
+      }
+    }
   }
+
+  it.concurrent('finds with the reduction what it finds without', async () => {
+    for (const { name, schedule = 'lv-xattn', refusedBy, ...mutation } of MUTATIONS) {
+      // What a transport that copies cannot suffer is no matter of the reduced search.
+      const { ranks, passes, recompute = false, switches = [] } = mutation;
+      if (refusedBy === 'slotFree' || refusedBy === 'wiresEmpty') continue;
+      const right = passesOf(schedule, ranks, passes, recompute);
+      const wrong = mutated(right, { name, refusedBy, ...mutation });
+      const { isSkipped } = checkedOf(schedule);
+      const options = { recompute, reduced: true, switches: [...switches, 'COPYING'] };
+      const model = promelaModel(wrong, { ...options, ...(isSkipped ? { isSkipped } : {}) });
+      const { outcome } = await verify(model, { reduced: true });
+      expect([name, outcome]).toEqual([name, refusedBy]);
+    }
+  });
 });
 
 describeWithTools('passes done again', ['spin', 'gcc'], () => {
   // A pass of the same kind starts where the one before may still be read, so messages are copies.
   const switches = ['COPYING'];
-  for (const name of names) {
-    for (const ranks of RANKS.filter((n) => n <= REPEATED_RANKS_MAX)) {
+  for (const name of NAMES) {
+    for (const ranks of ranksOf(name).filter((n) => n <= REPEATED_RANKS_MAX)) {
+      // Every interleaving for LV-XAttn, every kind of them for the others.
+      const reduced = name !== 'lv-xattn';
       for (const directions of REPEATED) {
-        it.concurrent(`${name}, ${ranks} ranks, ${directions.join(' then ')}: sums start anew`, async () => {
-          const passes = passesOf(name, ranks, directions, true);
-          const found = await verify(promelaModel(passes, { recompute: true, switches }));
+        it.concurrent(`${name}, ${ranks} ranks, ${show(directions)}: sums start anew`, async () => {
+          const options = { recompute: true, switches, reduced };
+          const found = await verify(modelOf(name, ranks, directions, options), { reduced });
           expect(found.outcome).toBe('sound');
         });
       }
@@ -150,18 +196,21 @@ describeWithTools('a wrong schedule', ['spin', 'gcc'], () => {
 
   for (const mutation of MUTATIONS) {
     const { name, story, ranks, passes, recompute = false, switches = [], refusedBy } = mutation;
-    const right = passesOf('lv-xattn', ranks, passes, recompute);
+    const { schedule = 'lv-xattn' } = mutation;
+    const { isSkipped = () => false } = checkedOf(schedule);
+    const right = passesOf(schedule, ranks, passes, recompute);
     const wrong = mutated(right, mutation);
+    const options = { recompute, switches, isSkipped };
 
     it.concurrent(`${name} is refused by ${refusedBy}, and its kept counterexample leads there`, async () => {
-      const model = promelaModel(wrong, { recompute, switches });
-      expect(model).not.toBe(promelaModel(right, { recompute }));
+      const model = promelaModel(wrong, options);
+      expect(model).not.toBe(promelaModel(right, { recompute, isSkipped }));
       const { outcome, order } = await verify(model);
       expect(outcome).toBe(refusedBy);
       if (update) examples[name] = { story, order: [...order] };
       const example = examples[name];
       expect(example?.story).toBe(story);
-      const replay = promelaModel(wrong, { recompute, switches, order: example?.order ?? [] });
+      const replay = promelaModel(wrong, { ...options, order: example?.order ?? [] });
       expect((await simulate(replay)).outcome).toBe(refusedBy);
     });
   }
@@ -169,6 +218,11 @@ describeWithTools('a wrong schedule', ['spin', 'gcc'], () => {
   it('is there for every check that the model makes', () => {
     const refusing = new Set(MUTATIONS.map(({ refusedBy }) => refusedBy));
     expect([...refusing].sort()).toEqual([...CHECKS, 'deadlock'].sort());
+  });
+
+  it('is there for every schedule', () => {
+    const wrong = new Set(MUTATIONS.map(({ schedule = 'lv-xattn' }) => schedule.split(/ |,/)[0]));
+    expect([...wrong].sort()).toEqual([...SCHEDULE_NAMES].sort());
   });
 
   it('has no counterexample without its schedule', () => {

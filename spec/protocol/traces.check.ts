@@ -7,7 +7,8 @@
  */
 import { afterAll, expect, it } from 'vitest';
 import type { RankEvent } from '../../gpu/interpreter.ts';
-import { closeWorkers, type RunOptions, runLvXattn } from '../../gpu/run.ts';
+import { closeWorkers, type RunOptions, run } from '../../gpu/run.ts';
+import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/schedules/index.ts';
 import type { AttentionCase, OutputName } from '../../reference/case.ts';
 import { drawCase } from '../../reference/draw-case.ts';
 import { describeWithTools } from '../tools.ts';
@@ -43,26 +44,41 @@ function caseOf(ranks: number, { wants, recompute }: Kind): AttentionCase {
     partition,
     seq_q: total(partition.q),
     seq_kv: total(partition.kv),
+    // Heads that can be dealt out, each pair of them to one KV head.
+    heads: 2 * ranks,
+    kv_heads: ranks,
     wants: [...wants],
     ...(recompute ? { dim_y: 3 } : {}),
   });
 }
 
-async function logOf(ranks: number, kind: Kind, options: RunOptions) {
-  const { log } = await runLvXattn(caseOf(ranks, kind), { ...options, observing: true });
-  return log;
+async function logOf(
+  ranks: number,
+  kind: Kind,
+  options: RunOptions,
+  schedule: ScheduleName = 'lv-xattn',
+) {
+  return (await run(caseOf(ranks, kind), { ...options, schedule, observing: true })).log;
 }
 
-function passes(ranks: number, kind: Kind) {
+function passes(ranks: number, kind: Kind, schedule: ScheduleName = 'lv-xattn') {
   const directions = kind === FORWARD ? (['forward'] as const) : (['forward', 'backward'] as const);
-  return passesOf('lv-xattn', ranks, directions, kind.recompute);
+  return passesOf(schedule, ranks, directions, kind.recompute, 2 * ranks);
 }
 
-async function expectAccepted(log: readonly RankEvent[], ranks: number, kind: Kind): Promise<void> {
-  expect(log.length).toBe(passes(ranks, kind).flatMap((pass) => pass.ranks.flat()).length);
-  expect(strayingRank(log, passes(ranks, kind))).toBeNull();
-  expect(strayContents(log, ranks)).toBeNull();
-  expect(await judgeLog(log, unevenLayout(ranks), kind.recompute)).toBe('sound');
+async function expectAccepted(
+  log: readonly RankEvent[],
+  ranks: number,
+  kind: Kind,
+  schedule: ScheduleName = 'lv-xattn',
+): Promise<void> {
+  const own = passes(ranks, kind, schedule);
+  const { parameters } = caseOf(ranks, kind);
+  expect(log.length).toBe(own.flatMap((pass) => pass.ranks.flat()).length);
+  expect(strayingRank(log, own)).toBeNull();
+  expect(strayContents(log, parameters)).toBeNull();
+  const { recompute } = kind;
+  expect(await judgeLog(log, unevenLayout(ranks), { recompute })).toBe('sound');
 }
 
 describeWithTools('the log of a run', ['spin', 'gcc'], () => {
@@ -81,12 +97,32 @@ describeWithTools('the log of a run', ['spin', 'gcc'], () => {
       });
 
       it(`on ${ranks} worker threads, ${kind.what}, is accepted every time`, async () => {
-        for (let run = 0; run < THREAD_RUNS; run++) {
+        for (let n = 0; n < THREAD_RUNS; n++) {
           const options = { transport: 'threads', device: 'reference' } as const;
           const log = await logOf(ranks, kind, options);
           expect(differingRank(log, await logOf(ranks, kind, SIMULATED), ranks)).toBeNull();
           await expectAccepted(log, ranks, kind);
         }
+      });
+    }
+  }
+});
+
+describeWithTools('the log of a run of every schedule', ['spin', 'gcc'], () => {
+  for (const schedule of SCHEDULE_NAMES) {
+    for (const ranks of [1, 2, 3, 4]) {
+      it(`${schedule} on ${ranks} ranks is accepted, simulated and on worker threads`, async () => {
+        const options = { transport: 'simulated', device: 'reference' } as const;
+        const simulated = await logOf(ranks, RECOMPUTED, { ...options, seed: ranks }, schedule);
+        const threads = await logOf(
+          ranks,
+          RECOMPUTED,
+          { ...options, transport: 'threads' },
+          schedule,
+        );
+        expect(differingRank(simulated, threads, ranks)).toBeNull();
+        await expectAccepted(simulated, ranks, RECOMPUTED, schedule);
+        await expectAccepted(threads, ranks, RECOMPUTED, schedule);
       });
     }
   }
@@ -104,14 +140,14 @@ const swapped = (log: Log, at: number): Log => [
 ];
 
 /** Doing these twice in a row changes nothing; the comparison with the schedule refuses it alone. */
-const HARMLESS_TWICE = ['loadQuery', 'initResult'];
+const HARMLESS_TWICE = ['loadQuery', 'initResult', 'initGradients'];
 
 describeWithTools('a tampered log', ['spin', 'gcc'], () => {
   const [ranks, kind] = [2, RECOMPUTED] as const;
   const options = { transport: 'simulated', device: 'reference', seed: 5 } as const;
   const refusal = async (log: readonly RankEvent[]) => ({
     strayed: strayingRank(log, passes(ranks, kind)) !== null,
-    outcome: await judgeLog(log, unevenLayout(ranks), kind.recompute),
+    outcome: await judgeLog(log, unevenLayout(ranks), { recompute: kind.recompute }),
   });
 
   for (const tamper of [dropped, doubled]) {
@@ -152,6 +188,6 @@ describeWithTools('a tampered log', ['spin', 'gcc'], () => {
     const log = await logOf(3, BOTH, options);
     const alone = [...log].sort((a, b) => a.rank - b.rank);
     expect(strayingRank(alone, passes(3, BOTH))).toBeNull();
-    expect(await judgeLog(alone, unevenLayout(3), false)).toBe('deadlock');
+    expect(await judgeLog(alone, unevenLayout(3), {})).toBe('deadlock');
   });
 });
