@@ -1,3 +1,7 @@
+/**
+ * Faults in the long run: 10⁵ random plans, each of which ends in the right bits or in the right error.
+ * @module
+ */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { endingOf, planArbitrary, targets } from '../testing/fault-plans.ts';
