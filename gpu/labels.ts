@@ -233,11 +233,20 @@ export interface PlannedMessage {
   readonly label: Label;
 }
 
+/** What is called for every operation of a walk: labels are those after it, and what was sent. */
+export type Visit = (
+  rank: number,
+  step: number,
+  operation: Operation,
+  labels: Labels,
+  sent: Label | null,
+) => void;
+
 /**
- * All messages of a schedule, by sender and in the order in which it sends them. Throws where ranks
- * wait for one another for ever.
+ * Goes through the lists of all ranks without numbers, each as far as its messages have come. Throws
+ * where ranks wait for one another for ever.
  */
-export function messagesOf(e: Extents, { direction, ranks }: Schedule): PlannedMessage[] {
+export function walk(e: Extents, { direction, ranks }: Schedule, visit: Visit): void {
   const wires = new Map<string, Label[]>();
   const wire = (from: number, to: number, lane: Kind): Label[] => {
     const key = `${from}/${to}/${lane}`;
@@ -246,16 +255,15 @@ export function messagesOf(e: Extents, { direction, ranks }: Schedule): PlannedM
     return labels;
   };
   const states = ranks.map(() => ({ step: 0, labels: new Map() as Labels }));
-  const messages: PlannedMessage[] = [];
   let moved = true;
   while (moved) {
     moved = false;
     for (const [rank, state] of states.entries()) {
       for (let o = ranks[rank]?.[state.step]; o !== undefined; o = ranks[rank]?.[++state.step]) {
+        let sent: Label | null = null;
         if (o.op === 'send') {
-          const label = labelIn(state.labels, o.buffer);
-          wire(rank, o.to, o.lane).push(label);
-          messages.push({ from: rank, to: o.to, lane: o.lane, step: state.step, label });
+          sent = labelIn(state.labels, o.buffer);
+          wire(rank, o.to, o.lane).push(sent);
         } else if (o.op === 'receive') {
           const label = wire(o.from, rank, o.lane).shift();
           if (label === undefined) break;
@@ -263,11 +271,21 @@ export function messagesOf(e: Extents, { direction, ranks }: Schedule): PlannedM
         } else {
           relabel(e, { rank, direction }, o, state.labels);
         }
+        visit(rank, state.step, o, state.labels, sent);
         moved = true;
       }
     }
   }
   const stuck = states.findIndex(({ step }, rank) => step < (ranks[rank]?.length ?? 0));
   if (stuck >= 0) throw new Error(`rank ${stuck} waits for a message that nobody sends`);
+}
+
+/** All messages of a schedule, by sender and in the order in which it sends them. */
+export function messagesOf(e: Extents, schedule: Schedule): PlannedMessage[] {
+  const messages: PlannedMessage[] = [];
+  walk(e, schedule, (rank, step, operation, _, label) => {
+    if (operation.op !== 'send' || label === null) return;
+    messages.push({ from: rank, to: operation.to, lane: operation.lane, step, label });
+  });
   return messages.sort((a, b) => a.from - b.from || a.step - b.step);
 }
