@@ -272,6 +272,7 @@ function initLines({ ranks, options, wires }: Plan): string[] {
     ...(order === undefined ? [] : ['  d_step {', ...steps.map((line) => `    ${line}`), '  }']),
     `  atomic { ${run} }`,
     '  (_nr_pr == 1);',
+    // Whoever looks at all channels is one more who uses them.
     ...(reduced ? [] : [`  FINALLY(${empty});`]),
     '  printf("accepted\\n")',
     '}',

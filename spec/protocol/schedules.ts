@@ -59,31 +59,70 @@ export const NAMES = Object.keys(CHECKED);
 
 export const RANKS = [1, 2, 3, 4, 5, 6] as const;
 
-/** A pass alone, and passes that follow one another without a barrier. */
-export const PASSES: readonly (readonly Direction[])[] = [
+/**
+ * A pass alone, and passes that follow one another without a barrier. What is true of the longest is
+ * true of those that it starts with, or that start in it (no pass reads what the one before has left
+ * in its buffers, and what it leaves on a wire stays there): LV-XAttn is checked with all of them,
+ * other schedules with the longest.
+ */
+const PASSES: readonly (readonly Direction[])[] = [
   ['forward'],
   ['backward'],
   ['forward', 'backward'],
   ['forward', 'backward', 'forward'],
 ];
 
-/** Single passes, and all in a row. */
-export const ALONE = [PASSES[0], PASSES[1], PASSES[3]].filter((passes) => passes !== undefined);
-
-/**
- * The most ranks of which every interleaving is visited, without copying; beyond, of messages that are
- * copies and of interleavings that differ in what ranks do to one another. See limits.md.
- */
-const ALL_UP_TO: Readonly<Record<string, number>> = { 'lv-xattn': 6 };
-export const allUpTo = (name: string): number => ALL_UP_TO[name] ?? 3;
-
-/** Passes done again, on the ranks up to this many: every sum must start anew. */
-export const REPEATED_RANKS_MAX = 4;
-export const REPEATED: readonly (readonly Direction[])[] = [
+/** Passes of which the same kind comes again: every sum must start anew. */
+const REPEATED: readonly (readonly Direction[])[] = [
   ['forward', 'backward', 'forward', 'backward'],
   ['forward', 'backward', 'backward'],
   ['forward', 'forward', 'backward'],
 ];
+/** Every pair of kinds, one after the other. */
+const EVERY_PAIR: readonly Direction[] = [
+  ...(['forward', 'forward', 'backward'] as const),
+  ...(['backward', 'forward', 'backward'] as const),
+];
+
+/** How much of a schedule is checked. */
+export interface Scope {
+  readonly passes: readonly (readonly Direction[])[];
+  /** Beyond `allUpTo`. */
+  readonly passesBeyond: readonly (readonly Direction[])[];
+  /**
+   * The most ranks of which every interleaving is visited, without copying; beyond, of messages that
+   * are copies and of interleavings that differ in what ranks do to one another (limits.md).
+   */
+  readonly allUpTo: number;
+  readonly repeated: readonly (readonly Direction[])[];
+  readonly repeatedRanks: readonly number[];
+  /** Ranks with which messages may be lost, or a rank may die. */
+  readonly faultRanks: readonly number[];
+}
+
+const WHOLE: Scope = {
+  passes: PASSES,
+  passesBeyond: [],
+  allUpTo: 6,
+  repeated: REPEATED,
+  repeatedRanks: [1, 2, 3, 4],
+  faultRanks: [2, 3, 4, 5, 6],
+};
+const LONGEST: Scope = {
+  passes: PASSES.slice(-1),
+  passesBeyond: PASSES.slice(2, 3),
+  allUpTo: 4,
+  repeated: [EVERY_PAIR],
+  repeatedRanks: [2, 3],
+  faultRanks: [2, 3],
+};
+
+/** Schedules that deal heads out have several times the operations of the others. */
+export function scopeOf(name: string): Scope {
+  if (name === 'lv-xattn') return WHOLE;
+  const deals = /^(ulysses|head-parallel|usp)/.test(name);
+  return deals ? { ...LONGEST, allUpTo: 3 } : LONGEST;
+}
 
 /** Uneven blocks; from two ranks on one of each kind is empty. */
 export const unevenLayout = (ranks: number): Partition => ({

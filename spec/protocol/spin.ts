@@ -95,7 +95,7 @@ export function verify(model: string, options: SearchOptions = {}): Promise<Find
   });
 }
 
-/** Follows the one order that the model fixes (`order` of promelaModel). */
+/** Follows the one order that the model fixes (`order` of promelaModel), or any. */
 export function simulate(model: string): Promise<Finding> {
   return inFolder(model, async (folder) =>
     readSimulation(await run(folder, 'spin', ['-n1', 'model.pml'], true)),
