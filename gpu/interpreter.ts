@@ -60,6 +60,17 @@ export class StepError extends Error {
   }
 }
 
+/** Where a rank is that has done so many operations. */
+export function placeAfter(passes: readonly Schedule[], rank: number, done: number): Place {
+  let step = done;
+  for (const [pass, { ranks }] of passes.entries()) {
+    const steps = ranks[rank]?.length ?? 0;
+    if (step < steps) return { pass, step };
+    step -= steps;
+  }
+  return { pass: passes.length, step };
+}
+
 /**
  * What a rank that cannot speak for itself any more has failed at: the step that it was last known
  * to be at, or its first.

@@ -130,8 +130,10 @@ export class Crew {
   }
 
   #welcome(link: Link): void {
+    // Later it is not known any more.
+    const from = link.socket.remoteAddress;
     const refuse = (reason: string): void => {
-      this.#refused = `${link.socket.remoteAddress}: ${reason}`;
+      this.#refused = `${from}: ${reason}`;
     };
     const late = `expected a hello within ${HELLO_MS} ms`;
     const timer = setTimeout(() => {

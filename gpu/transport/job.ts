@@ -8,6 +8,7 @@ import type { RankEvent } from '../interpreter.ts';
 import type { RankResult, Shard } from '../rank.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Mailboxes } from './threads.ts';
+import type { Place } from './transport.ts';
 
 /** A tensor as flat data and shape, since views do not travel between threads. */
 interface FlatTensor {
@@ -26,7 +27,8 @@ export interface Job {
   readonly timeoutMs: number;
   readonly observing: boolean;
   readonly timing: boolean;
-  readonly progress: Int32Array | null;
+  /** Operations that each rank has done, in memory that all share. */
+  readonly progress: Int32Array;
 }
 
 export type Answer =
@@ -38,7 +40,7 @@ export type Answer =
       readonly log: readonly RankEvent[];
       readonly peakBytes: number;
     }
-  | { readonly id: number; readonly ok: false; readonly reason: string };
+  | ({ readonly id: number; readonly ok: false; readonly reason: string } & Place);
 
 /** A shard without its tensors' methods. */
 export function flattenInputs({ inputs }: Shard): Job['inputs'] {

@@ -6,6 +6,7 @@
  * @module
  */
 import { Worker } from 'node:worker_threads';
+import { failureAt, placeAfter } from '../interpreter.ts';
 import { built } from './built.ts';
 import type { Answer, Job } from './job.ts';
 
@@ -22,18 +23,48 @@ function workerAt(index: number): Worker {
 
 type Success = Extract<Answer, { ok: true }>;
 
+/** How long a thread may take for its first operation: its engine is loaded before. */
+const START_MS = 60_000;
+/** Ranks that wait for one another say so first. */
+const REASON_MS = 1000;
+
+/** Asks again and again, seldom, whether a rank still does something. */
+function watch({ shard, progress, timeoutMs }: Job, begun: number, stalled: (ms: number) => void) {
+  let [done, since] = [begun, Date.now()];
+  return setInterval(
+    () => {
+      const now = Atomics.load(progress, shard.rank);
+      if (now !== done) [done, since] = [now, Date.now()];
+      const most = done === begun ? Math.max(START_MS, timeoutMs) : timeoutMs;
+      if (Date.now() - since > most + REASON_MS) stalled(Date.now() - since);
+    },
+    Math.max(20, timeoutMs / 10),
+  );
+}
+
 function ask(worker: Worker, job: Job): Promise<Success> {
+  const { id, passes, progress } = job;
+  const { rank } = job.shard;
+  const begun = Atomics.load(progress, rank);
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
+      clearInterval(timer);
       worker.off('message', onMessage).off('error', onError).off('exit', onExit).unref();
       act();
     };
-    const onMessage = (answer: Answer) => {
-      if (answer.id !== job.id) return;
-      settle(() => (answer.ok ? resolve(answer) : reject(new Error(answer.reason))));
+    /** It cannot say itself where it is. */
+    const fail = (reason: string) => {
+      const place = placeAfter(passes, rank, Atomics.load(progress, rank) - begun);
+      settle(() => reject(failureAt(passes, rank, place, reason)));
     };
-    const onError = (error: Error) => settle(() => reject(error));
-    const onExit = (code: number) => settle(() => reject(new Error(`a worker left with ${code}`)));
+    const onMessage = (answer: Answer) => {
+      if (answer.id !== id) return;
+      if (answer.ok) settle(() => resolve(answer));
+      else settle(() => reject(failureAt(passes, rank, answer, answer.reason)));
+    };
+    const onError = (error: Error) => fail(`its thread failed: ${error.message}`);
+    const onExit = (code: number) => fail(`its thread left with status ${code}`);
+    const timer = watch(job, begun, (ms) => fail(`it has done nothing for ${ms} ms`));
     worker.on('message', onMessage).on('error', onError).on('exit', onExit).ref();
     worker.postMessage(job);
   });

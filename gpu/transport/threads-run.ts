@@ -13,13 +13,16 @@ import { type Mailboxes, planMailboxes } from './threads.ts';
 
 let jobs = 0;
 
+const counters = (ranks: number) => new Int32Array(new SharedArrayBuffer(4 * ranks));
+
 export async function runThreads(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
   device: ReturnType<typeof resolveDevice>,
   options: Pick<RunOptions, 'timeoutMs'> & Watching,
 ): Promise<RanksRun> {
-  const { timeoutMs = 60_000, observing = false, timing = false, progress = null } = options;
+  const { timeoutMs = 60_000, observing = false, timing = false } = options;
+  const progress = options.progress ?? counters(shards.length);
   const [shard] = shards;
   if (shard === undefined) throw new Error('a case expected at least one rank');
   const bytesPerElement = device === 'reference' ? 8 : 4;

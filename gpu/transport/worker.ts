@@ -4,7 +4,7 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { deviceOf } from '../device/choose.ts';
-import { interpret, type Log } from '../interpreter.ts';
+import { interpret, type Log, placeAfter, StepError } from '../interpreter.ts';
 import { makeRank } from '../rank.ts';
 import { type Answer, type Job, shardOf } from './job.ts';
 import { threadTransport } from './threads.ts';
@@ -27,11 +27,18 @@ async function run(job: Job): Promise<Answer> {
   };
 }
 
+function failureOf({ id, progress, passes, shard }: Job, error: unknown): Answer {
+  const cause = error instanceof StepError ? error.cause : error;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const done = Atomics.load(progress, shard.rank);
+  const { pass, step } = error instanceof StepError ? error : placeAfter(passes, shard.rank, done);
+  return { id, ok: false, reason, pass, step };
+}
+
 parentPort?.on('message', async (job: Job) => {
   try {
     parentPort?.postMessage(await run(job));
   } catch (error) {
-    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    parentPort?.postMessage({ id: job.id, ok: false, reason } satisfies Answer);
+    parentPort?.postMessage(failureOf(job, error));
   }
 });

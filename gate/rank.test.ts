@@ -1,0 +1,142 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+
+const CLI = join(import.meta.dirname, '../dist/gate/cli.js');
+const started: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command with a token, in a network namespace or in this one. */
+async function xattn(args: string[], token = 'of this run', namespace = ''): Promise<Ended> {
+  const command = namespace === '' ? [] : ['ip', 'netns', 'exec', namespace];
+  const [program = '', ...rest] = [...command, process.execPath, CLI, ...args];
+  const env = { ...process.env, XATTN_TOKEN: token };
+  const child = spawn(program, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  started.push(child);
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, stdout, stderr };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+const RUN = ['run', '--transport', 'processes', '--device', 'reference', '--json', '--seq-q', '8'];
+
+/** What a run says of itself, without what differs from run to run. */
+function summaryOf({ stdout }: Ended): object {
+  const { wall_s: _, transport: __, ...rest } = JSON.parse(stdout) as Record<string, unknown>;
+  return rest;
+}
+
+describe('xattn rank', () => {
+  it('serves a run over TCP, with the bytes and the verdict of a run on one thread', async () => {
+    const at = `127.0.0.1:${await freePort()}`;
+    const [run, ...ranks] = await Promise.all([
+      xattn([...RUN, '--ranks', '3', '--listen', at]),
+      ...[1, 2, 3].map(() => xattn(['rank', '--connect', at, '--start-timeout-s', '60'])),
+    ]);
+    expect(run!.stderr).toBe('');
+    const alone = await xattn([...RUN, '--ranks', '3', '--transport', 'simulated']);
+    expect(summaryOf(run!)).toEqual(summaryOf(alone));
+    expect(summaryOf(run!)).toMatchObject({ verdict: 'pass', backend: 'reference' });
+    expect(ranks).toEqual(ranks.map(() => ({ status: 0, stdout: '', stderr: '' })));
+  });
+
+  it('ends with status 2 and a sentence where it is not let in', async () => {
+    const at = `127.0.0.1:${await freePort()}`;
+    const nobody = await xattn(['rank', '--connect', at, '--start-timeout-s', '1']);
+    expect(nobody).toMatchObject({ status: 2, stdout: '' });
+    expect(nobody.stderr).toContain(`could not connect to ${at}: `);
+    const none = await xattn(['rank', '--connect', at], '');
+    expect(none).toMatchObject({ status: 2, stdout: '' });
+    expect(none.stderr).toContain('"XATTN_TOKEN" expected the token');
+    const wrong = await xattn(['rank', '--connect', '127.0.0.1']);
+    expect(wrong.status).toBe(2);
+    expect(wrong.stderr).toContain('Expected HOST:PORT');
+    const run = xattn([...RUN, '--ranks', '1', '--listen', at]);
+    const stranger = await xattn(['rank', '--connect', at, '--start-timeout-s', '60'], 'another');
+    expect(stranger).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: `xattn: ${at}: expected the "token" of this run\n`,
+    });
+    // The run goes on without it.
+    const rank = await xattn(['rank', '--connect', at]);
+    expect(rank.status).toBe(0);
+    expect((await run).status).toBe(0);
+  });
+});
+
+const NAMESPACES = ['a', 'b'].map((name) => `xattn-${process.pid}-${name}`);
+const ip = (...args: string[]): boolean => spawnSync('ip', args).status === 0;
+
+/** Two machines and a cable, as far as their networks go; false where that is not allowed here. */
+function twoMachines(): boolean {
+  const [a = '', b = ''] = NAMESPACES;
+  return (
+    ip('netns', 'add', a) &&
+    ip('netns', 'add', b) &&
+    ip('link', 'add', 'cable0', 'netns', a, 'type', 'veth', 'peer', 'name', 'cable0', 'netns', b) &&
+    [a, b].every(
+      (name, n) =>
+        ip('-n', name, 'addr', 'add', `10.77.0.${n + 1}/24`, 'dev', 'cable0') &&
+        ip('-n', name, 'link', 'set', 'lo', 'up') &&
+        ip('-n', name, 'link', 'set', 'cable0', 'up'),
+    )
+  );
+}
+
+const isTwo = twoMachines();
+if (!isTwo) {
+  process.stderr.write('NOT TESTED: ranks in two network namespaces, which need Linux and root\n');
+}
+afterAll(() => {
+  for (const name of NAMESPACES) ip('netns', 'del', name);
+});
+
+describe.skipIf(!isTwo)('xattn rank in two network namespaces', () => {
+  const [a = '', b = ''] = NAMESPACES;
+
+  it('serves a run on the other side, and its messages cross the cable', async () => {
+    const at = '10.77.0.1:4000';
+    const [run, ...ranks] = await Promise.all([
+      xattn([...RUN, '--ranks', '2', '--listen', at], 'shared', a),
+      ...[a, b].map((name) =>
+        xattn(['rank', '--connect', at, '--start-timeout-s', '60'], 'shared', name),
+      ),
+    ]);
+    expect(run!.stderr).toBe('');
+    expect(summaryOf(run!)).toMatchObject({ verdict: 'pass', ranks: 2 });
+    expect(ranks.map(({ status }) => status)).toEqual([0, 0]);
+    const link = execFileSync('ip', ['-n', b, '-s', '-j', 'link', 'show', 'cable0']).toString();
+    const [{ stats64 }] = JSON.parse(link) as [{ stats64: { tx: { bytes: number } } }];
+    const { bytes_sent_per_rank: sent } = summaryOf(run!) as {
+      bytes_sent_per_rank: { forward: number[] };
+    };
+    expect(sent.forward[0]).toBeGreaterThan(0);
+    expect(stats64.tx.bytes).toBeGreaterThan(sent.forward[0] ?? 0);
+  });
+});
