@@ -20,6 +20,7 @@ import {
   LABEL_FIELDS,
   type MessageName,
 } from '../transport/faults.ts';
+import { type Choose, chooseBySeed } from '../transport/simulated.ts';
 
 /** A run that faults are to be put into. */
 export interface Target {
@@ -143,12 +144,21 @@ const HARMLESS: readonly Fault['kind'][] = ['delay', 'reorder'];
 const sentence =
   /^rank \d+, pass \d+, step \d+ \(\w+( on lane (query|result|keys|gradients))?\): ./;
 
-/** Runs a plan. Throws, saying what is wrong, where it ends in neither of the two right ways. */
-export async function endingOf({ target, seed, faults: plan }: Plan): Promise<Ending> {
+/** Runs a plan, in the order of its seed where nobody chooses. Throws, saying what is wrong, where it ends in neither of the two right ways. */
+export async function endingOf(
+  { target, seed, faults: plan }: Plan,
+  choose: Choose = chooseBySeed(seed),
+): Promise<Ending> {
   const { faults, happened } = faultsOf(plan);
   const wrong = (what: string): Error =>
     new Error(`${target.name}, seed ${seed}, ${JSON.stringify(plan)}: ${what}`);
-  const run = runOnOneThread(target.shards, target.passes, deviceOf('reference'), { seed }, faults);
+  const run = runOnOneThread(
+    target.shards,
+    target.passes,
+    deviceOf('reference'),
+    { choose },
+    faults,
+  );
   const ended = await run.then(
     ({ results }) => results,
     (error: unknown) => error,
