@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { SCHEDULE_NAMES } from '../gpu/schedules/index.ts';
+
+const CLI = fileURLToPath(new URL('../dist/gate/cli.js', import.meta.url));
+let root = '';
+
+beforeAll(() => {
+  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: npm run build makes it`);
+  root = mkdtempSync(path.join(tmpdir(), 'xattn-run-'));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+interface Ended {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function xattn(...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [CLI, ...args], { cwd: root });
+  const ended: Ended = { status: null, stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    ended.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    ended.stderr += text;
+  });
+  return new Promise((resolve) => child.on('close', (status) => resolve({ ...ended, status })));
+}
+
+const SMALL = ['--seq-q', '7', '--seq-kv', '23', '--head-dim', '8'] as const;
+const Summary = z.strictObject({
+  schedule: z.enum(SCHEDULE_NAMES),
+  ranks: z.int(),
+  transport: z.string(),
+  device: z.string(),
+  backend: z.string(),
+  bytes_sent_per_rank: z.strictObject({
+    forward: z.array(z.int().min(0)),
+    backward: z.array(z.int().min(0)),
+  }),
+  messages: z.int().min(0),
+  wall_s: z.number().positive(),
+  peak_bytes_per_rank: z.array(z.int().positive()),
+  verdict: z.string(),
+});
+
+describe('xattn run', () => {
+  it.each(SCHEDULE_NAMES)(
+    'says what was sent and held, and what the judge says: %s',
+    async (name) => {
+      const how = ['--schedule', name, '--ranks', '2', '--transport', 'simulated', '--json'];
+      const { status, stdout, stderr } = await xattn('run', ...SMALL, ...how);
+      expect(stderr).toBe('');
+      expect(status).toBe(0);
+      const summary = Summary.parse(JSON.parse(stdout));
+      expect(summary).toMatchObject({ schedule: name, ranks: 2, verdict: 'pass' });
+      const { forward, backward } = summary.bytes_sent_per_rank;
+      expect(forward).toHaveLength(2);
+      expect(Math.min(...forward, ...backward)).toBeGreaterThan(0);
+    },
+  );
+
+  it('sends the same bytes on every transport', async () => {
+    const how = ['--schedule', 'token-ring', '--ranks', '3', '--json'];
+    const runs = [];
+    for (const transport of ['simulated', 'threads', 'processes']) {
+      const { stdout } = await xattn('run', ...SMALL, ...how, '--transport', transport);
+      runs.push(Summary.parse(JSON.parse(stdout)));
+    }
+    expect(runs.map(({ transport }) => transport)).toEqual(['simulated', 'threads', 'processes']);
+    for (const { bytes_sent_per_rank, messages, peak_bytes_per_rank, verdict } of runs) {
+      const [first] = runs;
+      expect(verdict).toBe('pass');
+      expect(messages).toBe(first!.messages);
+      expect(bytes_sent_per_rank).toEqual(first!.bytes_sent_per_rank);
+      expect(peak_bytes_per_rank).toEqual(first!.peak_bytes_per_rank);
+    }
+  });
+
+  it('draws the rounds, and writes a trace of every operation', async () => {
+    const { status, stdout } = await xattn(
+      ...['run', ...SMALL, '--ranks', '3', '--direction', 'forward', '--trace', 'trace.json'],
+    );
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^lv-xattn, 3 ranks, threads, \w+\n/);
+    expect(stdout).toContain('  rank 1  q1·k1  q0·k1  q2·k1\n');
+    expect(stdout).not.toContain('backward');
+    expect(stdout).toMatch(/\npass: within the bounds\n$/);
+    const { traceEvents } = z
+      .object({ traceEvents: z.array(z.looseObject({ ph: z.string() })) })
+      .parse(JSON.parse(readFileSync(path.join(root, 'trace.json'), 'utf8')));
+    const slices = traceEvents.filter(({ ph }) => ph === 'X');
+    expect(slices.length).toBeGreaterThan(3 * 10);
+    for (const { ts, dur } of slices) {
+      expect(ts).toBeGreaterThanOrEqual(0);
+      expect(dur).toBeGreaterThanOrEqual(0);
+    }
+    // Every arrow that leaves a rank arrives.
+    const ids = (ph: string) => traceEvents.filter((e) => e.ph === ph).map(({ id }) => id);
+    expect(ids('s').length).toBeGreaterThan(0);
+    expect(ids('s').sort()).toEqual(ids('f').sort());
+  });
+
+  for (const [args, sentence] of [
+    [
+      ['--schedule', 'ulysses', '--ranks', '3', '--heads', '4'],
+      '"ulysses" deals heads out to ranks and expected "ranks" to divide "heads", got 3 ranks for 4 heads',
+    ],
+    [['--ranks', '100000'], '"--ranks" expected at most 4096, got 100000'],
+    [['--heads', '4', '--kv-heads', '3'], '"kv_heads" expected a divisor of heads (4), got 3'],
+    [['--schedule', 'ring'], "argument 'ring' is invalid. Allowed choices are lv-xattn"],
+    [['--trace', ''], 'Expected a path, got an empty text.'],
+  ] as const) {
+    it(`refuses ${args.join(' ')} with a sentence`, async () => {
+      const { status, stdout, stderr } = await xattn('run', ...SMALL, ...args);
+      expect(status).toBe(2);
+      expect(stdout).toBe('');
+      expect(stderr).toContain(sentence);
+      expect(stderr).not.toContain('    at ');
+    });
+  }
+});
+
+describe('xattn gate --schedule', () => {
+  it('judges the embedded candidate under another schedule', async () => {
+    const how = ['--schedule', 'ulysses', '--transport', 'simulated', '--only', '*gqa*'];
+    const { status, stdout } = await xattn('gate', '--suite', 'core', ...how, '--seed', '1');
+    expect(stdout).toContain('ulysses on GPU.js (simulated, ');
+    expect(stdout).toMatch(/\d+ pass, 0 fail, 0 broken/);
+    expect(status).toBe(0);
+  });
+});
