@@ -97,11 +97,13 @@ describeWithTools('the protocol', ['spin', 'gcc'], () => {
     for (const ranks of ranksOf(name)) {
       const reduced = ranks > allUpTo;
       const switches = reduced ? ['COPYING'] : [];
-      const how = reduced ? 'every kind of interleaving, copying' : 'every interleaving';
+      const how = reduced
+        ? 'sound in every kind of interleaving, copying'
+        : 'sound in every interleaving';
       for (const directions of reduced ? passesBeyond : passes) {
         // Recomputing changes one operation of a pass, and adds one.
         for (const recompute of name === 'lv-xattn' ? [false, true] : [true]) {
-          it.concurrent(`${name}, ${ranks} ranks, ${show(directions, recompute)}: sound in ${how}`, async () => {
+          it.concurrent(`${name}, ${ranks} ranks, ${show(directions, recompute)}: ${how}`, async () => {
             const model = modelOf(name, ranks, directions, { recompute, switches, reduced });
             const found = await verify(model, { reduced });
             expect(found.outcome).toBe('sound');

@@ -53,6 +53,8 @@ export const CHECKED: Readonly<Record<string, Checked>> = {
   ...Object.fromEntries(
     SCHEDULE_NAMES.map((name): [string, Checked] => [name, { make: ALL[name] }]),
   ),
+  // With a head a rank all ranks are one group, which does what Ulysses does.
+  usp: { make: ALL.usp, ranks: [1, 2, 3, 4] },
   ...VARIANTS,
 };
 export const NAMES = Object.keys(CHECKED);
