@@ -129,7 +129,7 @@ class RankWriter {
       ...passes.flatMap((pass, n) => this.#passLines(pass, n)),
       ...(options.fault === undefined || options.fault === 'none'
         ? []
-        : ['stopped:', '  d_step { FORGET }']),
+        : ['stopped:', '  atomic { FORGET }']),
       '}',
     ];
   }
