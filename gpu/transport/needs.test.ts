@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { drawCase } from '../../reference/draw-case.ts';
 import { runLvXattn } from '../run.ts';
-import { checkThreadNeeds } from './needs.ts';
+import { checkProcessNeeds, checkThreadNeeds } from './needs.ts';
 
 const GIB = 2 ** 30;
 
-describe('what ranks on threads need', () => {
+describe('what ranks need', () => {
   it('is said before they are started, where they are too many', async () => {
     const ranks = 1000;
     const ones = new Array<number>(ranks).fill(1);
@@ -28,5 +28,17 @@ describe('what ranks on threads need', () => {
     );
     expect(() => checkThreadNeeds(2, 5 * GIB, small)).toThrow('about 5184 MiB');
     expect(() => checkThreadNeeds(8, 0, small)).not.toThrow();
+  });
+
+  it('is more for processes, which hold a copy of what they are dealt', () => {
+    const machine = { cores: 16, free: 8 * GIB };
+    expect(() => checkProcessNeeds(32, GIB, machine)).not.toThrow();
+    expect(() => checkProcessNeeds(32, 3 * GIB, machine)).toThrow(
+      '32 ranks in processes need 32 processes and about 10240 MiB; the transport "simulated" runs ' +
+        'any number of ranks on one thread; 8192 MiB of memory are free',
+    );
+    expect(() => checkProcessNeeds(129, 0, machine)).toThrow(
+      '"partition.ranks" expected at most 128 in processes of 16 cores, got 129',
+    );
   });
 });
