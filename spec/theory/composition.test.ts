@@ -20,11 +20,11 @@ import type { CoqStatements } from './coq-terms.ts';
 
 /**
  * What the program adds for its own float64 rounding: SLACK once, and where weights may be far off
- * twice more, in the exponent of a weight (bounds.md §6); magnitudes are rounded up by some 2⁻⁵⁰, which
+ * twice more, in the exponent of a weight (bounds.md §6; of a row of masked keys alone some 50); magnitudes are rounded up by some 2⁻⁵⁰, which
  * cancellation and the flat part of tanh make larger.
  */
 const LEAST = SLACK * (1 - 2 ** -40);
-const MOST = 1 + 2 ** -15;
+const MOST = 1 + 2 ** -14;
 
 /** Roundoffs, and those of what is stored: few keys near the largest that is proved, and far below. */
 const SIZES = [

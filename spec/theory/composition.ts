@@ -315,11 +315,11 @@ class Composition {
       return { exact, stored };
     });
     const { lse } = forward;
-    const converted = { ua, lse: Math.abs(lse), divided: lseDivided };
-    const lseError = this.#coq.at('AttentionBound.converted_error', converted);
-    // P and the gradients rest on what the weights tell.
+    // P and the gradients rest on it too, whichever theorem says it.
     const divided =
       lseDivided === Number.POSITIVE_INFINITY ? this.#farLse(row, forward) : lseDivided;
+    const converted = { ua, lse: Math.abs(lse), divided };
+    const lseError = this.#coq.at('AttentionBound.converted_error', converted);
     const [stored = 0] = this.#coq.bounds('AttentionBound.lse_stored_bound')({
       ...{ ua, uo: ua, lse, divided },
     });
