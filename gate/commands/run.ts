@@ -57,12 +57,23 @@ function even(total: number, ranks: number): number[] {
   return Array.from({ length: ranks }, (_, n) => least + (n < more ? 1 : 0));
 }
 
-const RANKS_MAX = 4096;
+/** Lists of operations grow with the square of the ranks: a million operations at so many. */
+const RANKS_MAX = 512;
+/** Numbers of all inputs and outputs together that are drawn and run in memory. */
+const NUMBERS_MAX = 2 ** 27;
 
 function caseOf(options: RunCommandOptions): AttentionCase {
   const { ranks, heads, kvHeads = heads, headDim, seqQ, seqKv, direction } = options;
   if (ranks > RANKS_MAX) {
     throw new RangeError(`"--ranks" expected at most ${RANKS_MAX}, got ${ranks}`);
+  }
+  const width = options.batch * headDim;
+  const numbers = 4 * width * (heads * seqQ + kvHeads * seqKv);
+  if (numbers > NUMBERS_MAX) {
+    throw new RangeError(
+      `"--seq-q" and "--seq-kv" expected at most ${NUMBERS_MAX} numbers in all, got ${numbers}: ` +
+        'fewer keys, heads or a smaller --head-dim run here',
+    );
   }
   const partition: Partition = { ranks, q: even(seqQ, ranks), kv: even(seqKv, ranks) };
   return drawCase(options.seed, {
