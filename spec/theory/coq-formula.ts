@@ -5,6 +5,7 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
+import { TokenReader } from './token-reader.ts';
 
 type Environment = ReadonlyMap<string, number>;
 type Formula = (values: Environment) => number;
@@ -96,59 +97,45 @@ const KEYWORDS = new Set(['let', 'in', 'if', 'then', 'else']);
 
 /** Recursive descent over the tokens of one body. */
 class Parser {
-  readonly #tokens: readonly string[];
+  readonly #tokens: TokenReader;
   readonly #call: (callee: string, args: readonly Formula[]) => Formula;
-  #at = 0;
 
   constructor(
     list: readonly string[],
     call: (callee: string, args: readonly Formula[]) => Formula,
   ) {
-    this.#tokens = list;
+    this.#tokens = new TokenReader(list);
     this.#call = call;
   }
 
   whole(): Formula {
     const formula = this.#expression();
-    if (this.#at < this.#tokens.length) throw new Error(`unread: ${this.#peek()}`);
+    this.#tokens.end();
     return formula;
   }
 
-  #peek(): string {
-    return this.#tokens[this.#at] ?? '';
-  }
-
-  #take(expected?: string): string {
-    const token = this.#peek();
-    if (token === '' || (expected !== undefined && token !== expected)) {
-      throw new Error(`expected ${expected ?? 'a token'}, got "${token}"`);
-    }
-    this.#at++;
-    return token;
-  }
-
   #expression(): Formula {
-    if (this.#peek() === 'let') {
-      this.#take();
-      const name = this.#take();
-      this.#take(':=');
+    if (this.#tokens.peek() === 'let') {
+      this.#tokens.take();
+      const name = this.#tokens.take();
+      this.#tokens.take(':=');
       const value = this.#expression();
-      this.#take('in');
+      this.#tokens.take('in');
       const rest = this.#expression();
       return (values) => rest(new Map(values).set(name, value(values)));
     }
-    if (this.#peek() === 'if') {
-      for (const word of ['if', 'Rle_dec']) this.#take(word);
+    if (this.#tokens.peek() === 'if') {
+      for (const word of ['if', 'Rle_dec']) this.#tokens.take(word);
       const [left, right] = [this.#atom(), this.#atom()];
-      this.#take('then');
+      this.#tokens.take('then');
       const yes = this.#expression();
-      this.#take('else');
+      this.#tokens.take('else');
       const no = this.#expression();
       return (values) => (left(values) <= right(values) ? yes(values) : no(values));
     }
     let sum = this.#product();
-    while (this.#peek() === '+' || this.#peek() === '-') {
-      const [operator, left, right] = [this.#take(), sum, this.#product()];
+    while (this.#tokens.peek() === '+' || this.#tokens.peek() === '-') {
+      const [operator, left, right] = [this.#tokens.take(), sum, this.#product()];
       sum =
         operator === '+'
           ? (values) => left(values) + right(values)
@@ -159,8 +146,8 @@ class Parser {
 
   #product(): Formula {
     let product = this.#application();
-    while (this.#peek() === '*' || this.#peek() === '/') {
-      const [operator, left, right] = [this.#take(), product, this.#application()];
+    while (this.#tokens.peek() === '*' || this.#tokens.peek() === '/') {
+      const [operator, left, right] = [this.#tokens.take(), product, this.#application()];
       product =
         operator === '*'
           ? (values) => left(values) * right(values)
@@ -170,18 +157,19 @@ class Parser {
   }
 
   #application(): Formula {
-    const head = this.#peek();
+    const head = this.#tokens.peek();
     const args: Formula[] = [];
     const first = this.#atom();
-    while (/^[\w(]/.test(this.#peek()) && !KEYWORDS.has(this.#peek())) args.push(this.#atom());
+    while (/^[\w(]/.test(this.#tokens.peek()) && !KEYWORDS.has(this.#tokens.peek()))
+      args.push(this.#atom());
     return args.length === 0 ? first : this.#call(head, args);
   }
 
   #atom(): Formula {
-    const token = this.#take();
+    const token = this.#tokens.take();
     if (token === '(') {
       const inner = this.#expression();
-      this.#take(')');
+      this.#tokens.take(')');
       return inner;
     }
     if (/^\d/.test(token)) return () => Number(token);

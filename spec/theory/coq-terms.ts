@@ -7,6 +7,7 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
+import { TokenReader } from './token-reader.ts';
 
 export type Value =
   | number
@@ -169,18 +170,17 @@ const TYPES = new Set(['Type', 'Prop', 'Set']);
 
 /** Recursive descent; a binder of a type is left out, as its arguments are implicit. */
 class Parser {
-  readonly #tokens: readonly string[];
+  readonly #tokens: TokenReader;
   readonly #global: (name: string) => Value;
-  #at = 0;
 
   constructor(list: readonly string[], global: (name: string) => Value) {
-    this.#tokens = list;
+    this.#tokens = new TokenReader(list);
     this.#global = global;
   }
 
   whole(): Term {
     const term = this.#term();
-    if (this.#at < this.#tokens.length) throw new Error(`unread: ${this.#peek()}`);
+    this.#tokens.end();
     return term;
   }
 
@@ -189,28 +189,28 @@ class Parser {
     const parameters: string[] = [];
     const lets: [string, Term][] = [];
     for (;;) {
-      if (this.#peek() === 'forall') {
-        this.#take();
+      if (this.#tokens.peek() === 'forall') {
+        this.#tokens.take();
         parameters.push(...this.binders(','));
-      } else if (this.#peek() === 'let') {
-        this.#take();
-        const name = this.#take();
-        this.#take(':=');
+      } else if (this.#tokens.peek() === 'let') {
+        this.#tokens.take();
+        const name = this.#tokens.take();
+        this.#tokens.take(':=');
         lets.push([name, this.#term()]);
-        this.#take('in');
-      } else if (!this.#skipHypothesis()) break;
+        this.#tokens.take('in');
+      } else if (!this.#tokens.skipBehind('->', ['forall', 'let'])) break;
     }
     const bound = () => {
       const left = this.#term();
-      this.#take('<=');
+      this.#tokens.take('<=');
       return { left, right: this.#under(lets, this.#term()) };
     };
     const bounds = [bound()];
-    while (this.#peek() === '/\\') {
-      this.#take();
+    while (this.#tokens.peek() === '/\\') {
+      this.#tokens.take();
       bounds.push(bound());
     }
-    if (this.#at < this.#tokens.length) throw new Error(`unread: ${this.#peek()}`);
+    this.#tokens.end();
     return { parameters, bounds };
   }
 
@@ -222,75 +222,46 @@ class Parser {
     };
   }
 
-  /** Over the next arrow that stands outside of all brackets; false where there is none. */
-  #skipHypothesis(): boolean {
-    let depth = 0;
-    for (let at = this.#at; at < this.#tokens.length; at++) {
-      const token = this.#tokens[at];
-      if (token === '(') depth++;
-      if (token === ')') depth--;
-      if (depth === 0 && (token === 'forall' || token === 'let')) return false;
-      if (depth === 0 && token === '->') {
-        this.#at = at + 1;
-        return true;
-      }
-    }
-    return false;
-  }
-
-  #peek(): string {
-    return this.#tokens[this.#at] ?? '';
-  }
-
-  #take(expected?: string): string {
-    const token = this.#peek();
-    if (token === '' || (expected !== undefined && token !== expected)) {
-      throw new Error(`expected ${expected ?? 'a token'}, got "${token}"`);
-    }
-    this.#at++;
-    return token;
-  }
-
   /** Names that are bound before `end`, those of types left out. */
   binders(end: string): string[] {
     const names: string[] = [];
-    while (this.#peek() !== end) {
-      const inBrackets = this.#peek() === '(';
-      if (inBrackets) this.#take();
+    while (this.#tokens.peek() !== end) {
+      const inBrackets = this.#tokens.peek() === '(';
+      if (inBrackets) this.#tokens.take();
       const group: string[] = [];
-      while (this.#peek() !== ':') group.push(this.#take());
-      this.#take(':');
-      if (!TYPES.has(this.#peek())) names.push(...group);
-      for (let depth = 0; depth > 0 || this.#peek() !== (inBrackets ? ')' : end); ) {
-        const token = this.#take();
+      while (this.#tokens.peek() !== ':') group.push(this.#tokens.take());
+      this.#tokens.take(':');
+      if (!TYPES.has(this.#tokens.peek())) names.push(...group);
+      for (let depth = 0; depth > 0 || this.#tokens.peek() !== (inBrackets ? ')' : end); ) {
+        const token = this.#tokens.take();
         if (token === '(') depth++;
         if (token === ')') depth--;
       }
-      if (inBrackets) this.#take(')');
+      if (inBrackets) this.#tokens.take(')');
     }
-    this.#take(end);
+    this.#tokens.take(end);
     return names;
   }
 
   #term(): Term {
-    switch (this.#peek()) {
+    switch (this.#tokens.peek()) {
       case 'fun':
-        this.#take();
+        this.#tokens.take();
         return this.#lambda(this.binders('=>'), this.#term());
       case 'let': {
-        this.#take();
-        const name = this.#take();
-        this.#take(':=');
+        this.#tokens.take();
+        const name = this.#tokens.take();
+        this.#tokens.take(':=');
         const value = this.#term();
-        this.#take('in');
+        this.#tokens.take('in');
         return this.#under([[name, value]], this.#term());
       }
       case 'if': {
-        this.#take();
+        this.#tokens.take();
         const condition = this.#term();
-        this.#take('then');
+        this.#tokens.take('then');
         const yes = this.#term();
-        this.#take('else');
+        this.#tokens.take('else');
         const no = this.#term();
         return (scope) => (condition(scope) === true ? yes(scope) : no(scope));
       }
@@ -309,15 +280,15 @@ class Parser {
 
   /** match x with | Some y => a | None => b end: an option is a list of one, or null. */
   #match(): Term {
-    this.#take('match');
+    this.#tokens.take('match');
     const value = this.#term();
-    for (const token of ['with', '|', 'Some']) this.#take(token);
-    const name = this.#take();
-    this.#take('=>');
+    for (const token of ['with', '|', 'Some']) this.#tokens.take(token);
+    const name = this.#tokens.take();
+    this.#tokens.take('=>');
     const present = this.#term();
-    for (const token of ['|', 'None', '=>']) this.#take(token);
+    for (const token of ['|', 'None', '=>']) this.#tokens.take(token);
     const absent = this.#term();
-    this.#take('end');
+    this.#tokens.take('end');
     return (scope) => {
       const given = value(scope);
       if (given === null) return absent(scope);
@@ -327,8 +298,8 @@ class Parser {
 
   #list(): Term {
     const first = this.#sum();
-    if (this.#peek() !== '::' && this.#peek() !== '++') return first;
-    const operator = this.#take();
+    if (this.#tokens.peek() !== '::' && this.#tokens.peek() !== '++') return first;
+    const operator = this.#tokens.take();
     const rest = this.#list();
     return operator === '::'
       ? (scope) => [first(scope), ...listOf(rest(scope))]
@@ -338,9 +309,9 @@ class Parser {
   #operators(next: () => Term, operators: Record<string, (x: number, y: number) => number>): Term {
     let term = next();
     for (;;) {
-      const operate = operators[this.#peek()];
+      const operate = operators[this.#tokens.peek()];
       if (operate === undefined) return term;
-      this.#take();
+      this.#tokens.take();
       const [left, right] = [term, next()];
       term = (scope) => operate(numberOf(left(scope)), numberOf(right(scope)));
     }
@@ -355,9 +326,9 @@ class Parser {
   }
 
   #sign(): Term {
-    const sign = this.#peek();
+    const sign = this.#tokens.peek();
     if (sign !== '-' && sign !== '/') return this.#application();
-    this.#take();
+    this.#tokens.take();
     const term = this.#sign();
     return (scope) => (sign === '-' ? -numberOf(term(scope)) : 1 / numberOf(term(scope)));
   }
@@ -365,15 +336,16 @@ class Parser {
   #application(): Term {
     const head = this.#atom();
     const args: Term[] = [];
-    while (/^[\w(]/.test(this.#peek()) && !KEYWORDS.has(this.#peek())) args.push(this.#atom());
+    while (/^[\w(]/.test(this.#tokens.peek()) && !KEYWORDS.has(this.#tokens.peek()))
+      args.push(this.#atom());
     return (scope) => apply(head(scope), ...args.map((arg) => arg(scope)));
   }
 
   #atom(): Term {
-    const token = this.#take();
+    const token = this.#tokens.take();
     if (token === '(') {
       const inner = this.#term();
-      this.#take(')');
+      this.#tokens.take(')');
       return inner;
     }
     if (/^\d/.test(token)) return () => Number(token);

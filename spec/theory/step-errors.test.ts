@@ -69,6 +69,26 @@ function formulas(texts: Readonly<Record<string, string>>): CoqFormulas {
   return coq;
 }
 
+/** A function of a key's score, the row's LSE beside it, and the merges on its way. */
+const weights =
+  (
+    program: typeof steps.weightError,
+    theorem: 'weight_rounding' | 'weight_error',
+  ): ((coq: CoqFormulas) => void) =>
+  (coq) =>
+    agree(['s', 'fromLse', 'error', 'merges', 'slack'], (m, x, n) => {
+      const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
+      const { merges, slack } = x;
+      const terms = { summed: n, merges, slack, lse: Math.abs(lse), granted: 0 };
+      return [
+        program(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
+        coq.evaluate(theorem, {
+          ...{ ue: m.exponential, ua: m.accumulation, n, merges, slack },
+          ...{ lse, s, score: x.error },
+        }),
+      ];
+    });
+
 const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
   projectionError: (coq) =>
     agree(['magnitude', 'sizes', 'x'], (m, x, n) => [
@@ -109,42 +129,8 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
         ...{ us: m.scores, ust: m.stored, tiny: m.tiny, stiny: m.storedTiny, ...x },
       }),
     ]),
-  weightRounding: (coq) =>
-    agree(['s', 'fromLse', 'error', 'merges', 'slack'], (m, x, n) => {
-      const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
-      const terms = {
-        summed: n,
-        merges: x.merges,
-        slack: x.slack,
-        lse: Math.abs(lse),
-        granted: 0,
-      };
-      return [
-        steps.weightRounding(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
-        coq.evaluate('weight_rounding', {
-          ...{ ue: m.exponential, ua: m.accumulation, n, merges: x.merges, slack: x.slack },
-          ...{ lse, s, score: x.error },
-        }),
-      ];
-    }),
-  weightError: (coq) =>
-    agree(['s', 'fromLse', 'error', 'merges', 'slack'], (m, x, n) => {
-      const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
-      const terms = {
-        summed: n,
-        merges: x.merges,
-        slack: x.slack,
-        lse: Math.abs(lse),
-        granted: 0,
-      };
-      return [
-        steps.weightError(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
-        coq.evaluate('weight_error', {
-          ...{ ue: m.exponential, ua: m.accumulation, n, merges: x.merges, slack: x.slack },
-          ...{ lse, s, score: x.error },
-        }),
-      ];
-    }),
+  weightRounding: weights(steps.weightRounding, 'weight_rounding'),
+  weightError: weights(steps.weightError, 'weight_error'),
   farWeight: (coq) =>
     agree(['s', 'fromLse', 'error', 'merges', 'slack'], (m, x, n) => {
       const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
