@@ -127,9 +127,9 @@ describe('help', () => {
     const { status, stdout } = await xattn('--help');
     expect(status).toBe(0);
     const commands = [...stdout.matchAll(/^ {2}(\w+) .*\S {2,}\S/gm)].map(([, name]) => name);
-    for (const name of ['gate', 'fuzz', 'replay', 'judge', 'oracle', 'doctor'])
-      expect(stdout).toContain(`  ${name}`);
-    for (const name of ['run', 'plan']) expect(commands).not.toContain(name);
+    const listed = ['gate', 'fuzz', 'replay', 'judge', 'oracle', 'plan', 'run', 'rank', 'fixtures'];
+    for (const name of [...listed, 'doctor']) expect(stdout).toContain(`  ${name}`);
+    for (const name of ['serve', 'campaign']) expect(commands).not.toContain(name);
     const gate = await xattn('gate', '--help');
     expect(gate.stdout).toMatch(/Examples:\n {2}\$ xattn gate/);
     expect(gate.stdout).toMatch(/Exit status: 0 every verdict passes; 1 .*; 2 .*;\n3 /);
