@@ -229,7 +229,8 @@ interface Summary {
 function text(summary: Summary, reason: string, log: readonly RankEvent[]): string {
   const { schedule, ranks, transport, backend, bytes_sent_per_rank: sent } = summary;
   const heading = `${schedule}, ${ranks} rank${ranks === 1 ? '' : 's'}, ${transport}, ${backend}`;
-  const lines = [pc.bold(heading)];
+  const colors = pc.createColors(process.stdout.isTTY === true && pc.isColorSupported);
+  const lines = [colors.bold(heading)];
   for (const direction of ['forward', 'backward'] as const) {
     if (!log.some((event) => event.direction === direction)) continue;
     const most = Math.max(...sent[direction]);
@@ -241,7 +242,7 @@ function text(summary: Summary, reason: string, log: readonly RankEvent[]): stri
     `${summary.messages} messages, ${summary.wall_s.toFixed(3)} s, at most ${peak} held by a rank`,
   );
   const failed = isFailure(summary.verdict as Parameters<typeof isFailure>[0]);
-  lines.push(`${(failed ? pc.red : pc.green)(summary.verdict)}: ${reason}`);
+  lines.push(`${(failed ? colors.red : colors.green)(summary.verdict)}: ${reason}`);
   return lines.join('\n');
 }
 
