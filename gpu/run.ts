@@ -160,10 +160,7 @@ export async function run(attentionCase: AttentionCase, options: RunOptions): Pr
   const shards = distribute(attentionCase, device === 'reference' ? 'f64' : 'f32');
   const schedules = passesOf(attentionCase, options.schedule ?? 'lv-xattn');
   const { results, log, ...rest } = await runOn(shards, schedules, device, options);
-  // One at a time they happened in the order in which they stand; stamps alone give the same order
-  // of every run.
-  const ordered = options.transport === 'simulated' ? log : inOrder(log);
-  return { outputs: gather(attentionCase, results), log: ordered, ...rest };
+  return { outputs: gather(attentionCase, results), log: inOrder(log), ...rest };
 }
 
 /** Runs LV-XAttn. */
