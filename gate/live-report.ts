@@ -1,9 +1,11 @@
 /**
  * Reports that are whole and true at any moment: written before the first case, while the run goes
- * on, and when it ends, however it ends. A killed run leaves what was judged until shortly before.
+ * on, and when it ends, however it ends. A killed run leaves what was judged until shortly before; a
+ * disk that cases fill has room for the report.
  * @module
  */
 import { fileSentence } from './file-errors.ts';
+import { type HeldRoom, heldRoom } from './held-room.ts';
 import { jsonReport } from './report/json.ts';
 import { junitReport } from './report/junit.ts';
 import type { Report } from './report.ts';
@@ -28,14 +30,46 @@ const SHARE = 20;
 
 const PRINTERS = { report: jsonReport, junit: junitReport } as const;
 
-/** The files of which `which` is true; one that cannot be written does not keep the other from it. */
-function write(files: ReportFiles, report: Report, which: (file: string) => boolean): void {
-  const failures: unknown[] = [];
-  for (const [key, print] of Object.entries(PRINTERS)) {
+/** Room is held for a report of twice the size of the last one, and for the first failing cases. */
+const ROOM_BYTES = 1 << 20;
+
+/** One file of a report, and the room that is held for its next version. */
+interface Place {
+  readonly file: string;
+  readonly print: (report: Report) => string;
+  /** Null: no regular file. */
+  readonly room: HeldRoom | null;
+}
+
+function placesOf(files: ReportFiles): Place[] {
+  return Object.entries(PRINTERS).flatMap(([key, print]) => {
     const file = files[key as keyof ReportFiles];
-    if (file === undefined || !which(file)) continue;
+    if (file === undefined) return [];
+    const { place, regular } = placeOf(file);
+    return [{ file, print, room: regular ? heldRoom(place) : null }];
+  });
+}
+
+function writeInRoom({ file, print, room }: Place, report: Report, last: boolean): void {
+  const text = print(report);
+  try {
+    writeWholeFile(file, text);
+  } catch (error) {
+    if (room === null) throw error;
+    room.release();
+    writeWholeFile(file, text);
+  } finally {
+    if (last) room?.release();
+    else room?.hold(ROOM_BYTES + 2 * Buffer.byteLength(text));
+  }
+}
+
+/** One file that cannot be written does not keep the other from it. */
+function write(places: readonly Place[], report: Report, last = false): void {
+  const failures: unknown[] = [];
+  for (const place of places) {
     try {
-      writeWholeFile(file, print(report));
+      writeInRoom(place, report, last);
     } catch (error) {
       failures.push(error);
     }
@@ -55,14 +89,15 @@ function checkApart({ report, junit }: ReportFiles): void {
  */
 export function liveReport(files: ReportFiles, soFar: () => Report): LiveReport {
   checkApart(files);
-  const again = (file: string): boolean => placeOf(file).regular;
+  const places = placesOf(files);
+  const regular = places.filter(({ room }) => room !== null);
   let timer: NodeJS.Timeout | undefined;
   let [pause, pending, complained] = [PAUSE_MS, false, false];
   const flush = (): void => {
     const begin = performance.now();
     [timer, pending] = [undefined, false];
     try {
-      write(files, soFar(), again);
+      write(regular, soFar());
     } catch (error) {
       if (!complained) process.stderr.write(`xattn: it stays as it was: ${fileSentence(error)}\n`);
       complained = true;
@@ -72,7 +107,7 @@ export function liveReport(files: ReportFiles, soFar: () => Report): LiveReport 
   const atExit = (): void => {
     if (pending) flush();
   };
-  write(files, soFar(), again);
+  write(regular, soFar());
   process.once('exit', atExit);
   return {
     changed: () => {
@@ -83,7 +118,7 @@ export function liveReport(files: ReportFiles, soFar: () => Report): LiveReport 
       clearTimeout(timer);
       pending = false;
       process.removeListener('exit', atExit);
-      write(files, report, () => true);
+      write(places, report, true);
     },
   };
 }

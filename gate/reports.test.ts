@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeWithTools } from '../spec/tools.ts';
 
 const CLI = fileURLToPath(new URL('../dist/gate/cli.js', import.meta.url));
 const FAKE = fileURLToPath(new URL('./testing/fake-candidate.mjs', import.meta.url));
@@ -119,7 +120,9 @@ describe('a run that is interrupted', () => {
 
 describe('a disk that is full', () => {
   it('leaves the earlier report whole, and is said; it is no pass', async () => {
-    const report = at('full.json');
+    // A folder of its own: a run that was killed while it wrote may have left its unfinished file.
+    const folder = mkdtempSync(at('full-'));
+    const report = path.join(folder, 'full.json');
     writeFileSync(report, '{"earlier": true}\n');
     const gate = ['gate', '--only', 'smoke/basic*', '--candidate', fake(), '--report', report];
     const { status, stderr } = await xattn(gate, { before: "trap '' XFSZ; ulimit -f 0; exec" })
@@ -127,7 +130,7 @@ describe('a disk that is full', () => {
     expect(stderr).toMatch(/full.json: it would be larger than files may be here\n$/);
     expect(status).toBe(2);
     expect(readFileSync(report, 'utf8')).toBe('{"earlier": true}\n');
-    expect(readdirSync(root).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    expect(readdirSync(folder)).toEqual(['full.json']);
   });
 
   it('is said of a device, after the verdicts; it is no pass', async () => {
@@ -143,6 +146,27 @@ describe('a disk that is full', () => {
     const { status, stderr } = await xattn(gate, { before: 'exec 1>/dev/full; exec' }).ended;
     expect(stderr).toMatch(/standard output: .*the disk is full/);
     expect(status).toBe(2);
+  });
+});
+
+describeWithTools('a disk that fills while the run goes on', ['bwrap'], () => {
+  it('leaves room for what was judged', async () => {
+    const folder = mkdtempSync(at('small-'));
+    const fill = `cat /dev/zero > ${folder}/filler 2>/dev/null; exec ${fake('wrong')}`;
+    const files = ['--report', `${folder}/r.json`, '--junit', `${folder}/r.xml`, '--out', folder];
+    const disk = `bwrap --dev-bind / / --size ${4 << 20} --tmpfs ${folder} bash -c '"$@"; status=$?
+      cp ${folder}/r.json ${at('small.json')}; cp ${folder}/r.xml ${at('small.xml')}
+      ls -A ${folder} > ${at('small.txt')}; exit $status' --`;
+    const gate = ['gate', '--only', 'smoke/basic*', '--candidate', fill, ...files];
+    const { status, stdout } = await xattn(gate, { before: `exec ${disk}` }).ended;
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/could not be kept: the disk is full/);
+    const { summary, incomplete } = json(at('small.json'));
+    expect(incomplete).toBeUndefined();
+    expect(summary).toMatchObject({ pass: 0, skip: 0 });
+    expect(summary.fail).toBeGreaterThan(0);
+    expect(readFileSync(at('small.xml'), 'utf8')).toMatch(/<\/testsuites>\n$/);
+    expect(readFileSync(at('small.txt'), 'utf8')).not.toContain('.tmp');
   });
 });
 
