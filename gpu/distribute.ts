@@ -30,7 +30,8 @@ import { startOf } from './wire.ts';
 /** Element type of a run. */
 export type RealName = 'f32' | 'f64';
 
-function shared(real: RealName, values: readonly number[]): Real {
+/** Numbers in memory that worker threads share, rounded to the element type. */
+export function shared(real: RealName, values: readonly number[]): Real {
   const memory = new SharedArrayBuffer(values.length * (real === 'f32' ? 4 : 8));
   const array = real === 'f32' ? new Float32Array(memory) : new Float64Array(memory);
   array.set(values);

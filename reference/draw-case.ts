@@ -73,6 +73,25 @@ function wantsOf(changes: CaseChanges, dimY: number | undefined): OutputName[] {
   return wants;
 }
 
+/** Numbers drawn one after another from a seed. */
+export interface Drawing {
+  /** From 0 to before 1. */
+  readonly uniform: () => number;
+  /** A sum of twelve uniforms less six. */
+  readonly normal: () => number;
+}
+
+export function drawing(seed: number): Drawing {
+  const generator = xoroshiro128plus(seed);
+  const uniform = (): number => uniformFloat64(generator);
+  const normal = (): number => {
+    let sum = -6;
+    for (let n = 0; n < 12; n++) sum += uniform();
+    return sum;
+  };
+  return { uniform, normal };
+}
+
 /** A validated case of normal-like values (sums of twelve uniforms), judged as random. */
 export function drawCase(seed: number, changes: CaseChanges = {}): AttentionCase {
   const {
@@ -93,13 +112,8 @@ export function drawCase(seed: number, changes: CaseChanges = {}): AttentionCase
     wants: wantsOf(changes, merged.dim_y),
     partition: given.partition ?? { ranks: 1, q: [merged.seq_q], kv: [merged.seq_kv] },
   };
-  const generator = xoroshiro128plus(seed);
-  const uniform = (): number => uniformFloat64(generator);
-  const normal = (): number => {
-    let sum = -6;
-    for (let n = 0; n < 12; n++) sum += uniform();
-    return roundTo(parameters.dtype, sum);
-  };
+  const { uniform, normal: drawn } = drawing(seed);
+  const normal = (): number => roundTo(parameters.dtype, drawn());
   const fill = (shape: number[], value: () => number): Tensor =>
     tensorOf<number>(Float64Array.from({ length: elementCount(shape) }, value), shape);
   const draw = (...shape: number[]): Tensor => fill(shape, normal);

@@ -9,10 +9,13 @@ import type { CaseParameters } from './case.ts';
 import type { Features } from './lift.ts';
 import { filled, forEachIndex, type Tensor } from './tensor.ts';
 
+/** Extents of a projection: rows of `dim_y` numbers to `kv_heads` heads. */
+export type ProjectionExtents = Pick<CaseParameters, 'batch' | 'kv_heads' | 'seq_kv' | 'dim_y'>;
+
 /** X[b, h, j, c] = Σ_e y[b, j, e] · w[e, h·width + c]; shape [B, Hkv, Skv, width]. spec (24) */
-function project<T>(
+export function project<T>(
   { add, mul, zero }: Arithmetic<T>,
-  parameters: CaseParameters,
+  parameters: ProjectionExtents,
   y: Tensor<T>,
   w: Tensor<T>,
   width: number,
@@ -40,7 +43,7 @@ export function recomputeKeysAndValues<T>(
 }
 
 /** Add dX Wᵀ to dY [B, Skv, dim_y], and make dW = Yᵀ dX [dim_y, Hkv·width]. spec (25), (26) */
-function projectGradient<T>(
+export function projectGradient<T>(
   { add, mul, zero }: Arithmetic<T>,
   y: Tensor<T>,
   w: Tensor<T>,
