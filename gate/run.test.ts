@@ -130,11 +130,19 @@ describe('xattn run', () => {
 });
 
 describe('xattn gate --schedule', () => {
-  it('judges the embedded candidate under another schedule', async () => {
-    const how = ['--schedule', 'ulysses', '--transport', 'simulated', '--only', '*gqa*'];
+  it.each(SCHEDULE_NAMES)('judges the embedded candidate under %s', async (name) => {
+    const how = [
+      '--schedule',
+      name,
+      '--transport',
+      'simulated',
+      '--only',
+      'core/ranks/*-gradients',
+    ];
     const { status, stdout } = await xattn('gate', '--suite', 'core', ...how, '--seed', '1');
-    expect(stdout).toContain('ulysses on GPU.js (simulated, ');
-    expect(stdout).toMatch(/\d+ pass, 0 fail, 0 broken/);
+    const shown = name === 'lv-xattn' ? 'LV-XAttn' : name;
+    expect(stdout).toContain(`${shown} on GPU.js (simulated, `);
+    expect(stdout).toMatch(/ judged: [1-9]\d* pass, 0 fail, 0 broken; 0 skipped/);
     expect(status).toBe(0);
   });
 });

@@ -27,9 +27,14 @@ export interface Computed {
 export function equalGroups({ from, to, of: heads }: HeadRange, kvHeads: number): HeadRange[] {
   const { from: first, to: last } = headsFor(from, to, heads, kvHeads);
   const [count, groups] = [to - from, last - first];
-  const isEqual = Array.from({ length: count }, (_, n) => n).every(
-    (n) => Math.floor(((from + n) * kvHeads) / heads) - first === Math.floor((n * groups) / count),
-  );
+  // Three heads over two KV heads, two and one, are no equal groups, though ⌊2n/3⌋ is their map too.
+  const isEqual =
+    count === 0 ||
+    (count % groups === 0 &&
+      Array.from({ length: count }, (_, n) => n).every(
+        (n) =>
+          Math.floor(((from + n) * kvHeads) / heads) - first === Math.floor((n * groups) / count),
+      ));
   if (isEqual) return [{ from, to, of: heads }];
   const group = heads / kvHeads;
   return Array.from({ length: groups }, (_, n) => ({
@@ -77,6 +82,12 @@ async function computeGroup(context: Context, query: Held, keys: Held): Promise<
     v: partOf(keys, 'v'),
     ...pairs,
   };
+  // Kernels take the heads of a group for a whole number.
+  if (block.heads % Math.max(1, block.kvHeads) !== 0) {
+    throw new RangeError(
+      `a block expected equal groups of heads, got ${block.heads} over ${block.kvHeads} KV heads`,
+    );
+  }
   const label = resultOf(query.label, keys.label);
   if (direction === 'forward') {
     const { out, lse } = await device.forward(block);

@@ -42,46 +42,75 @@ const plain = (block: Block): Plain => ({
 
 const kappaOf = ({ kappa }: Plain, pair: number): number => (kappa === null ? 1 : at(kappa, pair));
 
-/** Score and softcap slope of a visible pair. spec (2)-(4), (14) */
-function score(block: Plain, row: number, key: number, pair: number): { s: number; slope: number } {
-  const { headDim, scale, softcap, bias } = block;
-  let dot = 0;
-  for (let c = 0; c < headDim; c++)
-    dot += at(block.q, row * headDim + c) * at(block.k, key * headDim + c);
-  const raw = scale * dot;
-  const t = softcap === 0 ? 0 : tanh(raw / softcap);
+/** Σ x·y over `width` elements from the given places, in their order. */
+function dot(x: Real, from: number, y: Real, other: number, width: number): number {
+  let sum = 0;
+  for (let c = 0; c < width; c++) sum += at(x, from + c) * at(y, other + c);
+  return sum;
+}
+
+/** to += factor·x over `width` elements from the given places. */
+function addScaled(
+  [to, place]: readonly [Real, number],
+  factor: number,
+  [x, from]: readonly [Real, number],
+  width: number,
+): void {
+  for (let c = 0; c < width; c++) to[place + c] = at(to, place + c) + factor * at(x, from + c);
+}
+
+/** tanh(raw/softcap), whose square is what the softcap's slope lacks to one; 0 without a softcap. */
+const tanhOf = ({ softcap }: Plain, raw: number): number =>
+  softcap === 0 ? 0 : tanh(raw / softcap);
+
+/** scale·q·k of a visible pair. spec (2) */
+const rawScore = ({ headDim, scale, q, k }: Plain, row: number, key: number): number =>
+  scale * dot(q, row * headDim, k, key * headDim, headDim);
+
+/** Score of a visible pair. spec (3)-(4) */
+function scoreOf({ softcap, bias }: Plain, raw: number, t: number, pair: number): number {
   const s = softcap === 0 ? raw : softcap * t;
-  return { s: s + (bias === null ? 0 : at(bias, pair)), slope: 1 - t * t };
+  return s + (bias === null ? 0 : at(bias, pair));
 }
 
-/** Visible pairs of a row: pair index, key index in [batch, kv_heads, keys]. */
-function* visiblePairs(block: Plain, row: number): Generator<{ pair: number; key: number }> {
-  const { heads, kvHeads, rows, keys, visible } = block;
-  const group = heads / kvHeads;
-  const firstKey = Math.floor(Math.floor(row / rows) / group) * keys;
+/** The first key that a row may see, as an index in [batch, kv_heads, keys]. */
+function firstKeyOf({ heads, kvHeads, rows, keys }: Plain, row: number): number {
+  return Math.floor(Math.floor(row / rows) / (heads / kvHeads)) * keys;
+}
+
+const isVisible = ({ visible }: Plain, pair: number): boolean =>
+  visible === null || at(visible, pair) !== 0;
+
+/** `weights` is room for a number a key. */
+function forwardRow(block: Plain, row: number, out: Real, lse: Real, weights: Real): void {
+  const { headDimV: width, keys } = block;
+  const [firstKey, firstPair] = [firstKeyOf(block, row), row * keys];
+  let m = Number.NEGATIVE_INFINITY;
+  let seen = 0;
   for (let j = 0; j < keys; j++) {
-    const pair = row * keys + j;
-    if (visible === null || at(visible, pair) !== 0) yield { pair, key: firstKey + j };
+    if (!isVisible(block, firstPair + j)) continue;
+    const raw = rawScore(block, row, firstKey + j);
+    const s = scoreOf(block, raw, tanhOf(block, raw), firstPair + j);
+    weights[j] = s;
+    m = Math.max(m, s);
+    seen++;
   }
-}
-
-function forwardRow(block: Plain, row: number, out: Real, lse: Real): void {
-  const width = block.headDimV;
-  const pairs = [...visiblePairs(block, row)];
-  const scores = pairs.map(({ pair, key }) => score(block, row, key, pair).s);
-  const m = scores.reduce((max, s) => Math.max(max, s), Number.NEGATIVE_INFINITY);
-  if (pairs.length === 0) {
+  if (seen === 0) {
     lse[row] = Number.NEGATIVE_INFINITY;
     return;
   }
-  const weights = scores.map((s) => exp(s - m));
-  const l = weights.reduce((sum, weight) => sum + weight, 0);
-  pairs.forEach(({ pair, key }, n) => {
-    const weight = ((weights[n] ?? 0) * kappaOf(block, pair)) / l;
-    for (let c = 0; c < width; c++) {
-      out[row * width + c] = at(out, row * width + c) + weight * at(block.v, key * width + c);
-    }
-  });
+  let l = 0;
+  for (let j = 0; j < keys; j++) {
+    if (!isVisible(block, firstPair + j)) continue;
+    const weight = exp(at(weights, j) - m);
+    weights[j] = weight;
+    l += weight;
+  }
+  for (let j = 0; j < keys; j++) {
+    if (!isVisible(block, firstPair + j)) continue;
+    const weight = (at(weights, j) * kappaOf(block, firstPair + j)) / l;
+    addScaled([out, row * width], weight, [block.v, (firstKey + j) * width], width);
+  }
   lse[row] = m + log(l);
 }
 
@@ -89,7 +118,8 @@ function forward(given: Block): Partial {
   const block = plain(given);
   const rows = block.batch * block.heads * block.rows;
   const [out, lse] = [make(rows * block.headDimV), make(rows)];
-  for (let row = 0; row < rows; row++) forwardRow(block, row, out, lse);
+  const weights = make(block.keys);
+  for (let row = 0; row < rows; row++) forwardRow(block, row, out, lse, weights);
   return { out, lse };
 }
 
@@ -131,25 +161,26 @@ function backwardRow(
   row: number,
   sums: Sums,
 ): void {
-  const { headDim, headDimV, scale } = block;
+  const { headDim, headDimV, scale, keys } = block;
   const { dQ, dK, dV, dS } = sums;
-  for (const { pair, key } of visiblePairs(block, row)) {
-    const { s, slope } = score(block, row, key, pair);
-    const p = exp(s - at(cotangents.lse, row));
+  const { dOut, lse, delta } = cotangents;
+  const [rowQ, rowV] = [row * headDim, row * headDimV];
+  const [firstKey, firstPair] = [firstKeyOf(block, row), row * keys];
+  for (let j = 0; j < keys; j++) {
+    const pair = firstPair + j;
+    if (!isVisible(block, pair)) continue;
+    const [keyK, keyV] = [(firstKey + j) * headDim, (firstKey + j) * headDimV];
+    const raw = rawScore(block, row, firstKey + j);
+    const t = tanhOf(block, raw);
+    const p = exp(scoreOf(block, raw, t, pair) - at(lse, row));
     const kappa = kappaOf(block, pair);
-    let dP = 0;
-    for (let c = 0; c < headDimV; c++) {
-      const [d, v] = [row * headDimV + c, key * headDimV + c];
-      dP += at(cotangents.dOut, d) * at(block.v, v);
-      dV[v] = at(dV, v) + p * kappa * at(cotangents.dOut, d);
-    }
-    const gradient = p * (kappa * dP + at(cotangents.delta, row));
+    const dP = dot(dOut, rowV, block.v, keyV, headDimV);
+    addScaled([dV, keyV], p * kappa, [dOut, rowV], headDimV);
+    const gradient = p * (kappa * dP + at(delta, row));
     if (dS !== null) dS[pair] = gradient;
-    for (let c = 0; c < headDim; c++) {
-      const [x, y] = [row * headDim + c, key * headDim + c];
-      dQ[x] = at(dQ, x) + scale * gradient * slope * at(block.k, y);
-      dK[y] = at(dK, y) + scale * gradient * slope * at(block.q, x);
-    }
+    const dRaw = scale * gradient * (1 - t * t);
+    addScaled([dQ, rowQ], dRaw, [block.k, keyK], headDim);
+    addScaled([dK, keyK], dRaw, [block.q, rowQ], headDim);
   }
 }
 
