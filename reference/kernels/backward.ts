@@ -62,6 +62,7 @@ export type ScoreListener = (
   keys: readonly number[],
   dS: Float64Array,
   error: Float64Array,
+  lost: number,
 ) => void;
 
 type Tiles = Record<
@@ -414,7 +415,7 @@ function backwardQueries(
   for (const tile of tiles) {
     const { keys } = tile;
     if (!tileGradients(kernels, problem, t, at, rows, tile, work.onScores !== null)) continue;
-    work.onScores?.(at, rows, keys, t.bias.view, t.error.view);
+    work.onScores?.(at, rows, keys, t.bias.view, t.error.view, 8 * TINY * (gradient + 2));
     largest.key = Math.max(largest.key, tile.largest);
     sizes.forEach((size, r) => {
       sizes[r] = size + (t.byRow.view[2 * r] ?? 0) + (t.byRow.view[2 * r + 1] ?? 0);

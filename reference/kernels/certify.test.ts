@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { big } from '../arithmetic/big.ts';
 import { doubleDouble } from '../arithmetic/double-double.ts';
 import { type AttentionCase, type InputName, OUTPUT_NAMES, type OutputName } from '../case.ts';
-import { drawCase } from '../draw-case.ts';
+import { type CaseChanges, drawCase } from '../draw-case.ts';
 import { evaluate } from '../reference.ts';
-import { mapTensor, type Tensor, toFlat } from '../tensor.ts';
+import { forEachIndex, mapTensor, type Tensor, toFlat } from '../tensor.ts';
 import { hostileCase } from '../testing/containment.ts';
+import { doubleContainment } from '../testing/double-containment.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { type Certified, certify, certifySized } from './certify.ts';
 import { certifyDouble } from './double-certify.ts';
@@ -207,6 +208,45 @@ describe('certify in float64', () => {
     x.view.set([0, Number.NEGATIVE_INFINITY]);
     kernels.run.expMany(x.at, x.at, 2);
     expect([...x.view]).toEqual([1, 0]);
+  });
+
+  /** A bias that masks some keys of every row but one, all of that one's, by a number; others are 0 or `near`. */
+  const lowest = (mask: number, changes: CaseChanges = {}, near = 0): AttentionCase =>
+    drawCase(4, {
+      ...{ dtype: 'f64', seq_q: 5, seq_kv: 9, bias: [5, 9], judging: 'structured', ...changes },
+      adjust: ({ bias }) =>
+        forEachIndex(bias!.shape, ([i = 0, j = 0]) => {
+          bias!.set(i, j, j > 3 + i || i === 2 ? mask * (1 + j / 16) : near * (j % 2));
+        }),
+    });
+
+  /** Radii of the LSE of the first rows in float64 and in double-double, all balls being right. */
+  const lseRadii = (c: AttentionCase): number[][] => {
+    const [single, double] = [certify(c), certifyDouble(c)];
+    expect(missed(evaluate(system, c), single).sentences).toEqual([]);
+    expect(doubleContainment(c).missed).toEqual([]);
+    return [single.lse?.radius.data ?? [], double.lse?.radius ?? []].map((all) =>
+      Array.from({ length: c.parameters.seq_q }, (_, i) => Number(all[i])),
+    );
+  };
+
+  it('does not lose a row for a bias of keys that weigh nothing beside its others', () => {
+    for (const mask of [-(2 ** 49), -1e38, -1e300]) {
+      for (const changes of [{}, { sink: true }, { softcap: 2, causal: 'bottom-right' }] as const) {
+        // A row of such keys alone is no empty row, and nothing is said of it without a sink.
+        const known = [0, 1, 2, 3, 4].map((i) => i !== 2 || 'sink' in changes);
+        for (const radii of lseRadii(lowest(mask, changes))) {
+          expect([mask, changes, radii.map(Number.isFinite)]).toEqual([mask, changes, known]);
+        }
+      }
+    }
+  });
+
+  it('says nothing beside such a key of scores that are as large', () => {
+    const radii = lseRadii(lowest(-(2 ** 50), {}, -(2 ** 47)));
+    expect(radii.map(([first]) => first)).toEqual([Infinity, Infinity]);
+    // In double-double it may be said beside none.
+    expect(Number.isFinite(lseRadii(lowest(-(2 ** 47), {}, -(2 ** 47)))[1]?.[0])).toBe(true);
   });
 
   it('says nothing where something overflows, and nothing false beside it', () => {

@@ -30,7 +30,7 @@ import {
   TILE,
   tilesOf,
 } from './problem.ts';
-import { finiteRadius, growth, logOfOneMinus, norm, SLACK } from './radius.ts';
+import { besideFar, finiteRadius, growth, logOfOneMinus, norm, SLACK } from './radius.ts';
 
 /** Numbers high + low, each within its radius of the real number meant. */
 export interface DoubleSums {
@@ -320,14 +320,10 @@ function finishRow(
   results.m[at] = m;
   const sliced = seen.lossless ? 0 : slicedProduct(p.head_dim);
   const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
-  const score = doubleScoreBound(
-    setting,
-    sliced,
-    seen.norms[r] ?? 0,
-    seen.key,
-    keyErrors?.keyNorm[head] ?? 0,
-    seen.bias,
-    ceiling,
+  const [norm, keyNorm] = [seen.norms[r] ?? 0, keyErrors?.keyNorm[head] ?? 0];
+  const score = besideFar(
+    doubleScoreBound(setting, sliced, norm, seen.key, keyNorm, seen.bias, ceiling),
+    seen.seeing[r],
   );
   const weight = seen.failed ? Number.POSITIVE_INFINITY : doubleWeightError(score, seen.short);
   const denominator = doubleDenominatorError(weight, seen.keys);

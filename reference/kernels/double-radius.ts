@@ -3,7 +3,7 @@
  * single steps; radii are float64 numbers rounded outward by the same SLACK.
  * @module
  */
-import { growth, type ScoreBound, type ScoreSetting, SLACK, U } from './radius.ts';
+import { growth, type ScoreBound, type ScoreSetting, SLACK, U, UNKNOWN } from './radius.ts';
 
 /** More than any sum, product, quotient, exponential or tanh of double-double loses, relative to 1. */
 export const STEP = 2 ** -96;
@@ -36,7 +36,7 @@ export function doubleScoreBound(
   const factor = Math.abs(scale);
   const size = factor * query * (key + keyError) * SLACK * SLACK;
   if (!(query * key < OVERFLOW && size < OVERFLOW && bias + sink < OVERFLOW && factor < OVERFLOW)) {
-    return { error: Number.POSITIVE_INFINITY, tanhError: 0, largest: Number.POSITIVE_INFINITY };
+    return UNKNOWN;
   }
   const lost = (1 + factor) * (1 + query) * (1 + key) * LOST;
   const raw = (size * (sliced + 4 * STEP) + factor * query * keyError * SLACK + lost) * SLACK;

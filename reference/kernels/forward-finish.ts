@@ -7,6 +7,7 @@ import type { OpenBlock, RowResults, RowTile, Tiles } from './forward.ts';
 import type { KernelModule } from './module.ts';
 import { GROUP, type KernelProblem, TILE } from './problem.ts';
 import {
+  besideFar,
   denominatorError,
   dotDepth,
   finiteRadius,
@@ -127,7 +128,8 @@ export function finishBlock(
         seen.bias,
         ceiling,
       );
-      finishRow(kernels, problem, t, r, score, seen, results);
+      const beside = besideFar(score, seen.seeing[r]);
+      finishRow(kernels, problem, t, r, beside, seen, results);
     });
   });
 }

@@ -5,7 +5,7 @@
 import type { AttentionCase, CaseInputs, CaseParameters } from '../case.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Tile } from './module.ts';
-import { U } from './radius.ts';
+import { SEES, U } from './radius.ts';
 import { type Room, reusedRoom } from './room.ts';
 import { type Pairs, pairsOf, type RowReader, rowReader } from './source.ts';
 
@@ -129,7 +129,7 @@ export function readRows(
 export interface SeeingRows {
   readonly h: number;
   readonly rows: readonly number[];
-  /** 1 = has seen a key, [rows]. */
+  /** 0, SEES or SEES_FAR, [rows]. */
   readonly seeing: Uint8Array;
   bias: number;
 }
@@ -153,7 +153,7 @@ export function eachSeeing<T extends SeeingRows>(
       const largest = pairs.scores(bias.view, at, tile.rows, keys, PAIR_STRIDE, tile.seeing);
       if (largest < 0) continue;
       tile.bias = Math.max(tile.bias, largest);
-    } else tile.seeing.fill(1);
+    } else tile.seeing.fill(SEES);
     if (pairs.dropout) pairs.kept(keep.view, at, tile.rows, keys, PAIR_STRIDE);
     visit(tile, biased);
   }

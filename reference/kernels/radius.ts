@@ -20,6 +20,11 @@ export const TINY = 2 ** -1022;
 const SHIFT_LIMIT = 746;
 /** Magnitudes beyond this are given up: something may overflow. */
 const OVERFLOW = 1e300;
+/**
+ * A bias below −FAR_BIAS is read as −∞: beside scores of a quarter of it such a key weighs nothing that any
+ * number here could show. What is smaller is resolved by float64.
+ */
+export const FAR_BIAS = 2 ** 48;
 /** Terms of a chunk; assembly/product.ts. */
 const CHUNK = 32;
 
@@ -35,6 +40,9 @@ export function growth(t: number): number {
 export function dotDepth(terms: number): number {
   return Math.min(terms, CHUNK) + Math.ceil(terms / CHUNK);
 }
+
+/** What a row has seen: no key, keys, or keys of which a bias puts some below all that is resolved. */
+export const [SEES, SEES_FAR] = [1, 2] as const;
 
 /** Upper bound of the Euclidean norm from a computed sum of `terms` squares. */
 export function norm(squares: number, terms: number): number {
@@ -69,7 +77,7 @@ export function scoreBound(
   const product = query * (key + keyError) * SLACK;
   const size = factor * product * SLACK;
   if (!(product < OVERFLOW && size + bias + sink < OVERFLOW)) {
-    return { error: Number.POSITIVE_INFINITY, tanhError: 0, largest: Number.POSITIVE_INFINITY };
+    return UNKNOWN;
   }
   const underflow = (headDim * factor + 2) * TINY;
   const raw = (size * (dotDepth(headDim) + 1) * U + factor * query * keyError) * SLACK + underflow;
@@ -88,6 +96,15 @@ export function scoreBound(
     largest,
   };
 }
+
+/** Nothing is known of the scores. */
+export const UNKNOWN: ScoreBound = {
+  ...{ error: Number.POSITIVE_INFINITY, tanhError: 0, largest: Number.POSITIVE_INFINITY },
+};
+
+/** Lemma Far bias: of a row that has seen a key under one, the scores of the others must be far above. */
+export const besideFar = (score: ScoreBound, seeing: number | undefined): ScoreBound =>
+  seeing !== SEES_FAR || score.largest <= FAR_BIAS / 4 ? score : UNKNOWN;
 
 /** Lemma Weights: log-domain error of exp(s − m), when m moved `moves` times. */
 export function weightError({ error, largest }: ScoreBound, moves: number): number {

@@ -88,13 +88,13 @@ export function biasGradient({ inputs, parameters: p }: AttentionCase): ScoreSum
   const terms = elementCount(full) / Math.max(1, count);
   return {
     shape,
-    listener: ([b, h], rows, keys, dS, error) => {
+    listener: ([b, h], rows, keys, dS, error, lost) => {
       rows.forEach((i, r) => {
         keys.forEach((j, c) => {
           const to = b * s0 + h * s1 + i * s2 + j * s3;
           const value = dS[r * PAIR_STRIDE + c] ?? 0;
           sums.value[to] = (sums.value[to] ?? 0) + value;
-          sums.error[to] = (sums.error[to] ?? 0) + (error[r * PAIR_STRIDE + c] ?? 0) + TINY;
+          sums.error[to] = (sums.error[to] ?? 0) + (error[r * PAIR_STRIDE + c] ?? 0) + lost;
           sizes[to] = (sizes[to] ?? 0) + Math.abs(value);
         });
       });

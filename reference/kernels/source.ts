@@ -6,6 +6,7 @@
 import type { AttentionCase, InputName } from '../case.ts';
 import { masks, visibility } from '../mask.ts';
 import { broadcastGet, broadcastStrides, isRanged, type Tensor } from '../tensor.ts';
+import { FAR_BIAS, SEES, SEES_FAR } from './radius.ts';
 
 /** Reads rows of a [B, H, N, width] tensor; elements that are not finite become 0. */
 export interface RowReader {
@@ -128,7 +129,8 @@ export interface Pairs {
   readonly dropout: boolean;
   /**
    * Fills `tile` [rows, stride] with the bias, −∞ where row i may not see key j and beyond the last
-   * key. The largest |bias| in it; −1 where nothing is visible. Marks in `seeing` [rows] the rows that see a key.
+   * key, and where the bias is below −FAR_BIAS. The largest |bias| of the others, 0 without; −1 where nothing is
+   * visible. Marks in `seeing` [rows] the rows that see a key, SEES or SEES_FAR.
    */
   readonly scores: (
     tile: Float64Array,
@@ -174,9 +176,10 @@ export function pairsOf(attentionCase: AttentionCase): Pairs {
           if (masked && !visible(b, h, i, j)) continue;
           const value = bias === null ? 0 : bias(b, h, i, j);
           if (masks(value)) continue;
-          tile[r * stride + c] = value;
-          if (seeing !== undefined) seeing[r] = 1;
-          largest = Math.max(largest, Math.abs(value));
+          const isFar = value < -FAR_BIAS;
+          if (seeing !== undefined) seeing[r] = Math.max(seeing[r] ?? 0, isFar ? SEES_FAR : SEES);
+          if (!isFar) tile[r * stride + c] = value;
+          largest = Math.max(largest, isFar ? 0 : Math.abs(value));
         }
       }
       return largest;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionCase, Outputs } from '../case.ts';
 import { type CaseChanges, drawCase } from '../draw-case.ts';
+import { maxFinite } from '../format.ts';
 import type { GivenOutputs } from '../judge.ts';
 import { PROFILE_NAMES } from '../profile.ts';
 import { referenceOutputs } from '../reference.ts';
@@ -39,7 +40,7 @@ describe('a sample of a case whose mask is a bias', () => {
   for (const profile of PROFILE_NAMES) {
     it(`has bounds at ${profile}, that refuse what is wrong`, () => {
       const plain = sampledExpectation(causal(-1), profile, SAMPLE, 1);
-      for (const mask of [-1e4, -1e6, -1e9]) {
+      for (const mask of [-1e4, -1e6, -1e9, -maxFinite('f32')]) {
         const c = causal(mask);
         const expected = sampledExpectation(c, profile, SAMPLE, 1);
         const outputs = referenceOutputs(c);
@@ -64,29 +65,34 @@ describe('a sample of a case whose mask is a bias', () => {
   }
 
   it('sees a kernel that ignores the mask', () => {
-    const c = causal(-1e9);
-    const ignored = drawCase(9, {
-      ...{ seq_q: 12, seq_kv: 40, bias: [12, 40], judging: 'structured' },
-    });
-    const answer = given(c, SAMPLE, referenceOutputs(ignored));
-    expect(judgeSample(c, answer, 'f32', SAMPLE).verdict).toBe('impossible');
+    for (const mask of [-1e9, -maxFinite('f32')]) {
+      const c = causal(mask);
+      const ignored = drawCase(9, {
+        ...{ seq_q: 12, seq_kv: 40, bias: [12, 40], judging: 'structured' },
+      });
+      const answer = given(c, SAMPLE, referenceOutputs(ignored));
+      expect(judgeSample(c, answer, 'f32', SAMPLE).verdict).toBe('impossible');
+    }
   });
 
-  it('says nothing of a row of masked keys alone, and of keys, which such a row sees; but of other rows', () => {
-    const c = causal(-1e9, {}, 1);
-    const outputs = referenceOutputs(c);
-    const others: Sample = { rows: [0, 5], keys: [3] };
-    const { excused } = sampledExpectation(c, 'f32', others, 1);
-    expect(judgedOutputs(c, others).filter((name) => excused(name) !== undefined)).toEqual([
-      'd_k',
-      'd_v',
-    ]);
-    const spoilt = { ...outputs, d_q: tensorOf(toFlat(outputs.d_q!), outputs.d_q!.shape) };
-    spoilt.d_q.set(0, 0, 5, 0, 4);
-    expect(judgeSample(c, given(c, others, spoilt), 'f32', others).verdict).toBe('impossible');
-    const own: Sample = { rows: [11], keys: [] };
-    expect(judgeSample(c, given(c, own, outputs), 'f32', own).verdict).toBe('skip');
-  });
+  it.each([-1e9, -maxFinite('f32')])(
+    'says nothing of a row of masked keys alone (%d), and of keys, which such a row sees; but of other rows',
+    (mask) => {
+      const c = causal(mask, {}, 1);
+      const outputs = referenceOutputs(c);
+      const others: Sample = { rows: [0, 5], keys: [3] };
+      const { excused } = sampledExpectation(c, 'f32', others, 1);
+      expect(judgedOutputs(c, others).filter((name) => excused(name) !== undefined)).toEqual([
+        'd_k',
+        'd_v',
+      ]);
+      const spoilt = { ...outputs, d_q: tensorOf(toFlat(outputs.d_q!), outputs.d_q!.shape) };
+      spoilt.d_q.set(0, 0, 5, 0, 4);
+      expect(judgeSample(c, given(c, others, spoilt), 'f32', others).verdict).toBe('impossible');
+      const own: Sample = { rows: [11], keys: [] };
+      expect(judgeSample(c, given(c, own, outputs), 'f32', own).verdict).toBe('skip');
+    },
+  );
 });
 
 describe('the splits of a bias', () => {
