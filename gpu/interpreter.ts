@@ -28,6 +28,8 @@ export interface RankEvent {
   readonly seen: Observation | null;
   /** When it began and ended, seconds since 1970; null where the run does not look at the clock. */
   readonly at: readonly [number, number] | null;
+  /** How long of that the device computed, seconds; null where the run does not look at the clock. */
+  readonly kernel_s: number | null;
 }
 
 /** Where a rank's events go, and what they are to show. */
@@ -194,12 +196,13 @@ export async function interpret(
       const where = { rank: number, pass, step, direction, operation };
       try {
         const before = log.observing ? await rank.observe() : null;
-        const begun = log.timing ? seconds() : 0;
+        const [begun, computed] = log.timing ? [seconds(), rank.kernelSeconds()] : [0, 0];
         const message = await happen(run, where, operation);
         const at = log.timing ? ([begun, seconds()] as const) : null;
+        const kernel_s = log.timing ? rank.kernelSeconds() - computed : null;
         const seen = await observation(rank, before, message);
         const elements = message?.payload.length ?? 0;
-        log.events.push({ stamp: run.clock, ...where, elements, seen, at });
+        log.events.push({ stamp: run.clock, ...where, elements, seen, at, kernel_s });
         if (log.progress !== null) Atomics.add(log.progress, number, 1);
       } catch (cause) {
         throw cause instanceof StepError ? cause : new StepError(where, cause);

@@ -7,6 +7,7 @@
  */
 import type { AttentionCase, CaseParameters } from '../reference/case.ts';
 import { type BiasPart, BiasSums } from './bias-sums.ts';
+import { clocked } from './device/clocked.ts';
 import type { Data, Device, Real } from './device/device.ts';
 import { contentsOf, NOTHING, type Snapshot } from './observation.ts';
 import { OPERATIONS } from './operations.ts';
@@ -91,12 +92,15 @@ export interface Rank {
   readonly observe: () => Promise<Snapshot>;
   /** The most bytes that its buffers held at once. */
   readonly peakBytes: () => number;
+  /** Seconds that its device has computed. */
+  readonly kernelSeconds: () => number;
 }
 
 export type Outgoing = Pick<Message, 'label' | 'payload'>;
 
 /** Makes a rank out of its shard. It may run passes for ever, each backward after a forward one. */
-export function makeRank(shard: Shard, device: Device): Rank {
+export function makeRank(shard: Shard, machine: Device): Rank {
+  const { device, kernelSeconds } = clocked(machine);
   const { bias } = shard.inputs;
   const biasSums =
     bias === undefined ? null : new BiasSums(device, shard.parameters.batch, bias.shape);
@@ -117,6 +121,7 @@ export function makeRank(shard: Shard, device: Device): Rank {
     result: () => result(context),
     observe: () => observe(context),
     peakBytes: () => context.store.peakBytes,
+    kernelSeconds,
   };
 }
 

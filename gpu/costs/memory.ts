@@ -7,6 +7,7 @@
  * more.
  * @module
  */
+import type { BackwardSends } from './messages.ts';
 import type { Model } from './models.ts';
 import { type ScheduleName, ulyssesDegree } from './schedules.ts';
 import { type Workload, widthOf } from './workload.ts';
@@ -77,6 +78,20 @@ const WORKING: Readonly<Record<ScheduleName, Working>> = {
   },
   'token-ring': lvBuffers,
 };
+
+/**
+ * Bytes that a rank of LV-XAttn holds at once while it runs a layer, forward or backward, whichever
+ * is more: K and V as they are, with one buffer in place of two where there is nobody to send to.
+ */
+export function heldBytes(w: Workload, sends: BackwardSends): number {
+  const { q, kGrouped: k } = blocks(w);
+  const lse = (w.scalar_bytes * w.seq_q * w.heads) / w.ranks;
+  const slots = w.ranks === 1 ? 1 : 2;
+  const ahead = sends === 'output' ? 3 * q + lse : 2 * q + 2 * lse;
+  const forward = 2 * k + slots * q + (slots + 1) * (q + lse);
+  const backward = 4 * k + slots * ahead + (slots + 1) * q;
+  return Math.max(forward, backward);
+}
 
 export interface Memory {
   /** Activations saved over all layers, as this schedule's authors do it. */

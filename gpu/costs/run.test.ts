@@ -5,6 +5,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { drawCase } from '../../reference/draw-case.ts';
 import { closeWorkers, runLvXattn } from '../run.ts';
+import { heldBytes } from './memory.ts';
 import {
   bytesOf,
   type Direction,
@@ -49,6 +50,22 @@ describe('bytes on the wire', () => {
           expect(sent).toBe(ringElements(q, rank, { ahead, behind }));
         });
       }
+    });
+  }
+});
+
+describe('bytes held at once', () => {
+  for (const ranks of [1, 2, 3]) {
+    it(`are those of the formula on each of ${ranks} ranks`, async () => {
+      const sizes = { seq_q: 2 * ranks, seq_kv: 5 * ranks, heads: 4, kv_heads: 2, head_dim: 5 };
+      const each = (n: number) => new Array<number>(ranks).fill(n);
+      const c = drawCase(3, {
+        ...{ ...sizes, head_dim_v: sizes.head_dim, partition: { ranks, q: each(2), kv: each(5) } },
+        wants: ['out', 'lse', 'd_q', 'd_k', 'd_v'],
+      });
+      const { peakBytes } = await runLvXattn(c, { transport: 'simulated', device: 'reference' });
+      const w = { ...sizes, ...F64, ranks, ranks_per_node: 1, hidden: 20, visual_dim: 20 };
+      expect(peakBytes).toEqual(each(heldBytes(w, 'delta')));
     });
   }
 });
