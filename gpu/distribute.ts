@@ -90,6 +90,7 @@ export function distribute(attentionCase: AttentionCase, real: RealName): Shard[
       wK,
       wV,
       sink,
+      ...{ out: none, lse: none },
       inputs: whole,
     };
   });

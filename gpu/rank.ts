@@ -40,6 +40,12 @@ export interface Shard {
   readonly wV: Real;
   /** [Hq], or empty. */
   readonly sink: Real;
+  /**
+   * Own rows that an earlier run has finished, as it gave them: out [B, Hq, rows, dv] and lse
+   * [B, Hq, rows], for a backward pass without its forward one. Empty where there was none.
+   */
+  readonly out: Real;
+  readonly lse: Real;
   /** What masks, biases and drops pairs, whole: mask, bias, dropout_keep, kv_lengths, media_key. */
   readonly inputs: AttentionCase['inputs'];
 }
@@ -113,6 +119,8 @@ export function makeRank(shard: Shard, machine: Device): Rank {
     direction: 'forward',
     home: new Map(),
   };
+  const finished = finishedBefore(shard, device);
+  if (finished !== null) context.home.set('out', finished);
   return {
     begin: (direction) => begin(context, direction),
     execute: (operation) => execute(context, operation),
@@ -123,6 +131,19 @@ export function makeRank(shard: Shard, machine: Device): Rank {
     peakBytes: () => context.store.peakBytes,
     kernelSeconds,
   };
+}
+
+/** The rank's own finished block, where its shard brings one along: merged over all keys. */
+function finishedBefore({ rank, parameters: p, out, lse }: Shard, device: Device): Held | null {
+  const rows = p.batch * p.heads * (p.partition.q[rank] ?? 0);
+  if (lse.length !== rows || out.length !== rows * p.head_dim_v) return null;
+  const merged = p.partition.kv.map((_, block) => ({ block, from: 0, to: p.heads }));
+  const label = { ...ownLabel('result', 'forward', { rank, parameters: p }), merged };
+  const parts = new Map([
+    ['out', device.write(out)],
+    ['lse', device.write(lse)],
+  ] as const);
+  return { label, parts };
 }
 
 /**

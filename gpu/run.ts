@@ -132,7 +132,8 @@ export async function runOnOneThread(
   };
 }
 
-function runOn(
+/** Runs passes on ranks that are new, over the transport that is asked for. */
+export function runRanks(
   shards: readonly Shard[],
   schedules: readonly Schedule[],
   device: ReturnType<typeof resolveDevice>,
@@ -159,7 +160,7 @@ export async function run(attentionCase: AttentionCase, options: RunOptions): Pr
   }
   const shards = distribute(attentionCase, device === 'reference' ? 'f64' : 'f32');
   const schedules = passesOf(attentionCase, options.schedule ?? 'lv-xattn');
-  const { results, log, ...rest } = await runOn(shards, schedules, device, options);
+  const { results, log, ...rest } = await runRanks(shards, schedules, device, options);
   return { outputs: gather(attentionCase, results), log: inOrder(log), ...rest };
 }
 

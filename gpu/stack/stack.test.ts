@@ -2,31 +2,16 @@ import type { BigNumber } from 'mathjs';
 import { describe, expect, it } from 'vitest';
 import { drawing } from '../../reference/draw-case.ts';
 import { mapTensor, type Tensor, toFlat } from '../../reference/tensor.ts';
-import { STACKS, stackOf } from '../testing/stacks.ts';
+import { STACKS, stackOf, stackTensors } from '../testing/stacks.ts';
 import { definedAttention } from './attention.ts';
 import { drawStack } from './draw.ts';
 import { bigNumbers, realNumbers } from './numbers.ts';
-import { type StackInputs, type StackShape, WEIGHT_NAMES } from './shape.ts';
-import { runStack, stackForward } from './stack.ts';
+import type { StackInputs, StackShape } from './shape.ts';
+import { evaluateStack, stackForward } from './stack.ts';
 
 const numbers = bigNumbers(45);
 const { arithmetic } = numbers;
 const number = (x: number) => arithmetic.fromNumber(x);
-
-/** All tensors that a stack has gradients of, by name. */
-function tensorsOf<T>({ x, y, layers }: Pick<StackInputs<T>, 'x' | 'y' | 'layers'>) {
-  const named: [string, Tensor<T>][] = [
-    ['x', x],
-    ['y', y],
-  ];
-  for (const [l, weights] of layers.entries()) {
-    for (const name of WEIGHT_NAMES) {
-      const tensor = weights[name];
-      if (tensor !== undefined) named.push([`layers[${l}].${name}`, tensor]);
-    }
-  }
-  return named;
-}
 
 function lifted(s: StackShape, seed: number): StackInputs<BigNumber> {
   const drawn = drawStack(seed, s, { keys_per_image: 2 });
@@ -71,14 +56,14 @@ describe('gradients of whole stacks equal central differences in 45 digits', () 
     const s = stackOf(changes);
     const inputs = lifted(s, 5);
     const attention = definedAttention(numbers, s, inputs);
-    const { gradients } = await runStack(s, inputs, numbers, attention, { recompute: true });
-    const found = new Map(tensorsOf(gradients));
+    const { gradients } = await evaluateStack(s, inputs, numbers, attention, { recompute: true });
+    const found = new Map(stackTensors(gradients));
     const { normal } = drawing(17);
     const [h, tenth] = [number(2 ** -40), number(2 ** -40).dividedBy(10)];
     const noise = number(1e-42)
       .times(s.seq_q * 100)
       .dividedBy(tenth);
-    const tensors = tensorsOf(inputs);
+    const tensors = stackTensors(inputs);
     expect([...found.keys()]).toEqual(tensors.map(([name]) => name));
     for (const [name, tensor] of tensors) {
       // In a direction that every element of the tensor has a share in.
@@ -105,7 +90,7 @@ describe('a stack in float64', () => {
     const s = stackOf({ media: 'previous' });
     const inputs = drawStack(1, s);
     const run = (shape: StackShape, given: StackInputs<number>) =>
-      runStack(shape, given, real, definedAttention(real, s, inputs), { recompute: false });
+      evaluateStack(shape, given, real, definedAttention(real, s, inputs), { recompute: false });
     await expect(run(s, { ...inputs, y: inputs.x })).rejects.toThrow(
       '"y" expected shape [1,4,3], got [1,3,4]',
     );

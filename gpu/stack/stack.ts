@@ -307,7 +307,7 @@ export async function stackForward<T>(...given: Arguments<T>): Promise<Tensor<T>
 }
 
 /** Runs a stack forward and backward. Throws a RangeError where inputs do not fit the shape. */
-export async function runStack<T>(...given: Arguments<T>): Promise<StackRun<T>> {
+export async function evaluateStack<T>(...given: Arguments<T>): Promise<StackRun<T>> {
   const [{ partition }, inputs, { arithmetic }] = given;
   const gone = await goForward<T>(...given);
   const gradients = await goBack(gone, inputs);

@@ -1,12 +1,14 @@
 /**
- * A device on exact rationals, base 2: every schedule can be held to attention with zero tolerance.
+ * A device on exact numbers: every schedule can be held to attention with zero tolerance.
  *
- * An LSE is held as 2^LSE, which is rational where scores are integers; −∞ is 0. Data are opaque to a
- * rank, so nothing else changes. On the way numbers travel as handles of a table of this device.
+ * On rationals, base 2, an LSE is held as 2^LSE, which is rational where scores are integers; on
+ * power series it is held as its exponential too. −∞ is 0. Data are opaque to a rank, so nothing else
+ * changes. On the way numbers travel as handles of a table of this device.
  * @module
  */
 import type { Fraction } from 'mathjs';
 import { rational } from '../../reference/arithmetic/rational.ts';
+import type { Arithmetic } from '../../reference/arithmetic.ts';
 import { biasPlace } from '../device/axes.ts';
 import type {
   AxisShape,
@@ -19,17 +21,21 @@ import type {
   ProjectionShape,
 } from '../device/device.ts';
 
-const { zero, one, add, sub, mul, div, exp, fromNumber, toNumber, compare } = rational;
-const isZero = (x: Fraction): boolean => compare(x, zero) === 0;
-
-/** What a host reads of rational data: rounded, and as it is. */
-export class Rounded extends Float64Array {
-  exact: readonly Fraction[] = [];
+/** Exact numbers beside what they round to: what a host reads, and may write. */
+export class Rounded<T = Fraction> extends Float64Array {
+  exact: readonly T[] = [];
 }
 
-class Rationals implements Data {
-  readonly values: readonly Fraction[];
-  constructor(values: readonly Fraction[]) {
+/** Exact numbers as a host has them. */
+export function roundedOf<T>({ toNumber }: Arithmetic<T>, exact: readonly T[]): Rounded<T> {
+  const rounded = new Rounded<T>(exact.map(toNumber));
+  rounded.exact = exact;
+  return rounded;
+}
+
+class Exact<T> implements Data {
+  readonly values: readonly T[];
+  constructor(values: readonly T[]) {
     this.values = values;
   }
   get length(): number {
@@ -37,22 +43,34 @@ class Rationals implements Data {
   }
 }
 
-function valuesOf(data: Data): readonly Fraction[] {
-  if (data instanceof Rationals) return data.values;
-  throw new TypeError('the rational device expected its own data');
-}
-
-const at = (values: readonly Fraction[], n: number): Fraction => values[n] ?? zero;
-const zeros = (length: number): Fraction[] => new Array<Fraction>(length).fill(zero);
 /** What masked keys may hold instead of a number; whoever computes with it fails. */
-const POISON = Object.freeze({}) as unknown as Fraction;
-const numbersFrom = (values: ArrayLike<number>): Fraction[] =>
-  Array.from(values, (x) => (Number.isFinite(x) ? fromNumber(x) : POISON));
+const POISON = Object.freeze({});
 
-/** 2^s of every visible pair, and its indices. */
-function forEachVisible(
+/** An arithmetic, and arrays of its numbers. */
+function arraysOf<T>(arithmetic: Arithmetic<T>) {
+  const { zero, fromNumber, compare } = arithmetic;
+  return {
+    ...arithmetic,
+    isZero: (x: T): boolean => compare(x, zero) === 0,
+    at: (values: readonly T[], n: number): T => values[n] ?? zero,
+    zeros: (length: number): T[] => new Array<T>(length).fill(zero),
+    numbersFrom: (values: ArrayLike<number>): readonly T[] =>
+      values instanceof Rounded
+        ? (values.exact as readonly T[])
+        : Array.from(values, (x) => (Number.isFinite(x) ? fromNumber(x) : (POISON as T))),
+    valuesOf: (data: Data): readonly T[] => {
+      if (data instanceof Exact) return data.values as readonly T[];
+      throw new TypeError('an exact device expected its own data');
+    },
+  };
+}
+type Arrays<T> = ReturnType<typeof arraysOf<T>>;
+
+/** The exponential of s of every visible pair, and its indices. */
+function forEachVisible<T>(
+  { zero, add, mul, exp, fromNumber, valuesOf, at }: Arrays<T>,
   block: Block,
-  visit: (row: number, key: number, pair: number, weight: Fraction) => void,
+  visit: (row: number, key: number, pair: number, weight: T) => void,
 ): void {
   const { batch, heads, kvHeads, rows, keys, headDim, visible, bias } = block;
   if (block.softcap !== 0) throw new RangeError('"softcap" expected 0 on rationals');
@@ -73,18 +91,19 @@ function forEachVisible(
   }
 }
 
-const kappaOf = ({ kappa }: Block, pair: number): Fraction =>
+const kappaOf = <T>({ one, fromNumber }: Arrays<T>, { kappa }: Block, pair: number): T =>
   kappa === null ? one : fromNumber(kappa[pair] ?? 0);
 
-function forward(block: Block): Partial {
+function forward<T>(arrays: Arrays<T>, block: Block): Partial {
+  const { zero, add, mul, div, valuesOf, at, zeros, isZero } = arrays;
   const { batch, heads, rows, headDimV } = block;
   const v = valuesOf(block.v);
   const all = batch * heads * rows;
   const [out, lse] = [zeros(all * headDimV), zeros(all)];
-  forEachVisible(block, (row, key, pair, weight) => {
+  forEachVisible(arrays, block, (row, key, pair, weight) => {
     lse[row] = add(at(lse, row), weight);
     for (let c = 0; c < headDimV; c++) {
-      const term = mul(mul(weight, kappaOf(block, pair)), at(v, key * headDimV + c));
+      const term = mul(mul(weight, kappaOf(arrays, block, pair)), at(v, key * headDimV + c));
       out[row * headDimV + c] = add(at(out, row * headDimV + c), term);
     }
   });
@@ -92,10 +111,11 @@ function forward(block: Block): Partial {
     const l = at(lse, Math.floor(n / headDimV));
     return isZero(l) ? zero : div(o, l);
   });
-  return { out: new Rationals(normalised), lse: new Rationals(lse) };
+  return { out: new Exact(normalised), lse: new Exact(lse) };
 }
 
-function merge(a: Partial, b: Partial, width: number): Partial {
+function merge<T>(arrays: Arrays<T>, a: Partial, b: Partial, width: number): Partial {
+  const { zero, add, mul, div, valuesOf, at, isZero } = arrays;
   const [outA, outB, x, y] = [a.out, b.out, a.lse, b.lse].map(valuesOf);
   const lse = (x ?? []).map((l, row) => add(l, at(y ?? [], row)));
   const out = (outA ?? []).map((o, n) => {
@@ -104,10 +124,11 @@ function merge(a: Partial, b: Partial, width: number): Partial {
     const sum = add(both, mul(at(y ?? [], row), at(outB ?? [], n)));
     return isZero(l) ? zero : div(sum, l);
   });
-  return { out: new Rationals(out), lse: new Rationals(lse) };
+  return { out: new Exact(out), lse: new Exact(lse) };
 }
 
-function backward(block: Block, cotangents: Cotangents): BlockGradients {
+function backward<T>(arrays: Arrays<T>, block: Block, cotangents: Cotangents): BlockGradients {
+  const { zero, add, mul, div, fromNumber, valuesOf, at, zeros } = arrays;
   const { batch, heads, kvHeads, rows, keys, headDim, headDimV } = block;
   const [q, k, v] = [block.q, block.k, block.v].map(valuesOf);
   const [dOut, lse, delta] = [cotangents.dOut, cotangents.lse, cotangents.delta].map(valuesOf);
@@ -116,9 +137,9 @@ function backward(block: Block, cotangents: Cotangents): BlockGradients {
   const dV = zeros(batch * kvHeads * keys * headDimV);
   const dS = zeros(batch * heads * rows * keys);
   const scale = fromNumber(block.scale);
-  forEachVisible(block, (row, key, pair, weight) => {
+  forEachVisible(arrays, block, (row, key, pair, weight) => {
     const p = div(weight, at(lse ?? [], row));
-    const kappa = kappaOf(block, pair);
+    const kappa = kappaOf(arrays, block, pair);
     let dP = zero;
     for (let c = 0; c < headDimV; c++) {
       const [d, n] = [at(dOut ?? [], row * headDimV + c), key * headDimV + c];
@@ -134,16 +155,17 @@ function backward(block: Block, cotangents: Cotangents): BlockGradients {
       dK[n] = add(at(dK, n), mul(scaled, at(q ?? [], m)));
     }
   });
-  const [a, b, c, d] = [dQ, dK, dV, dS].map((values) => new Rationals(values));
+  const [a, b, c, d] = [dQ, dK, dV, dS].map((values) => new Exact(values));
   if (!a || !b || !c || !d) throw new Error('unreachable');
   return { dQ: a, dK: b, dV: c, dS: block.bias === null ? null : d };
 }
 
 /** Σ over the terms of a projection, visited as (feature, weight, projected). */
-function project(
+function project<T>(
+  { add, at, zeros }: Arrays<T>,
   length: number,
   { batch, kvHeads, keys, width, dimY }: ProjectionShape,
-  term: (y: number, w: number, x: number) => readonly [number, Fraction],
+  term: (y: number, w: number, x: number) => readonly [number, T],
 ): Data {
   const sums = zeros(length);
   for (let x = 0; x < batch * kvHeads * keys * width; x++) {
@@ -157,32 +179,43 @@ function project(
       sums[place] = add(at(sums, place), value);
     }
   }
-  return new Rationals(sums);
+  return new Exact(sums);
 }
 
-const projections: Pick<Device, 'project' | 'projectFeatures' | 'projectWeights'> = {
+const projections = <T>(
+  arrays: Arrays<T>,
+): Pick<Device, 'project' | 'projectFeatures' | 'projectWeights'> => ({
   project: (y, w, s) => {
-    const [ys, ws] = [valuesOf(y), valuesOf(w)];
+    const [ys, ws] = [arrays.valuesOf(y), arrays.valuesOf(w)];
     const length = s.batch * s.kvHeads * s.keys * s.width;
-    return project(length, s, (f, n, x) => [x, mul(at(ys, f), at(ws, n))]);
+    return project(arrays, length, s, (f, n, x) => [
+      x,
+      arrays.mul(arrays.at(ys, f), arrays.at(ws, n)),
+    ]);
   },
   projectFeatures: (dX, w, s) => {
-    const [ds, ws] = [valuesOf(dX), valuesOf(w)];
-    return project(s.batch * s.keys * s.dimY, s, (f, n, x) => [f, mul(at(ds, x), at(ws, n))]);
+    const [ds, ws] = [arrays.valuesOf(dX), arrays.valuesOf(w)];
+    return project(arrays, s.batch * s.keys * s.dimY, s, (f, n, x) => [
+      f,
+      arrays.mul(arrays.at(ds, x), arrays.at(ws, n)),
+    ]);
   },
   projectWeights: (y, dX, s) => {
-    const [ys, ds] = [valuesOf(y), valuesOf(dX)];
-    return project(s.dimY * s.kvHeads * s.width, s, (f, n, x) => [n, mul(at(ys, f), at(ds, x))]);
+    const [ys, ds] = [arrays.valuesOf(y), arrays.valuesOf(dX)];
+    return project(arrays, s.dimY * s.kvHeads * s.width, s, (f, n, x) => [
+      n,
+      arrays.mul(arrays.at(ys, f), arrays.at(ds, x)),
+    ]);
   },
-};
+});
 
-const moving: Pick<Device, 'slice' | 'concat'> = {
+const moving = <T>({ valuesOf }: Arrays<T>): Pick<Device, 'slice' | 'concat'> => ({
   slice: (data, { outer, extent, inner }: AxisShape, from, to) => {
     const values = valuesOf(data);
     const rows = Array.from({ length: outer }, (_, o) =>
       values.slice((o * extent + from) * inner, (o * extent + to) * inner),
     );
-    return new Rationals(rows.flat());
+    return new Exact(rows.flat());
   },
   concat: (parts, shapes) => {
     const outer = shapes[0]?.outer ?? 0;
@@ -192,18 +225,26 @@ const moving: Pick<Device, 'slice' | 'concat'> = {
         return valuesOf(part).slice(o * run, (o + 1) * run);
       }),
     );
-    return new Rationals(rows.flat());
+    return new Exact(rows.flat());
   },
-};
+});
 
-const sums: Pick<Device, 'biasGradient' | 'sinkGradient' | 'add' | 'delta'> = {
+const sums = <T>({
+  add,
+  sub,
+  mul,
+  div,
+  at,
+  zeros,
+  valuesOf,
+}: Arrays<T>): Pick<Device, 'biasGradient' | 'sinkGradient' | 'add' | 'delta'> => ({
   biasGradient: (dBias, dS, shape, axes) => {
     const sum = [...valuesOf(dBias)];
     valuesOf(dS).forEach((value, pair) => {
       const place = biasPlace(shape, axes, pair);
       sum[place] = add(at(sum, place), value);
     });
-    return new Rationals(sum);
+    return new Exact(sum);
   },
   sinkGradient: (sink, lse, delta, batch) => {
     const sum = zeros(sink.length);
@@ -213,36 +254,34 @@ const sums: Pick<Device, 'biasGradient' | 'sinkGradient' | 'add' | 'delta'> = {
       const p = div(at(valuesOf(sink), h), l);
       sum[h] = add(at(sum, h), mul(p, at(valuesOf(delta), row)));
     });
-    return new Rationals(sum);
+    return new Exact(sum);
   },
-  add: (x, y) => new Rationals(valuesOf(x).map((value, n) => add(value, at(valuesOf(y), n)))),
+  add: (x, y) => new Exact(valuesOf(x).map((value, n) => add(value, at(valuesOf(y), n)))),
   delta: (dOut, out, dLse, width) => {
     const d = [...valuesOf(dLse)];
     valuesOf(dOut).forEach((value, n) => {
       const row = Math.floor(n / width);
       d[row] = sub(at(d, row), mul(value, at(valuesOf(out), n)));
     });
-    return new Rationals(d);
+    return new Exact(d);
   },
-};
+});
 
-/** A device on rationals, with a table of its own for what travels. */
-export function rationalDevice(): Device {
-  const table: Fraction[] = [];
+/** A device on exact numbers, with a table of its own for what travels. */
+export function exactDevice<T>(arithmetic: Arithmetic<T>): Device {
+  const arrays = arraysOf(arithmetic);
+  const { zero, exp, fromNumber, numbersFrom, valuesOf, at } = arrays;
+  const table: T[] = [];
   return {
-    backend: 'rational',
+    backend: arithmetic.name,
     bytesPerElement: 8,
     make: (length) => new Float64Array(length),
-    write: (values) => new Rationals(numbersFrom(values)),
+    write: (values) => new Exact(numbersFrom(values)),
     writeLse: (values) =>
-      new Rationals(
+      new Exact(
         Array.from(values, (x) => (x === Number.NEGATIVE_INFINITY ? zero : exp(fromNumber(x)))),
       ),
-    read: (data) => {
-      const rounded = new Rounded(valuesOf(data).map(toNumber));
-      rounded.exact = valuesOf(data);
-      return rounded;
-    },
+    read: (data) => roundedOf(arithmetic, valuesOf(data)),
     pack: (parts) =>
       Float64Array.from(parts.flatMap((part) => valuesOf(part).map((x) => table.push(x) - 1))),
     unpack: (payload, lengths) => {
@@ -250,14 +289,17 @@ export function rationalDevice(): Device {
       return lengths.map((length) => {
         start += length;
         const handles = payload.subarray(start - length, start);
-        return new Rationals(Array.from(handles, (handle) => at(table, handle)));
+        return new Exact(Array.from(handles, (handle) => at(table, handle)));
       });
     },
-    forward,
-    merge,
-    backward,
-    ...moving,
-    ...sums,
-    ...projections,
+    forward: (block) => forward(arrays, block),
+    merge: (a, b, width) => merge(arrays, a, b, width),
+    backward: (block, cotangents) => backward(arrays, block, cotangents),
+    ...moving(arrays),
+    ...sums(arrays),
+    ...projections(arrays),
   };
 }
+
+/** A device on rationals. */
+export const rationalDevice = (): Device => exactDevice(rational);

@@ -2,7 +2,8 @@
  * Stacks that tests go through: every fusion, norm and mask in some layer shape.
  * @module
  */
-import type { StackShape } from '../stack/shape.ts';
+import type { Tensor } from '../../reference/tensor.ts';
+import { type StackInputs, type StackShape, WEIGHT_NAMES } from '../stack/shape.ts';
 
 const PLAIN: StackShape = {
   ...{ layers: 2, batch: 1, seq_q: 3, seq_kv: 4, hidden: 4, visual_dim: 3 },
@@ -30,3 +31,22 @@ export const STACKS: readonly (readonly [string, Partial<StackShape>])[] = [
   ],
   ['a gate and normalised heads', { headNorm: true, fusion: 'sigmoid' }],
 ];
+
+/** All tensors that a stack has gradients of, or all gradients, by name. */
+export function stackTensors<T>({
+  x,
+  y,
+  layers,
+}: Pick<StackInputs<T>, 'x' | 'y' | 'layers'>): [string, Tensor<T>][] {
+  const named: [string, Tensor<T>][] = [
+    ['x', x],
+    ['y', y],
+  ];
+  for (const [l, weights] of layers.entries()) {
+    for (const name of WEIGHT_NAMES) {
+      const tensor = weights[name];
+      if (tensor !== undefined) named.push([`layers[${l}].${name}`, tensor]);
+    }
+  }
+  return named;
+}

@@ -57,7 +57,7 @@ export class Unpacker {
 }
 
 const SHARD_ARRAYS = [
-  ...(['q', 'dOut', 'dLse', 'mediaText', 'k', 'v', 'y', 'wK', 'wV', 'sink'] as const),
+  ...(['q', 'dOut', 'dLse', 'mediaText', 'k', 'v', 'y', 'wK', 'wV', 'sink', 'out', 'lse'] as const),
 ] as const satisfies readonly Exclude<keyof Shard, 'rank' | 'parameters' | 'inputs'>[];
 const RESULT_ARRAYS = [
   ...(['out', 'lse', 'dQ', 'dK', 'dV', 'dY', 'dWK', 'dWV', 'dSink'] as const),
