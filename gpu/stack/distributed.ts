@@ -17,6 +17,7 @@ import { SCHEDULES, type ScheduleName } from '../schedules/index.ts';
 import type { MakeSchedule } from '../schedules/parts.ts';
 import { startOf } from '../wire.ts';
 import {
+  type AttentionGradients,
   type Finished,
   type KeySet,
   type KeySource,
@@ -165,6 +166,64 @@ const at = <V>(values: readonly V[], n: number): V => {
   return value;
 };
 
+/** A stack's queries and keys as a device takes them. */
+const ownOf = <T>(
+  { toDevice }: DeviceNumbers<T>,
+  q: Tensor<T>,
+  { k, v }: KeySet<T>,
+  rank: number,
+): Omit<Own, 'back'> => ({
+  q: toDevice(q),
+  k: toDevice(at(k, rank)),
+  v: toDevice(at(v, rank)),
+});
+
+/** Two partial results of a rank's rows put together. spec (22) */
+async function merged({ machine }: Carrier, a: Block, b: Block, width: number): Promise<Block> {
+  const { write, merge, read } = machine;
+  const partial = ({ out, lse }: Block) => ({ out: write(out), lse: write(lse) });
+  const { out, lse } = await merge(partial(a), partial(b), width);
+  return { out: await read(out), lse: await read(lse) };
+}
+
+/** One softmax's gradients, set after set. */
+async function backward<T>(
+  numbers: DeviceNumbers<T>,
+  { batch, heads, kv_heads, head_dim }: StackShape,
+  passes: Passes<T>,
+  [q, sets, finished, dOut]: Parameters<LayerAttention<T>['backward']>,
+): Promise<AttentionGradients<T>> {
+  const { arithmetic, toDevice, fromDevice } = numbers;
+  const dQ: Tensor<T>[][] = [];
+  const ofSets: AttentionGradients<T>['sets'][number][] = [];
+  for (const set of sets) {
+    const own = q.map((queries, rank): Own => {
+      const block = at(finished, rank);
+      const back = {
+        ...{ dOut: toDevice(at(dOut, rank)), out: toDevice(block.out), lse: lseOf(block) },
+      };
+      return { ...ownOf(numbers, queries, set, rank), back };
+    });
+    const results = await passes.run('backward', set.from, own);
+    const ofKeys = (pick: (result: RankResult) => Real): Tensor<T>[] =>
+      results.map((result, rank) => {
+        const keys = at(set.k, rank).shape[2] ?? 0;
+        return fromDevice(pick(result), [batch, kv_heads, keys, head_dim]);
+      });
+    dQ.push(
+      results.map((result, rank) =>
+        fromDevice(result.dQ, [batch, heads, at(q, rank).shape[2] ?? 0, head_dim]),
+      ),
+    );
+    ofSets.push({ dK: ofKeys((result) => result.dK), dV: ofKeys((result) => result.dV) });
+  }
+  const sum = (a: Tensor<T>, b: Tensor<T>) => zip(arithmetic, a, b, arithmetic.add);
+  return {
+    dQ: q.map((_, rank) => dQ.map((blocks) => at(blocks, rank)).reduce(sum)),
+    sets: ofSets,
+  };
+}
+
 /** Attention over ranks, and what it has sent and held so far. */
 export function distributedAttention<T>(
   numbers: DeviceNumbers<T>,
@@ -173,68 +232,26 @@ export function distributedAttention<T>(
   carrier: Carrier,
 ): LayerAttention<T> & { readonly traffic: Traffic } {
   const passes = new Passes(shape, media, carrier);
-  const { toDevice, fromDevice } = numbers;
-  const { partition, batch, heads, kv_heads, head_dim } = shape;
-  const rows = (rank: number): number[] => [batch, heads, at(partition.q, rank), head_dim];
-  const ownOf = (q: Tensor<T>, { k, v }: KeySet<T>, rank: number): Omit<Own, 'back'> => ({
-    q: toDevice(q),
-    k: toDevice(at(k, rank)),
-    v: toDevice(at(v, rank)),
-  });
-  const { arithmetic } = numbers;
-  const sum = (a: Tensor<T>, b: Tensor<T>) => zip(arithmetic, a, b, arithmetic.add);
-  const merged = async (a: Block, b: Block): Promise<Block> => {
-    const { write, merge, read } = carrier.machine;
-    const partial = ({ out, lse }: Block) => ({ out: write(out), lse: write(lse) });
-    const { out, lse } = await merge(partial(a), partial(b), head_dim);
-    return { out: await read(out), lse: await read(lse) };
-  };
   return {
     traffic: passes.traffic,
     forward: async (q, sets) => {
       let whole: readonly Block[] | null = null;
       for (const set of sets) {
-        const own = q.map((queries, rank) => ({ ...ownOf(queries, set, rank), back: null }));
+        const own = q.map((rows, rank) => ({ ...ownOf(numbers, rows, set, rank), back: null }));
         const parts: readonly Block[] = await passes.run('forward', set.from, own);
         const before: readonly Block[] | null = whole;
         whole =
           before === null
             ? parts
-            : await Promise.all(parts.map((part, rank) => merged(at(before, rank), part)));
+            : await Promise.all(
+                parts.map((part, rank) => merged(carrier, at(before, rank), part, shape.head_dim)),
+              );
       }
       return (whole ?? []).map(({ out, lse }, rank) => ({
-        out: fromDevice(out, rows(rank)),
+        out: numbers.fromDevice(out, at(q, rank).shape),
         lse,
       }));
     },
-    backward: async (q, sets, finished, dOut) => {
-      const dQ: Tensor<T>[][] = [];
-      const ofSets: { dK: Tensor<T>[]; dV: Tensor<T>[] }[] = [];
-      for (const set of sets) {
-        const own = q.map((queries, rank): Own => {
-          const block = at(finished, rank);
-          const back = {
-            ...{ dOut: toDevice(at(dOut, rank)), out: toDevice(block.out), lse: lseOf(block) },
-          };
-          return { ...ownOf(queries, set, rank), back };
-        });
-        const results = await passes.run('backward', set.from, own);
-        const keys = (rank: number): number[] => [
-          batch,
-          kv_heads,
-          at(set.k, rank).shape[2] ?? 0,
-          head_dim,
-        ];
-        dQ.push(results.map((result, rank) => fromDevice(result.dQ, rows(rank))));
-        ofSets.push({
-          dK: results.map((result, rank) => fromDevice(result.dK, keys(rank))),
-          dV: results.map((result, rank) => fromDevice(result.dV, keys(rank))),
-        });
-      }
-      return {
-        dQ: q.map((_, rank) => dQ.map((blocks) => at(blocks, rank)).reduce(sum)),
-        sets: ofSets,
-      };
-    },
+    backward: (...given) => backward(numbers, shape, passes, given),
   };
 }
