@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { MultiBar } from 'cli-progress';
 import pc from 'picocolors';
+import { evenSizes } from '../../gpu/distribute.ts';
 import type { RankEvent } from '../../gpu/interpreter.ts';
 import { perfettoTrace, type Span } from '../../gpu/perfetto.ts';
 import { closeWorkers, passesOf, type RunResult, run } from '../../gpu/run.ts';
@@ -51,12 +52,6 @@ function listeningAt({ listen, transport }: RunCommandOptions): Listening | null
   return { ...listen, token };
 }
 
-/** As even as whole numbers can be. */
-function even(total: number, ranks: number): number[] {
-  const [least, more] = [Math.floor(total / ranks), total % ranks];
-  return Array.from({ length: ranks }, (_, n) => least + (n < more ? 1 : 0));
-}
-
 /** Lists of operations grow with the square of the ranks: a million operations at so many. */
 const RANKS_MAX = 512;
 /** Numbers of all inputs and outputs together that are drawn and run in memory. */
@@ -75,7 +70,7 @@ function caseOf(options: RunCommandOptions): AttentionCase {
         'fewer keys, heads or a smaller --head-dim run here',
     );
   }
-  const partition: Partition = { ranks, q: even(seqQ, ranks), kv: even(seqKv, ranks) };
+  const partition: Partition = { ranks, q: evenSizes(seqQ, ranks), kv: evenSizes(seqKv, ranks) };
   return drawCase(options.seed, {
     id: 'run',
     judging: 'random',

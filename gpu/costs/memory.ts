@@ -14,15 +14,33 @@ import { type Workload, widthOf } from './workload.ts';
 
 const LSE_BYTES = 4;
 
-/** Bytes saved over all layers, K and V among them. */
-export function savedStandard(w: Workload, layers: number): number {
-  const rows = 2 * widthOf(w) * (w.seq_q + w.seq_kv);
-  return (layers * (w.element_bytes * rows + LSE_BYTES * w.seq_q * w.heads)) / w.ranks;
+/** What of a layer is saved. */
+export interface LayerSaves {
+  /** Heads of K and V: one for every query head as the paper counts, or as they are. */
+  readonly kv_heads: number;
+  /** Finished blocks of O and LSE: two where self- and cross-attention are fused after both. */
+  readonly finished: number;
+  /** Whether K and V of the text itself are among them. */
+  readonly text_keys: boolean;
+}
+
+const asPaper = ({ heads }: Workload): LayerSaves => ({
+  ...{ kv_heads: heads, finished: 1, text_keys: false },
+});
+
+/** Bytes saved over all layers, K and V among them; x and y, of which they are made, apart. */
+export function savedStandard(w: Workload, layers: number, saves = asPaper(w)): number {
+  const { kv_heads, finished, text_keys } = saves;
+  const keys = w.seq_kv + (text_keys ? w.seq_q : 0);
+  const rows = (1 + finished) * widthOf(w) * w.seq_q + 2 * kv_heads * w.head_dim * keys;
+  const lse = LSE_BYTES * finished * w.seq_q * w.heads;
+  return (layers * (w.element_bytes * rows + lse)) / w.ranks;
 }
 
 /** Bytes saved over all layers that recompute Q, K and V from x and from shared features. */
-export function savedRecomputed(w: Workload, layers: number): number {
-  const layer = w.element_bytes * w.seq_q * (w.hidden + widthOf(w)) + LSE_BYTES * w.seq_q * w.heads;
+export function savedRecomputed(w: Workload, layers: number, { finished } = asPaper(w)): number {
+  const rows = w.seq_q * (w.hidden + finished * widthOf(w));
+  const layer = w.element_bytes * rows + LSE_BYTES * finished * w.seq_q * w.heads;
   return (w.element_bytes * w.seq_kv * w.visual_dim + layers * layer) / w.ranks;
 }
 
