@@ -5,7 +5,15 @@
  * is counted is what is run.
  * @module
  */
-import type { BufferName, Direction, HeadRange, Kind, Operation, Schedule } from './schedule.ts';
+import {
+  type BufferName,
+  type Direction,
+  type HeadRange,
+  KINDS,
+  type Kind,
+  type Operation,
+  type Schedule,
+} from './schedule.ts';
 import {
   allHeads,
   type Contribution,
@@ -39,9 +47,11 @@ const contributions = (blocks: readonly number[], { from, to }: HeadRange): Cont
 
 /** Where blocks lie behind one another among those of a label: the first one's place. */
 export function placeOfBlocks(label: Label, blocks: readonly number[]): number {
-  const first = label.blocks.findIndex((_, n) =>
-    blocks.every((block, m) => label.blocks[n + m] === block),
-  );
+  const [only, ...others] = blocks;
+  const first =
+    only !== undefined && others.length === 0
+      ? label.blocks.indexOf(only)
+      : label.blocks.findIndex((_, n) => blocks.every((block, m) => label.blocks[n + m] === block));
   if (first < 0) {
     throw new RangeError(`blocks ${blocks.join(', ')} expected in ${showLabel(label)}`);
   }
@@ -103,12 +113,20 @@ export function joinedHeads(labels: readonly Label[]): Label {
   return { ...first, heads, merged: coalesced(labels.flatMap(({ merged }) => merged)) };
 }
 
-/** A piece put into a whole of the same blocks. */
-export function mergedLabel(whole: Label, piece: Label): Label {
-  const same = whole.blocks.join() === piece.blocks.join() && whole.kind === piece.kind;
+const sameBlocks = (a: readonly number[], b: readonly number[]): boolean =>
+  a === b || (a.length === b.length && a.every((block, n) => block === b[n]));
+
+/** Throws unless a piece can be put into a whole: of the same blocks. */
+export function checkMergeable(whole: Label, piece: Label): void {
+  const same = sameBlocks(whole.blocks, piece.blocks) && whole.kind === piece.kind;
   if (!same || whole.direction !== piece.direction || whole.heads.of !== piece.heads.of) {
     throw new Error(`${showLabel(piece)} cannot be merged into ${showLabel(whole)}`);
   }
+}
+
+/** A piece put into a whole of the same blocks. */
+export function mergedLabel(whole: Label, piece: Label): Label {
+  checkMergeable(whole, piece);
   return { ...whole, merged: coalesced([...whole.merged, ...piece.merged]) };
 }
 
@@ -163,57 +181,96 @@ function labelIn(labels: Labels, name: BufferName): Label {
   return label;
 }
 
+/** What operations make of labels. */
+export interface LabelRules {
+  readonly own: typeof ownLabel;
+  readonly emptyLike: typeof emptyLike;
+  readonly resultOf: typeof resultOf;
+  readonly gradientsOf: typeof gradientsOf;
+  readonly merged: typeof mergedLabel;
+  readonly joined: typeof joined;
+  readonly withBlocks: typeof withBlocks;
+  readonly withHeads: typeof withHeads;
+  readonly padded: typeof paddedLabel;
+  readonly expanded: typeof expandedLabel;
+  readonly reduced: typeof reducedLabel;
+}
+
+/** Whole labels, with whose contributions are in the numbers. */
+export const WHOLE_LABELS: LabelRules = {
+  ...{ own: ownLabel, emptyLike, resultOf, gradientsOf, merged: mergedLabel, joined },
+  ...{ withBlocks, withHeads },
+  ...{ padded: paddedLabel, expanded: expandedLabel, reduced: reducedLabel },
+};
+
+/** What a computation writes: a partial result, and backward the sums that it adds to. */
+function relabelComputed(
+  direction: Direction,
+  { query, keys, into, sums }: Extract<Operation, { readonly op: 'computeBlock' }>,
+  labels: Labels,
+  rules: LabelRules,
+): void {
+  const [rows, columns] = [labelIn(labels, query), labelIn(labels, keys)];
+  labels.set(into, rules.resultOf(rows, columns));
+  if (sums === null || direction === 'forward') return;
+  labels.set(sums, rules.merged(labelIn(labels, sums), rules.gradientsOf(rows, columns)));
+}
+
 /** Does to labels what an operation that is no message does to buffers. */
 export function relabel(
   e: Extents,
   { rank, direction }: { readonly rank: number; readonly direction: Direction },
   operation: Exclude<Operation, { readonly op: 'send' | 'receive' }>,
   labels: Labels,
+  rules: LabelRules = WHOLE_LABELS,
 ): void {
-  const own = (kind: Kind) => ownLabel(kind, direction, { rank, parameters: e });
-  const get = (name: BufferName) => labelIn(labels, name);
   switch (operation.op) {
     case 'loadQuery':
-      labels.set(operation.into, own('query'));
+      labels.set(operation.into, rules.own('query', direction, { rank, parameters: e }));
       break;
     case 'loadKeys':
     case 'recomputeKV':
-      labels.set(operation.into, own('keys'));
+      labels.set(operation.into, rules.own('keys', direction, { rank, parameters: e }));
       break;
     case 'initResult':
     case 'initGradients':
-      labels.set(operation.into, emptyLike(get(operation.like)));
+      labels.set(operation.into, rules.emptyLike(labelIn(labels, operation.like)));
       break;
-    case 'computeBlock': {
-      const { query, keys, into, sums } = operation;
-      labels.set(into, resultOf(get(query), get(keys)));
-      if (sums === null || direction === 'forward') break;
-      labels.set(sums, mergedLabel(get(sums), gradientsOf(get(query), get(keys))));
+    case 'computeBlock':
+      relabelComputed(direction, operation, labels, rules);
       break;
-    }
     case 'merge':
-      labels.set(operation.into, mergedLabel(get(operation.into), get(operation.buffer)));
+      labels.set(
+        operation.into,
+        rules.merged(labelIn(labels, operation.into), labelIn(labels, operation.buffer)),
+      );
       break;
     case 'join':
-      labels.set(operation.into, joined(operation.buffers.map(get)));
+      labels.set(
+        operation.into,
+        rules.joined(operation.buffers.map((name) => labelIn(labels, name))),
+      );
       break;
     case 'takeBlocks':
-      labels.set(operation.into, withBlocks(get(operation.buffer), operation.blocks));
+      labels.set(
+        operation.into,
+        rules.withBlocks(labelIn(labels, operation.buffer), operation.blocks),
+      );
       break;
     case 'takeHeads': {
-      const label = get(operation.buffer);
+      const label = labelIn(labels, operation.buffer);
       const range = headsFor(operation.from, operation.to, e.heads, label.heads.of);
-      labels.set(operation.into, withHeads(e, label, range));
+      labels.set(operation.into, rules.withHeads(e, label, range));
       break;
     }
     case 'padHeads':
-      labels.set(operation.into, paddedLabel(get(operation.buffer)));
+      labels.set(operation.into, rules.padded(labelIn(labels, operation.buffer)));
       break;
     case 'expandHeads':
-      labels.set(operation.into, expandedLabel(e, get(operation.buffer)));
+      labels.set(operation.into, rules.expanded(e, labelIn(labels, operation.buffer)));
       break;
     case 'reduceHeads':
-      labels.set(operation.into, reducedLabel(e, get(operation.buffer)));
+      labels.set(operation.into, rules.reduced(e, labelIn(labels, operation.buffer)));
       break;
     case 'release':
       labels.delete(operation.buffer);
@@ -242,23 +299,37 @@ export type Visit = (
   sent: Label | null,
 ) => void;
 
+/** Messages on their way, each channel's in the order in which they were sent. */
+function onTheWay(ranks: number): (from: number, to: number, lane: Kind) => Label[] {
+  const wires = new Map<number, Label[]>();
+  return (from, to, lane) => {
+    const key = (KINDS.indexOf(lane) * ranks + from) * ranks + to;
+    let labels = wires.get(key);
+    if (labels === undefined) {
+      labels = [];
+      wires.set(key, labels);
+    }
+    return labels;
+  };
+}
+
 /**
  * Goes through the lists of all ranks without numbers, each as far as its messages have come. Throws
  * where ranks wait for one another for ever.
  */
-export function walk(e: Extents, { direction, ranks }: Schedule, visit: Visit): void {
-  const wires = new Map<string, Label[]>();
-  const wire = (from: number, to: number, lane: Kind): Label[] => {
-    const key = `${from}/${to}/${lane}`;
-    const labels = wires.get(key) ?? [];
-    wires.set(key, labels);
-    return labels;
-  };
+export function walk(
+  e: Extents,
+  { direction, ranks }: Schedule,
+  visit: Visit,
+  rules: LabelRules = WHOLE_LABELS,
+): void {
+  const wire = onTheWay(ranks.length);
   const states = ranks.map(() => ({ step: 0, labels: new Map() as Labels }));
   let moved = true;
   while (moved) {
     moved = false;
     for (const [rank, state] of states.entries()) {
+      const place = { rank, direction };
       for (let o = ranks[rank]?.[state.step]; o !== undefined; o = ranks[rank]?.[++state.step]) {
         let sent: Label | null = null;
         if (o.op === 'send') {
@@ -269,7 +340,7 @@ export function walk(e: Extents, { direction, ranks }: Schedule, visit: Visit): 
           if (label === undefined) break;
           state.labels.set(o.buffer, label);
         } else {
-          relabel(e, { rank, direction }, o, state.labels);
+          relabel(e, place, o, state.labels, rules);
         }
         visit(rank, state.step, o, state.labels, sent);
         moved = true;

@@ -12,6 +12,7 @@ import { checked } from './checked.ts';
 
 const count = z.number().int().positive();
 const rate = z.number().positive().finite();
+const duration = z.number().nonnegative().finite();
 
 export const Cluster = z
   .strictObject({
@@ -26,6 +27,11 @@ export const Cluster = z
     within_node_bytes_per_s: rate.optional(),
     /** Needed where there are several nodes. */
     between_nodes_bytes_per_s: rate.optional(),
+    /** From when a message has left its link until it has arrived; 0 when absent. */
+    within_node_latency_s: duration.optional(),
+    between_nodes_latency_s: duration.optional(),
+    /** What starting a computation takes beside its operations; 0 when absent. */
+    kernel_overhead_s: duration.optional(),
   })
   .superRefine((cluster, context) => {
     const { ranks, ranks_per_node } = cluster;

@@ -17,6 +17,11 @@ export interface Machine {
   /** Infinite where there is no such link. */
   readonly within_node_bytes_per_s: number;
   readonly between_nodes_bytes_per_s: number;
+  /** From when a message has left until it has arrived; 0 in the paper's formulas. */
+  readonly within_node_latency_s: number;
+  readonly between_nodes_latency_s: number;
+  /** What starting a computation takes beside its operations; 0 in the paper's formulas. */
+  readonly kernel_overhead_s: number;
   /** Whether sums that travel (dK and dV, dQ) are sent while the next round computes. */
   readonly hides_gradients: boolean;
 }
@@ -25,8 +30,10 @@ export interface Machine {
 export function nominalMachine(cluster: Cluster): Machine {
   const { ranks, ranks_per_node, peak_flops_per_s } = cluster;
   const { within_node_bytes_per_s = Infinity, between_nodes_bytes_per_s = Infinity } = cluster;
+  const { within_node_latency_s = 0, between_nodes_latency_s = 0, kernel_overhead_s = 0 } = cluster;
   return {
     ...{ ranks, ranks_per_node, within_node_bytes_per_s, between_nodes_bytes_per_s },
+    ...{ within_node_latency_s, between_nodes_latency_s, kernel_overhead_s },
     attention_flops_per_s: peak_flops_per_s,
     projection_flops_per_s: Infinity,
     dense_flops_per_s: peak_flops_per_s,
@@ -34,7 +41,42 @@ export function nominalMachine(cluster: Cluster): Machine {
   };
 }
 
-/** Seconds until `bytes` from every rank have arrived, all ranks sending at once. */
+export type Rates = Pick<
+  Machine,
+  'attention_flops_per_s' | 'projection_flops_per_s' | 'kernel_overhead_s'
+>;
+
+/**
+ * Seconds of computing so many operations: a block pair with its merge, or a projection, is one start.
+ * Nothing is started for no operations, or where projections are not counted.
+ */
+export function computeSeconds(
+  rates: Rates,
+  { attention, projections }: Pick<Phase, 'attention' | 'projections'>,
+): number {
+  const [pair, products] = [
+    attention / rates.attention_flops_per_s,
+    projections / rates.projection_flops_per_s,
+  ];
+  const starts = (pair > 0 ? 1 : 0) + (products > 0 ? 1 : 0);
+  return pair + products + starts * rates.kernel_overhead_s;
+}
+
+/** The longest latency of the links that a route takes. */
+export function latencySeconds(machine: Machine, route: Route): number {
+  const { ranks, ranks_per_node, within_node_latency_s, between_nodes_latency_s } = machine;
+  const perNode = Math.min(ranks_per_node, ranks);
+  const reach = route.to === 'next' ? ranks : Math.min(route.group, ranks);
+  if (reach <= 1) return 0;
+  const leaving = reach > perNode;
+  const staying = perNode > 1 && (route.to === 'all' || !leaving || route.stride < perNode);
+  return Math.max(staying ? within_node_latency_s : 0, leaving ? between_nodes_latency_s : 0);
+}
+
+/**
+ * Seconds that the links need for `bytes` from every rank, all ranks sending at once; the latency of
+ * what is sent last comes on top.
+ */
 export function transferSeconds(machine: Machine, bytes: number, route: Route): number {
   const { ranks, ranks_per_node, within_node_bytes_per_s, between_nodes_bytes_per_s } = machine;
   const perNode = Math.min(ranks_per_node, ranks);
@@ -52,7 +94,11 @@ export function transferSeconds(machine: Machine, bytes: number, route: Route): 
   return Math.max(inside, (perNode * outside) / between_nodes_bytes_per_s);
 }
 
-/** Seconds of computing, of sending beside it, and of sending alone, in one round. */
+/**
+ * Seconds of computing, of sending beside it, and of sending alone, in one round. What goes beside
+ * computing goes out in a row, so that latencies but the longest pass meanwhile; what goes alone is
+ * waited for, each with its own.
+ */
 export interface RoundSeconds {
   readonly compute: number;
   readonly beside: number;
@@ -60,18 +106,17 @@ export interface RoundSeconds {
 }
 
 export function roundSeconds(machine: Machine, round: Phase): RoundSeconds {
-  const compute =
-    round.attention / machine.attention_flops_per_s +
-    round.projections / machine.projection_flops_per_s;
+  const compute = computeSeconds(machine, round);
   const isBeside = ({ when }: Transfer): boolean =>
     when === 'beside' || (when === 'gradients' && machine.hides_gradients);
-  let [beside, alone] = [0, 0];
+  let [beside, alone, latency] = [0, 0, 0];
   for (const transfer of round.transfers) {
     const seconds = transferSeconds(machine, transfer.bytes, transfer.route);
-    if (isBeside(transfer)) beside += seconds;
-    else alone += seconds;
+    const delay = latencySeconds(machine, transfer.route);
+    if (isBeside(transfer)) [beside, latency] = [beside + seconds, Math.max(latency, delay)];
+    else alone += seconds + delay;
   }
-  return { compute, beside, alone };
+  return { compute, beside: beside + latency, alone };
 }
 
 /** Seconds of a pass: in every round the longer of computing and sending beside it, then the rest. */
@@ -89,4 +134,13 @@ export function regimeOf(machine: Machine, { phases, steady }: Pass): Regime | n
   if (phases.every(({ transfers }) => transfers.length === 0)) return null;
   const { compute, beside, alone } = roundSeconds(machine, steady);
   return compute >= beside + alone ? 'compute' : 'communication';
+}
+
+/** Seconds of a pass in which a rank waits for messages: exposed communication. */
+export function exposedSeconds(machine: Machine, pass: Pass): number {
+  const computing = pass.phases.reduce(
+    (sum, phase) => sum + phase.rounds * computeSeconds(machine, phase),
+    0,
+  );
+  return Math.max(0, passSeconds(machine, pass) - computing);
 }

@@ -28,6 +28,7 @@ export function lvXattnSchedule(
   direction: Direction,
   options: LvXattnOptions = {},
 ): Schedule {
+  const blocks = range(layout.ranks).map((block) => [block]);
   const ranks = eachRank(layout, (rank, n): Operation[] => {
     const { start, home } = ringSlots(direction, n);
     const { isSkipped, overlap } = options;
@@ -40,7 +41,7 @@ export function lvXattnSchedule(
         direction,
         ranks: range(n),
         place: rank,
-        blocksAt: (place) => [place],
+        blocksAt: (place) => blocks[place] ?? [],
         ...(isSkipped === undefined ? {} : { isSkipped }),
         ...(overlap === undefined ? {} : { overlap }),
       }),

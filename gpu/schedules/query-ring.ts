@@ -8,6 +8,8 @@ import type { Direction, Operation } from '../schedule.ts';
 
 type Slot = 0 | 1;
 
+const BUFFERS = { query: ['query0', 'query1'], result: ['result0', 'result1'] } as const;
+
 export interface QueryRing {
   readonly direction: Direction;
   /** Ranks of the ring in order, and this rank's place among them. */
@@ -28,12 +30,11 @@ export function ringSlots(direction: Direction, n: number): { start: Slot; home:
   return { start: start === 0 ? 0 : 1, home: home === 0 ? 0 : 1 };
 }
 
-/** Computes a block in its slot and puts it into the block's result, which `arrive` brings. */
-function meet(slot: Slot, direction: Direction, arrive: readonly Operation[]): Operation[] {
+/** Computes a block in its slot, and puts it into the block's result: the same in every other round. */
+function meetIn(slot: Slot, direction: Direction): readonly [Operation, Operation] {
   const sums = direction === 'backward' ? 'sums' : null;
   return [
     { op: 'computeBlock', query: `query${slot}`, keys: 'keys', into: 'delta', sums },
-    ...arrive,
     { op: 'merge', buffer: 'delta', into: `result${slot}` },
   ];
 }
@@ -41,6 +42,8 @@ function meet(slot: Slot, direction: Direction, arrive: readonly Operation[]): O
 /**
  * One rank's rounds: from its own queries in "query0" or "query1" and its started result in the same
  * slot, over "keys" (gradients into "sums"), until its own result is home.
+ *
+ * Of a thousand ranks these are millions of operations: what is the same in many rounds is one value.
  */
 export function queryRing(ring: QueryRing): Operation[] {
   const { direction, ranks, place, blocksAt, isSkipped = () => false, overlap = true } = ring;
@@ -49,31 +52,43 @@ export function queryRing(ring: QueryRing): Operation[] {
   const [right = 0, left = 0] = [ranks[(place + 1) % n], ranks[(place - 1 + n) % n]];
   const placeAt = (round: number): number => (place - round + n * 2) % n;
   const slotOf = (round: number): Slot => ((round + start) % 2 === 0 ? 0 : 1);
-  const query = (round: number) => {
-    const [buffer, blocks] = [`query${slotOf(round)}`, blocksAt(placeAt(round))];
-    return { lane: 'query', buffer, blocks } as const;
-  };
-  const result = (slot: Slot, round: number) =>
-    ({ lane: 'result', buffer: `result${slot}`, blocks: blocksAt(placeAt(round)) }) as const;
+  const meets = [meetIn(0, direction), meetIn(1, direction)] as const;
   const list: Operation[] = [];
+  const send = (lane: 'query' | 'result', slot: Slot, round: number): void => {
+    list.push({
+      op: 'send',
+      lane,
+      buffer: BUFFERS[lane][slot],
+      to: right,
+      blocks: blocksAt(placeAt(round)),
+    });
+  };
+  const receive = (lane: 'query' | 'result', slot: Slot, round: number): void => {
+    list.push({
+      op: 'receive',
+      lane,
+      buffer: BUFFERS[lane][slot],
+      from: left,
+      blocks: blocksAt(placeAt(round)),
+    });
+  };
   for (let round = 0; round < n; round++) {
     const slot = slotOf(round);
-    const sendQuery: Operation[] =
-      round === n - 1 ? [] : [{ op: 'send', ...query(round), to: right }];
-    const sendResult: Operation[] =
-      round === 0 ? [] : [{ op: 'send', ...result(slotOf(round - 1), round - 1), to: right }];
-    const arrive: Operation[] =
-      round === 0 ? [] : [{ op: 'receive', ...result(slot, round), from: left }];
-    const receiveQuery: Operation[] =
-      round === n - 1 ? [] : [{ op: 'receive', ...query(round + 1), from: left }];
-    const skipped = isSkipped(placeAt(round), place);
-    const met = (arriving: Operation[]) => (skipped ? arriving : meet(slot, direction, arriving));
-    if (overlap) list.push(...sendQuery, ...sendResult, ...met(arrive), ...receiveQuery);
-    else list.push(...sendResult, ...arrive, ...met([]), ...sendQuery, ...receiveQuery);
+    const [first, last] = [round === 0, round === n - 1];
+    const [compute, merge] = meets[slot];
+    const met = !isSkipped(placeAt(round), place);
+    if (overlap && !last) send('query', slot, round);
+    if (!first) send('result', slotOf(round - 1), round - 1);
+    if (overlap && met) list.push(compute);
+    if (!first) receive('result', slot, round);
+    if (!overlap && met) list.push(compute);
+    if (met) list.push(merge);
+    if (!overlap && !last) send('query', slot, round);
+    if (!last) receive('query', slotOf(round + 1), round + 1);
   }
   if (n > 1) {
-    list.push({ op: 'send', ...result(slotOf(n - 1), n - 1), to: right });
-    list.push({ op: 'receive', ...result(slotOf(n), n), from: left });
+    send('result', slotOf(n - 1), n - 1);
+    receive('result', slotOf(n), n);
   }
   return list;
 }

@@ -6,16 +6,65 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CLUSTERS } from '../costs/clusters.ts';
-import { nominalMachine, passSeconds } from '../costs/machine.ts';
+import { exposedSeconds, nominalMachine, passSeconds } from '../costs/machine.ts';
 import { bytesSent, ringPass } from '../costs/phases.ts';
-import { type Links, type Step, simulate } from './clock.ts';
-import { traceOf } from './trace.ts';
+import { keeping, type Links, simulate as simulatePrograms } from './clock.ts';
+import { Programs } from './program.ts';
+import { traceWriter } from './trace.ts';
 
 const LINKS: Links = {
   ranks_per_node: 1,
   within_node_bytes_per_s: 100,
   between_nodes_bytes_per_s: 10,
+  within_node_latency_s: 0,
+  between_nodes_latency_s: 0,
 };
+
+/** A step as tests write it. */
+type Step =
+  | { readonly op: 'compute'; readonly seconds: number; readonly label: string }
+  | {
+      readonly op: 'send';
+      readonly channel: string;
+      readonly to: number;
+      readonly bytes: number;
+      readonly label: string;
+    }
+  | {
+      readonly op: 'receive';
+      readonly channel: string;
+      readonly from: number;
+      readonly label: string;
+    }
+  | { readonly op: 'hold'; readonly bytes: number };
+
+function programsOf(lists: readonly (readonly Step[])[]): Programs {
+  const nameOf = (rank: number, source: number): string => {
+    const step = lists[rank]![source]!;
+    return step.op === 'hold' ? '' : step.label;
+  };
+  // Room for no step: columns must grow.
+  const programs = new Programs(
+    lists.map(() => 0),
+    nameOf,
+  );
+  for (const [rank, steps] of lists.entries()) {
+    for (const [source, step] of steps.entries()) {
+      if (step.op === 'compute') programs.compute(rank, step.seconds, source);
+      if (step.op === 'hold') programs.hold(rank, step.bytes, source);
+      if (step.op === 'send') programs.send(rank, step.channel, step.to, step.bytes, source);
+      if (step.op === 'receive') programs.receive(rank, step.channel, step.from, source);
+    }
+  }
+  return programs;
+}
+
+/** With all events. */
+function simulate(lists: readonly (readonly Step[])[], links: Links) {
+  const programs = programsOf(lists);
+  const { events, note } = keeping(programs);
+  return { ...simulatePrograms(programs, links, note), events };
+}
 
 const compute = (seconds: number, label = 'c'): Step => ({ op: 'compute', seconds, label });
 const send = (to: number, bytes: number, channel = 'a'): Step => ({
@@ -94,6 +143,38 @@ describe('the clock', () => {
     expect(at(1, 10)).toMatchObject({ start_s: 1, end_s: 2 });
   });
 
+  it('lets a message arrive its link’s latency after it has left, and the next one leave meanwhile', () => {
+    const links = { ...LINKS, ranks_per_node: 2, within_node_latency_s: 3 };
+    const { seconds, waiting_s, events } = simulate(
+      [[send(1, 200), send(1, 100, 'b'), send(2, 20)], [receive(0), receive(0, 'b')], [receive(0)]],
+      { ...links, between_nodes_latency_s: 7 },
+    );
+    const sent = events.filter(({ lane }) => lane === 'link');
+    expect(sent.map(({ start_s, end_s }) => [start_s, end_s])).toEqual([
+      [0, 5],
+      [2, 6],
+      [0, 9],
+    ]);
+    expect(waiting_s).toEqual([0, 6, 9]);
+    expect(seconds).toBe(9);
+  });
+
+  it('counts bytes by lane and by link', () => {
+    const { bytes_sent, bytes_by_lane, bytes_within_node, bytes_between_nodes } = simulate(
+      [
+        [send(1, 5), send(2, 7), send(1, 11, 'b')],
+        [receive(0), receive(0, 'b')],
+        [receive(0), send(3, 13, 'b')],
+        [receive(2, 'b')],
+      ],
+      { ...LINKS, ranks_per_node: 2 },
+    );
+    expect(bytes_sent).toEqual([23, 0, 13, 0]);
+    expect(bytes_by_lane).toEqual({ a: [12, 0, 0, 0], b: [11, 0, 13, 0] });
+    expect(bytes_within_node).toEqual([16, 0, 13, 0]);
+    expect(bytes_between_nodes).toEqual([7, 0, 0, 0]);
+  });
+
   it('ends when the last message has arrived, though nobody takes it', () => {
     expect(simulate([[send(1, 20)], []], LINKS).seconds).toBe(2);
   });
@@ -119,7 +200,7 @@ describe('the clock', () => {
       'rank 0 waiting for ever to receive "a from 1"',
     );
     expect(() => simulate([[send(1, 1), send(1, 1)], []], LINKS)).toThrow(
-      'waiting for ever to send',
+      'rank 0 waiting for ever to send "a to 1"',
     );
   });
 });
@@ -127,22 +208,31 @@ describe('the clock', () => {
 describe('a ring on the clock', () => {
   const cluster = { ...CLUSTERS[1]!, between_nodes_bytes_per_s: 10 };
 
-  it('takes what the formula says, of equal blocks, and sends as much', () => {
+  it('takes what the formula says, of equal blocks, and sends and exposes as much', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 12 }),
         fc.integer({ min: 1, max: 50 }),
         fc.integer({ min: 1, max: 300 }),
         fc.integer({ min: 0, max: 300 }),
-        (n, c, ahead, behind) => {
-          const machine = { ...nominalMachine({ ...cluster, ranks: n }), attention_flops_per_s: 1 };
+        fc.integer({ min: 0, max: 9 }),
+        fc.integer({ min: 0, max: 9 }),
+        (n, c, ahead, behind, latency, overhead) => {
+          const machine = {
+            ...nominalMachine({ ...cluster, ranks: n, between_nodes_latency_s: latency }),
+            ...{ attention_flops_per_s: 1, kernel_overhead_s: overhead },
+          };
           const pass = ringPass(n, { attention: c, ahead, behind });
-          const { seconds, bytes_sent } = simulate(
-            ringSteps(n, () => c, { ahead, behind }),
+          const { seconds, bytes_sent, waiting_s } = simulate(
+            ringSteps(n, () => c + overhead, { ahead, behind }),
             machine,
           );
           const expected = passSeconds(machine, pass);
           expect(Math.abs(seconds - expected)).toBeLessThanOrEqual(1e-12 * expected);
+          const exposed = exposedSeconds(machine, pass);
+          for (const waited of waiting_s) {
+            expect(Math.abs(waited - exposed)).toBeLessThanOrEqual(1e-11 * expected);
+          }
           expect(bytes_sent).toEqual(Array.from({ length: n }, () => bytesSent(pass)));
         },
       ),
@@ -206,17 +296,37 @@ describe('a ring on the clock', () => {
 });
 
 describe('its trace', () => {
-  it('has a process per rank and every event as a span in microseconds', () => {
-    const simulation = simulate(
-      ringSteps(3, () => 2, { ahead: 10, behind: 20 }),
-      LINKS,
-    );
-    const { traceEvents } = traceOf(simulation);
+  it('has a process per rank and every event as a span in microseconds, pass after pass', () => {
+    const programs = programsOf(ringSteps(3, () => 2, { ahead: 10, behind: 20 }));
+    const { events, note } = keeping(programs);
+    const { seconds } = simulatePrograms(programs, LINKS, note);
+    let text = '';
+    const writer = traceWriter((piece) => {
+      text += piece;
+    });
+    for (const offset of [0, 100]) {
+      writer.begin(programs, offset);
+      simulatePrograms(programs, LINKS, writer.note);
+    }
+    writer.end();
+    const { traceEvents } = JSON.parse(text) as {
+      traceEvents: {
+        ph: string;
+        name: string;
+        pid: number;
+        ts: number;
+        dur: number;
+        args: object;
+      }[];
+    };
     const spans = traceEvents.filter(({ ph }) => ph === 'X');
-    expect(spans.length).toBe(simulation.events.length);
-    expect(spans[0]).toMatchObject({ ph: 'X', ts: 0 });
-    const end = Math.max(...spans.map(({ ts, dur }) => Number(ts) + Number(dur)));
-    expect(end).toBeCloseTo(simulation.seconds * 1e6, 3);
+    expect(spans.length).toBe(2 * events.length);
+    const first = spans.slice(0, events.length);
+    expect(first.map(({ name, pid, ts }) => [name, pid, ts])).toEqual(
+      events.map(({ label, rank, start_s }) => [label, rank, start_s * 1e6]),
+    );
+    const end = Math.max(...spans.map(({ ts, dur }) => ts + dur));
+    expect(end).toBeCloseTo((100 + seconds) * 1e6, 3);
     const names = traceEvents.filter(({ name }) => name === 'process_name');
     expect(names.map(({ args }) => args)).toEqual(
       [0, 1, 2].map((rank) => ({ name: `rank ${rank}` })),

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { drawCase } from '../../reference/draw-case.ts';
-import { type Machine, passSeconds } from '../costs/machine.ts';
+import { exposedSeconds, type Machine, passSeconds } from '../costs/machine.ts';
 import { layerCost } from '../costs/schedules.ts';
 import { AS_PUBLISHED, type Workload } from '../costs/workload.ts';
 import { passesOf, run } from '../run.ts';
@@ -18,6 +18,7 @@ const MACHINE: Machine = {
   ...{ attention_flops_per_s: 1e9, projection_flops_per_s: Number.POSITIVE_INFINITY },
   ...{ dense_flops_per_s: 1e9 },
   ...{ within_node_bytes_per_s: 1e9, between_nodes_bytes_per_s: 1e7 },
+  ...{ within_node_latency_s: 0, between_nodes_latency_s: 0, kernel_overhead_s: 0 },
 };
 const F64 = { element_bytes: 8, scalar_bytes: 8 };
 
@@ -58,8 +59,11 @@ const workload = (ranks: number): Workload => ({
   ...{ element_bytes: 2, scalar_bytes: 4 },
 });
 
-/** Machines that compute long, send long, and both. */
-const RATES = [1e8, 1e10, 1e12];
+/** Machines that compute long, send long, and both, with delays and without. */
+const RATES = [1e8, 1e10, 1e12].flatMap((attention_flops_per_s) => [
+  { attention_flops_per_s },
+  { attention_flops_per_s, between_nodes_latency_s: 3e-4, kernel_overhead_s: 2e-5 },
+]);
 
 describe('the clock and the formulas', () => {
   for (const name of ['lv-xattn', 'ring-attention'] as const) {
@@ -78,11 +82,13 @@ describe('the clock and the formulas', () => {
         const options = { ...AS_PUBLISHED, backwardSends: 'delta', recomputes: false } as const;
         const cost = layerCost(name, w, options);
         const make: MakeSchedule = SCHEDULES[name];
-        for (const attention_flops_per_s of RATES) {
-          const machine = { ...MACHINE, ranks, attention_flops_per_s };
+        for (const rates of RATES) {
+          const machine = { ...MACHINE, ranks, ...rates };
           for (const direction of ['forward', 'backward'] as const) {
             const steps = stepsOf(e, make(partition, direction), machine, w);
-            const { seconds } = simulate(steps, machine);
+            const { seconds, waiting_s } = simulate(steps, machine);
+            const exposed = exposedSeconds(machine, cost[direction]);
+            expect(Math.abs(Math.max(...waiting_s) - exposed)).toBeLessThan(1e-12 * seconds);
             const formula = passSeconds(machine, cost[direction]);
             expect(Math.abs(seconds - formula) / formula).toBeLessThan(1e-12);
           }

@@ -6,18 +6,17 @@
  * @module
  */
 import { blockPairFlops, projectionFlops } from '../costs/flops.ts';
-import type { Machine } from '../costs/machine.ts';
+import { computeSeconds, type Rates } from '../costs/machine.ts';
 import type { Sizes } from '../costs/messages.ts';
-import { type Labels, walk } from '../labels.ts';
+import { type Labels, type Visit, walk } from '../labels.ts';
 import { spanName } from '../perfetto.ts';
 import type { BufferName, Direction, Operation, Schedule } from '../schedule.ts';
+import { sizedLabels } from '../sized-labels.ts';
 import { type Extents, elementsOf, type Label, lengthOf, type PartName, partsOf } from '../wire.ts';
-import type { Step } from './clock.ts';
+import { Programs } from './program.ts';
 
 /** Sizes of a case, and the width of the features where keys are recomputed. */
 export type SimulatedCase = Extents & { readonly dim_y?: number };
-
-export type Rates = Pick<Machine, 'attention_flops_per_s' | 'projection_flops_per_s'>;
 
 const SCALARS: ReadonlySet<PartName> = new Set<PartName>(['lse', 'delta']);
 
@@ -33,38 +32,59 @@ export function labelBytes(
   );
 }
 
-/** Floating-point operations of an operation: of attention, and of projections. */
-function flopsOf(
-  c: SimulatedCase,
-  rank: number,
-  direction: Direction,
-  operation: Operation,
-  labels: Labels,
-): { readonly attention: number; readonly projections: number } {
-  const { batch, partition, head_dim, head_dim_v, kv_heads, dim_y = 0 } = c;
-  if (operation.op === 'computeBlock') {
-    const [query, keys] = [labels.get(operation.query), labels.get(operation.keys)];
-    const pair = {
-      rows: batch * lengthOf(partition.q, query?.blocks ?? []),
-      keys: lengthOf(partition.kv, keys?.blocks ?? []),
-      heads: query === undefined ? 0 : query.heads.to - query.heads.from,
-    };
-    const attention = blockPairFlops({ ...pair, head_dim, head_dim_v }, direction);
-    return { attention, projections: 0 };
-  }
-  const rows = batch * (partition.kv[rank] ?? 0);
-  const once = projectionFlops(rows, dim_y, kv_heads * (head_dim + head_dim_v));
-  const times = { recomputeKV: 1, projectGradients: 2 } as Partial<Record<Operation['op'], number>>;
-  return { attention: 0, projections: once * (times[operation.op] ?? 0) };
+/** A function of a label that is asked once for each. */
+function remembered(of: (label: Label) => number): (label: Label | undefined) => number {
+  const known = new Map<Label, number>();
+  return (label) => {
+    if (label === undefined) return 0;
+    let value = known.get(label);
+    if (value === undefined) {
+      value = of(label);
+      known.set(label, value);
+    }
+    return value;
+  };
 }
 
-/** What an operation wrote, or let go. */
-function changedBy(operation: Operation): BufferName[] {
-  if (operation.op === 'receive' || operation.op === 'release') return [operation.buffer];
-  if (operation.op === 'computeBlock' && operation.sums !== null) {
-    return [operation.into, operation.sums];
-  }
-  return 'into' in operation ? [operation.into] : [];
+/** Floating-point operations of a computation, by the labels that it finds. */
+function attentionFlops(c: SimulatedCase, direction: Direction) {
+  const { batch, partition, head_dim, head_dim_v } = c;
+  const rowsOf = remembered(({ blocks }) => batch * lengthOf(partition.q, blocks));
+  const keysOf = remembered(({ blocks }) => lengthOf(partition.kv, blocks));
+  return (query: Label | undefined, keys: Label | undefined): number => {
+    const heads = query === undefined ? 0 : query.heads.to - query.heads.from;
+    const [rows, columns] = [rowsOf(query), keysOf(keys)];
+    return blockPairFlops({ rows, keys: columns, heads, head_dim, head_dim_v }, direction);
+  };
+}
+
+/** Products of a rank's own features with a weight: to K and V, or back to dY and to dW. */
+const PRODUCTS: Partial<Record<Operation['op'], number>> = { recomputeKV: 1, projectGradients: 2 };
+
+function projectionsOf(c: SimulatedCase, rank: number, { op }: Operation): number {
+  const products = PRODUCTS[op];
+  if (products === undefined) return 0;
+  const { batch, partition, head_dim, head_dim_v, kv_heads, dim_y = 0 } = c;
+  const rows = batch * (partition.kv[rank] ?? 0);
+  return products * projectionFlops(rows, dim_y, kv_heads * (head_dim + head_dim_v));
+}
+
+/** What a buffer of a rank holds more, or fewer, after an operation that wrote it or let it go. */
+function holder(bytesOf: (label: Label | undefined) => number) {
+  const held = new Map<BufferName, number>();
+  return (name: BufferName, labels: Labels): number => {
+    const bytes = bytesOf(labels.get(name));
+    const more = bytes - (held.get(name) ?? 0);
+    if (more !== 0) held.set(name, bytes);
+    return more;
+  };
+}
+
+/** The buffer whose size an operation may change: merging and adding up leave it as it was. */
+function changedBy(operation: Operation): BufferName | null {
+  if (operation.op === 'merge') return null;
+  if (operation.op === 'receive' || operation.op === 'release') return operation.buffer;
+  return 'into' in operation ? operation.into : null;
 }
 
 /** Every rank's steps in a pass. Throws Error for a schedule that does not end. */
@@ -73,38 +93,39 @@ export function stepsOf(
   schedule: Schedule,
   rates: Rates,
   sizes: Sizes,
-): Step[][] {
-  const programs = schedule.ranks.map((): Step[] => []);
-  const held = schedule.ranks.map(() => new Map<BufferName, number>());
-  walk(c, schedule, (rank, _, operation, labels, sent) => {
-    const [steps, own] = [programs[rank], held[rank]];
-    if (steps === undefined || own === undefined) return;
-    const label = spanName({ operation });
-    const { attention, projections } = flopsOf(c, rank, schedule.direction, operation, labels);
-    const seconds =
-      attention / rates.attention_flops_per_s + projections / rates.projection_flops_per_s;
-    if (operation.op === 'send' && sent !== null) {
-      const channel = `${rank}/${operation.to}/${operation.lane}`;
-      steps.push({
-        op: 'send',
-        channel,
-        to: operation.to,
-        bytes: labelBytes(c, sent, sizes),
-        label,
-      });
-    }
-    if (operation.op === 'receive') {
-      const channel = `${operation.from}/${rank}/${operation.lane}`;
-      steps.push({ op: 'receive', channel, from: operation.from, label });
-    }
-    if (seconds > 0) steps.push({ op: 'compute', seconds, label });
-    for (const name of changedBy(operation)) {
-      const now = labels.get(name);
-      const bytes = now === undefined ? 0 : labelBytes(c, now, sizes);
-      const more = bytes - (own.get(name) ?? 0);
-      own.set(name, bytes);
-      if (more !== 0) steps.push({ op: 'hold', bytes: more });
-    }
+): Programs {
+  const { ranks, direction } = schedule;
+  const lengths = ranks.map(({ length }) => length);
+  const programs = new Programs(lengths, (rank, source) => {
+    const operation = ranks[rank]?.[source];
+    return operation === undefined ? '' : spanName({ operation });
   });
+  const bytesOf = remembered((label) => labelBytes(c, label, sizes));
+  const more = ranks.map(() => holder(bytesOf));
+  const attentionOf = attentionFlops(c, direction);
+  const hold = (rank: number, name: BufferName | null, labels: Labels, source: number): void => {
+    const bytes = name === null ? 0 : (more[rank]?.(name, labels) ?? 0);
+    if (bytes !== 0) programs.hold(rank, bytes, source);
+  };
+  const compute = (rank: number, operation: Operation, labels: Labels, source: number): void => {
+    const computes = operation.op === 'computeBlock';
+    const attention = computes
+      ? attentionOf(labels.get(operation.query), labels.get(operation.keys))
+      : 0;
+    const projections = projectionsOf(c, rank, operation);
+    const seconds = computeSeconds(rates, { attention, projections });
+    if (seconds > 0) programs.compute(rank, seconds, source);
+  };
+  const visit: Visit = (rank, source, operation, labels, sent) => {
+    if (operation.op === 'send' && sent !== null) {
+      programs.send(rank, operation.lane, operation.to, bytesOf(sent), source);
+    } else if (operation.op === 'receive') {
+      programs.receive(rank, operation.lane, operation.from, source);
+    } else {
+      compute(rank, operation, labels, source);
+    }
+    hold(rank, changedBy(operation), labels, source);
+  };
+  walk(c, schedule, visit, sizedLabels(c));
   return programs;
 }
