@@ -20,6 +20,7 @@ import type { PlanOptions } from './commands/plan.ts';
 import type { RankCommandOptions } from './commands/rank.ts';
 import type { ReplayOptions } from './commands/replay.ts';
 import type { RunCommandOptions } from './commands/run.ts';
+import type { StackCommandOptions } from './commands/run-stack.ts';
 import { fileSentence } from './file-errors.ts';
 import { DIRECTIONS } from './select.ts';
 
@@ -111,9 +112,15 @@ Examples:
   $ xattn run --schedule ring-attention --ranks 7 --transport simulated --device reference
   $ xattn run --schedule ulysses --ranks 4 --heads 8 --kv-heads 2 --trace run.json
   $ xattn run --seq-q 512 --seq-kv 16384 --heads 8 --head-dim 64 --ranks 2 --json
+  $ xattn run --model llama-3-v-11b --shrink 16 --frames 2     all its cross-attention layers
+  $ xattn run --model mplug-owl3-7b --fusion softmax --ranks 3 --schedule ring-attention
 
 Blocks are as even as they can be. "backward" runs the forward pass too, which it needs. Bytes are
 those of the messages' numbers, f32 on GPU.js and f64 on the reference device.
+
+With --model its layers run forward and backward twice, Q, K and V recomputed or kept: what a rank keeps
+is held to the formulas, and both ways to the same bits. That decides the exit status; how far the numbers
+are from the definition in float64 is printed beside it.
 
 Exit status: 0 the answer is right; 1 it is wrong; 2 the command or its input is wrong; 3 it failed.`;
 
@@ -293,6 +300,11 @@ function addRun(program: Command, finish: Finish): void {
   const schedule = new Option('--schedule <name>', 'how the ranks work together');
   const transport = new Option('--transport <name>', 'where they run');
   const device = new Option('--device <name>', 'what computes');
+  const model = new Option('--model <name>', 'all cross-attention layers of a model, scaled down');
+  const shrink = new Option(
+    '--shrink <n>',
+    'divide the model’s heads, widths, tokens (default: 16)',
+  );
   program
     .command('run')
     .summary('run a schedule on drawn numbers, and judge what it gives')
@@ -322,10 +334,25 @@ function addRun(program: Command, finish: Finish): void {
       value.address,
     )
     .option('--trace <file.json>', 'write what happened when, for ui.perfetto.dev', value.pathText)
+    .addOption(model.choices(value.MODEL_NAMES).conflicts(value.NOT_OF_MODELS))
+    .option('--layers <n>', 'of the model (default: all that it has)', value.positiveNumber)
+    .option('--frames <n>', 'of visual input of the model (default: 2)', value.positiveNumber)
+    .addOption(shrink.argParser(value.positiveNumber))
+    .addOption(
+      new Option('--fusion <name>', 'how the model adds attention (default: its own)').choices(
+        value.FUSIONS,
+      ),
+    )
     .option('--json', 'one JSON object on standard output')
     .addHelpText('after', RUN_EXAMPLES)
-    .action(async (options: RunCommandOptions) => {
-      finish(await (await import('./commands/run.ts')).runCommand(options));
+    .action(async (options: RunCommandOptions & StackCommandOptions) => {
+      const { model } = options;
+      if (model === undefined) {
+        value.checkOfModels(options);
+        finish(await (await import('./commands/run.ts')).runCommand(options));
+      } else {
+        finish(await (await import('./commands/run-stack.ts')).runStackCommand(model, options));
+      }
     });
 }
 

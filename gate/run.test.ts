@@ -129,6 +129,57 @@ describe('xattn run', () => {
   }
 });
 
+describe('xattn run --model', () => {
+  const model = ['--layers', '2', '--seq-q', '9', '--ranks', '3', '--shrink', '32'] as const;
+
+  it('runs the layers both ways, to the same bits, and counts what they keep', async () => {
+    const how = [...model, '--transport', 'simulated', '--device', 'cpu', '--json'];
+    const { status, stdout, stderr } = await xattn('run', '--model', 'mplug-owl3-7b', ...how);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    const summary = z
+      .looseObject({
+        kept_bytes_per_rank: z.record(z.string(), z.array(z.int().positive())),
+        kept_bytes_by_formula: z.record(z.string(), z.int().positive()),
+        distance: z.looseObject({ relative: z.number() }),
+      })
+      .parse(JSON.parse(stdout));
+    expect(summary).toMatchObject({ model: 'mplug-owl3-7b', backend: 'cpu', same_bits: true });
+    // Self- and cross-attention of two layers.
+    expect(summary).toMatchObject({ passes: { forward: 4, backward: 4 } });
+    for (const way of ['recomputed', 'saved']) {
+      const sum = summary.kept_bytes_per_rank[way]!.reduce((a, b) => a + b, 0);
+      expect(sum).toBe(summary.kept_bytes_by_formula[way]);
+    }
+    expect(summary.distance.relative).toBeLessThan(1e-4);
+  });
+
+  it('says so in words', async () => {
+    const how = [...model, '--schedule', 'ring-attention', '--fusion', 'softmax'];
+    const { status, stdout } = await xattn('run', '--model', 'mplug-owl3-1b', ...how);
+    expect(stdout).toMatch(/^mplug-owl3-1b divided by 32, ring-attention, 3 ranks, threads, \w+\n/);
+    expect(stdout).toMatch(/\nsame bits with and without recomputation\n$/);
+    expect(status).toBe(0);
+  });
+
+  for (const [args, sentence] of [
+    [['--frames', '2'], '"--frames" expected "--model", got none'],
+    [['--model', 'llama-3-v-11b', '--heads', '3'], "'--model <name>' cannot be used with option"],
+    [['--model', 'llama'], "argument 'llama' is invalid. Allowed choices are llama-3-v-11b"],
+    [
+      ['--model', 'llama-3-v-90b', '--shrink', '1'],
+      '"--shrink" expected at most 4294967296 products',
+    ],
+  ] as const) {
+    it(`refuses ${args.join(' ')} with a sentence`, async () => {
+      const { status, stdout, stderr } = await xattn('run', ...args);
+      expect([status, stdout]).toEqual([2, '']);
+      expect(stderr).toContain(sentence);
+      expect(stderr).not.toContain('    at ');
+    });
+  }
+});
+
 describe('xattn gate --schedule', () => {
   it.each(SCHEDULE_NAMES)('judges the embedded candidate under %s', async (name) => {
     const how = [

@@ -22,3 +22,8 @@ export {
 export type { BufferName, Operation, Schedule } from './schedule.ts';
 export { SCHEDULE_NAMES, SCHEDULES, type ScheduleName } from './schedules/index.ts';
 export { lvXattnSchedule } from './schedules/lv-xattn.ts';
+export { drawStack } from './stack/draw.ts';
+export { type Preset, type PresetOptions, presetOf } from './stack/presets.ts';
+export { runStack, type StackResult } from './stack/run.ts';
+export type { LayerParts, StackInputs, StackShape, Weights } from './stack/shape.ts';
+export type { StackGradients, StackOptions } from './stack/stack.ts';

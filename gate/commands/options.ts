@@ -4,7 +4,9 @@
  */
 import { randomInt } from 'node:crypto';
 import { InvalidArgumentError } from 'commander';
+import { MODELS } from '../../gpu/costs/models.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/schedules/index.ts';
+import { FUSIONS } from '../../gpu/stack/shape.ts';
 import { PROFILES, type Profile } from '../../reference/profile.ts';
 import { isProfileText, PROFILE_SYNTAX, profileFrom } from '../../reference/profile-options.ts';
 import type { SampleSize } from '../../reference/sampling.ts';
@@ -19,6 +21,19 @@ export const SUITES = ['smoke', 'core', 'full'] as const;
 export const DEVICES = ['auto', 'webasm', 'cpu', 'reference'] as const;
 export const TRANSPORTS = ['threads', 'simulated', 'processes'] as const;
 export const SCHEDULES = SCHEDULE_NAMES;
+export const MODEL_NAMES = MODELS.map(({ name }) => name);
+/** Options of one attention that a model's layers have no use for. */
+export const NOT_OF_MODELS = [
+  ...['heads', 'kvHeads', 'headDim', 'seqKv', 'direction', 'listen', 'trace'],
+];
+export { FUSIONS };
+
+/** Options that only a model has. Throws a RangeError where one is given without. */
+export function checkOfModels(options: object): void {
+  const given = ['layers', 'frames', 'shrink', 'fusion'].find((name) => name in options);
+  if (given === undefined) return;
+  throw new RangeError(`"--${given}" expected "--model", got none`);
+}
 export const FORMATS = ['f64', 'f32', 'bf16', 'f16', 'fp8-e4m3', 'fp8-e5m2'] as const;
 /** A number format that an answer can be written in. */
 export type AnswerFormat = (typeof FORMATS)[number];

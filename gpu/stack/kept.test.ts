@@ -6,6 +6,7 @@ import { workloadOf } from '../costs/workload.ts';
 import { STACKS, stackOf, stackTensors } from '../testing/stacks.ts';
 import { drawStack } from './draw.ts';
 import { keptByFormula, keptParts } from './kept.ts';
+import { softmaxesOf } from './layer.ts';
 import { presetOf } from './presets.ts';
 import { runStack } from './run.ts';
 import { type StackShape, weightShapes } from './shape.ts';
@@ -38,6 +39,10 @@ describe('recomputing Q, K and V', () => {
       );
       expect(bits(recomputed)).toEqual(bits(kept));
       expect(recomputed.traffic).toEqual(kept.traffic);
+      // Once for each layer and set of keys.
+      const { layers, ...parts } = stackOf(changes);
+      const passes = layers * softmaxesOf(parts).flat().length;
+      expect(recomputed.traffic.passes).toEqual({ forward: passes, backward: passes });
     }
   });
 });
