@@ -13,7 +13,13 @@
                           held. A log-sum-exp may fall below a part's: [sag] and [lse_size] say how far,
                           [lift] by what that enlarges underflow. What a store of a partial output loses
                           near zero is ep times a sum over the weights at most.
+    - [lazier]            a run whose maxima lag by no more than [head] is one of any larger [head]: what is
+                          proved of lazy maxima holds of those that are always brought up
     - [leaf_value]        the leaf of the output's sum: P rounded, dropout, times the value
+
+    [head] is how far a score may exceed the maximum it is exponentiated with: 0, or what a lazy maximum
+    lags by. It costs a key 20 head u at its leaf, which no rise takes back, and reach and sag grow by it;
+    a far key may weigh e^head more; [flush] is e^head times larger ([rescaled_tiny]).
 
     Underflow and flushes of each operation are counted by [flush] beside the budgets. Asked of the
     formats is ua <= 1/128, ue <= ua, eta <= ua/32; of a key that is not far, that its budget without
@@ -114,10 +120,13 @@ Qed.
 
 End Near.
 
+(** error-model.ts, rescaledTiny: underflow of a rescaling, of a sum whose weights may exceed one. *)
+Definition rescaled_tiny (eta head : R) : R := eta * exp head.
+
 Section Run.
 
 Context {A : Type}.
-Variables ua ue eta fall up ep top beside : R.
+Variables ua ue eta head fall up ep top beside : R.
 Variables s c hp : A -> R.
 Variable far : A -> bool.
 (** 1 where a merge's log-sum-exp may lie below a part's, 0 where not; the most merges of a key. *)
@@ -127,10 +136,21 @@ Hypothesis Hue : 0 <= ue <= ua.
 Hypothesis Heta : 0 <= eta <= ua / 32.
 Hypothesis Hbeside : 0 <= beside.
 Hypothesis Hhp : forall j, 0 <= hp j.
+Hypothesis Hhead : 0 <= head.
 Hypothesis Hup : 0 <= up.
 Hypothesis Hep : 0 <= ep.
 Hypothesis Hmost : 0 <= most.
 Hypothesis Hlow : (lowered = 0 /\ fall <= 0) \/ lowered = 1.
+
+(** eta, e^head times larger. *)
+Local Notation heta := (rescaled_tiny eta head).
+
+Lemma rescaled_ge : 0 <= eta <= heta /\ eta * exp head = heta.
+Proof.
+  unfold rescaled_tiny. pose proof (exp_ge_1 head Hhead). assert (eta * 1 <= eta * exp head) by (apply Rmult_le_compat_l; lra). lra.
+Qed.
+
+#[local] Opaque rescaled_tiny.
 
 (** The coefficients of the keys that are not far. *)
 Definition seen (k : A -> R) (j : A) : R := if far j then 0 else k j.
@@ -226,11 +246,11 @@ Qed.
     own underflow. *)
 Lemma lane_rescale : forall js (k g T : A -> R) m m' r x p,
   rescales ua eta m m' r -> rounds ua eta (r * x) p ->
-  (forall j, In j js -> 0 <= g j /\ 0 <= T j /\ exp (s j - m) * exp (T j) * Rabs (k j) <= 3 * Rabs (k j)) ->
+  (forall j, In j js -> 0 <= g j /\ 0 <= T j /\ exp (s j - m) * exp (T j) * Rabs (k j) <= 3 * exp head * Rabs (k j)) ->
   near js (term m k) T g x ->
   exists e2, Rabs e2 <= eta /\
     near js (term m' k) (fun j => T j + (7 + 9 * Rabs (m' - m)) * ua)
-      (fun j => exp (8 * ua) * shrink (m' - m) * g j + 7 * eta * Rabs (k j)) (p - e2).
+      (fun j => exp (8 * ua) * shrink (m' - m) * g j + 7 * heta * Rabs (k j)) (p - e2).
 Proof.
   intros js k g T m m' r x p (f & e & F & F0 & E & EF & ->) R H X.
   destruct (rounds_split _ _ _ _ (proj1 Hua) (proj1 Heta) R) as (d & e2 & D & E2 & ->).
@@ -242,7 +262,7 @@ Proof.
   apply (near_mul _ _ _ _ (S + ua) (f * (1 + d))) in X; [| apply factor_mul; [exact F | apply factor_round, D] |].
   2: { intros j J. apply (H j J). }
   apply (near_scale _ _ _ _ (exp (m - m'))) in X; [|left; apply exp_pos].
-  apply (near_add _ _ _ _ (fun j => 2 * Rabs e * g j + 7 * eta * Rabs (k j)) _ (e * x * (1 + d))) in X.
+  apply (near_add _ _ _ _ (fun j => 2 * Rabs e * g j + 7 * heta * Rabs (k j)) _ (e * x * (1 + d))) in X.
   2: { rewrite !Rabs_mult. apply Rle_trans with (Rabs e * (65 / 64) * Rabs x).
        - rewrite (Rmult_assoc (Rabs e) (Rabs x)), (Rmult_comm (Rabs x)), <- Rmult_assoc.
          apply Rmult_le_compat_r; [apply Rabs_pos|]. apply Rmult_le_compat_l; [apply Rabs_pos | lra].
@@ -252,10 +272,12 @@ Proof.
          pose proof (Rabs_pos e) as e0. pose proof (Rabs_pos (k j)) as k0.
          assert (Rabs e * g j * (65 / 64) <= Rabs e * g j * 2).
          { apply Rmult_le_compat_l; [apply Rmult_le_pos|]; lra. }
-         assert (Rabs e * (exp (s j - m) * exp (T j) * Rabs (k j)) <= eta * (3 * Rabs (k j))).
+         assert (Rabs e * (exp (s j - m) * exp (T j) * Rabs (k j)) <= eta * (3 * exp head * Rabs (k j))).
          { apply Rmult_le_compat; try lra. apply Rmult_le_pos; [|exact k0].
            left. apply Rmult_lt_0_compat; apply exp_pos. }
-         assert (0 <= eta * Rabs (k j)) by (apply Rmult_le_pos; lra). lra. }
+         destruct rescaled_ge as [_ HE].
+         replace (eta * (3 * exp head * Rabs (k j))) with (3 * (heta * Rabs (k j))) in * by (rewrite <- HE; ring).
+         assert (0 <= heta * Rabs (k j)) by (apply Rmult_le_pos; destruct rescaled_ge; lra). lra. }
   replace (exp (m - m') * (f * (1 + d) * x) + e * x * (1 + d))
     with ((exp (m - m') * f + e) * x * (1 + d) + e2 - e2) in X by ring.
   eapply near_weaken; [| |eapply near_ext; [|exact X]].
@@ -277,13 +299,13 @@ Lemma lane_join : forall a b (k ga gb g Ta Tb T : A -> R) ma mb m r r' x y z,
   a <> [] -> ma <= m -> mb <= m -> rescales ua eta ma m r -> rescales ua eta mb m r' ->
   joined ua eta r x r' y z ->
   (forall j, In j a -> 0 <= ga j /\ 0 <= Ta j /\
-    exp (s j - ma) * exp (Ta j) * Rabs (k j) <= 3 * Rabs (k j) /\
+    exp (s j - ma) * exp (Ta j) * Rabs (k j) <= 3 * exp head * Rabs (k j) /\
     Ta j + (8 + 9 * (m - ma)) * ua <= T j /\
-    exp (9 * ua) * decay (m - ma) * ga j + 8 * eta * (Rabs (k j) + 1) <= g j) ->
+    exp (9 * ua) * decay (m - ma) * ga j + 8 * heta * (Rabs (k j) + 1) <= g j) ->
   (forall j, In j b -> 0 <= gb j /\ 0 <= Tb j /\
-    exp (s j - mb) * exp (Tb j) * Rabs (k j) <= 3 * Rabs (k j) /\
+    exp (s j - mb) * exp (Tb j) * Rabs (k j) <= 3 * exp head * Rabs (k j) /\
     Tb j + (8 + 9 * (m - mb)) * ua <= T j /\
-    exp (9 * ua) * decay (m - mb) * gb j + 8 * eta * (Rabs (k j) + 1) <= g j) ->
+    exp (9 * ua) * decay (m - mb) * gb j + 8 * heta * (Rabs (k j) + 1) <= g j) ->
   near a (term ma k) Ta ga x -> near b (term mb k) Tb gb y -> near (a ++ b) (term m k) T g z.
 Proof.
   intros a b k ga gb g Ta Tb T ma mb m r r' x y z NE La Lb Ra Rb (p & q & Rp & Rq & Rz) Pa Pb Xa Xb.
@@ -299,13 +321,14 @@ Proof.
   { eapply Rle_trans; [apply (exp_le _ (1 / 128)); lra | Kernels.bound]. }
   assert (E9 : exp (9 * ua) = exp ua * exp (8 * ua)) by (rewrite <- exp_plus; f_equal; ring).
   (* what both sides may be weakened to *)
-  set (g1 := fun j => (g j - 5 * eta) / exp ua).
-  assert (G1 : forall w j, exp (9 * ua) * w + 8 * eta * (Rabs (k j) + 1) <= g j ->
-    exp (8 * ua) * w + 7 * eta * Rabs (k j) <= g1 j).
+  destruct rescaled_ge as [HE _].
+  set (g1 := fun j => (g j - 5 * heta) / exp ua).
+  assert (G1 : forall w j, exp (9 * ua) * w + 8 * heta * (Rabs (k j) + 1) <= g j ->
+    exp (8 * ua) * w + 7 * heta * Rabs (k j) <= g1 j).
   { intros w j G. unfold g1. apply Rmult_le_reg_r with (exp ua); [lra|].
-    replace ((g j - 5 * eta) / exp ua * exp ua) with (g j - 5 * eta) by (field; lra). rewrite E9 in G.
-    assert (0 <= eta * Rabs (k j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]).
-    assert (eta * Rabs (k j) * exp ua <= eta * Rabs (k j) * (65 / 64 + 1 / 64))
+    replace ((g j - 5 * heta) / exp ua * exp ua) with (g j - 5 * heta) by (field; lra). rewrite E9 in G.
+    assert (0 <= heta * Rabs (k j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]).
+    assert (heta * Rabs (k j) * exp ua <= heta * Rabs (k j) * (65 / 64 + 1 / 64))
       by (apply Rmult_le_compat_l; lra). lra. }
   apply (near_weaken _ _ _ (fun j => T j - ua) _ g1) in Ya.
   2: { intros j J. destruct (Pa j J) as (_ & _ & _ & G & _). lra. }
@@ -335,15 +358,15 @@ Proof.
     with ((p + q) * (1 + d) + e) in X by ring.
   eapply near_weaken; [| |exact X]; intros j J; cbv beta; [lra|].
   assert (G0 : 0 <= g1 j).
-  { assert (Q : forall w, 0 <= w -> exp (9 * ua) * w + 8 * eta * (Rabs (k j) + 1) <= g j -> 0 <= g1 j).
+  { assert (Q : forall w, 0 <= w -> exp (9 * ua) * w + 8 * heta * (Rabs (k j) + 1) <= g j -> 0 <= g1 j).
     { intros w W G. apply G1 in G. eapply Rle_trans; [|exact G]. pose proof (exp_pos (8 * ua)).
       pose proof (Rabs_pos (k j)). apply Rplus_le_le_0_compat; repeat apply Rmult_le_pos; lra. }
     apply in_app_or in J. destruct J as [J | J];
       [destruct (Pa j J) as (? & _ & _ & _ & G); apply (Q (decay (m - ma) * ga j))
       | destruct (Pb j J) as (? & _ & _ & _ & G); apply (Q (decay (m - mb) * gb j))];
       try (rewrite <- Rmult_assoc; exact G); (apply Rmult_le_pos; [left; apply exp_pos | assumption]). }
-  apply Rle_trans with (exp ua * g1 j + 5 * eta).
-  - apply Rplus_le_compat_r, Rmult_le_compat_r; [exact G0|].
+  apply Rle_trans with (exp ua * g1 j + 5 * heta).
+  - apply Rplus_le_compat; [|lra]. apply Rmult_le_compat_r; [exact G0|].
     pose proof (Rabs_triang 1 d) as G. rewrite Rabs_R1 in G. pose proof (exp_ineq1_le ua). lra.
   - unfold g1. apply Req_le. field. lra.
 Qed.
@@ -352,14 +375,14 @@ Qed.
 
 (** Log-domain error of a key's weight in a partial of n keys at the maximum m. *)
 Definition local_budget (n m : R) (j : A) : R :=
-  (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + (8 * n + 10 * (m - s j)) * ua.
+  (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + (8 * n + 10 * (m - s j) + 20 * head) * ua.
 
 (** step-errors.ts, flush: underflow of the leaf (h) and of N operations. *)
-Definition flush (h : R) (k N : R) : R := h + N * (8 * eta * (Rabs k + 1)).
+Definition flush (h : R) (k N : R) : R := h + N * (8 * rescaled_tiny eta head * (Rabs k + 1)).
 
 (** What a far key, and x beside its exponential's own error, may amount to at its own score. *)
 Definition tail (x : R) (j : A) : R :=
-  if far j then 2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + x) else 0.
+  if far j then 2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + x + head) else 0.
 
 (** The absolute error of a key at the maximum m, after N operations: a far key's whole contribution. *)
 Definition absolute (b N m : R) (x h k : A -> R) (j : A) : R :=
@@ -369,7 +392,7 @@ Definition absolute (b N m : R) (x h k : A -> R) (j : A) : R :=
 Definition lost_at_leaf (h k : A -> R) (j : A) : R := h j + eta * Rabs (k j).
 
 Lemma tail_pos : forall x j, 0 <= tail x j.
-Proof. intros x j. unfold tail. destruct (far j); [|lra]. pose proof (exp_pos ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + x)). lra. Qed.
+Proof. intros x j. unfold tail. destruct (far j); [|lra]. pose proof (exp_pos ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + x + head)). lra. Qed.
 
 Lemma tail_le : forall x y j, x <= y -> tail x j <= tail y j.
 Proof.
@@ -380,9 +403,10 @@ Qed.
 Lemma flush_le : forall h k n n', 0 <= h -> 0 <= n <= n' -> 0 <= flush h k n <= flush h k n'.
 Proof.
   intros h k n n' H N. unfold flush. pose proof (Rabs_pos k).
-  assert (0 <= 8 * eta * (Rabs k + 1)) by (repeat apply Rmult_le_pos; lra).
-  assert (0 <= n * (8 * eta * (Rabs k + 1))) by (apply Rmult_le_pos; lra).
-  assert (n * (8 * eta * (Rabs k + 1)) <= n' * (8 * eta * (Rabs k + 1))) by (apply Rmult_le_compat_r; lra).
+  destruct rescaled_ge as [HE _].
+  assert (0 <= 8 * heta * (Rabs k + 1)) by (repeat apply Rmult_le_pos; lra).
+  assert (0 <= n * (8 * heta * (Rabs k + 1))) by (apply Rmult_le_pos; lra).
+  assert (n * (8 * heta * (Rabs k + 1)) <= n' * (8 * heta * (Rabs k + 1))) by (apply Rmult_le_compat_r; lra).
   lra.
 Qed.
 
@@ -403,13 +427,13 @@ Qed.
 
 (** One more operation, at a maximum that has risen. *)
 Lemma absolute_step : forall b n m m' x h k j, 0 <= b -> 0 <= n -> m <= m' -> 0 <= h j ->
-  exp (9 * ua) * decay (m' - m) * absolute b n m x h k j + 8 * eta * (Rabs (k j) + 1)
+  exp (9 * ua) * decay (m' - m) * absolute b n m x h k j + 8 * heta * (Rabs (k j) + 1)
     <= absolute b (n + 1) m' x h k j.
 Proof.
   intros b n m m' x h k j B N M H. unfold absolute.
   replace (9 * (n + 1) * ua + b) with (9 * ua + (9 * n * ua + b)) by ring. rewrite (exp_plus (9 * ua)).
   replace (m' - s j) with ((m' - m) + (m - s j)) by ring. rewrite decay_add.
-  assert (F1 : flush (h j) (k j) (n + 1) = flush (h j) (k j) n + 8 * eta * (Rabs (k j) + 1))
+  assert (F1 : flush (h j) (k j) (n + 1) = flush (h j) (k j) n + 8 * heta * (Rabs (k j) + 1))
     by (unfold flush; ring). rewrite F1.
   destruct (flush_le (h j) (k j) n n H ltac:(lra)) as [F0 _].
   destruct (decay_le_1 (m' - m) ltac:(lra)) as [D0 D1].
@@ -417,7 +441,8 @@ Proof.
   { rewrite <- exp_plus. apply exp_ge_1. assert (0 <= n * ua) by (apply Rmult_le_pos; lra). lra. }
   set (q := exp (9 * ua) * exp (9 * n * ua + b)) in *. set (d := decay (m' - m)) in *.
   set (t := tail (x j) j * Rabs (k j)). set (w := decay (m - s j)). set (f := flush (h j) (k j) n) in *.
-  set (y := 8 * eta * (Rabs (k j) + 1)).
+  set (y := 8 * heta * (Rabs (k j) + 1)).
+  destruct rescaled_ge as [HE _].
   assert (0 <= y) by (unfold y; pose proof (Rabs_pos (k j)); repeat apply Rmult_le_pos; lra).
   replace (exp (9 * ua) * d * (exp (9 * n * ua + b) * (t * w + f))) with (q * (t * (d * w)) + q * (d * f))
     by (unfold q; ring).
@@ -426,14 +451,15 @@ Proof.
   lra.
 Qed.
 
-Lemma leaf_budget_le : forall j m, s j <= m -> 0 <= leaf_budget ue (s j) m <= local_budget 0 m j.
+Lemma leaf_budget_le : forall j m, s j <= m + head -> 0 <= leaf_budget ue (s j) m <= local_budget 0 m j.
 Proof.
   intros j m H. unfold leaf_budget, local_budget.
-  pose proof (Rabs_pos (s j)). pose proof (Rabs_pos m).
-  assert (Rabs m <= Rabs (s j) + (m - s j)).
-  { replace m with (s j + (m - s j)) at 1 by ring. eapply Rle_trans; [apply Rabs_triang|].
-    rewrite (Rabs_pos_eq (m - s j)); lra. }
-  set (x := m - s j) in *. assert (0 <= x) by (unfold x; lra).
+  pose proof (Rabs_pos (s j)). pose proof (Rabs_pos m). pose proof (Rabs_pos (m - s j)) as X0.
+  assert (Rabs m <= Rabs (s j) + Rabs (m - s j)).
+  { replace m with (s j + (m - s j)) at 1 by ring. apply Rabs_triang. }
+  assert (X : 10 * Rabs (m - s j) * ua <= (10 * (m - s j) + 20 * head) * ua).
+  { apply Rmult_le_compat_r; [lra|]. unfold Rabs. destruct (Rcase_abs (m - s j)); lra. }
+  set (x := Rabs (m - s j)) in *.
   assert (0 <= x * ue) by (apply Rmult_le_pos; lra).
   assert (x * ue <= x * ua) by (apply Rmult_le_compat_l; lra).
   assert ((1 + 8 * ue) * (Rabs (s j) + Rabs m) <= (1 + 8 * ue) * (2 * Rabs (s j) + x))
@@ -446,7 +472,7 @@ Proof.
 Qed.
 
 (** A leaf of any lane. *)
-Lemma leaf : forall b h k j m w x, 0 <= b -> 0 <= h j -> s j <= m ->
+Lemma leaf : forall b h k j m w x, 0 <= b -> 0 <= h j -> s j <= m + head ->
   exponential (leaf_budget ue (s j) m) eta (exp (s j - m)) w -> operand b (h j) (w * k j) x ->
   near [j] (term m (seen k)) (fun j => local_budget 0 m j + b)
     (absolute b 0 m (fun _ => 0) (lost_at_leaf h k) k) x.
@@ -463,13 +489,15 @@ Proof.
     assert (Ax : Rabs x <= (Rabs (w * k j) + h j) * exp b).
     { pose proof (Rabs_triang (x - w * k j) (w * k j)) as G.
       replace (x - w * k j + w * k j) with x in G by ring. lra. }
-    assert (W2 : Rabs w <= 2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue) * decay (m - s j)).
+    assert (W2 : Rabs w <= 2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + head) * decay (m - s j)).
     { apply Rle_trans with (2 * (X * exp l)).
       - assert (X * f <= X * exp l) by (apply Rmult_le_compat_l; lra).
         rewrite Rabs_pos_eq; subst w; lra.
       - rewrite (Rmult_assoc 2). apply Rmult_le_compat_l; [lra|]. unfold X, decay. rewrite <- !exp_plus.
         apply exp_le. unfold local_budget in L1.
-        assert ((m - s j) * ua <= (m - s j) * (1 / 128)) by (apply Rmult_le_compat_l; lra). lra. }
+        assert ((m + head - s j) * ua <= (m + head - s j) * (1 / 128)) by (apply Rmult_le_compat_l; lra).
+        assert (head * ua <= head * (1 / 128)) by (apply Rmult_le_compat_l; lra).
+        assert (0 <= head * ua) by (apply Rmult_le_pos; lra). lra. }
     eapply Rle_trans; [exact Ax|]. rewrite Rmult_comm. apply Rmult_le_compat_l; [lra|].
     rewrite Rabs_mult. apply (Rmult_le_compat_r (Rabs (k j))) in W2; [|exact k0].
     assert (0 <= eta * Rabs (k j)) by (apply Rmult_le_pos; lra). lra.
@@ -490,7 +518,7 @@ Proof.
     apply Rplus_le_compat_r. rewrite <- exp_plus. apply exp_le. lra.
 Qed.
 
-Lemma local_nonempty : forall js m l o, local ua ue eta beside s c hp js m l o -> js <> [].
+Lemma local_nonempty : forall js m l o, local ua ue eta head beside s c hp js m l o -> js <> [].
 Proof.
   intros js m l o H. induction H as [| a b ma mb m la lb oa ob r r' l o Ha IHa Hb IHb | a b m l o P H IH].
   - discriminate.
@@ -502,19 +530,20 @@ Lemma seen_le : forall k j, Rabs (seen k j) <= Rabs (k j).
 Proof. intros k j. unfold seen. destruct (far j); [rewrite Rabs_R0; apply Rabs_pos | lra]. Qed.
 
 (** The condition of [lane_rescale]: no maximum, however high, makes the term grow. *)
-Lemma held_down : forall k m T j, (far j = false -> s j - m + T <= 1) ->
-  exp (s j - m) * exp T * Rabs (seen k j) <= 3 * Rabs (seen k j).
+Lemma held_down : forall k m T j, (far j = false -> s j - m + T <= 1 + head) ->
+  exp (s j - m) * exp T * Rabs (seen k j) <= 3 * exp head * Rabs (seen k j).
 Proof.
   intros k m T j H. unfold seen. destruct (far j); [rewrite Rabs_R0; lra|].
   apply Rmult_le_compat_r; [apply Rabs_pos|]. rewrite <- exp_plus.
-  eapply Rle_trans; [apply exp_le, H; reflexivity | apply exp_le_3].
+  eapply Rle_trans; [apply exp_le, H; reflexivity|]. rewrite exp_plus.
+  apply Rmult_le_compat_r; [left; apply exp_pos | apply exp_le_3].
 Qed.
 
 (** One lane of a join of partials that are not normalised. *)
 Lemma local_lane : forall b h k a a' ma mb m r r' x y z, 0 <= b -> (forall j, 0 <= h j) ->
   a <> [] -> a' <> [] -> ma <= m -> mb <= m ->
   rescales ua eta ma m r -> rescales ua eta mb m r' -> joined ua eta r x r' y z ->
-  (forall j, In j a -> s j <= ma) -> (forall j, In j a' -> s j <= mb) ->
+  (forall j, In j a -> s j <= ma + head) -> (forall j, In j a' -> s j <= mb + head) ->
   (forall j, In j (a ++ a') -> far j = false ->
     local_budget (INR (length (a ++ a'))) (s j) j + b <= 1) ->
   near a (term ma (seen k)) (fun j => local_budget (INR (length a) - 1) ma j + b)
@@ -529,13 +558,13 @@ Proof.
   rewrite app_length, plus_INR in *. set (na := INR (length a)) in *. set (nb := INR (length a')) in *.
   set (N := na + nb - 2). assert (HN : 0 <= N) by (unfold N; lra).
   assert (Side : forall js ms n y0, (forall j, In j js -> In j (a ++ a')) -> ms <= m -> 1 <= n -> n - 1 <= N ->
-    (forall j, In j js -> s j <= ms) ->
+    (forall j, In j js -> s j <= ms + head) ->
     near js (term ms (seen k)) (fun j => local_budget (n - 1) ms j + b) (absolute b (n - 1) ms (fun _ => 0) h k) y0 ->
     near js (term ms (seen k)) (fun j => local_budget N ms j + b) (absolute b N ms (fun _ => 0) h k) y0 /\
     (forall j, In j js -> 0 <= absolute b N ms (fun _ => 0) h k j /\ 0 <= local_budget N ms j + b /\
-      exp (s j - ms) * exp (local_budget N ms j + b) * Rabs (seen k j) <= 3 * Rabs (seen k j) /\
+      exp (s j - ms) * exp (local_budget N ms j + b) * Rabs (seen k j) <= 3 * exp head * Rabs (seen k j) /\
       local_budget N ms j + b + (8 + 9 * (m - ms)) * ua <= local_budget (na + nb - 1) m j + b /\
-      exp (9 * ua) * decay (m - ms) * absolute b N ms (fun _ => 0) h k j + 8 * eta * (Rabs (seen k j) + 1)
+      exp (9 * ua) * decay (m - ms) * absolute b N ms (fun _ => 0) h k j + 8 * heta * (Rabs (seen k j) + 1)
         <= absolute b (na + nb - 1) m (fun _ => 0) h k j)).
   { intros js ms n y0 I Lm N1 N2 Ss X. split.
     - eapply near_weaken; [| |exact X]; intros j J; cbv beta.
@@ -543,8 +572,9 @@ Proof.
       + apply absolute_le; [lra | lra | apply Hh].
     - intros j J. specialize (Ss j J). pose proof (Rabs_pos (s j)).
       assert (0 <= (m - ms) * ua) by (apply Rmult_le_pos; lra).
-      assert (0 <= (ms - s j) * ua) by (apply Rmult_le_pos; lra).
-      assert ((ms - s j) * ua <= (ms - s j) * (1 / 128)) by (apply Rmult_le_compat_l; lra).
+      assert (0 <= (ms + head - s j) * ua) by (apply Rmult_le_pos; lra).
+      assert ((ms + head - s j) * ua <= (ms + head - s j) * (1 / 128)) by (apply Rmult_le_compat_l; lra).
+      assert (0 <= head * ua) by (apply Rmult_le_pos; lra). destruct rescaled_ge as [HE _].
       assert (0 <= N * ua) by (apply Rmult_le_pos; lra).
       split; [apply (absolute_le b N N ms _ (fun _ => 0) h k j); [lra | lra | apply Hh]|].
       split; [|split; [|split]].
@@ -555,7 +585,7 @@ Proof.
       + unfold local_budget, N. lra.
       + pose proof (absolute_step b N ms m (fun _ => 0) h k j B HN Lm (Hh j)) as Q.
         replace (N + 1) with (na + nb - 1) in Q by (unfold N; ring).
-        assert (8 * eta * (Rabs (seen k j) + 1) <= 8 * eta * (Rabs (k j) + 1)).
+        assert (8 * heta * (Rabs (seen k j) + 1) <= 8 * heta * (Rabs (k j) + 1)).
         { pose proof (seen_le k j). apply Rmult_le_compat_l; lra. } lra. }
   destruct (Side a ma na x) as [Xa' Pa]; try assumption; [intros; apply in_or_app; now left | unfold N; lra |].
   destruct (Side a' mb nb y) as [Xb' Pb]; try assumption; [intros; apply in_or_app; now right | unfold N; lra |].
@@ -563,9 +593,9 @@ Proof.
 Qed.
 
 (** Every partial of at most n keys. *)
-Theorem local_accuracy : forall js m l o, local ua ue eta beside s c hp js m l o ->
+Theorem local_accuracy : forall js m l o, local ua ue eta head beside s c hp js m l o ->
   (forall j, In j js -> far j = false -> local_budget (INR (length js)) (s j) j + beside <= 1) ->
-  (forall j, In j js -> s j <= m) /\
+  (forall j, In j js -> s j <= m + head) /\
   near js (term m (seen (fun _ => 1))) (fun j => local_budget (INR (length js) - 1) m j + 0)
     (absolute 0 (INR (length js) - 1) m (fun _ => 0) (lost_at_leaf (fun _ => 0) (fun _ => 1)) (fun _ => 1)) l /\
   near js (term m (seen c)) (fun j => local_budget (INR (length js) - 1) m j + beside)
@@ -604,9 +634,11 @@ Qed.
 
 (** ** All ranks *)
 
+Definition mx (j : A) : R := Rmax (Rabs (s j)) (Rabs top) + head.
+
 (** The size of any log-sum-exp or maximum over key j, with room for second-order terms. *)
 Definition reach (j : A) : R :=
-  (1 + (20 + 4 * lowered * most) * ua) * Rmax (Rabs (s j)) (Rabs top) + 1.
+  (1 + (20 + 4 * lowered * most) * ua) * mx j + 1.
 
 (** What normalising and r merges cost key j. *)
 Definition bonus (r : R) (j : A) : R := (7 * reach j + 18 + r * (14 + 2 * reach j)) * ua.
@@ -619,8 +651,8 @@ Definition few (n r : R) : Prop := lowered = 0 \/ (8 * n + 16 * r) * ua <= 1 / 2
 
 (** No log-sum-exp over key j is larger in size, nor as far below its score, after r merges of n keys. *)
 Definition lse_size (n r : R) (j : A) : R :=
-  (1 + (8 + 3 * lowered * r) * ua) * Rmax (Rabs (s j)) (Rabs top) + (9 + lowered * (7 * n + 12 * r)) * ua.
-Definition sag (n r : R) (j : A) : R := (7 * reach j + 8 + lowered * (r * (9 + 2 * reach j) + 7 * n)) * ua.
+  (1 + (8 + 3 * lowered * r) * ua) * mx j + (9 + lowered * (7 * n + 12 * r)) * ua.
+Definition sag (n r : R) (j : A) : R := head + (7 * reach j + 8 + lowered * (r * (9 + 2 * reach j) + 7 * n)) * ua.
 
 (** By what underflow is enlarged where log-sum-exps fall. *)
 Definition lift (r L : R) : R := lowered * (r * (9 + 5 / 2 * Rabs L) * ua).
@@ -642,32 +674,37 @@ Proof.
   apply Rmult_le_compat_r; lra.
 Qed.
 
-Lemma mx_pos : forall j, 0 <= Rmax (Rabs (s j)) (Rabs top).
-Proof. intros j. eapply Rle_trans; [|apply Rmax_l]. apply Rabs_pos. Qed.
+Lemma mx_pos : forall j, 0 <= mx j.
+Proof.
+  intros j. unfold mx. pose proof (Rmax_l (Rabs (s j)) (Rabs top)). pose proof (Rabs_pos (s j)). lra.
+Qed.
+
+Lemma mx_ge : forall j, Rabs (s j) + head <= mx j /\ Rabs top + head <= mx j.
+Proof.
+  intros j. unfold mx. pose proof (Rmax_l (Rabs (s j)) (Rabs top)). pose proof (Rmax_r (Rabs (s j)) (Rabs top)). lra.
+Qed.
 
 Lemma reach_ge : forall j, 1 <= reach j /\ (1 + 10 * ua) * Rabs top <= reach j.
 Proof.
-  intros j. unfold reach. pose proof (Rmax_r (Rabs (s j)) (Rabs top)). pose proof (Rabs_pos top). pose proof low.
-  set (x := Rmax _ _) in *. assert (0 <= ua * x) by (apply Rmult_le_pos; lra).
+  intros j. unfold reach. destruct (mx_ge j) as [_ ?]. pose proof (Rabs_pos top). pose proof low.
+  set (x := mx j) in *. assert (0 <= ua * x) by (apply Rmult_le_pos; lra).
   assert (ua * Rabs top <= ua * x) by (apply Rmult_le_compat_l; lra).
   assert (0 <= 4 * lowered * most * ua * x) by (repeat apply Rmult_le_pos; lra). lra.
 Qed.
 
-Lemma reach_le : forall j m l L, s j <= m -> L <= top -> 0 <= ln l ->
+Lemma reach_le : forall j m l L, s j <= m + head -> L <= top -> 0 <= ln l ->
   Rabs (L - (m + ln l)) <= lse_rounding ua m l L ->
   (1 + 10 * ua) * Rabs m <= reach j /\ (1 + 10 * ua) * Rabs L <= reach j /\
   lse_rounding ua m l L <= ua * (4 * Rabs m + 3 * Rabs L + 8) + 8 * ua * ln l /\
-  s j - L <= (7 * reach j + 8) * ua /\
-  Rabs L <= (1 + 8 * ua) * Rmax (Rabs (s j)) (Rabs top) + 9 * ua.
+  s j - L <= head + (7 * reach j + 8) * ua /\
+  Rabs L <= (1 + 8 * ua) * mx j + 9 * ua.
 Proof.
   intros j m l L M T Ll R. unfold lse_rounding in R |- *. apply Rabs_le_inv in R.
   set (q := ua * (4 * Rabs m + 3 * Rabs L + 8)).
   assert (Lu : ua * ln l <= 1 / 128 * ln l) by (apply Rmult_le_compat_r; lra).
   assert (Q1 : m - L <= q) by (unfold q; lra).
-  pose proof (mx_pos j) as mx0.
-  set (mx := Rmax (Rabs (s j)) (Rabs top)) in *.
-  assert (B1 : Rabs (s j) <= mx) by apply Rmax_l. assert (B2 : Rabs top <= mx) by apply Rmax_r.
-  assert (B3 : s j >= - mx) by (pose proof (Rabs_le_inv _ _ (Rle_refl (Rabs (s j)))); lra).
+  pose proof (mx_pos j) as mx0. destruct (mx_ge j) as [B1 B2]. set (mx := mx j) in *.
+  assert (B3 : s j - head >= - mx) by (pose proof (Rabs_le_inv _ _ (Rle_refl (Rabs (s j)))); lra).
   assert (B4 : top <= mx) by (pose proof (Rle_abs top); lra).
   assert (q0 : 0 <= q) by (unfold q; pose proof (Rabs_pos m); pose proof (Rabs_pos L); apply Rmult_le_pos; lra).
   assert (Am : Rabs m <= mx + q) by (unfold Rabs at 1; destruct (Rcase_abs m); lra).
@@ -687,7 +724,7 @@ Proof.
   { intros x X. eapply Rle_trans; [apply Rmult_le_compat_l; [|exact X]; lra | exact Top]. }
   pose proof (C _ Am) as C1. pose proof (C _ AL) as C2.
   split; [exact C1|]. split; [exact C2|]. split; [unfold q; lra|]. split; [|lra].
-  apply Rle_trans with q; [lra|]. unfold q. rewrite Rmult_comm. apply Rmult_le_compat_r; [lra|].
+  apply Rle_trans with (head + q); [lra|]. apply Rplus_le_compat_l. unfold q. rewrite Rmult_comm. apply Rmult_le_compat_r; [lra|].
   pose proof (Rabs_pos m). pose proof (Rabs_pos L).
   assert (0 <= ua * Rabs m) by (apply Rmult_le_pos; lra). assert (0 <= ua * Rabs L) by (apply Rmult_le_pos; lra). lra.
 Qed.
@@ -718,7 +755,7 @@ Qed.
 
 Lemma lse_size_le : forall n r n' r' j, 0 <= n <= n' -> 0 <= r <= r' -> lse_size n r j <= lse_size n' r' j.
 Proof.
-  intros n r n' r' j N R. unfold lse_size. pose proof low. pose proof (mx_pos j). set (mx := Rmax _ _) in *.
+  intros n r n' r' j N R. unfold lse_size. pose proof low. pose proof (mx_pos j). set (mx := mx j) in *.
   assert (lowered * r <= lowered * r') by (apply Rmult_le_compat_l; lra).
   assert (lowered * n <= lowered * n') by (apply Rmult_le_compat_l; lra).
   assert (lowered * r * ua <= lowered * r' * ua) by (apply Rmult_le_compat_r; lra).
@@ -729,7 +766,7 @@ Qed.
 Lemma sag_le : forall n r n' r' j, 0 <= n <= n' -> 0 <= r <= r' -> sag n r j <= sag n' r' j.
 Proof.
   intros n r n' r' j N R. unfold sag. pose proof low. destruct (reach_ge j) as [G _].
-  apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; [lra|].
+  apply Rplus_le_compat_l, Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; [lra|].
   assert (r * (9 + 2 * reach j) <= r' * (9 + 2 * reach j)) by (apply Rmult_le_compat_r; lra). lra.
 Qed.
 
@@ -737,7 +774,7 @@ Lemma lse_reach : forall n r L j, 0 <= n -> 0 <= r <= most -> few n r -> Rabs L 
   (1 + 10 * ua) * Rabs L <= reach j.
 Proof.
   intros n r L j N R F S. apply Rle_trans with ((1 + 10 * ua) * lse_size n r j); [apply Rmult_le_compat_l; lra|].
-  unfold lse_size, reach. pose proof (mx_pos j) as X. set (mx := Rmax _ _) in *.
+  unfold lse_size, reach. pose proof (mx_pos j) as X. set (mx := mx j) in *.
   assert (W : 0 <= ua * mx) by (apply Rmult_le_pos; lra).
   assert (ua * (ua * mx) <= 1 / 128 * (ua * mx)) by (apply Rmult_le_compat_r; lra).
   assert (ua * ua <= 1 / 128 * ua) by (apply Rmult_le_compat_r; lra).
@@ -756,8 +793,8 @@ Proof.
   intros n1 r1 n r K L1 L j N R R' HK N' F T [Dd D] S.
   assert (Mono := lse_size_le n1 r1 n r j ltac:(lra) ltac:(lra)).
   destruct (Rle_lt_dec 0 L) as [P | P].
-  - rewrite (Rabs_pos_eq L P). unfold lse_size. pose proof (Rmax_r (Rabs (s j)) (Rabs top)). pose proof (Rle_abs top).
-    pose proof (mx_pos j). set (mx := Rmax _ _) in *. pose proof low.
+  - rewrite (Rabs_pos_eq L P). unfold lse_size. destruct (mx_ge j) as [_ ?]. pose proof (Rle_abs top).
+    pose proof (mx_pos j). set (mx := mx j) in *. pose proof low.
     assert (0 <= (8 + 3 * lowered * r) * ua * mx).
     { apply Rmult_le_pos; [|lra]. apply Rmult_le_pos; [|lra]. assert (0 <= lowered * r) by (apply Rmult_le_pos; lra). lra. }
     assert (0 <= (9 + lowered * (7 * n + 12 * r)) * ua).
@@ -770,7 +807,7 @@ Proof.
       rewrite (Rabs_left L P) in *. pose proof (Rabs_le_inv _ _ (Rle_refl (Rabs L1))).
       apply Rmult_le_reg_l with (1 - 2 * ua); [lra|].
       apply Rle_trans with (lse_size n1 r1 j + ua * (2 + 6 * K)); [lra|].
-      unfold lse_size. rewrite Dd. pose proof (mx_pos j) as X. set (mx := Rmax _ _) in *.
+      unfold lse_size. rewrite Dd. pose proof (mx_pos j) as X. set (mx := mx j) in *.
       assert (W : 0 <= ua * mx) by (apply Rmult_le_pos; lra).
       assert (ua * (ua * mx) <= 1 / 128 * (ua * mx)) by (apply Rmult_le_compat_r; lra).
       assert (ua * ua <= 1 / 128 * ua) by (apply Rmult_le_compat_r; lra).
@@ -807,14 +844,14 @@ Proof.
   assert (Rr : 0 <= r * (9 + 2 * reach j) * ua) by (repeat apply Rmult_le_pos; lra).
   assert (Rr' : 0 <= r * ua) by (apply Rmult_le_pos; lra).
   assert (Nn : 0 <= n * ua) by (apply Rmult_le_pos; lra).
-  assert (Sb : sag n r j <= (7 * reach j + 8 + (r * (9 + 2 * reach j) + 7 * n)) * ua).
-  { unfold sag. apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l.
+  assert (Sb : sag n r j <= head + (7 * reach j + 8 + (r * (9 + 2 * reach j) + 7 * n)) * ua).
+  { unfold sag. apply Rplus_le_compat_l, Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l.
     rewrite <- (Rmult_1_l (r * (9 + 2 * reach j) + 7 * n)) at 2. apply Rmult_le_compat_r; [|lra].
     assert (0 <= r * (9 + 2 * reach j)) by (apply Rmult_le_pos; lra). lra. }
   assert (0 <= reach j * ua) by (apply Rmult_le_pos; lra).
   set (y := (7 * reach j + 8 + (r * (9 + 2 * reach j) + 7 * n)) * ua) in *.
-  assert (0 <= y) by (unfold y; lra).
-  assert (10 * (s j - L) * ua <= 10 * y * ua) by (apply Rmult_le_compat_r; lra).
+  assert (0 <= y) by (unfold y; lra). assert (0 <= head * ua) by (apply Rmult_le_pos; lra).
+  assert (10 * (s j - L) * ua <= 10 * (head + y) * ua) by (apply Rmult_le_compat_r; lra).
   assert (y * ua <= y * (1 / 128)) by (apply Rmult_le_compat_l; lra). unfold y in *. lra.
 Qed.
 
@@ -861,25 +898,25 @@ Lemma held_move : forall b w w' N N' m m' (x x' h k : A -> R) j f y1 y2 z,
   0 <= b -> 0 <= w' -> 0 <= N <= N' -> 0 <= h j ->
   f <= exp (y1 - (m' - m) / 4) -> x j + y1 <= x' j + 9 * (N' - N) * ua ->
   f <= exp y2 -> w + y2 <= w' + 9 * (N' - N) * ua ->
-  z <= (N' - N) * (8 * eta * (Rabs (k j) + 1)) ->
+  z <= (N' - N) * (8 * heta * (Rabs (k j) + 1)) ->
   f * held b w N m x h k j + z <= held b w' N' m' x' h k j.
 Proof.
   intros b w w' N N' m m' x x' h k j f y1 y2 z B W HN H F1 X F2 Y Z. unfold held.
-  destruct (flush_le (h j) (k j) N N H ltac:(lra)) as [F0 _]. pose proof (Rabs_pos (k j)) as k0.
-  assert (FN : flush (h j) (k j) N' = flush (h j) (k j) N + (N' - N) * (8 * eta * (Rabs (k j) + 1))) by (unfold flush; ring).
-  assert (Z0 : 0 <= (N' - N) * (8 * eta * (Rabs (k j) + 1))) by (repeat apply Rmult_le_pos; lra).
-  rewrite FN. set (fl := flush (h j) (k j) N) in *. set (d := (N' - N) * (8 * eta * (Rabs (k j) + 1))) in *.
+  destruct (flush_le (h j) (k j) N N H ltac:(lra)) as [F0 _]. pose proof (Rabs_pos (k j)) as k0. destruct rescaled_ge as [HE _].
+  assert (FN : flush (h j) (k j) N' = flush (h j) (k j) N + (N' - N) * (8 * heta * (Rabs (k j) + 1))) by (unfold flush; ring).
+  assert (Z0 : 0 <= (N' - N) * (8 * heta * (Rabs (k j) + 1))) by (repeat apply Rmult_le_pos; lra).
+  rewrite FN. set (fl := flush (h j) (k j) N) in *. set (d := (N' - N) * (8 * heta * (Rabs (k j) + 1))) in *.
   assert (NU : 0 <= N' * ua) by (apply Rmult_le_pos; lra).
   assert (T1 : f * (exp (9 * N * ua + b) * (tail (x j) j * Rabs (k j) * decay (m - s j)))
     <= exp (9 * N' * ua + b) * (tail (x' j) j * Rabs (k j) * decay (m' - s j))).
   { unfold tail. destruct (far j); [|rewrite !Rmult_0_l, !Rmult_0_r; lra].
     set (e := (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue).
-    replace (f * (exp (9 * N * ua + b) * (2 * exp (e + x j) * Rabs (k j) * decay (m - s j))))
-      with (f * (exp (9 * N * ua + b) * exp (e + x j) * decay (m - s j)) * (2 * Rabs (k j))) by ring.
-    replace (exp (9 * N' * ua + b) * (2 * exp (e + x' j) * Rabs (k j) * decay (m' - s j)))
-      with ((exp (9 * N' * ua + b) * exp (e + x' j) * decay (m' - s j)) * (2 * Rabs (k j))) by ring.
+    replace (f * (exp (9 * N * ua + b) * (2 * exp (e + x j + head) * Rabs (k j) * decay (m - s j))))
+      with (f * (exp (9 * N * ua + b) * exp (e + x j + head) * decay (m - s j)) * (2 * Rabs (k j))) by ring.
+    replace (exp (9 * N' * ua + b) * (2 * exp (e + x' j + head) * Rabs (k j) * decay (m' - s j)))
+      with ((exp (9 * N' * ua + b) * exp (e + x' j + head) * decay (m' - s j)) * (2 * Rabs (k j))) by ring.
     apply Rmult_le_compat_r; [lra|]. unfold decay. rewrite <- !exp_plus.
-    apply Rle_trans with (exp (y1 - (m' - m) / 4) * exp (9 * N * ua + b + (e + x j) + - ((m - s j) / 4))).
+    apply Rle_trans with (exp (y1 - (m' - m) / 4) * exp (9 * N * ua + b + (e + x j + head) + - ((m - s j) / 4))).
     - apply Rmult_le_compat_r; [left; apply exp_pos | exact F1].
     - rewrite <- exp_plus. apply exp_le. lra. }
   assert (T2 : f * (exp (9 * N * ua + b) * (exp w * fl)) <= exp (9 * N' * ua + b) * (exp w' * fl)).
@@ -931,11 +968,11 @@ Proof.
       with (tail (x' j) j * decay (L - s j) * Rabs (k j)) by ring.
     apply Rmult_le_compat_r; [apply Rabs_pos|]. unfold tail. destruct (far j); [|lra].
     set (p := (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue).
-    apply Rle_trans with (exp (y - (L - m) / 4) * (2 * exp (p + x j) * decay (m - s j))).
-    + apply Rmult_le_compat_r; [|exact VD]. unfold decay. pose proof (exp_pos (p + x j)).
+    apply Rle_trans with (exp (y - (L - m) / 4) * (2 * exp (p + x j + head) * decay (m - s j))).
+    + apply Rmult_le_compat_r; [|exact VD]. unfold decay. pose proof (exp_pos (p + x j + head)).
       pose proof (exp_pos (- ((m - s j) / 4))). apply Rmult_le_pos; lra.
-    + replace (exp (y - (L - m) / 4) * (2 * exp (p + x j) * decay (m - s j)))
-        with (2 * (exp (y - (L - m) / 4) * exp (p + x j) * decay (m - s j))) by ring.
+    + replace (exp (y - (L - m) / 4) * (2 * exp (p + x j + head) * decay (m - s j)))
+        with (2 * (exp (y - (L - m) / 4) * exp (p + x j + head) * decay (m - s j))) by ring.
       rewrite (Rmult_assoc 2). apply Rmult_le_compat_l; [lra|]. unfold decay. rewrite <- !exp_plus.
       apply exp_le. lra.
   - rewrite <- (Rmult_1_l f) at 2. apply Rmult_le_compat_r; lra.
@@ -986,12 +1023,12 @@ Qed.
 Lemma lane_part : forall b h k n1 r1 n r K L1 L js w O p, 0 <= b -> (forall j, 0 <= h j) -> js <> [] ->
   0 <= n1 -> 0 <= r1 -> r1 + 1 <= r -> 1 <= K -> n1 + K - 1 <= n -> few n r -> drops K L1 L ->
   (forall j, In j js -> (1 + 10 * ua) * Rabs L <= reach j /\ 0 <= merged_budget n1 r1 L1 j /\
-    (far j = false -> s j - L1 + (merged_budget n1 r1 L1 j + b) <= 1)) ->
+    (far j = false -> s j - L1 + (merged_budget n1 r1 L1 j + b) <= 1 + head)) ->
   rescales ua eta L1 L w -> rounds ua eta (w * O) p ->
   lane b h k n1 r1 L1 js O -> part_lane b h k n r K 1 L js p.
 Proof.
   intros b h k n1 r1 n r K L1 L js w O p B Hh NE N R R' HK N' F D P Rw Rp X. unfold lane, part_lane in *.
-  pose proof (length_pos _ NE) as N1.
+  pose proof (length_pos _ NE) as N1. destruct rescaled_ge as [HE _].
   destruct (lane_rescale js (seen k) (held b (lift r1 L1) (n1 + r1) L1 (bonus r1) h k)
     (fun j => merged_budget n1 r1 L1 j + b) L1 L w O p Rw Rp) with (2 := X) as (e2 & E2 & Y).
   { intros j J. destruct (P j J) as (_ & T0 & Nf). split; [apply held_pos; [lra | apply Hh]|]. split; [lra|].
@@ -1017,17 +1054,17 @@ Proof.
     { unfold bonus. rewrite <- Rmult_plus_distr_r. apply Rmult_le_compat_r; [lra|].
       assert ((r1 + 1) * (14 + 2 * reach j) <= r * (14 + 2 * reach j)) by (apply Rmult_le_compat_r; lra). lra. }
     assert (0 <= reach j * ua) by (apply Rmult_le_pos; lra).
-    assert (Zz : 7 * eta * Rabs (seen k j) + eta <= (n + r - (K - 1) - (n1 + r1)) * (8 * eta * (Rabs (k j) + 1))).
+    assert (Zz : 7 * heta * Rabs (seen k j) + eta <= (n + r - (K - 1) - (n1 + r1)) * (8 * heta * (Rabs (k j) + 1))).
     { pose proof (seen_le k j). pose proof (Rabs_pos (k j)).
-      assert (eta * Rabs (seen k j) <= eta * Rabs (k j)) by (apply Rmult_le_compat_l; lra).
-      assert (0 <= eta * Rabs (k j)) by (apply Rmult_le_pos; lra).
-      assert (1 * (8 * eta * (Rabs (k j) + 1)) <= (n + r - (K - 1) - (n1 + r1)) * (8 * eta * (Rabs (k j) + 1)))
+      assert (heta * Rabs (seen k j) <= heta * Rabs (k j)) by (apply Rmult_le_compat_l; lra).
+      assert (0 <= heta * Rabs (k j)) by (apply Rmult_le_pos; lra).
+      assert (1 * (8 * heta * (Rabs (k j) + 1)) <= (n + r - (K - 1) - (n1 + r1)) * (8 * heta * (Rabs (k j) + 1)))
         by (apply Rmult_le_compat_r; [|lra]; apply Rmult_le_pos; lra). lra. }
     assert (Go : forall y1 y2,
       exp (8 * ua) * shrink (L - L1) <= exp (y1 - (L - L1) / 4) -> y1 <= (15 + 2 * reach j + 8 * K) * ua ->
       exp (8 * ua) * shrink (L - L1) <= exp y2 -> lift r1 L1 + y2 <= lift r L + 8 * (K - 1) * ua + 9 * ua ->
       exp (8 * ua) * shrink (L - L1) * held b (lift r1 L1) (n1 + r1) L1 (bonus r1) h k j
-        + (7 * eta * Rabs (seen k j) + eta)
+        + (7 * heta * Rabs (seen k j) + eta)
       <= held b (lift r L + 8 * (K - 1) * ua) (n + r - (K - 1)) L (fun i => bonus r i + 8 * (K - 1) * ua) h k j).
     { intros y1 y2 A1 A2 A3 A4. apply held_move with (y1 := y1) (y2 := y2); try assumption; try lra. apply Hh. }
     destruct (Rle_lt_dec L1 L) as [C | C].
@@ -1051,7 +1088,7 @@ Proof.
   set (T := fun j => merged_budget n r L j + b - (K - (i + i')) * ua - ua).
   set (G := held b (lift r L + 8 * (K - (i + i')) * ua) (n + r - (K - (i + i'))) L
     (fun j => bonus r j + 8 * (K - (i + i')) * ua) h k).
-  assert (E1 : 1 <= exp ua) by (apply exp_ge_1; lra). pose proof (lift_pos r L R) as LP.
+  destruct rescaled_ge as [HE _]. assert (E1 : 1 <= exp ua) by (apply exp_ge_1; lra). pose proof (lift_pos r L R) as LP.
   assert (U1 : 1 * ua <= i * ua) by (apply Rmult_le_compat_r; lra).
   assert (U2 : 1 * ua <= i' * ua) by (apply Rmult_le_compat_r; lra).
   assert (U3 : 0 <= (K - (i + i')) * ua) by (apply Rmult_le_pos; lra).
@@ -1070,8 +1107,8 @@ Proof.
       assert (AN : 0 <= n + r - (K - a)) by (destruct A2; subst a; lra).
       unfold G. apply held_move with (y1 := ua) (y2 := ua); try lra; try apply Hh.
       + apply exp_le. lra.
-      + pose proof (Rabs_pos (k j)). assert (0 <= eta * Rabs (k j)) by (apply Rmult_le_pos; lra).
-        apply Rle_trans with (1 * (8 * eta * (Rabs (k j) + 1))); [lra|].
+      + pose proof (Rabs_pos (k j)). assert (0 <= heta * Rabs (k j)) by (apply Rmult_le_pos; lra).
+        apply Rle_trans with (1 * (8 * heta * (Rabs (k j) + 1))); [lra|].
         apply Rmult_le_compat_r; lra. }
   apply (Side i) in X; [|lra | now left]. apply (Side i') in Y; [|lra | now right].
   pose proof (near_app _ _ _ _ _ _ _ X Y) as Z.
@@ -1090,8 +1127,8 @@ Proof.
     - destruct (bonus_le r r j ltac:(lra)). assert (0 <= (n + r - (K - (i + i')) - 0) * ua) by (apply Rmult_le_pos; lra). lra.
     - left. apply exp_pos.
     - assert (0 <= (n + r - (K - (i + i')) - 0) * ua) by (apply Rmult_le_pos; lra). lra.
-    - pose proof (Rabs_pos (k j)). assert (0 <= eta * Rabs (k j)) by (apply Rmult_le_pos; lra).
-      apply Rle_trans with (1 * (8 * eta * (Rabs (k j) + 1))); [lra|]. apply Rmult_le_compat_r; lra. }
+    - pose proof (Rabs_pos (k j)). assert (0 <= heta * Rabs (k j)) by (apply Rmult_le_pos; lra).
+      apply Rle_trans with (1 * (8 * heta * (Rabs (k j) + 1))); [lra|]. apply Rmult_le_compat_r; lra. }
   assert (Gd : 0 <= (G j - eta) / exp ua) by (apply Rmult_le_pos; [lra | left; apply Rinv_0_lt_compat; lra]).
   pose proof (Rabs_triang 1 d) as Tr. rewrite Rabs_R1 in Tr. pose proof (exp_ineq1_le ua).
   assert (Rabs (1 + d) * ((G j - eta) / exp ua) <= exp ua * ((G j - eta) / exp ua)) by (apply Rmult_le_compat_r; lra).
@@ -1127,7 +1164,7 @@ Lemma lane_weaken : forall b b' h k n r n' r' L js x, 0 <= b <= b' -> (forall j,
   0 <= n <= n' -> 0 <= r <= r' -> lane b h k n r L js x -> lane b' h k n' r' L js x.
 Proof.
   intros b b' h k n r n' r' L js x B H N R X. unfold lane in *.
-  pose proof (lift_pos r' L ltac:(lra)). pose proof (lift_le r r' L R).
+  destruct rescaled_ge as [HE _]. pose proof (lift_pos r' L ltac:(lra)). pose proof (lift_le r r' L R).
   eapply near_weaken; [| |exact X]; intros j J; cbv beta.
   - pose proof (budget_le n n' r r' L j ltac:(lra) R). lra.
   - assert (NN : 0 <= (n' + r' - (n + r)) * ua) by (apply Rmult_le_pos; lra).
@@ -1145,7 +1182,7 @@ Proof.
 Qed.
 
 (** One rank, divided. *)
-Lemma one_accuracy : forall js m l o L O, local ua ue eta beside s c hp js m l o -> 1 <= l -> L <= top ->
+Lemma one_accuracy : forall js m l o L O, local ua ue eta head beside s c hp js m l o -> 1 <= l -> L <= top ->
   Rabs (L - (m + ln l)) <= lse_rounding ua m l L -> rounds ua eta (o / l) O ->
   (forall j, In j js -> far j = false ->
     merged_budget (INR (length js)) 0 (s j) j + beside <= 1 / 2) ->
@@ -1153,7 +1190,7 @@ Lemma one_accuracy : forall js m l o L O, local ua ue eta beside s c hp js m l o
   lane 0 lost1 ones (INR (length js)) 0 L js 1 /\ lane beside lostc c (INR (length js)) 0 L js O.
 Proof.
   intros js m l o L O Loc Lpos LT LR OR Nf. pose proof lost1_pos as Leaf1. pose proof lostc_pos as Leafc.
-  pose proof (length_pos _ (local_nonempty _ _ _ _ Loc)) as N1. set (N := INR (length js)) in *.
+  destruct rescaled_ge as [HE _]. pose proof (length_pos _ (local_nonempty _ _ _ _ Loc)) as N1. set (N := INR (length js)) in *.
   assert (Nl : forall j, In j js -> far j = false -> local_budget N (s j) j + beside <= 1).
   { intros j J Fj. specialize (Nf j J Fj). unfold merged_budget in Nf. destruct (bonus_le 0 0 j ltac:(lra)). lra. }
   destruct (local_accuracy _ _ _ _ Loc Nl) as (Sj & X & Y). fold N in X, Y.
@@ -1166,9 +1203,9 @@ Proof.
   assert (V1 : 0 <= / l <= 1).
   { split; [left; apply Rinv_0_lt_compat; lra|]. rewrite <- Rinv_1. apply Rinv_le_contravar; lra. }
   assert (Each : forall j, In j js ->
-    (1 + 10 * ua) * Rabs L <= reach j /\ s j - L <= (7 * reach j + 8) * ua /\
+    (1 + 10 * ua) * Rabs L <= reach j /\ s j - L <= head + (7 * reach j + 8) * ua /\
     0 <= local_budget (N - 1) m j /\ local_budget (N - 1) m j + Rabs eps + ua <= merged_budget N 0 L j /\
-    / l <= exp (bonus 0 j - (L - m) / 4) /\ Rabs L <= (1 + 8 * ua) * Rmax (Rabs (s j)) (Rabs top) + 9 * ua).
+    / l <= exp (bonus 0 j - (L - m) / 4) /\ Rabs L <= (1 + 8 * ua) * mx j + 9 * ua).
   { intros j J. specialize (Sj j J). destruct (reach_le j m l L Sj LT L0 LR) as (R1 & R2 & R3 & R4 & R5).
     fold eps in LR. pose proof (Rabs_pos m) as m0. pose proof (Rabs_pos L) as LL0. pose proof (Rabs_pos (s j)) as s0.
     apply (Rmult_le_compat_r ua) in R1; [|lra]. pose proof R2 as R2'. apply (Rmult_le_compat_r ua) in R2'; [|lra].
@@ -1226,7 +1263,8 @@ Proof.
         -- apply Rmult_le_pos; [left; apply exp_pos|].
            apply (absolute_le beside (N - 1) (N - 1) m (fun _ => 0) (fun _ => 0)); [lra | lra | apply Leafc].
         -- pose proof (Rabs_triang 1 d) as G. rewrite Rabs_R1 in G. pose proof (exp_ineq1_le (9 * ua)). lra.
-      * pose proof (Rabs_pos (c j)). assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; lra). lra.
+      * pose proof (Rabs_pos (c j)). assert (eta * Rabs (c j) <= heta * Rabs (c j)) by (apply Rmult_le_compat_r; lra).
+        assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; lra). lra.
 Qed.
 
 (** What is known of a normalised partial: its weights, and its values but for what a store lost, which is
@@ -1250,15 +1288,15 @@ Qed.
 (** Of a key that is not far, its log-sum-exp and its budget are small. *)
 Lemma near_half : forall n r q L js, 0 <= n -> 0 <= r -> near_enough n r q js ->
   (forall j, In j js -> s j - L <= sag n r j) ->
-  forall j, In j js -> far j = false -> s j - L + (merged_budget n r L j + stored_beside q) <= 1.
+  forall j, In j js -> far j = false -> s j - L + (merged_budget n r L j + stored_beside q) <= 1 + head.
 Proof.
   intros n r q L js N R H S j J Fj. specialize (H j J Fj). specialize (S j J). destruct (reach_ge j) as [G _]. pose proof low.
   assert (E : merged_budget n r L j = merged_budget n r (s j) j + 10 * (L - s j) * ua)
     by (unfold merged_budget, local_budget; ring).
   assert (Rr : 0 <= r * (9 + 2 * reach j) * ua) by (repeat apply Rmult_le_pos; lra).
   assert (Rr' : 0 <= r * ua) by (apply Rmult_le_pos; lra).
-  assert (Nn : 0 <= n * ua) by (apply Rmult_le_pos; lra).
-  assert (Sag : sag n r j <= merged_budget n r (s j) j).
+  assert (Nn : 0 <= n * ua) by (apply Rmult_le_pos; lra). assert (Hu : 0 <= head * ua) by (apply Rmult_le_pos; lra).
+  assert (Sag : sag n r j <= head + merged_budget n r (s j) j).
   { unfold sag, merged_budget, local_budget, bonus. pose proof (Rabs_pos (s j)).
     assert (0 <= (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue).
     { apply Rmult_le_pos; [|lra]. assert (0 <= 2 * (1 + 8 * ue) * Rabs (s j)) by (apply Rmult_le_pos; lra). lra. }
@@ -1272,9 +1310,9 @@ Proof.
     pose proof (stored_beside_le q q (le_n q)). lra.
 Qed.
 
-Lemma merged_nonempty : forall js r q L O, merged ua ue eta fall up ep top beside s c hp js r q L O -> js <> [].
+Lemma merged_nonempty : forall js r q L O, merged ua ue eta head fall up ep top beside s c hp js r q L O -> js <> [].
 Proof.
-  apply (merged_gathered_ind A ua ue eta fall up ep top beside s c hp
+  apply (merged_gathered_ind A ua ue eta head fall up ep top beside s c hp
     (fun js _ _ _ _ => js <> []) (fun _ js _ _ _ _ _ => js <> [])); intros; try assumption.
   - eapply local_nonempty; eassumption.
   - intros ->. match goal with P : Permutation _ [] |- _ => apply Permutation_sym, Permutation_nil in P end. contradiction.
@@ -1284,14 +1322,14 @@ Qed.
 Lemma rescaled_pos : forall m m' r, rescales ua eta m m' r -> 0 <= r.
 Proof. intros m m' r (f & e & F & F0 & E & EF & ->). apply Rabs_le_inv in EF. lra. Qed.
 
-Theorem merged_accuracy : forall js r q L O, merged ua ue eta fall up ep top beside s c hp js r q L O ->
+Theorem merged_accuracy : forall js r q L O, merged ua ue eta head fall up ep top beside s c hp js r q L O ->
   INR r <= most -> few (INR (length js)) (INR r) -> near_enough (INR (length js)) (INR r) q js ->
   L <= top /\ js <> [] /\ known (INR (length js)) (INR r) q L js O.
 Proof.
-  enough (All : (forall js r q L O, merged ua ue eta fall up ep top beside s c hp js r q L O ->
+  enough (All : (forall js r q L O, merged ua ue eta head fall up ep top beside s c hp js r q L O ->
       INR r <= most -> few (INR (length js)) (INR r) -> near_enough (INR (length js)) (INR r) q js ->
       L <= top /\ js <> [] /\ known (INR (length js)) (INR r) q L js O) /\
-    (forall L js k r q E o, gathered ua ue eta fall up ep top beside s c hp L js k r q E o ->
+    (forall L js k r q E o, gathered ua ue eta head fall up ep top beside s c hp L js k r q E o ->
       js <> [] /\ 1 <= INR k <= INR (length js) /\ 0 < E /\
       forall n R K eps, INR k <= K -> INR (length js) + K - INR k <= n -> INR r + 1 <= R <= most -> few n R ->
       L <= top -> ln E <= L - eps -> Rabs eps <= ua * (2 + 6 * K + 2 * Rabs L) -> near_enough n R q js ->
@@ -1302,7 +1340,7 @@ Proof.
       exists o' M, part_lane (stored_beside q) lostc c n R K (INR k) L js o' /\
         part_lane (stored_beside q) lost1 ones n R K (INR k) L js M /\
         0 <= M /\ Rabs (o - o') <= INR q * (ep * M))) by (exact (proj1 All)).
-  pose proof lost1_pos as Leaf1. pose proof lostc_pos as Leafc.
+  pose proof lost1_pos as Leaf1. pose proof lostc_pos as Leafc. destruct rescaled_ge as [HE _].
   assert (SB : forall q, 0 <= stored_beside q) by (intros q; destruct (stored_beside_le q q (le_n q)); lra).
   apply merged_gathered_ind.
   - (* one rank *)
@@ -1424,7 +1462,7 @@ Proof.
         assert (BU : bonus r1 j + (14 + 2 * reach j) * ua <= bonus R j).
         { unfold bonus. rewrite <- Rmult_plus_distr_r. apply Rmult_le_compat_r; [lra|].
           assert ((r1 + 1) * (14 + 2 * reach j) <= R * (14 + 2 * reach j)) by (apply Rmult_le_compat_r; lra). lra. }
-        assert (Zz : 0 <= (n + R - (n1 + r1)) * (8 * eta * (Rabs 1 + 1)))
+        assert (Zz : 0 <= (n + R - (n1 + r1)) * (8 * heta * (Rabs 1 + 1)))
           by (rewrite Rabs_R1; repeat apply Rmult_le_pos; lra).
         assert (Tail : exp (eps + (L1 - L)) <= exp (Rabs eps - (L - L1) / 4)) by (apply exp_le; destruct (Rle_lt_dec L1 L); lra).
         destruct LS as [(C & Z1 & Z2) | LS].
@@ -1443,7 +1481,7 @@ Proof.
       exists (w * O1 * (1 + d) + e), (w * M1 * (1 + ua)).
       assert (H1 := near_half n1 r1 q L1 js ltac:(lra) R0 Nf1 ltac:(intros j J; apply Sj1, J)).
       assert (Pre : forall j, In j js -> (1 + 10 * ua) * Rabs L <= reach j /\ 0 <= merged_budget n1 r1 L1 j /\
-        (far j = false -> s j - L1 + (merged_budget n1 r1 L1 j + stored_beside q) <= 1)).
+        (far j = false -> s j - L1 + (merged_budget n1 r1 L1 j + stored_beside q) <= 1 + head)).
       { intros j J. destruct (Each j J) as (_ & Re & B0 & _). split; [exact Re | split; [exact B0 | apply H1, J]]. }
       assert (WM : 0 <= w * M1) by (apply Rmult_le_pos; assumption).
       split; [|split; [|split]].
@@ -1493,6 +1531,31 @@ Proof.
         pose proof (Rabs_triang (oa - Oa) (ob - Ob)).
         replace (INR q * (ep * ((Ma + Mb) * (1 + ua)))) with ((INR q * (ep * Ma) + INR q * (ep * Mb)) * (1 + ua)) by ring.
         apply Rmult_le_compat; try apply Rabs_pos; lra.
+Qed.
+
+(** Nothing is asked of a maximum that lags less. *)
+Theorem lazier : forall head', head <= head' -> forall js r q L O,
+  merged ua ue eta head fall up ep top beside s c hp js r q L O ->
+  merged ua ue eta head' fall up ep top beside s c hp js r q L O.
+Proof using.
+  intros head' H. assert (Loc : forall js m l o, local ua ue eta head beside s c hp js m l o ->
+    local ua ue eta head' beside s c hp js m l o).
+  { intros js m l o X. induction X.
+    - eapply local_key; try eassumption. lra.
+    - eapply local_join; [exact IHX1 | exact IHX2 |..]; eassumption.
+    - eapply local_perm; eassumption. }
+  enough (All : (forall js r q L O, merged ua ue eta head fall up ep top beside s c hp js r q L O ->
+      merged ua ue eta head' fall up ep top beside s c hp js r q L O) /\
+    (forall L js k r q E o, gathered ua ue eta head fall up ep top beside s c hp L js k r q E o ->
+      gathered ua ue eta head' fall up ep top beside s c hp L js k r q E o)) by (exact (proj1 All)).
+  apply merged_gathered_ind; intros.
+  - eapply merged_one; try eassumption. now apply Loc.
+  - eapply merged_many; eassumption.
+  - eapply merged_stored; eassumption.
+  - eapply merged_most; eassumption.
+  - eapply merged_perm; eassumption.
+  - eapply gathered_one; eassumption.
+  - eapply gathered_two; eassumption.
 Qed.
 
 (** The leaf of the output's sum: the weight w rounded to the operand format, multiplied by the

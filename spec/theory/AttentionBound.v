@@ -17,6 +17,11 @@
                         error is then a logarithm
     - [row_hull]        O is an average of what it is made of, however far off the weights are
     - [stored_bound], [lse_stored_bound]   the roundings after that
+    - [prompt_formulas]  what the formulas are where maxima do not lag, [head] = 0
+
+    [head] is by how much a score may exceed the running maximum that it is exponentiated with: 0, or what
+    a profile grants to lazy maxima. [slack] has it in it, so that weights and reach do; flushes of
+    operations are e^head times larger, and a far key may weigh e^head more.
 
     [merges] is the number of merges on the way of a key at most: split keys of one rank merged at once,
     one merge a rank, and the sink's. [up] and [ep] are what storing a partial output costs, once on the
@@ -24,7 +29,7 @@
 
     Conditions, beside those of AttentionModel.v: of a key that is not far, the part of weight_error
     that is not the score's is at most 1/2 (some 500 000 keys in single precision), and its score's
-    error at most slack - 1; [top] = lse + slack. Of the formats, those of AttentionAccuracy.v.
+    error at most slack - 1 - head; [top] = lse + slack - head. Of the formats, those of AttentionAccuracy.v.
 
     Dependencies. AttentionAccuracy.v. *)
 
@@ -36,8 +41,8 @@ From Xattn Require Import AttentionModel AttentionAccuracy.
 Import ListNotations.
 Open Scope R_scope.
 
-(** step-errors.ts, weightError: [slack] is one more than the largest score error of a key that is not
-    far. *)
+(** step-errors.ts, weightError: [slack] is one and [head] more than the largest score error of a key
+    that is not far. *)
 Definition weight_rounding (ue ua n merges slack lse s score : R) : R :=
   let reach := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs s) (Rabs lse) + slack) + 1 in
   let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + score)) * ue in
@@ -49,12 +54,27 @@ Definition weight_rounding (ue ua n merges slack lse s score : R) : R :=
 Definition weight_error (ue ua n merges slack lse s score : R) : R :=
   score + weight_rounding ue ua n merges slack lse s score.
 
-(** step-errors.ts, farWeight: half of what a far key may contribute, relative to the row's sum. *)
-Definition far_weight (ue ua merges slack lse s score : R) : R :=
-  let reach := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs s + score) (Rabs lse + slack)) + 1 in
-  let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + score)) * ue in
+(** step-errors.ts, farWeight: half of what a far key may contribute, relative to the row's sum. It may
+    weigh exp head before a maximum has risen, of which a rise takes a quarter off. *)
+Definition far_weight (ue ua head merges slack lse s score : R) : R :=
+  let error := score + 4 * head in
+  let reach := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs s + error) (Rabs lse + slack)) + 1 in
+  let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + error)) * ue in
   let merged := (18 + 7 * reach + merges * (14 + 2 * reach)) * ua in
-  4 * exp (exponential + merged + (score - (lse - s)) / 4).
+  4 * exp (exponential + merged + (error - (lse - s)) / 4).
+
+(** Where maxima do not lag these are what they are without the option. *)
+Theorem prompt_formulas : forall ue ua eta merges slack lse s score h k N,
+  flush eta 0 h k N = h + N * (8 * eta * (Rabs k + 1)) /\
+  far_weight ue ua 0 merges slack lse s score =
+    (let reach := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs s + score) (Rabs lse + slack)) + 1 in
+     let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + score)) * ue in
+     let merged := (18 + 7 * reach + merges * (14 + 2 * reach)) * ua in
+     4 * exp (exponential + merged + (score - (lse - s)) / 4)).
+Proof.
+  intros. unfold flush, rescaled_tiny, far_weight. cbv zeta.
+  rewrite exp_0, Rmult_1_r, Rmult_0_r, Rplus_0_r. split; reflexivity.
+Qed.
 
 (** step-errors.ts, quotient: 1 / (1 - b) - 1. *)
 Definition quotient (b : R) : R := b / (1 - b).
@@ -164,10 +184,12 @@ Proof.
       destruct ZF as [G | ->]; [left; apply ln_increasing; lra | lra].
 Qed.
 
+#[local] Opaque rescaled_tiny.
+
 Section Bound.
 
 Context {A : Type}.
-Variables ua ue eta fall up ep beside : R.
+Variables ua ue eta head fall up ep beside : R.
 Variables s sc score k c dk hp ho : A -> R.
 Variable far : A -> bool.
 Variables (js : list A) (slack merges : R).
@@ -176,18 +198,19 @@ Hypothesis Hue : 0 <= ue <= ua.
 Hypothesis Heta : 0 <= eta <= ua / 32.
 Hypothesis Hbeside : 0 <= beside.
 Hypothesis Hhp : forall j, 0 <= hp j.
+Hypothesis Hhead : 0 <= head.
 Hypothesis Hup : 0 <= up.
 Hypothesis Hep : 0 <= ep.
 Hypothesis Hmerges : 0 <= merges.
-Hypothesis Hslack : 1 <= slack.
+Hypothesis Hslack : 1 + head <= slack.
 Hypothesis Hscore : forall j, In j js ->
-  Rabs (sc j - s j) <= score j /\ (far j = false -> score j + 1 <= slack).
+  Rabs (sc j - s j) <= score j /\ (far j = false -> score j + 1 + head <= slack).
 Hypothesis Hc : forall j, In j js -> Rabs (c j - k j) <= dk j.
 Hypothesis Hho : forall j, In j js -> hp j + eta * Rabs (c j) <= ho j.
 
 Definition mass : R := total (fun j => exp (s j)) js.
 Definition lse : R := ln mass.
-Definition top : R := lse + slack.
+Definition top : R := lse + slack - head.
 Definition p (j : A) : R := exp (s j - lse).
 Definition out : R := total (fun j => p j * k j) js.
 Definition n : R := INR (length js).
@@ -195,13 +218,13 @@ Definition n : R := INR (length js).
 Definition weight (j : A) : R := weight_error ue ua n merges slack lse (s j) (score j).
 Definition rounding (j : A) : R := weight_rounding ue ua n merges slack lse (s j) (score j).
 (** What a far key may be mistaken for. *)
-Definition faint (j : A) : R := far_weight ue ua merges slack lse (s j) (score j).
+Definition faint (j : A) : R := far_weight ue ua head merges slack lse (s j) (score j).
 
 (** Of a key's product with its value, stored once or not. *)
 Definition aside : R := beside + up.
 
 (** bounds.ts, rowBound and outError. *)
-Definition flushes : R := 2 * total (fun _ => flush eta (3 * eta) 1 (3 * n + merges)) js.
+Definition flushes : R := 2 * total (fun _ => flush eta head (3 * eta) 1 (3 * n + merges)) js.
 Definition faint_sum : R := total (fun j => if far j then faint j else 0) js.
 Definition denominator : R :=
   total (fun j => if far j then p j + 2 * faint j else p j * growth (weight j)) js + flushes.
@@ -209,7 +232,7 @@ Definition denominator : R :=
 Definition kept_sum : R :=
   total (fun j => if far j then 0 else p j * least_weight (score j) (weight j)) js - faint_sum.
 Definition least : R := kept_sum / (1 + (flushes + faint_sum)).
-Definition lost : R := 2 * total (fun j => flush eta (3 * ho j) (Rabs (k j) + dk j) (3 * n + merges)) js.
+Definition lost : R := 2 * total (fun j => flush eta head (3 * ho j) (Rabs (k j) + dk j) (3 * n + merges)) js.
 (** What partial outputs lose near zero where they are stored: a merge averages it. *)
 Definition part_lost : R :=
   ep * (total (fun j => if far j then 2 * (p j + faint j) else p j * (1 + growth (weight j + aside))) js + flushes).
@@ -244,26 +267,30 @@ Proof.
   pose proof (Rabs_triang (sc j - s j) (s j)) as G. replace (sc j - s j + s j) with (sc j) in G by ring. lra.
 Qed.
 
-Lemma top_abs : Rabs top <= Rabs lse + slack.
-Proof. unfold top. pose proof (Rabs_triang lse slack) as G. rewrite (Rabs_pos_eq slack) in G by lra. lra. Qed.
+Lemma top_abs : Rabs top + head <= Rabs lse + slack.
+Proof.
+  unfold top. pose proof (Rabs_triang lse (slack - head)) as G. rewrite (Rabs_pos_eq (slack - head)) in G by lra.
+  replace (lse + (slack - head)) with (lse + slack - head) in G by ring. lra.
+Qed.
 
 (** What a run may cost a key, in computed quantities, is at most what bounds.ts computes. *)
 Theorem weight_bound : forall r L j, In j js -> far j = false -> 0 <= r <= merges -> L <= top ->
-  merged_budget ua ue top sc 1 merges n r L j <= rounding j.
+  merged_budget ua ue head top sc 1 merges n r L j <= rounding j.
 Proof.
   intros r L j J Fj R LT. destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). pose proof (score_below_lse j J) as B.
   destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
-  assert (Reach : reach ua top sc 1 merges j <= (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1).
-  { unfold reach. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rmax_r (Rabs (s j)) (Rabs lse)).
+  assert (Reach : reach ua head top sc 1 merges j <= (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1).
+  { unfold reach, mx. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rmax_r (Rabs (s j)) (Rabs lse)).
     pose proof top_abs. rewrite Rmult_1_r. assert (0 <= 4 * merges * ua) by (repeat apply Rmult_le_pos; lra).
-    apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; lra. }
-  destruct (reach_ge ua fall top sc 1 merges Hua Hmerges (or_intror eq_refl) j) as [Q1 _].
+    apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|].
+    apply Rle_trans with (Rmax (Rabs (s j)) (Rabs lse) + slack - head + head); [apply Rplus_le_compat_r, Rmax_lub; lra | lra]. }
+  destruct (reach_ge ua head fall top sc 1 merges Hua Hhead Hmerges (or_intror eq_refl) j) as [Q1 _].
   unfold merged_budget, local_budget, bonus, rounding, weight_rounding. cbv zeta.
-  set (m := _ * _ + 1) in *. set (q := reach ua top sc 1 merges j) in *. unfold top in LT.
+  set (m := _ * _ + 1) in *. set (q := reach ua head top sc 1 merges j) in *. unfold top in LT.
   assert ((8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue <= (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue).
   { apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra. }
   assert (r * (14 + 2 * q) <= merges * (14 + 2 * m)) by (apply Rmult_le_compat; lra).
-  assert ((8 * n + 10 * (L - sc j)) * ua + (7 * q + 18 + r * (14 + 2 * q)) * ua
+  assert ((8 * n + 10 * (L - sc j) + 20 * head) * ua + (7 * q + 18 + r * (14 + 2 * q)) * ua
     <= (8 * n + 10 * (lse - s j + 2 * slack) + (18 + 7 * m + merges * (14 + 2 * m))) * ua).
   { rewrite <- Rmult_plus_distr_r. apply Rmult_le_compat_r; lra. }
   lra.
@@ -293,21 +320,22 @@ Proof.
 Qed.
 
 Lemma few_operations : forall r L j b, 0 <= r <= merges -> 0 <= b <= aside -> In j js -> far j = false ->
-  rounding j + aside <= 1 / 2 -> Rabs L <= lse_size ua top sc 1 n r j ->
+  rounding j + aside <= 1 / 2 -> Rabs L <= lse_size ua head top sc 1 n r j ->
   exp (9 * (n + r) * ua + b + lift ua 1 r L) <= 2.
 Proof.
   intros r L j b R B J Fj H SL. eapply Rle_trans; [|apply exp_most]. apply exp_le.
   pose proof (pos_INR (length js)) as N0. fold n in N0.
-  assert (Re := lse_reach ua fall top sc 1 merges Hua (or_intror eq_refl) n r L j N0 R
+  assert (Re := lse_reach ua head fall top sc 1 merges Hua Hhead (or_intror eq_refl) n r L j N0 R
     (or_intror (few_merges r j R J Fj H)) SL).
   pose proof (score_below_lse j J). destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). destruct (score_pos j J) as [S0 Sabs].
   unfold rounding, weight_rounding in H. cbv zeta in H.
   set (q := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs (s j)) (Rabs lse) + slack) + 1) in *.
   assert (MU : 0 <= 4 * merges * ua) by (repeat apply Rmult_le_pos; lra).
-  assert (Reach : reach ua top sc 1 merges j <= q).
-  { unfold reach, q. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rmax_r (Rabs (s j)) (Rabs lse)).
-    pose proof top_abs. rewrite Rmult_1_r. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; lra. }
-  destruct (reach_ge ua fall top sc 1 merges Hua Hmerges (or_intror eq_refl) j) as [Q1 _].
+  assert (Reach : reach ua head top sc 1 merges j <= q).
+  { unfold reach, mx, q. pose proof (Rmax_l (Rabs (s j)) (Rabs lse)). pose proof (Rmax_r (Rabs (s j)) (Rabs lse)).
+    pose proof top_abs. rewrite Rmult_1_r. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|].
+    apply Rle_trans with (Rmax (Rabs (s j)) (Rabs lse) + slack - head + head); [apply Rplus_le_compat_r, Rmax_lub; lra | lra]. }
+  destruct (reach_ge ua head fall top sc 1 merges Hua Hhead Hmerges (or_intror eq_refl) j) as [Q1 _].
   pose proof (Rabs_pos L) as AL. assert (Lq : Rabs L <= q).
   { assert (0 <= 10 * ua * Rabs L) by (repeat apply Rmult_le_pos; lra). lra. }
   assert (0 <= (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue).
@@ -327,45 +355,47 @@ Qed.
 (** What a far key may contribute: nothing is asked of its score. Z = exp (lse - L) is near one. *)
 Theorem far_bound : forall b r L h kk j, 0 <= r <= merges -> 0 <= h j -> In j js ->
   exp (9 * (n + r) * ua + b + lift ua 1 r L) <= 2 ->
-  held ua ue eta sc far b (lift ua 1 r L) (n + r) L (bonus ua top sc 1 merges r) h kk j
-    <= 2 * flush eta (h j) (kk j) (n + r) + (if far j then (1 + exp (lse - L)) * (faint j * Rabs (kk j)) else 0).
+  held ua ue eta head sc far b (lift ua 1 r L) (n + r) L (bonus ua head top sc 1 merges r) h kk j
+    <= 2 * flush eta head (h j) (kk j) (n + r) + (if far j then (1 + exp (lse - L)) * (faint j * Rabs (kk j)) else 0).
 Proof.
   intros b r L h kk j R Hh J Two'. unfold held. pose proof (pos_INR (length js)) as N0. fold n in N0.
   assert (Lp : 0 <= lift ua 1 r L).
   { unfold lift. pose proof (Rabs_pos L). repeat apply Rmult_le_pos; lra. }
   assert (Two : exp (9 * (n + r) * ua + b) <= 2) by (eapply Rle_trans; [apply exp_le | exact Two']; lra).
   rewrite exp_plus in Two'.
-  destruct (flush_le ua eta Heta (h j) (kk j) (n + r) (n + r) Hh ltac:(lra)) as [F0 _].
+  destruct (flush_le ua eta head Heta Hhead (h j) (kk j) (n + r) (n + r) Hh ltac:(lra)) as [F0 _].
   pose proof (exp_pos (9 * (n + r) * ua + b)) as Q0. set (q := exp (9 * (n + r) * ua + b)) in *.
-  set (f := flush eta (h j) (kk j) (n + r)) in *. set (up' := exp (lift ua 1 r L)) in *.
+  set (f := flush eta head (h j) (kk j) (n + r)) in *. set (up' := exp (lift ua 1 r L)) in *.
   assert (Qf : q * (up' * f) <= 2 * f) by (rewrite <- Rmult_assoc; apply Rmult_le_compat_r; assumption).
   unfold tail. destruct (far j) eqn:Fj; [|lra].
   destruct (Hscore j J) as [S1 _]. destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
-  set (x := (8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue + bonus ua top sc 1 merges r j).
+  set (x := (8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue + bonus ua head top sc 1 merges r j + head).
   assert (MU : 0 <= 4 * merges * ua) by (repeat apply Rmult_le_pos; lra).
-  set (y := (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + score j)) * ue
-    + (18 + 7 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1)
-       + merges * (14 + 2 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1))) * ua).
-  assert (XY : x <= y).
-  { unfold x, y. apply Rplus_le_compat.
+  set (y := (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + (score j + 4 * head))) * ue
+    + (18 + 7 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1)
+       + merges * (14 + 2 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1))) * ua).
+  assert (XY : x <= y + head).
+  { unfold x, y. apply Rplus_le_compat_r, Rplus_le_compat.
     - apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra.
-    - unfold bonus. apply Rmult_le_compat_r; [lra|]. destruct (reach_ge ua fall top sc 1 merges Hua Hmerges (or_intror eq_refl) j) as [Q1 _].
-      assert (Re : reach ua top sc 1 merges j <= (1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1).
-      { unfold reach. rewrite Rmult_1_r. pose proof top_abs. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|].
-        pose proof (Rmax_l (Rabs (s j) + score j) (Rabs lse + slack)).
-        pose proof (Rmax_r (Rabs (s j) + score j) (Rabs lse + slack)). apply Rmax_lub; lra. }
-      assert (r * (14 + 2 * reach ua top sc 1 merges j)
-        <= merges * (14 + 2 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + score j) (Rabs lse + slack) + 1)))
+    - unfold bonus. apply Rmult_le_compat_r; [lra|]. destruct (reach_ge ua head fall top sc 1 merges Hua Hhead Hmerges (or_intror eq_refl) j) as [Q1 _].
+      assert (Re : reach ua head top sc 1 merges j <= (1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1).
+      { unfold reach, mx. rewrite Rmult_1_r. pose proof top_abs. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|].
+        pose proof (Rmax_l (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack)).
+        pose proof (Rmax_r (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack)).
+        apply Rle_trans with (Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) - head + head);
+          [apply Rplus_le_compat_r, Rmax_lub; lra | lra]. }
+      assert (r * (14 + 2 * reach ua head top sc 1 merges j)
+        <= merges * (14 + 2 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1)))
         by (apply Rmult_le_compat; lra). lra. }
-  assert (Q : exp x * decay (L - sc j) <= (1 + exp (lse - L)) * exp (y + (score j - (lse - s j)) / 4)).
-  { apply Rle_trans with (exp ((lse - L) / 4) * exp (y + (score j - (lse - s j)) / 4)).
+  assert (Q : exp x * decay (L - sc j) <= (1 + exp (lse - L)) * exp (y + (score j + 4 * head - (lse - s j)) / 4)).
+  { apply Rle_trans with (exp ((lse - L) / 4) * exp (y + (score j + 4 * head - (lse - s j)) / 4)).
     - unfold decay. rewrite <- !exp_plus. apply exp_le. lra.
     - apply Rmult_le_compat_r; [left; apply exp_pos|]. pose proof (exp_pos (lse - L)).
       destruct (Rle_lt_dec (lse - L) 0) as [G | G].
       + pose proof (exp_le ((lse - L) / 4) 0 ltac:(lra)) as E. rewrite exp_0 in E. lra.
       + pose proof (exp_le ((lse - L) / 4) (lse - L) ltac:(lra)). lra. }
   unfold faint, far_weight. cbv zeta. fold y.
-  set (E := exp (y + (score j - (lse - s j)) / 4)) in *. set (Z := exp (lse - L)) in *.
+  set (E := exp (y + (score j + 4 * head - (lse - s j)) / 4)) in *. set (Z := exp (lse - L)) in *.
   pose proof (Rabs_pos (kk j)) as k0. apply (Rmult_le_compat_r (Rabs (kk j))) in Q; [|exact k0].
   assert (P0 : 0 <= 2 * exp x * Rabs (kk j) * decay (L - sc j)).
   { pose proof (exp_pos x). pose proof (exp_pos (- ((L - sc j) / 4))). unfold decay. repeat apply Rmult_le_pos; lra. }
@@ -489,7 +519,7 @@ Proof. intros j. unfold faint, far_weight. cbv zeta. apply Rmult_lt_0_compat; [l
 Lemma row_lanes : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (exists j, In j js /\ far j = false) ->
   (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta fall up ep top beside sc c hp js r q L O ->
+  merged ua ue eta head fall up ep top beside sc c hp js r q L O ->
   let Z := exp (lse - L) in
   exists T g1 gc gm O' M,
     (forall j, In j js -> far j = false -> 0 <= T j <= rounding j) /\ js <> [] /\
@@ -502,16 +532,16 @@ Lemma row_lanes : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
     total gm js <= flushes + (1 + Z) * faint_sum /\ Rabs (O - O') <= ep * M.
 Proof.
   intros r q L O Rr Hq (j0 & J0 & F0) Half M Z. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
-  fold n in N0. set (mb := merged_budget ua ue top sc 1 merges n (INR r)).
+  fold n in N0. set (mb := merged_budget ua ue head top sc 1 merges n (INR r)).
   assert (Ba : beside <= stored_beside up beside q <= aside).
   { unfold stored_beside, aside. apply le_INR in Hq. simpl in Hq. pose proof (pos_INR q).
     assert (0 <= INR q * up) by (apply Rmult_le_pos; lra).
     assert (INR q * up <= 1 * up) by (apply Rmult_le_compat_r; lra). lra. }
-  assert (Cond : near_enough ua ue up top beside sc far 1 merges n (INR r) q js).
+  assert (Cond : near_enough ua ue head up top beside sc far 1 merges n (INR r) q js).
   { intros j J Fj. specialize (Half j J Fj). pose proof (weight_bound (INR r) (sc j) j J Fj ltac:(lra)) as W.
     destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). apply Rabs_le_inv in S1. pose proof (score_below_lse j J).
     specialize (W ltac:(unfold top; lra)). lra. }
-  destruct (merged_accuracy ua ue eta fall up ep top beside sc c hp far 1 merges Hua Hue Heta Hbeside Hhp Hup Hep Hmerges
+  destruct (merged_accuracy ua ue eta head fall up ep top beside sc c hp far 1 merges Hua Hue Heta Hbeside Hhp Hhead Hup Hep Hmerges
     (or_intror eq_refl) js r q L O M Rr (or_intror (few_merges (INR r) j0 ltac:(lra) J0 F0 (Half j0 J0 F0))) Cond)
     as (LT & NE & Sj & X & O' & Mm & Y & W & M0 & Dd). fold n in Sj, X, Y, W. unfold lane in X, Y, W.
   assert (Two : forall b, 0 <= b <= aside -> exp (9 * (n + INR r) * ua + b + lift ua 1 (INR r) L) <= 2).
@@ -522,12 +552,13 @@ Proof.
   { intros j J. pose proof (Hc j J). pose proof (Rabs_triang (c j - k j) (k j)) as G.
     replace (c j - k j + k j) with (c j) in G by ring. lra. }
   assert (Fl : forall h h' a b m m', 0 <= h <= h' -> Rabs a <= b -> 0 <= m <= m' ->
-    0 <= flush eta h a m <= flush eta h' b m').
-  { intros h h' a b m m' H Hab Hm. unfold flush. pose proof (Rabs_pos a). rewrite (Rabs_pos_eq b) by lra.
-    assert (0 <= 8 * eta * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
-    assert (8 * eta * (Rabs a + 1) <= 8 * eta * (b + 1)) by (apply Rmult_le_compat_l; lra).
-    assert (0 <= m * (8 * eta * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
-    assert (m * (8 * eta * (Rabs a + 1)) <= m' * (8 * eta * (b + 1))) by (apply Rmult_le_compat; lra). lra. }
+    0 <= flush eta head h a m <= flush eta head h' b m').
+  { intros h h' a b m m' H Hab Hm. unfold flush. destruct (rescaled_ge ua eta head Heta Hhead) as [HE _].
+    set (he := rescaled_tiny eta head) in *. pose proof (Rabs_pos a). rewrite (Rabs_pos_eq b) by lra.
+    assert (0 <= 8 * he * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
+    assert (8 * he * (Rabs a + 1) <= 8 * he * (b + 1)) by (apply Rmult_le_compat_l; lra).
+    assert (0 <= m * (8 * he * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
+    assert (m * (8 * he * (Rabs a + 1)) <= m' * (8 * he * (b + 1))) by (apply Rmult_le_compat; lra). lra. }
   assert (Hh : forall j, In j js -> 0 <= hp j + eta * Rabs (c j) <= 3 * ho j).
   { intros j J. specialize (Hho j J). specialize (Hhp j). assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]). lra. }
   assert (F1 : 0 <= flushes).
@@ -539,7 +570,7 @@ Proof.
     apply (Fl (3 * ho j) (3 * ho j) (Rabs (k j) + dk j) (Rabs (k j) + dk j) (3 * n + merges) (3 * n + merges));
       [lra | rewrite Rabs_pos_eq; lra | lra]. }
   assert (Ones : forall b, 0 <= b <= aside ->
-    total (held ua ue eta sc far b (lift ua 1 (INR r) L) (n + INR r) L (bonus ua top sc 1 merges (INR r))
+    total (held ua ue eta head sc far b (lift ua 1 (INR r) L) (n + INR r) L (bonus ua head top sc 1 merges (INR r))
       (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1)) js <= flushes + (1 + Z) * faint_sum).
   { intros b B. eapply Rle_trans; [apply total_le; intros j J;
       apply (far_bound b (INR r) L (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1) j);
@@ -551,7 +582,7 @@ Proof.
   exists (fun j => mb L j + 0). do 3 eexists. exists O', Mm.
   split; [|split; [exact NE|split; [exact X|split; [|split]]]].
   - intros j J Fj. destruct (Sj j J) as [Sg _]. rewrite Rplus_0_r. split.
-    + apply (budget_pos ua ue fall top sc 1 merges Hua Hue Hmerges (or_intror eq_refl)); assumption.
+    + apply (budget_pos ua ue head fall top sc 1 merges Hua Hue Hhead Hmerges (or_intror eq_refl)); assumption.
     + apply weight_bound; try assumption. lra.
   - eapply near_weaken; [| |exact Y]; intros j J; cbv beta; [fold mb; lra | apply Rle_refl].
   - eapply near_weaken; [| |exact W]; intros j J; cbv beta; [fold mb; lra | apply Rle_refl].
@@ -581,7 +612,7 @@ Qed.
 Lemma row_parts : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (exists j, In j js /\ far j = false) ->
   (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta fall up ep top beside sc c hp js r q L O ->
+  merged ua ue eta head fall up ep top beside sc c hp js r q L O ->
   let Z := exp (lse - L) in
   exists B' N' Eo,
     denominator = B' + (flushes + faint_sum) /\ numerator = N' + Eo /\
@@ -699,7 +730,7 @@ Qed.
 
 Theorem row_bound : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta fall up ep top beside sc c hp js r q L O -> js <> [] -> denominator < 1 ->
+  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> js <> [] -> denominator < 1 ->
   Rabs (O - out) <= divided /\ Rabs (L - lse) <= quotient denominator.
 Proof.
   intros r q L O Rr Hq Half M NE D1.
@@ -711,7 +742,8 @@ Proof.
       { unfold denominator. assert (F : 0 <= flushes).
         { unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _. unfold flush. rewrite Rabs_R1.
           pose proof (pos_INR (length js)) as N0. fold n in N0. pose proof (pos_INR r).
-          assert (0 <= (3 * n + merges) * (8 * eta * (1 + 1))) by (repeat apply Rmult_le_pos; lra). lra. }
+          destruct (rescaled_ge ua eta head Heta Hhead) as [HE _].
+          assert (0 <= (3 * n + merges) * (8 * rescaled_tiny eta head * (1 + 1))) by (repeat apply Rmult_le_pos; lra). lra. }
         apply Rle_trans with (total (fun j => if far j then p j + 2 * faint j else p j * growth (weight j)) js); [|lra].
         apply total_le. intros j J. destruct (far j) eqn:Fj.
         - pose proof (faint_pos j). lra.
@@ -727,7 +759,7 @@ Qed.
 Theorem row_bound_wide : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (exists j, In j js /\ far j = false) ->
   (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta fall up ep top beside sc c hp js r q L O -> flushes + faint_sum < 1 -> 0 < kept_sum ->
+  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> flushes + faint_sum < 1 -> 0 < kept_sum ->
   Rabs (O - out) <= divided_by least /\
   Rabs (L - lse) <= wide_lse_error denominator (flushes + faint_sum) least.
 Proof.
@@ -745,7 +777,7 @@ Theorem row_hull : forall r q L O v rounded z, INR r <= merges -> (q <= 1)%nat -
   (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
   (forall j, In j js -> far j = false -> Rabs (k j) + dk j <= v) ->
   (faint_sum = 0 \/ exp (lse - L) <= z) ->
-  merged ua ue eta fall up ep top beside sc c hp js r q L O ->
+  merged ua ue eta head fall up ep top beside sc c hp js r q L O ->
   Rabs (O - out) <= hull_error (Rabs out) (v + ep) rounded (flushes + (1 + z) * faint_sum)
     (lost + (1 + z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js
      + ep * (flushes + (1 + z) * faint_sum)).

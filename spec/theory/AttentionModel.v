@@ -4,15 +4,16 @@
     fixed but what spec/bounds.md assumes. Key j has the computed score s j and the operand c j (its
     value times the dropout factor, as the kernel holds it); a sink is a key with c = 0, an invisible
     key is absent. Keys are joined in any order and tree; each partial result has its own running
-    maximum m, any number no smaller than its scores; a join brings two partials to a common maximum
-    by inexact exponentials. Ranks, or the parts that one rank splits its keys into, then divide, keep a
+    maximum m, any number that its scores exceed by [head] at most: 0, or what a lazy maximum, moved only
+    when it would rise by more, may stay behind. A join brings two partials to a common maximum by
+    inexact exponentials. Ranks, or the parts that one rank splits its keys into, then divide, keep a
     log-sum-exp, and are merged, any number at once and in any tree: every part is weighed by its own
     log-sum-exp and the common one, and what they are worth is summed in any order. The common
     log-sum-exp may lie below a part's, by its own rounding; the part then weighs more than 1.
 
     Main definitions.
     - [exponential]   factors of a budget, and what a flush or a rounding near zero takes
-    - [leaf_budget]   exp (s - m): (8 + 9|x|) u and a fused subtraction's (|s| + |m|) u
+    - [leaf_budget]   exp (s - m), x = s - m: (8 + 9|x|) u and a fused subtraction's (|s| + |m|) u
     - [rescales]      exp (m - m'), relative error (6 + 9|x|) u, absolute eta (flush)
     - [local]         one rank's partial result (m, l, o): online softmax, split-KV, any blocking
     - [merged]        normalised partials (L, O) merged: r merges at most on the way of any key, and q
@@ -21,7 +22,7 @@
     - [lse_rounding]  what storing m + log l loses
     - [merge_rounding] what merging the log-sum-exps of k parts loses
 
-    Assumed of a run: running maxima never fall; a rank's sum is at least 1, its largest key's
+    Assumed of a run: running maxima never fall; a rank's sum is at least 1, its maximum's own
     exp 0; no log-sum-exp lies above [top]; a merge's log-sum-exp lies below its parts' by no more than
     [fall], which may be as much as rounding allows. The value of a key enters by the very weight that enters the sum. Nothing bounds the scores: a block
     or a rank may consist of keys at -10^9 alone.
@@ -39,7 +40,7 @@ Definition exponential (T eta x w : R) : Prop :=
   exists f e, factor T f /\ 0 <= f /\ Rabs e <= eta /\ Rabs e <= x * f /\ w = x * f + e.
 
 Definition leaf_budget (ue s m : R) : R :=
-  (8 + 8 * (m - s)) * ue + ((1 + 8 * ue) * (Rabs s + Rabs m) + 7 / 8 * (m - s)) * ue.
+  (8 + 8 * Rabs (m - s)) * ue + ((1 + 8 * ue) * (Rabs s + Rabs m) + 7 / 8 * Rabs (m - s)) * ue.
 
 (** L = m + log l: the logarithm within eight ULP of max (1, log l), base-2 arithmetic, its conversion. *)
 Definition lse_rounding (ua m l L : R) : R :=
@@ -59,12 +60,12 @@ Definition joined (ua eta r x r' y z : R) : Prop :=
 Section Run.
 
 Context {A : Type}.
-Variables ua ue eta fall up ep top beside : R.
+Variables ua ue eta head fall up ep top beside : R.
 Variables s c hp : A -> R.
 
 (** A block's keys may share one maximum: then r = 1 in its joins, and p = x. *)
 Inductive local : list A -> R -> R -> R -> Prop :=
-  | local_key : forall j m w x, s j <= m ->
+  | local_key : forall j m w x, s j <= m + head ->
       exponential (leaf_budget ue (s j) m) eta (exp (s j - m)) w ->
       operand beside (hp j) (w * c j) x ->
       local [j] m w x

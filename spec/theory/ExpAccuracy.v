@@ -3,7 +3,7 @@
     Purpose. The budgets of AttentionModel.v, [leaf_budget] and [rescales], derived from what WGSL
     allows: exp and exp2 within (3 + 2|x|) ULP of their argument x, and one ULP is at most 2u relative.
 
-    Main results. x = s - m <= 0; results below the smallest normal number may be flushed (eta).
+    Main results. x = s - m, of either sign; results below the smallest normal number may be flushed (eta).
     - [exp_natural]   exp (fl (s - m)): (6 + 9|x|) u
     - [exp_base2]     exp2 (fl (fl (s - m) * fl (log2 e))): (6 + 9|x|) u
     - [exp_fused]     exp2 of s c - m c, c = fl (log2 e), fused or with both products rounded:
@@ -112,12 +112,12 @@ Qed.
 
 (** In base 2 with s c and m c: fma (s, c, - fl (m c)) has d1 = 0. *)
 Theorem exp_fused : forall u eta s m c d1 d2 a y, 0 <= u <= 1 / 1024 -> 0 <= eta ->
-  s <= m -> Rabs d1 <= u -> Rabs d2 <= u -> rounds u 0 log2e c ->
+  Rabs d1 <= u -> Rabs d2 <= u -> rounds u 0 log2e c ->
   rounds u 0 (s * c * (1 + d1) - m * c * (1 + d2)) a -> wgsl_exp u eta (ln 2) a y ->
   exponential (leaf_budget u s m) eta (exp (s - m)) y.
 Proof.
-  intros u eta s m c d1 d2 a y U H SM D1 D2 Rc Ra W. unfold leaf_budget.
-  replace (m - s) with (Rabs (s - m)) by (rewrite Rabs_left1; lra). set (x := s - m) in *.
+  intros u eta s m c d1 d2 a y U H D1 D2 Rc Ra W. unfold leaf_budget.
+  rewrite (Rabs_minus_sym m s). set (x := s - m) in *.
   destruct (rounds_split _ _ _ _ (proj1 U) (Rle_refl 0) Rc) as (d3 & e3 & D3 & E3 & ->).
   destruct (rounds_split _ _ _ _ (proj1 U) (Rle_refl 0) Ra) as (d4 & e4 & D4 & E4 & ->).
   assert (Z : forall e, Rabs e <= 0 -> e = 0).

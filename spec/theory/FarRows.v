@@ -10,7 +10,8 @@
     - [row_average]        |O - out| <= average_error, for any scores and errors of them
     - [far_row_lse]        |L - lse| <= far_lse_error, in terms of the largest score and its error
 
-    Conditions. No log-sum-exp of a merge lies below a part's, and no partial output is stored. Of the
+    Conditions. No log-sum-exp of a merge lies below a part's, no partial output is stored, and no maximum
+    lags behind its scores. Of the
     formats, those of AttentionAccuracy.v. For [far_row_lse]: what flushes amount
     to is at most 1/2, and [far_lse_share] is below 1 (fewer than 10^6 merges in single precision). That no
     log-sum-exp lies above [top] is not assumed: the last one is the largest.
@@ -58,12 +59,12 @@ Hypothesis Heta : 0 <= eta <= ua / 32.
 Hypothesis Hbeside : 0 <= beside.
 Hypothesis Hhp : forall j, 0 <= hp j.
 
-Lemma held_nonempty : forall js m l o, local ua ue eta beside s c hp js m l o -> js <> [].
+Lemma held_nonempty : forall js m l o, local ua ue eta 0 beside s c hp js m l o -> js <> [].
 Proof. intros js m l o H. eapply local_nonempty; eassumption. Qed.
 
 (** Every merge's log-sum-exp is no smaller than its parts'; nothing is stored. *)
-Notation merged := (AttentionModel.merged ua ue eta 0 0 0).
-Notation gathered := (AttentionModel.gathered ua ue eta 0 0 0).
+Notation merged := (AttentionModel.merged ua ue eta 0 0 0 0).
+Notation gathered := (AttentionModel.gathered ua ue eta 0 0 0 0).
 
 Lemma stored_exactly : forall x y, rounds 0 0 x y -> y = x.
 Proof.
@@ -210,7 +211,7 @@ Proof.
 Qed.
 
 (** One rank, before it divides. *)
-Lemma local_weighed : forall v h js m l o, local ua ue eta beside s c hp js m l o -> 0 <= v -> 0 <= h ->
+Lemma local_weighed : forall v h js m l o, local ua ue eta 0 beside s c hp js m l o -> 0 <= v -> 0 <= h ->
   (forall j, In j js -> Rabs (c j) <= v /\ hp j <= h) ->
   exists w, weighed v (INR (length js) - 1) (4 * (INR (length js) - 1) * eta)
     (INR (length js) * (h * exp beside) + 4 * (INR (length js) - 1) * eta) l o w.
@@ -410,7 +411,7 @@ Theorem row_average : forall js r q L O out v h parts, merged top beside s c hp 
 Proof.
   intros js r q0 L O out v h parts M HH C HP.
   assert (NE : (0 < length js)%nat).
-  { assert (js <> []) by (eapply (merged_nonempty ua ue eta 0 0 0); try exact M; try eassumption; lra). destruct js; [congruence | simpl; lia]. }
+  { assert (js <> []) by (eapply (merged_nonempty ua ue eta 0 0 0 0); try exact M; try eassumption; lra). destruct js; [congruence | simpl; lia]. }
   assert (V : 0 <= v).
   { destruct js as [|j l]; [simpl in NE; lia|]. destruct (C j (or_introl eq_refl)). pose proof (Rabs_pos (c j)). lra. }
   destruct (merged_size v h _ V HH _ _ _ _ _ M (Rle_refl _) C) as (i & Hi & Q).
@@ -481,8 +482,8 @@ Theorem far_row_lse : forall (exact : A -> R) js r q L O merges size score,
 Proof.
   intros exact js r q0 L O merges size score M0 Hr Hs Hl Hf Hq.
   pose proof (merged_below _ _ _ _ _ M0 L (Rle_refl L)) as M.
-  destruct (merged_accuracy ua ue eta 0 0 0 L beside s c hp (fun _ => true) 0 merges Hua Hue Heta Hbeside Hhp
-    (Rle_refl 0) (Rle_refl 0) ltac:(pose proof (pos_INR r); lra) (or_introl (conj eq_refl (Rle_refl 0))) js r q0 L O M
+  destruct (merged_accuracy ua ue eta 0 0 0 0 L beside s c hp (fun _ => true) 0 merges Hua Hue Heta Hbeside Hhp
+    (Rle_refl 0) (Rle_refl 0) (Rle_refl 0) ltac:(pose proof (pos_INR r); lra) (or_introl (conj eq_refl (Rle_refl 0))) js r q0 L O M
     Hr (or_introl eq_refl) ltac:(intros j _ Fj; discriminate)) as (_ & NE & S1 & X & _).
   unfold lane in X. replace (lift ua 0 (INR r) L) with 0 in X by (unfold lift; ring).
   pose proof (length_pos _ NE) as N1. pose proof (pos_INR r) as R0.
@@ -494,9 +495,9 @@ Proof.
   assert (AL : Rabs L <= size + d).
   { pose proof (Rabs_triang (L - lse) lse) as G. replace (L - lse + lse) with L in G by ring. fold d in G. lra. }
   set (R1 := (1 + 20 * ua) * (size + d) + 1).
-  assert (Reach : forall j, In j js -> 1 <= reach ua L s 0 merges j <= R1).
-  { intros j J. split; [apply (reach_ge ua 0 L s 0 merges Hua ltac:(lra) (or_introl (conj eq_refl (Rle_refl 0))) j)|].
-    destruct (Hs j J) as [Q1 Q2]. unfold reach, R1.
+  assert (Reach : forall j, In j js -> 1 <= reach ua 0 L s 0 merges j <= R1).
+  { intros j J. split; [apply (reach_ge ua 0 0 L s 0 merges Hua (Rle_refl 0) ltac:(lra) (or_introl (conj eq_refl (Rle_refl 0))) j)|].
+    destruct (Hs j J) as [Q1 Q2]. unfold reach, mx, R1. rewrite Rplus_0_r.
     replace ((20 + 4 * 0 * merges) * ua) with (20 * ua) by ring. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; [|exact AL].
     pose proof (Rabs_triang (s j - exact j) (exact j)) as G. replace (s j - exact j + exact j) with (s j) in G by ring. lra. }
   set (W := (18 + 7 * R1 + merges * (14 + 2 * R1)) * ua).
@@ -523,8 +524,8 @@ Proof.
   { set (q := L + score + (7 * R1 + 8) * ua).
     assert (Q : AttentionBound.mass exact js <= n * exp q).
     { unfold AttentionBound.mass, n. rewrite <- total_const. apply total_le. intros j J. apply exp_le.
-      destruct (S1 j J) as [Q1 _]. unfold sag in Q1. rewrite Rmult_0_l, Rplus_0_r in Q1. destruct (Hs j J) as [Q2 _]. apply Rabs_le_inv in Q2. destruct (Reach j J) as [Q3 Q4].
-      assert ((7 * reach ua L s 0 merges j + 8) * ua <= (7 * R1 + 8) * ua) by (apply Rmult_le_compat_r; lra). unfold q. lra. }
+      destruct (S1 j J) as [Q1 _]. unfold sag in Q1. rewrite Rmult_0_l, Rplus_0_r, Rplus_0_l in Q1. destruct (Hs j J) as [Q2 _]. apply Rabs_le_inv in Q2. destruct (Reach j J) as [Q3 Q4].
+      assert ((7 * reach ua 0 L s 0 merges j + 8) * ua <= (7 * R1 + 8) * ua) by (apply Rmult_le_compat_r; lra). unfold q. lra. }
     apply ln_le in Q; [|exact P]. fold (AttentionBound.lse exact js) in Q. fold lse in Q.
     rewrite ln_mult, ln_exp in Q by (try apply exp_pos; lra). unfold q in Q. lra. }
   (* nor far above all of them *)
@@ -534,23 +535,23 @@ Proof.
     { apply near_abs in X. rewrite Rabs_R1 in X. eapply Rle_trans; [exact X|].
       apply Rle_trans with (total (fun _ => 2 * exp (K + E + W - Y)
         + exp (9 * (n + merges) * ua) * (eta + (n + merges) * (16 * eta))) js).
-      - apply total_le. intros j J. rewrite held_0. unfold seen, absolute, tail, lost_at_leaf, flush, decay. fold n.
-        rewrite Rmult_0_r, Rabs_R0, Rmult_0_l, Rplus_0_l, Rabs_R1, Rmult_1_r.
+      - apply total_le. intros j J. rewrite held_0. unfold seen, absolute, tail, lost_at_leaf, flush, rescaled_tiny, decay. fold n.
+        rewrite exp_0, Rmult_0_r, Rabs_R0, Rmult_0_l, Rplus_0_l, Rabs_R1, !Rmult_1_r.
         destruct (Hs j J) as [Q1 Q2]. destruct (Reach j J) as [Q3 Q4].
         assert (Aj : Rabs (s j) <= size).
         { pose proof (Rabs_triang (s j - exact j) (exact j)) as G. replace (s j - exact j + exact j) with (s j) in G by ring. lra. }
         pose proof (Below j J) as Q5. apply Rabs_le_inv in Q1.
-        assert (B1 : bonus ua L s 0 merges (INR r) j <= W).
+        assert (B1 : bonus ua 0 L s 0 merges (INR r) j <= W).
         { unfold bonus, W. apply Rmult_le_compat_r; [lra|].
-          assert (INR r * (14 + 2 * reach ua L s 0 merges j) <= merges * (14 + 2 * R1)) by (apply Rmult_le_compat; lra). lra. }
+          assert (INR r * (14 + 2 * reach ua 0 L s 0 merges j) <= merges * (14 + 2 * R1)) by (apply Rmult_le_compat; lra). lra. }
         assert (B2 : (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue <= E).
         { unfold E. apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra. }
         assert (B3 : 9 * (n + INR r) * ua <= K) by (unfold K; apply Rmult_le_compat_r; lra).
         rewrite Rmult_plus_distr_l. apply Rplus_le_compat.
-        + rewrite Rplus_0_r. replace (exp (9 * (n + INR r) * ua) * (2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue
-              + bonus ua L s 0 merges (INR r) j) * exp (- ((L - s j) / 4))))
+        + rewrite !Rplus_0_r. replace (exp (9 * (n + INR r) * ua) * (2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue
+              + bonus ua 0 L s 0 merges (INR r) j) * exp (- ((L - s j) / 4))))
             with (2 * (exp (9 * (n + INR r) * ua) * (exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue
-              + bonus ua L s 0 merges (INR r) j) * exp (- ((L - s j) / 4))))) by ring.
+              + bonus ua 0 L s 0 merges (INR r) j) * exp (- ((L - s j) / 4))))) by ring.
           apply Rmult_le_compat_l; [lra|]. rewrite <- !exp_plus. apply exp_le. unfold Y. lra.
         + rewrite Rplus_0_r. apply Rmult_le_compat; [left; apply exp_pos | | apply exp_le; exact B3 |].
           * assert (0 <= (n + INR r) * (8 * eta * (1 + 1))) by (repeat apply Rmult_le_pos; lra). lra.

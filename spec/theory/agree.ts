@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { exp } from '../../reference/arithmetic/float64.ts';
 import { type ErrorModel, referenceModel } from '../../reference/error-model.ts';
 
 const number = fc.double({ min: 2 ** -12, max: 64, noNaN: true });
@@ -30,6 +31,8 @@ const model: fc.Arbitrary<ErrorModel> = fc
       stored: at(12),
       inputTiny: at(13),
       storedTiny: at(0),
+      headroom: 64 * at(4),
+      rescaledTiny: at(1) * exp(64 * at(4)),
     };
   });
 

@@ -7,6 +7,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { doubleDoubleBall } from '../../reference/arithmetic/balls.ts';
+import { exp } from '../../reference/arithmetic/float64.ts';
 import type { OutputName } from '../../reference/case.ts';
 import { type CertifiedCase, certifiedCase } from '../../reference/certified.ts';
 import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
@@ -43,6 +44,7 @@ function modelOf([size, coarse]: readonly [number, number], seed: number): Error
   const u = (n: number): number => size * (parts[n] ?? 1);
   const tiny = (n: number): number => 2 ** -6 * u(n);
   const accumulation = u(0);
+  const headroom = 4 * (parts[14] ?? 1);
   return {
     ...{ ...referenceModel(u(0), tiny(1)), accumulation, operand: u(2), scores: u(3) },
     ...{ exponential: accumulation * (parts[4] ?? 1), probabilities: u(5), output: u(6) },
@@ -50,6 +52,8 @@ function modelOf([size, coarse]: readonly [number, number], seed: number): Error
     ...{ outputTiny: tiny(11), inputTiny: tiny(12), storedTiny: tiny(13) },
     // Partial outputs are stored in every third model.
     ...(seed % 3 === 1 ? { partial: u(14), partialTiny: tiny(15) } : {}),
+    // Maxima lag in every fourth, none of whose rows are Far rows: there is no bound of those then.
+    ...(seed % 4 === 0 ? { headroom, rescaledTiny: tiny(1) * exp(headroom) } : {}),
   };
 }
 

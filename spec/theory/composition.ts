@@ -207,9 +207,9 @@ class Composition {
     const lse = this.#coq.at('AttentionBound.lse', own);
     const below = (j: number): boolean => lse - row.s(j) > FAR_BELOW + 8 * score(j);
     const variables = {
-      ...{ ...own, ua: m.accumulation, ue: m.exponential, eta: m.tiny },
+      ...{ ...own, ua: m.accumulation, ue: m.exponential, eta: m.tiny, head: m.headroom },
       // The least that the theorems' hypothesis allows.
-      slack: 1 + Math.max(0, ...js.filter((j) => !below(j)).map(score)),
+      slack: 1 + Math.max(0, ...js.filter((j) => !below(j)).map(score)) + m.headroom,
       // Split keys on one rank, the ranks, the sink.
       merges: this.#c.parameters.partition.ranks + (row.sink === null ? 0 : 1),
       ...{ up: m.partial, ep: m.partialTiny },
@@ -268,8 +268,7 @@ class Composition {
       const [hull = 0] = bounds('row_hull', { v, rounded, z });
       if (hull < divided) divided = this.#using('row_hull', hull);
     }
-    // FarRows.v speaks of runs that store no partial output.
-    if (divided === Number.POSITIVE_INFINITY && this.#m.partial === 0) {
+    if (divided === Number.POSITIVE_INFINITY && this.#ofFarRows) {
       const most = { v: Math.max(...js.map(size)), h: Math.max(...js.map(underflow)) };
       const { ua, eta, beside } = variables;
       const given = { ...most, ua, eta, beside, js, out: exact, parts: js.length };
@@ -285,12 +284,17 @@ class Composition {
     const size = Math.max(Math.abs(lse), Math.max(...scores) + off);
     const { ua, ue, eta, merges } = variables;
     const at = { ua, eta, merges, n: js.length };
-    if (this.#m.partial > 0) return Number.POSITIVE_INFINITY;
+    if (!this.#ofFarRows) return Number.POSITIVE_INFINITY;
     const few = this.#coq.at('FarRows.far_lse_flushes', at) <= 1 / 2;
     if (!(few && this.#coq.at('FarRows.far_lse_share', at) < 1)) return Number.POSITIVE_INFINITY;
     const given = { ua, ue, js, merges, size, score: off };
     const bounds = this.#coq.bounds('FarRows.far_row_lse')({ ...given, exact: variables.s });
     return this.#using('far_row_lse', bounds[0] ?? 0);
+  }
+
+  /** FarRows.v speaks of runs that store no partial output, and whose maxima do not lag. */
+  get #ofFarRows(): boolean {
+    return this.#m.partial === 0 && this.#m.headroom === 0;
   }
 
   #using<T>(theorem: string, found: T): T {

@@ -9,7 +9,8 @@ import { errorModel } from '../../reference/error-model.ts';
 import { PROFILE_NAMES } from '../../reference/profile.ts';
 import { profileFrom } from '../../reference/profile-options.ts';
 
-const MODELS = PROFILE_NAMES.flatMap((name) =>
+const NAMES = PROFILE_NAMES.flatMap((name) => [name, `${name}+lazy-maximum` as const]);
+const MODELS = NAMES.flatMap((name) =>
   DTYPES.map((dtype) => ({ name, dtype, m: errorModel(profileFrom(name), dtype, null) })),
 );
 
@@ -18,7 +19,7 @@ describe('what the theorems ask of the formats', () => {
     it(`holds of ${name} on ${dtype} inputs`, () => {
       const { accumulation: ua, exponential: ue, tiny } = m;
       const eta = m.operandTiny + tiny;
-      // AttentionAccuracy.v and AttentionBound.v: Hua, Hue, Heta, Hbeside, Hhp.
+      // AttentionAccuracy.v and AttentionBound.v: Hua, Hue, Heta, Hbeside, Hhp, Hhead.
       expect(ua).toBeLessThanOrEqual(1 / 128);
       expect(ue).toBeLessThanOrEqual(ua);
       expect(tiny).toBeLessThanOrEqual(ua / 32);
@@ -44,7 +45,7 @@ describe('what the theorems ask of the formats', () => {
         m.stored,
         m.tanh,
       ];
-      for (const x of [...sizes, tiny, eta, m.outputTiny, m.inputTiny, m.storedTiny]) {
+      for (const x of [...sizes, m.headroom, tiny, eta, m.outputTiny, m.inputTiny, m.storedTiny]) {
         expect(x).toBeGreaterThanOrEqual(0);
       }
     });

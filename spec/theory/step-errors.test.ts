@@ -23,7 +23,7 @@ const PROVED = {
   weightRounding: ['AttentionBound.v', 'weight_rounding'],
   weightError: ['AttentionBound.v', 'weight_error'],
   farWeight: ['AttentionBound.v', 'far_weight'],
-  flush: ['AttentionAccuracy.v', 'flush'],
+  flush: ['AttentionAccuracy.v', 'rescaled_tiny', 'flush'],
   quotient: ['AttentionBound.v', 'quotient'],
   dividedError: ['AttentionBound.v', 'divided_error'],
   hullError: ['AttentionBound.v', 'hull_error'],
@@ -44,7 +44,7 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   'Growth.v': ['growth'],
   'DotAccuracy.v': ['projection_error', 'raw_score_error'],
   'ScoreAccuracy.v': ['tanh_argument', 'tanh_error', 'softcap_error', 'bias_error'],
-  'AttentionAccuracy.v': ['flush'],
+  'AttentionAccuracy.v': ['rescaled_tiny', 'flush'],
   'AttentionBound.v': [
     ...['weight_rounding', 'weight_error', 'far_weight', 'quotient', 'divided_error'],
     ...['least_weight', 'wide_lse_error', 'hull_error'],
@@ -141,14 +141,16 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
         steps.farWeight(m, terms, { score: Math.abs(s), below: lse - s, error: x.error }),
         coq.evaluate('far_weight', {
           ...{ ue: m.exponential, ua: m.accumulation, merges: x.merges / 64, slack: x.slack },
-          ...{ lse, s, score: x.error },
+          ...{ lse, s, score: x.error, head: m.headroom },
         }),
       ];
     }),
   flush: (coq) =>
     agree(['leaf', 'size', 'operations'], (m, x) => [
       steps.flush(m, x),
-      coq.evaluate('flush', { eta: m.tiny, h: 3 * x.leaf, k: x.size, N: x.operations }),
+      coq.evaluate('flush', {
+        ...{ eta: m.tiny, head: m.headroom, h: 3 * x.leaf, k: x.size, N: x.operations },
+      }),
     ]),
   quotient: (coq) =>
     agree(['b'], (_, { b }) => [steps.quotient(b / 65), coq.evaluate('quotient', { b: b / 65 })]),
