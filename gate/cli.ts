@@ -312,6 +312,11 @@ function addRun(program: Command, finish: Finish): void {
       'Run a distributed schedule on drawn numbers: what it sends, and whether it is right.',
     )
     .addOption(schedule.choices(value.SCHEDULES).default(value.DEFAULTS.schedule))
+    .addOption(
+      new Option('--sends <what>', 'what queries that travel take along backward')
+        .choices(['D', 'O'])
+        .default('D'),
+    )
     .option('--ranks <n>', 'ranks', value.positiveNumber, 4)
     .addOption(transport.choices(value.TRANSPORTS).default(value.DEFAULTS.transport))
     .addOption(device.choices(value.DEVICES).default(value.DEFAULTS.device))

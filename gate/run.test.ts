@@ -116,6 +116,10 @@ describe('xattn run', () => {
     [['--ranks', '100000'], '"--ranks" expected at most 512, got 100000'],
     [['--seq-kv', '1000000000'], '"--seq-q" and "--seq-kv" expected at most 134217728 numbers'],
     [['--heads', '4', '--kv-heads', '3'], '"kv_heads" expected a divisor of heads (4), got 3'],
+    [
+      ['--schedule', 'ulysses', '--sends', 'O'],
+      '"sends" O expected one of lv-xattn, pass-q, token-ring, got ulysses',
+    ],
     [['--schedule', 'ring'], "argument 'ring' is invalid. Allowed choices are lv-xattn"],
     [['--trace', ''], 'Expected a path, got an empty text.'],
   ] as const) {

@@ -62,6 +62,15 @@ async function placeOf({ shard, device }: Context, query: Held, keys: Held) {
   return { place, pairs: pairsOf(device, shard, place, mediaText) };
 }
 
+/** dLSE − Σ dO∘O of each row: as it came, or made of O where that came in its place. */
+async function deltaOf({ device, shard }: Context, query: Held): Promise<Data> {
+  const { sends } = query.label;
+  if (sends === undefined) return partOf(query, 'delta');
+  const [dOut, lse] = [partOf(query, 'dOut'), partOf(query, 'lse')];
+  const dLse = sends === 'O' ? device.write(device.make(lse.length)) : partOf(query, 'dLse');
+  return device.delta(dOut, partOf(query, 'out'), dLse, shard.parameters.head_dim_v);
+}
+
 /** Queries over keys that they read in equal groups. */
 async function computeGroup(context: Context, query: Held, keys: Held): Promise<Computed> {
   const { shard, device, direction, biasSums } = context;
@@ -96,7 +105,7 @@ async function computeGroup(context: Context, query: Held, keys: Held): Promise<
   const cotangents = {
     dOut: partOf(query, 'dOut'),
     lse: partOf(query, 'lse'),
-    delta: partOf(query, 'delta'),
+    delta: await deltaOf(context, query),
   };
   const { dQ, dK, dV, dS } = await device.backward(block, cotangents);
   const ofKeys = gradientsOf(query.label, keys.label);

@@ -130,9 +130,12 @@ export function mergedLabel(whole: Label, piece: Label): Label {
   return { ...whole, merged: coalesced([...whole.merged, ...piece.merged]) };
 }
 
+/** What only queries say of themselves, left out. */
+const withoutSends = ({ sends: _, ...label }: Label): Label => label;
+
 /** A partial result of queries over keys, and their share of dK and dV. */
 export const resultOf = (query: Label, keys: Label): Label => ({
-  ...query,
+  ...withoutSends(query),
   kind: 'result',
   merged: contributions(keys.blocks, query.heads),
 });
@@ -145,7 +148,7 @@ export const gradientsOf = (query: Label, keys: Label): Label => ({
 
 /** Nothing yet, for queries or for keys. */
 export const emptyLike = (label: Label): Label => ({
-  ...label,
+  ...withoutSends(label),
   kind: isBoundToRows(label.kind) ? 'result' : 'gradients',
   merged: [],
 });
@@ -165,6 +168,10 @@ export const reducedLabel = (e: Extents, label: Label): Label => ({
   ...label,
   heads: allHeads(e, 'keys'),
 });
+
+/** A rank's own queries, with what they are to take along backward. */
+export const loadedQuery = (own: Label, sends: Label['sends']): Label =>
+  sends === undefined || own.direction === 'forward' ? own : { ...own, sends };
 
 /** Is this of the rank's own block, all heads? */
 export function isOwn(e: Extents, rank: number, { kind, blocks, heads }: Label): boolean {
@@ -226,7 +233,10 @@ export function relabel(
 ): void {
   switch (operation.op) {
     case 'loadQuery':
-      labels.set(operation.into, rules.own('query', direction, { rank, parameters: e }));
+      labels.set(
+        operation.into,
+        loadedQuery(rules.own('query', direction, { rank, parameters: e }), operation.sends),
+      );
       break;
     case 'loadKeys':
     case 'recomputeKV':

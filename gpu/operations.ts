@@ -9,6 +9,7 @@ import {
   expandedLabel,
   headsFor,
   isOwn,
+  loadedQuery,
   mergedLabel,
   paddedLabel,
   reducedLabel,
@@ -29,11 +30,11 @@ type Actions = {
 const mapOf = (parts: Partial<Record<PartName, Data>>): ReadonlyMap<PartName, Data> =>
   new Map(Object.entries(parts) as [PartName, Data][]);
 
-/** The rank's own queries; backward with dO, LSE and dLSE − D, and dSink of its rows. */
-async function loadQuery(context: Context, { into }: Of<'loadQuery'>): Promise<void> {
+/** The rank's own queries; backward with dO, LSE and dLSE − D, or O, and dSink of its rows. */
+async function loadQuery(context: Context, { into, sends }: Of<'loadQuery'>): Promise<void> {
   const { shard, device, store, direction, home } = context;
   const { write } = device;
-  const label = ownLabel('query', direction, shard);
+  const label = loadedQuery(ownLabel('query', direction, shard), sends);
   const own = { q: write(shard.q), mediaText: write(shard.mediaText) };
   if (direction === 'forward') {
     store.set(into, { label, parts: mapOf(own) });
@@ -45,8 +46,10 @@ async function loadQuery(context: Context, { into }: Of<'loadQuery'>): Promise<v
   const [out, lse] = [partOf(finished, 'out'), partOf(finished, 'lse')];
   const dOut = write(shard.dOut);
   const { head_dim_v, batch } = shard.parameters;
-  const delta = await device.delta(dOut, out, write(shard.dLse), head_dim_v);
-  store.set(into, { label, parts: mapOf({ ...own, dOut, lse, delta }) });
+  const dLse = write(shard.dLse);
+  const delta = await device.delta(dOut, out, dLse, head_dim_v);
+  const sent = { undefined: { delta }, O: { out }, 'O, dLSE': { out, dLse } }[`${sends}`];
+  store.set(into, { label, parts: mapOf({ ...own, dOut, lse, ...sent }) });
   if (shard.sink.length === 0) return;
   const dSink = await device.sinkGradient(device.writeLse(shard.sink), lse, delta, batch);
   home.set('sink', { label, parts: mapOf({ dSink }) });

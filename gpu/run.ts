@@ -9,7 +9,7 @@ import { distribute, gather } from './distribute.ts';
 import { inOrder, interpret, type Log, type RankEvent } from './interpreter.ts';
 import { makeRank, type RankResult, type Shard } from './rank.ts';
 import type { Schedule } from './schedule.ts';
-import { DEALS_HEADS, SCHEDULES, type ScheduleName } from './schedules/index.ts';
+import { DEALS_HEADS, SCHEDULES, type ScheduleName, SENDS_QUERIES } from './schedules/index.ts';
 import type { MakeSchedule } from './schedules/parts.ts';
 import type { Listening } from './transport/crew.ts';
 import { NO_FAULTS } from './transport/faults.ts';
@@ -25,6 +25,8 @@ export type TransportName = (typeof TRANSPORT_NAMES)[number];
 export interface RunOptions {
   /** LV-XAttn when absent. */
   readonly schedule?: ScheduleName;
+  /** What queries take along backward, where they travel: D when absent, or O, as published. */
+  readonly sends?: 'D' | 'O';
   readonly transport: TransportName;
   readonly device: DeviceName;
   /** Interleaving of the simulated transport: by a seed, or by whoever chooses. */
@@ -77,8 +79,19 @@ export interface RanksRun {
 }
 
 /** The passes that a case asks for: forward, and backward where it wants gradients. */
-export function passesOf({ parameters }: AttentionCase, name: ScheduleName): Schedule[] {
-  const options = { recompute: parameters.dim_y !== undefined, heads: parameters.heads };
+export function passesOf(
+  { parameters, inputs }: AttentionCase,
+  name: ScheduleName,
+  sends: 'D' | 'O' = 'D',
+): Schedule[] {
+  if (sends === 'O' && !SENDS_QUERIES.includes(name)) {
+    throw new RangeError(`"sends" O expected one of ${SENDS_QUERIES.join(', ')}, got ${name}`);
+  }
+  const options = {
+    recompute: parameters.dim_y !== undefined,
+    heads: parameters.heads,
+    sends: sends === 'O' && inputs.d_lse !== undefined ? 'O, dLSE' : sends,
+  } as const;
   const make: MakeSchedule = SCHEDULES[name];
   const forward = make(parameters.partition, 'forward', options);
   if (!wantsGradients(parameters)) return [forward];
@@ -159,7 +172,7 @@ export async function run(attentionCase: AttentionCase, options: RunOptions): Pr
     checkProcessNeeds(ranks, 0);
   }
   const shards = distribute(attentionCase, device === 'reference' ? 'f64' : 'f32');
-  const schedules = passesOf(attentionCase, options.schedule ?? 'lv-xattn');
+  const schedules = passesOf(attentionCase, options.schedule ?? 'lv-xattn', options.sends);
   const { results, log, ...rest } = await runRanks(shards, schedules, device, options);
   return { outputs: gather(attentionCase, results), log: inOrder(log), ...rest };
 }

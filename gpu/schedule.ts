@@ -23,6 +23,13 @@ export type BufferName = string;
 
 export type Direction = 'forward' | 'backward';
 
+/**
+ * What a query block takes along backward beside {Q, dO, LSE}: D = dLSE − Σ dO∘O of each row, or, as
+ * the paper's program, O, from which whoever computes makes D; with the cotangents of the LSE, where
+ * a case has those.
+ */
+export type Sends = 'D' | 'O' | 'O, dLSE';
+
 /** Heads from `from` to before `to`, out of `of`: the query heads, or those of keys and values. */
 export interface HeadRange {
   readonly from: number;
@@ -36,7 +43,7 @@ export interface HeadRange {
  */
 export type Operation =
   /** Load the rank's own queries; backward with their cotangents. */
-  | { readonly op: 'loadQuery'; readonly into: BufferName }
+  | { readonly op: 'loadQuery'; readonly into: BufferName; readonly sends?: Exclude<Sends, 'D'> }
   /** The rank's own keys and values, as they were given. */
   | { readonly op: 'loadKeys'; readonly into: BufferName }
   /** K = Y W_K, V = Y W_V, from the rank's own features. */

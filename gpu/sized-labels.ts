@@ -20,6 +20,8 @@ import {
 import { KINDS } from './schedule.ts';
 import { type Extents, type Label, ownLabel } from './wire.ts';
 
+const SENT: readonly Label['sends'][] = [undefined, 'O', 'O, dLSE'];
+
 /** A function that remembers what it made of each label. */
 function once(make: (label: Label) => Label): (label: Label) => Label {
   const made = new Map<Label, Label>();
@@ -45,7 +47,8 @@ export function sizedLabels({ heads, partition }: Extents): LabelRules {
     if (block === undefined || others.length > 0) return label;
     const { from, to, of } = label.heads;
     const kind = KINDS.indexOf(label.kind) * partition.ranks + block;
-    const key = ((kind * places + from) * places + to) * places + of;
+    const sends = SENT.indexOf(label.sends);
+    const key = (((kind * places + from) * places + to) * places + of) * SENT.length + sends;
     const before = known.get(key);
     if (before !== undefined) return before;
     known.set(key, label);

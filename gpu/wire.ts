@@ -6,11 +6,11 @@
  * @module
  */
 import type { CaseParameters } from '../reference/case.ts';
-import type { Direction, HeadRange, Kind } from './schedule.ts';
+import type { Direction, HeadRange, Kind, Sends } from './schedule.ts';
 
 export const PART_NAMES = [
   ...(['q', 'mediaText', 'dOut', 'lse', 'delta'] as const),
-  ...(['out', 'dQ', 'k', 'v', 'dK', 'dV'] as const),
+  ...(['out', 'dLse', 'dQ', 'k', 'v', 'dK', 'dV'] as const),
   /** These do not travel. */
   ...(['dSink', 'dY', 'dWK', 'dWV'] as const),
 ] as const;
@@ -36,6 +36,8 @@ export interface Label {
    * query blocks in gradients; for which query heads.
    */
   readonly merged: readonly Contribution[];
+  /** Of queries backward: O in place of D. */
+  readonly sends?: Exclude<Sends, 'D'> | undefined;
 }
 
 /** What sizes depend on. */
@@ -64,6 +66,7 @@ const WIDTHS: Readonly<Record<Travelling, Width>> = {
   dOut: perHeadV,
   lse: one,
   delta: one,
+  dLse: one,
   out: perHeadV,
   dQ: perHead,
   k: perHead,
@@ -74,10 +77,17 @@ const WIDTHS: Readonly<Record<Travelling, Width>> = {
 
 /** The parts of each kind, in the order in which they lie and travel. */
 const PARTS: Readonly<Record<Kind, Readonly<Record<Direction, readonly Travelling[]>>>> = {
-  query: { forward: ['q', 'mediaText'], backward: ['q', 'mediaText', 'dOut', 'lse', 'delta'] },
+  query: { forward: ['q', 'mediaText'], backward: ['q', 'mediaText', 'dOut', 'lse'] },
   result: { forward: ['out', 'lse'], backward: ['dQ'] },
   keys: { forward: ['k', 'v'], backward: ['k', 'v'] },
   gradients: { forward: ['dK', 'dV'], backward: ['dK', 'dV'] },
+};
+
+/** What comes after the other parts of queries backward. */
+const SENT: Readonly<Record<Sends, readonly Travelling[]>> = {
+  D: ['delta'],
+  O: ['out'],
+  'O, dLSE': ['out', 'dLse'],
 };
 
 /** Rows or keys in blocks of a sequence. */
@@ -109,10 +119,12 @@ export const ownLabel = (
 /** The parts that a label stands for. */
 export function partsOf(
   e: Extents,
-  { kind, direction, blocks, heads }: Pick<Label, 'kind' | 'direction' | 'blocks' | 'heads'>,
+  label: Pick<Label, 'kind' | 'direction' | 'blocks' | 'heads' | 'sends'>,
 ): PartShape[] {
+  const { kind, direction, blocks, heads, sends = 'D' } = label;
   const length = lengthOf(isBoundToRows(kind) ? e.partition.q : e.partition.kv, blocks);
-  return PARTS[kind][direction].map((name) => ({
+  const more = kind === 'query' && direction === 'backward' ? SENT[sends] : [];
+  return [...PARTS[kind][direction], ...more].map((name) => ({
     name,
     outer: e.batch,
     heads: name === 'mediaText' ? 1 : heads.to - heads.from,

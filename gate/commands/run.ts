@@ -23,6 +23,7 @@ import type { DEVICES, TRANSPORTS } from './options.ts';
 
 export interface RunCommandOptions {
   schedule: ScheduleName;
+  sends: 'D' | 'O';
   ranks: number;
   transport: (typeof TRANSPORTS)[number];
   device: (typeof DEVICES)[number];
@@ -244,14 +245,14 @@ function text(summary: Summary, reason: string, log: readonly RankEvent[]): stri
 /** Runs, judges, prints; the exit status. */
 export async function runCommand(options: RunCommandOptions): Promise<number> {
   const attentionCase = caseOf(options);
-  const { schedule, ranks, transport, device } = options;
+  const { schedule, sends, ranks, transport, device } = options;
   const listen = listeningAt(options);
-  const { progress, stop } = watch(passesOf(attentionCase, schedule), options.json === true);
+  const { progress, stop } = watch(passesOf(attentionCase, schedule, sends), options.json === true);
   const begun = performance.now();
   let done: RunResult;
   try {
     const timing = options.trace !== undefined;
-    const how = { schedule, transport, device, seed: options.seed, timing, progress };
+    const how = { schedule, sends, transport, device, seed: options.seed, timing, progress };
     done = await run(attentionCase, listen === null ? how : { ...how, listen });
   } catch (error) {
     if (error instanceof RangeError) throw error;

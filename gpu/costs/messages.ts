@@ -21,6 +21,8 @@ export interface Extents {
   readonly head_dim_v: number;
   /** Whether the mask asks for each text position's image, an integer per row. */
   readonly media: boolean;
+  /** Whether the LSE has cotangents, which travel beside O; D has them in it. */
+  readonly d_lse?: boolean;
 }
 
 /** Bytes of an element, and of a number per row and head (LSE, D). */
@@ -32,7 +34,7 @@ export interface Sizes {
 /** Which third tensor the backward pass sends along: O, as published, or D = rowsum(O ∘ dO). */
 export type BackwardSends = 'output' | 'delta';
 
-const SCALARS = new Set(['lse', 'delta']);
+const SCALARS = new Set(['lse', 'delta', 'd_lse']);
 
 /** A block of queries and what is bound to its rows, on the way to other ranks' keys. */
 export function queryMessage(x: Extents, direction: Direction, sends: BackwardSends): Parts {
@@ -41,9 +43,9 @@ export function queryMessage(x: Extents, direction: Direction, sends: BackwardSe
   const forward = { q: scalars * x.head_dim, ...media };
   if (direction === 'forward') return forward;
   const backward = { ...forward, d_out: scalars * x.head_dim_v, lse: scalars };
-  return sends === 'output'
-    ? { ...backward, out: scalars * x.head_dim_v }
-    : { ...backward, delta: scalars };
+  if (sends === 'delta') return { ...backward, delta: scalars };
+  const cotangents = x.d_lse === true ? { d_lse: scalars } : {};
+  return { ...backward, out: scalars * x.head_dim_v, ...cotangents };
 }
 
 /** A block's result so far: (O, LSE), or dQ. */

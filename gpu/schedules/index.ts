@@ -22,5 +22,8 @@ export const SCHEDULES = {
 export type ScheduleName = keyof typeof SCHEDULES;
 export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];
 
+/** Schedules whose queries go round with what is bound to them, of which O or D is one. */
+export const SENDS_QUERIES: readonly ScheduleName[] = ['lv-xattn', 'pass-q', 'token-ring'];
+
 /** Schedules that deal query heads out to all ranks, and want ranks that divide them. */
 export const DEALS_HEADS: readonly ScheduleName[] = ['ulysses', 'head-parallel'];

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { promelaModel } from '../promela.ts';
 import type { BufferName, Direction, Kind, Operation } from '../schedule.ts';
 import { lvXattnSchedule } from './lv-xattn.ts';
 
@@ -116,5 +117,20 @@ describe('the LV-XAttn schedule', () => {
       .map(({ op }) => op)
       .join(' ');
     expect(overlapping).toMatch(/send( send)? computeBlock (receive|merge receive)/);
+  });
+});
+
+describe('what queries take along backward', () => {
+  it('changes no operation but their loading, and nothing that the model knows of', () => {
+    const layout = { ranks: 3, q: [1, 0, 2], kv: [2, 3, 0] };
+    const passes = (sends: 'D' | 'O' | 'O, dLSE') =>
+      (['forward', 'backward'] as const).map((direction) =>
+        lvXattnSchedule(layout, direction, { sends }),
+      );
+    expect(promelaModel(passes('O'))).toBe(promelaModel(passes('D')));
+    const loads = passes('O, dLSE').flatMap(({ ranks }) =>
+      ranks.flatMap((list) => list.filter(({ op }) => op === 'loadQuery')),
+    );
+    for (const load of loads) expect(load).toMatchObject({ sends: 'O, dLSE' });
   });
 });

@@ -6,13 +6,23 @@
  * same round, is merged, and leaves during the next. Queries make n − 1 hops, results n: after the
  * loop one more hop brings each block home, into slot n mod 2, so both parities of n are right.
  * Backward is the same dance with {Q, dO, LSE, dLSE − D} on the query lane and dQ on the result lane.
+ * `sends: 'O'` lets O travel in the place of dLSE − D, as the paper's program does: a block more in
+ * every message but for a number a row.
  * It starts in the slot where the forward pass came home: with n odd the other one may still be read
  * by a neighbour, when a transport does not copy (Spin found that; see spec/protocol/limits.md).
  * @module
  */
 import type { Partition } from '../../reference/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
-import { eachRank, finishKeys, ownKeys, range, type ScheduleOptions, startSums } from './parts.ts';
+import {
+  eachRank,
+  finishKeys,
+  ownKeys,
+  ownQuery,
+  range,
+  type ScheduleOptions,
+  startSums,
+} from './parts.ts';
 import { queryRing, ringSlots } from './query-ring.ts';
 
 export interface LvXattnOptions extends ScheduleOptions {
@@ -35,7 +45,7 @@ export function lvXattnSchedule(
     return [
       ownKeys('keys', options),
       ...startSums(direction, 'sums', 'keys'),
-      { op: 'loadQuery', into: `query${start}` },
+      ownQuery(`query${start}`, options),
       { op: 'initResult', into: `result${start}`, like: `query${start}`, sink: true },
       ...queryRing({
         direction,

@@ -4,13 +4,15 @@
  * @module
  */
 import type { Partition } from '../../reference/case.ts';
-import type { BufferName, Direction, Kind, Operation, Schedule } from '../schedule.ts';
+import type { BufferName, Direction, Kind, Operation, Schedule, Sends } from '../schedule.ts';
 
 export interface ScheduleOptions {
   /** Keys and values are recomputed from features in every pass. */
   readonly recompute?: boolean;
   /** Query heads, for schedules that deal heads out. */
   readonly heads?: number;
+  /** What queries take along backward, for schedules that send them; D when absent. */
+  readonly sends?: Sends;
 }
 
 /** A distributed algorithm: a pure function from a layout to data. */
@@ -40,6 +42,10 @@ export const ownKeys = (into: BufferName, { recompute }: ScheduleOptions): Opera
   op: recompute ? 'recomputeKV' : 'loadKeys',
   into,
 });
+
+/** The rank's own queries. */
+export const ownQuery = (into: BufferName, { sends = 'D' }: ScheduleOptions): Operation =>
+  sends === 'D' ? { op: 'loadQuery', into } : { op: 'loadQuery', into, sends };
 
 /** Where a backward pass adds up dK and dV. */
 export const startSums = (direction: Direction, into: BufferName, like: BufferName): Operation[] =>

@@ -14,6 +14,7 @@ import {
   finishKeys,
   othersOf,
   ownKeys,
+  ownQuery,
   range,
   release,
   type ScheduleOptions,
@@ -29,7 +30,7 @@ function around(
   return [
     ownKeys('keys', options),
     ...startSums(direction, 'sums', 'keys'),
-    { op: 'loadQuery', into: `${direction} query0` },
+    ownQuery(`${direction} query0`, options),
     { op: 'initResult', into: 'result', like: `${direction} query0`, sink: true },
     ...rounds,
     { op: 'finish', buffer: 'result' },

@@ -8,7 +8,7 @@ import { exposedSeconds, type Machine, passSeconds } from '../costs/machine.ts';
 import { layerCost } from '../costs/schedules.ts';
 import { AS_PUBLISHED, type Workload } from '../costs/workload.ts';
 import { passesOf, run } from '../run.ts';
-import { SCHEDULE_NAMES, SCHEDULES } from '../schedules/index.ts';
+import { SCHEDULE_NAMES, SCHEDULES, SENDS_QUERIES } from '../schedules/index.ts';
 import type { MakeSchedule } from '../schedules/parts.ts';
 import { simulate } from './clock.ts';
 import { stepsOf } from './steps.ts';
@@ -22,7 +22,10 @@ const MACHINE: Machine = {
 };
 const F64 = { element_bytes: 8, scalar_bytes: 8 };
 
-describe.each(SCHEDULE_NAMES)('%s on the clock', (schedule) => {
+const WITH_O = SENDS_QUERIES.map((name) => [name, 'O'] as const);
+const ALL = [...SCHEDULE_NAMES.map((name) => [name, 'D'] as const), ...WITH_O];
+
+describe.each(ALL)('%s with %s on the clock', (schedule, sends) => {
   for (const changes of [
     { partition: { ranks: 4, q: [3, 0, 2, 1], kv: [2, 5, 1, 1] } },
     { partition: { ranks: 2, q: [1, 5], kv: [9, 0] }, dim_y: 3, batch: 2 },
@@ -32,9 +35,9 @@ describe.each(SCHEDULE_NAMES)('%s on the clock', (schedule) => {
         ...{ heads: 4, kv_heads: 2, head_dim: 5, head_dim_v: 7, seq_q: 6, seq_kv: 9 },
         ...changes,
       });
-      const how = { schedule, transport: 'simulated', device: 'reference' } as const;
+      const how = { schedule, sends, transport: 'simulated', device: 'reference' } as const;
       const { log, peakBytes } = await run(c, how);
-      const passes = passesOf(c, schedule).map((pass) =>
+      const passes = passesOf(c, schedule, sends).map((pass) =>
         simulate(stepsOf(c.parameters, pass, MACHINE, F64), MACHINE),
       );
       const ranks = changes.partition.q.map((_, rank) => rank);
@@ -66,9 +69,13 @@ const RATES = [1e8, 1e10, 1e12].flatMap((attention_flops_per_s) => [
 ]);
 
 describe('the clock and the formulas', () => {
-  for (const name of ['lv-xattn', 'ring-attention'] as const) {
+  for (const [name, sends] of [
+    ['lv-xattn', 'D'],
+    ['lv-xattn', 'O'],
+    ['ring-attention', 'D'],
+  ] as const) {
     for (const ranks of [1, 2, 3, 4, 6]) {
-      it(`say the same of ${name} on ${ranks} ranks`, () => {
+      it(`say the same of ${name} with ${sends} on ${ranks} ranks`, () => {
         const w = workload(ranks);
         const partition = {
           ranks,
@@ -79,13 +86,14 @@ describe('the clock and the formulas', () => {
           ...{ batch: 1, heads: w.heads, kv_heads: w.kv_heads, media: null, partition },
           ...{ head_dim: w.head_dim, head_dim_v: w.head_dim },
         };
-        const options = { ...AS_PUBLISHED, backwardSends: 'delta', recomputes: false } as const;
+        const backwardSends = sends === 'D' ? 'delta' : 'output';
+        const options = { ...AS_PUBLISHED, backwardSends, recomputes: false } as const;
         const cost = layerCost(name, w, options);
         const make: MakeSchedule = SCHEDULES[name];
         for (const rates of RATES) {
           const machine = { ...MACHINE, ranks, ...rates };
           for (const direction of ['forward', 'backward'] as const) {
-            const steps = stepsOf(e, make(partition, direction), machine, w);
+            const steps = stepsOf(e, make(partition, direction, { sends }), machine, w);
             const { seconds, waiting_s } = simulate(steps, machine);
             const exposed = exposedSeconds(machine, cost[direction]);
             expect(Math.abs(Math.max(...waiting_s) - exposed)).toBeLessThan(1e-12 * seconds);

@@ -18,7 +18,7 @@ import { Programs } from './program.ts';
 /** Sizes of a case, and the width of the features where keys are recomputed. */
 export type SimulatedCase = Extents & { readonly dim_y?: number };
 
-const SCALARS: ReadonlySet<PartName> = new Set<PartName>(['lse', 'delta']);
+const SCALARS: ReadonlySet<PartName> = new Set<PartName>(['lse', 'delta', 'dLse']);
 
 /** Bytes of a buffer or a message. */
 export function labelBytes(

@@ -81,6 +81,7 @@ const label = z.strictObject({
   blocks: z.array(count),
   heads: z.strictObject({ from: count, to: count, of: count }),
   merged: z.array(contribution),
+  sends: z.enum(['O', 'O, dLSE']).optional(),
 });
 export const messageHeader = z.strictObject({
   from: count,
