@@ -85,6 +85,26 @@ describe('gradients of whole stacks equal central differences in 45 digits', () 
 });
 
 describe('a stack in float64', () => {
+  it('passes text before the first image on as it is', async () => {
+    const real = realNumbers('f64');
+    const s = stackOf({ norm: 'layer', media: 'immediate', seq_q: 9, seq_kv: 6 });
+    const inputs = drawStack(3, s, { keys_per_image: 2 });
+    const run = await evaluateStack(s, inputs, real, definedAttention(real, s, inputs), {
+      recompute: true,
+    });
+    const row = (tensor: Tensor, i: number) =>
+      Array.from({ length: s.hidden }, (_, c) => tensor.get(0, i, c));
+    const images = Array.from({ length: 9 }, (_, i) => inputs.mediaText!.get(0, i));
+    expect(images).toContain(0);
+    expect(Math.max(...images)).toBe(3);
+    for (const [i, image] of images.entries()) {
+      const same = row(run.out, i).every((value, c) => value === inputs.x.get(0, i, c));
+      expect(same, `row ${i}`).toBe(image === 0);
+      const back = row(run.gradients.x, i).every((value, c) => value === inputs.dOut.get(0, i, c));
+      expect(back, `gradient of row ${i}`).toBe(image === 0);
+    }
+  });
+
   it('refuses what does not fit, by name', async () => {
     const real = realNumbers('f64');
     const s = stackOf({ media: 'previous' });
