@@ -113,6 +113,8 @@ describe('xattn run', () => {
       ['--schedule', 'ulysses', '--ranks', '3', '--heads', '4'],
       '"ulysses" deals heads out to ranks and expected "ranks" to divide "heads", got 3 ranks for 4 heads',
     ],
+    [['--ranks', '0'], 'Expected a whole number, 1 or more.'],
+    [['--ranks', '1.5'], 'Expected a whole number, 1 or more.'],
     [['--ranks', '100000'], '"--ranks" expected at most 512, got 100000'],
     [['--seq-kv', '1000000000'], '"--seq-q" and "--seq-kv" expected at most 134217728 numbers'],
     [['--heads', '4', '--kv-heads', '3'], '"kv_heads" expected a divisor of heads (4), got 3'],

@@ -97,9 +97,10 @@ export function address(text: string): { host: string; port: number } {
 }
 
 export function positiveNumber(text: string): number {
-  const value = wholeNumber(text);
-  if (value === 0) throw new InvalidArgumentError('Expected a whole number, 1 or more.');
-  return value;
+  if (!/^\d+$/.test(text) || wholeNumber(text) === 0) {
+    throw new InvalidArgumentError('Expected a whole number, 1 or more.');
+  }
+  return wholeNumber(text);
 }
 
 export function factor(text: string): number {

@@ -146,6 +146,19 @@ describeWithTools('the log of a run of every schedule', ['spin', 'gcc'], () => {
   }
 });
 
+describeWithTools('the log of a run in processes', ['spin', 'gcc'], () => {
+  for (const schedule of ['lv-xattn', 'ring-attention', 'usp'] as const) {
+    it(`${schedule} on 3 ranks is accepted, and is what simulated ranks did`, async () => {
+      const how = { device: 'reference' } as const;
+      const simulated = { ...how, transport: 'simulated' } as const;
+      const processes = { ...how, transport: 'processes' } as const;
+      const log = await logOf(3, RECOMPUTED, processes, schedule);
+      expect(differingRank(await logOf(3, RECOMPUTED, simulated, schedule), log, 3)).toBeNull();
+      await expectAccepted(log, 3, RECOMPUTED, schedule);
+    });
+  }
+});
+
 type Log = readonly RankEvent[];
 
 /** A log with one event dropped, doubled, or exchanged with the one that follows it. */
