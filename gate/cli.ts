@@ -96,12 +96,16 @@ Examples:
   $ xattn plan                                                  Llama 3-V-11b on 16 A100, 384 frames
   $ xattn plan --model mplug-owl3-7b --cluster a30x8 --seq-q 1024 --frames 512
   $ xattn plan --cluster my-cluster.json --seq-kv 1000000       a cluster of yours
+  $ xattn plan --schedule ring-attention --svg ring.svg         a layer simulated, and drawn
   $ xattn plan --paper                                          published numbers beside predictions
 
 Models: llama-3-v-11b llama-3-v-90b mplug-owl3-7b mplug-owl3-2b mplug-owl3-1b openflamingo-9b
 openflamingo-3b. Clusters: a100x16 a30x8 a100x12. Either may be a .json file, a cluster such as
   {"name":"mine","ranks":64,"ranks_per_node":8,"memory_bytes":8.5e10,"peak_flops_per_s":9.89e14,
    "within_node_bytes_per_s":4.5e11,"between_nodes_bytes_per_s":5e10}
+
+It may also have within_node_latency_s, between_nodes_latency_s and kernel_overhead_s, seconds, 0 when
+absent. --schedule, --trace or --svg simulate one layer, forward and backward, at nominal rates.
 
 Every time stands twice: nominal, of data sheets and the paper's formulas, and calibrated, by rates
 fitted to a few published rows. --json prints one object; bytes are of one layer and rank.`;
@@ -279,6 +283,9 @@ function addOracle(program: Command, finish: Finish): void {
 
 function addPlan(program: Command, finish: Finish): void {
   const frames = new Option('--frames <n>', 'visual input in frames (default: 384)');
+  const schedule = new Option('--schedule <name>', 'simulate a layer under it, rank by rank');
+  const trace = new Option('--trace <file.json>', 'write what is simulated, for ui.perfetto.dev');
+  const svg = new Option('--svg <file.svg>', 'draw what is simulated');
   program
     .command('plan')
     .summary('what each schedule costs for a model on a cluster')
@@ -288,6 +295,9 @@ function addPlan(program: Command, finish: Finish): void {
     .option('--seq-q <n>', 'text tokens', value.positiveNumber, 2048)
     .option('--seq-kv <n>', 'visual input in keys', value.positiveNumber)
     .addOption(frames.argParser(value.positiveNumber).conflicts('seqKv'))
+    .addOption(schedule.choices(value.SCHEDULES).conflicts('paper'))
+    .addOption(trace.argParser(value.pathText).conflicts('paper'))
+    .addOption(svg.argParser(value.pathText).conflicts('paper'))
     .option('--paper', 'what the paper published beside what is predicted')
     .option('--json', 'one JSON object on standard output')
     .addHelpText('after', PLAN_EXAMPLES)
@@ -339,6 +349,7 @@ function addRun(program: Command, finish: Finish): void {
       value.address,
     )
     .option('--trace <file.json>', 'write what happened when, for ui.perfetto.dev', value.pathText)
+    .option('--svg <file.svg>', 'draw what happened when', value.pathText)
     .addOption(model.choices(value.MODEL_NAMES).conflicts(value.NOT_OF_MODELS))
     .option('--layers <n>', 'of the model (default: all that it has)', value.positiveNumber)
     .option('--frames <n>', 'of visual input of the model (default: 2)', value.positiveNumber)

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -93,6 +93,31 @@ describe('xattn plan', () => {
     expect(stdout).toMatch(/its links as nominal, for nobody measured them/);
   });
 
+  it('simulates a layer, writes a trace and draws it', async () => {
+    const files = ['--trace', 'trace.json', '--svg', 'layer.svg'];
+    const how = ['--cluster', 'a30x8', '--seq-kv', '8192', '--schedule', 'ring-attention'];
+    const { status, stdout, stderr } = await plan(...how, ...files, '--json');
+    expect([status, stderr]).toEqual([0, '']);
+    const { simulation } = JSON.parse(stdout);
+    expect(simulation.schedule).toBe('ring-attention');
+    const { forward, backward } = simulation;
+    expect(Object.keys(backward.bytes_by_lane_per_rank)).toEqual(['keys', 'gradients']);
+    expect(forward.bytes_between_nodes).toBe(8 * forward.bytes_sent_per_rank);
+    expect(forward.bytes_within_nodes).toBe(0);
+    expect(forward.exposed_s).toBeGreaterThan(0);
+    expect(forward.compute_s + forward.exposed_s).toBeCloseTo(forward.seconds, 12);
+    const { traceEvents } = JSON.parse(readFileSync(path.join(root, 'trace.json'), 'utf8'));
+    const spans = traceEvents.filter(({ ph }: { ph: string }) => ph === 'X');
+    expect(spans.filter(({ cat }: { cat: string }) => cat === 'compute').length).toBe(2 * 64);
+    const svg = readFileSync(path.join(root, 'layer.svg'), 'utf8');
+    expect(svg).toMatch(/^<svg .*\n<title>ring-attention, one layer of llama-3-v-11b on a30x8/);
+    expect(svg).toContain('rank 7');
+    const text = await plan(...how);
+    expect(text.stdout).toMatch(
+      /ring-attention on the clock, one layer, nominal +forward +backward/,
+    );
+  });
+
   it('prints what was published beside what is predicted', async () => {
     const text = await plan('--paper');
     expect(text.status).toBe(0);
@@ -116,6 +141,22 @@ describe('xattn plan', () => {
     [['--seq-kv', '1e6'], /Expected a whole number/],
     [['--frames', '2', '--seq-kv', '3'], /cannot be used with option/],
     [['extra'], /too many arguments/],
+    [['--schedule', 'ring'], /argument 'ring' is invalid\. Allowed choices are lv-xattn/],
+    [
+      ['--model', 'mplug-owl3-7b', '--schedule', 'ulysses'],
+      /ulysses deals whole heads: 28 heads over 16 ranks do not come out even/,
+    ],
+    [['--svg', 'no-folder/layer.svg'], /no-folder/],
+    [['--trace', 'no-folder/trace.json'], /no-folder/],
+    [['--paper', '--svg', 'map.svg'], /cannot be used with option/],
+    [
+      ['--cluster', 'many.json', '--svg', 'm.svg'],
+      /a simulation expected at most 1024 ranks, got 4/,
+    ],
+    [
+      ['--cluster', 'late.json'],
+      /late\.json: "between_nodes_latency_s" expected a number, 0 or more, got -1/,
+    ],
   ];
   for (const [args, reason] of wrong) {
     it(`refuses ${args.join(' ')}, exit 2`, async () => {
@@ -123,6 +164,9 @@ describe('xattn plan', () => {
       writeFileSync(path.join(root, 'slow.json'), JSON.stringify(slow));
       writeFileSync(path.join(root, 'odd.json'), JSON.stringify({ ...MODELS[0], heads: 'eight' }));
       writeFileSync(path.join(root, 'text.json'), 'ranks: 4');
+      const [many, late] = [{ ranks: 4096 }, { between_nodes_latency_s: -1 }];
+      writeFileSync(path.join(root, 'many.json'), JSON.stringify({ ...CLUSTERS[0], ...many }));
+      writeFileSync(path.join(root, 'late.json'), JSON.stringify({ ...CLUSTERS[0], ...late }));
       const { status, stdout, stderr } = await plan(...args);
       expect(stderr).toMatch(reason);
       expect(stderr).not.toMatch(/^\s+at |internal error/m);

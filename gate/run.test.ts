@@ -108,6 +108,16 @@ describe('xattn run', () => {
     expect(ids('s').sort()).toEqual(ids('f').sort());
   });
 
+  it('draws when each block was computed', async () => {
+    const how = ['--ranks', '3', '--transport', 'simulated', '--svg', 'run.svg'];
+    const { status } = await xattn('run', ...SMALL, ...how);
+    expect(status).toBe(0);
+    const svg = readFileSync(path.join(root, 'run.svg'), 'utf8');
+    expect(svg).toContain('<title>lv-xattn, 3 ranks, simulated, ');
+    expect(svg).toContain('q1·k2');
+    for (const name of ['forward', 'backward']) expect(svg).toContain(`>${name}</text>`);
+  });
+
   for (const [args, sentence] of [
     [
       ['--schedule', 'ulysses', '--ranks', '3', '--heads', '4'],

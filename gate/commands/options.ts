@@ -24,7 +24,7 @@ export const SCHEDULES = SCHEDULE_NAMES;
 export const MODEL_NAMES = MODELS.map(({ name }) => name);
 /** Options of one attention that a model's layers have no use for. */
 export const NOT_OF_MODELS = [
-  ...['heads', 'kvHeads', 'headDim', 'seqKv', 'direction', 'listen', 'trace'],
+  ...['heads', 'kvHeads', 'headDim', 'seqKv', 'direction', 'listen', 'trace', 'svg'],
 ];
 export { FUSIONS };
 

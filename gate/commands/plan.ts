@@ -7,6 +7,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { CLUSTERS, type Cluster, parseCluster } from '../../gpu/costs/clusters.ts';
 import { MODELS, type Model, parseModel } from '../../gpu/costs/models.ts';
 import { planOf } from '../../gpu/costs/plan.ts';
+import type { ScheduleName } from '../../gpu/costs/schedules.ts';
+import { clockText, onTheClock } from './plan-clock.ts';
 import { paperText } from './plan-paper.ts';
 import { planText } from './plan-text.ts';
 
@@ -16,6 +18,9 @@ export interface PlanOptions {
   seqQ: number;
   seqKv?: number;
   frames?: number;
+  schedule?: ScheduleName;
+  trace?: string;
+  svg?: string;
   paper?: true;
   json?: true;
 }
@@ -64,6 +69,13 @@ export async function planCommand(options: PlanOptions): Promise<number> {
   const cluster: Cluster = named('--cluster', options.cluster, CLUSTERS, parseCluster);
   const frames = options.frames ?? FRAMES;
   const seq_kv = options.seqKv ?? frames * model.tokens_per_frame;
-  const plan = planOf({ model, cluster, seq_q: options.seqQ, seq_kv });
-  return write(options.json ? JSON.stringify(plan, null, 2) : planText(plan));
+  const setting = { model, cluster, seq_q: options.seqQ, seq_kv };
+  const { schedule, trace, svg } = options;
+  const asked = [schedule, trace, svg].some((one) => one !== undefined);
+  const clock = asked ? onTheClock(setting, options) : null;
+  const plan = planOf(setting);
+  if (options.json) {
+    return write(JSON.stringify(clock === null ? plan : { ...plan, simulation: clock }, null, 2));
+  }
+  return write(clock === null ? planText(plan) : `${planText(plan)}\n\n${clockText(clock)}`);
 }

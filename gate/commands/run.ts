@@ -20,6 +20,7 @@ import { isSampled, sampledOutput, sampleOf } from '../../reference/sampling.ts'
 import { elementCount, tensorOf, toFlat } from '../../reference/tensor.ts';
 import { threadsFor } from '../threads.ts';
 import type { DEVICES, TRANSPORTS } from './options.ts';
+import { runSvg } from './run-svg.ts';
 
 export interface RunCommandOptions {
   schedule: ScheduleName;
@@ -36,6 +37,7 @@ export interface RunCommandOptions {
   direction: 'forward' | 'backward' | 'both';
   seed: number;
   trace?: string;
+  svg?: string;
   json?: true;
   listen?: { readonly host: string; readonly port: number };
 }
@@ -251,7 +253,7 @@ export async function runCommand(options: RunCommandOptions): Promise<number> {
   const begun = performance.now();
   let done: RunResult;
   try {
-    const timing = options.trace !== undefined;
+    const timing = options.trace !== undefined || options.svg !== undefined;
     const how = { schedule, sends, transport, device, seed: options.seed, timing, progress };
     done = await run(attentionCase, listen === null ? how : { ...how, listen });
   } catch (error) {
@@ -280,6 +282,10 @@ export async function runCommand(options: RunCommandOptions): Promise<number> {
   if (options.trace !== undefined) {
     const trace = perfettoTrace(spansOf(done.log, width), `${schedule}, ${ranks} ranks`);
     writeFileSync(options.trace, JSON.stringify(trace));
+  }
+  if (options.svg !== undefined) {
+    const title = `${schedule}, ${ranks} ranks, ${transport}, ${done.backend}: a real run`;
+    writeFileSync(options.svg, runSvg(done.log, { title, ranks }));
   }
   process.stdout.write(
     `${options.json ? JSON.stringify(summary) : text(summary, reason, done.log)}\n`,

@@ -9,9 +9,9 @@ import { blockPairFlops, projectionFlops } from '../costs/flops.ts';
 import { computeSeconds, type Rates } from '../costs/machine.ts';
 import type { Sizes } from '../costs/messages.ts';
 import { type Labels, type Visit, walk } from '../labels.ts';
-import { spanName } from '../perfetto.ts';
 import type { BufferName, Direction, Operation, Schedule } from '../schedule.ts';
 import { sizedLabels } from '../sized-labels.ts';
+import { nameAt } from '../span-names.ts';
 import { type Extents, elementsOf, type Label, lengthOf, type PartName, partsOf } from '../wire.ts';
 import { Programs } from './program.ts';
 
@@ -96,10 +96,7 @@ export function stepsOf(
 ): Programs {
   const { ranks, direction } = schedule;
   const lengths = ranks.map(({ length }) => length);
-  const programs = new Programs(lengths, (rank, source) => {
-    const operation = ranks[rank]?.[source];
-    return operation === undefined ? '' : spanName({ operation });
-  });
+  const programs = new Programs(lengths, (rank, source) => nameAt(ranks[rank] ?? [], rank, source));
   const bytesOf = remembered((label) => labelBytes(c, label, sizes));
   const more = ranks.map(() => holder(bytesOf));
   const attentionOf = attentionFlops(c, direction);

@@ -1,0 +1,53 @@
+/**
+ * A model's layer on the clock takes what its plan says, where nodes have one rank and blocks are equal.
+ * @module
+ */
+import { describe, expect, it } from 'vitest';
+import { CLUSTERS } from '../costs/clusters.ts';
+import { MODELS } from '../costs/models.ts';
+import { bytesSent } from '../costs/phases.ts';
+import { predict } from '../costs/prediction.ts';
+import { layerCost, SCHEDULE_NAMES } from '../costs/schedules.ts';
+import { AS_PUBLISHED, workloadOf } from '../costs/workload.ts';
+import { simulateLayer } from './layer.ts';
+
+const a30 = CLUSTERS.find(({ name }) => name === 'a30x8')!;
+const OPTIONS = { ...AS_PUBLISHED, backwardSends: 'delta', expandedHeads: false } as const;
+
+describe('a layer on the clock', () => {
+  for (const model of MODELS) {
+    for (const name of ['lv-xattn', 'ring-attention'] as const) {
+      it(`takes what is planned: ${name}, ${model.name}`, () => {
+        const cluster = { ...a30, between_nodes_latency_s: 1e-5, kernel_overhead_s: 1e-5 };
+        const setting = { model, cluster, seq_q: 1024, seq_kv: 64 * model.tokens_per_frame };
+        const planned = predict('nominal', setting, name, OPTIONS);
+        const cost = layerCost(name, workloadOf(model, cluster, setting), OPTIONS);
+        for (const recompute of [false, true]) {
+          const layer = simulateLayer(name, setting, { recompute });
+          for (const direction of ['forward', 'backward'] as const) {
+            const { seconds, bytes_sent } = layer[direction];
+            const formula = planned[`${direction}_s`];
+            expect(Math.abs(seconds / formula - 1)).toBeLessThan(1e-12);
+            expect(new Set(bytes_sent)).toEqual(new Set([bytesSent(cost[direction])]));
+          }
+        }
+      });
+    }
+  }
+
+  it('runs under every schedule that the model’s heads allow, and refuses the others', () => {
+    const model = MODELS.find(({ name }) => name === 'mplug-owl3-7b')!;
+    const setting = { model, cluster: a30, seq_q: 1001, seq_kv: 7001 };
+    const refused = SCHEDULE_NAMES.filter((name) => {
+      try {
+        const { forward, backward } = simulateLayer(name, setting, { recompute: false });
+        expect(Math.min(forward.seconds, backward.seconds)).toBeGreaterThan(0);
+        return false;
+      } catch (error) {
+        expect(String(error)).toContain('28 heads over 8 ranks do not come out even');
+        return true;
+      }
+    });
+    expect(refused).toEqual(['ulysses', 'head-parallel']);
+  });
+});
