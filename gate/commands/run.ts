@@ -9,7 +9,7 @@ import { evenSizes } from '../../gpu/distribute.ts';
 import type { RankEvent } from '../../gpu/interpreter.ts';
 import { perfettoTrace, type Span } from '../../gpu/perfetto.ts';
 import { closeWorkers, passesOf, type RunResult, run } from '../../gpu/run.ts';
-import type { Direction, Schedule } from '../../gpu/schedule.ts';
+import type { Direction, Operation, Schedule } from '../../gpu/schedule.ts';
 import type { ScheduleName } from '../../gpu/schedules/index.ts';
 import type { Listening } from '../../gpu/transport/crew.ts';
 import type { AttentionCase, OutputName, Partition } from '../../reference/case.ts';
@@ -101,11 +101,12 @@ function watch(passes: readonly Schedule[], quiet: boolean) {
   }
   const format = 'rank {rank} {bar} {value}/{total} {doing}';
   const bars = new MultiBar({ stream: process.stderr, format, clearOnComplete: true });
+  const texts = totals.map((_, rank) => doings(passes, rank));
   const rows = totals.map((total, rank) => bars.create(total, 0, { rank, doing: '' }));
   const draw = () => {
     for (const [rank, bar] of rows.entries()) {
       const done = Atomics.load(progress, rank);
-      bar.update(done, { doing: doingAt(passes, rank, done) });
+      bar.update(done, { doing: texts[rank]?.[done] ?? '' });
     }
   };
   const timer = setInterval(draw, 50);
@@ -118,16 +119,29 @@ function watch(passes: readonly Schedule[], quiet: boolean) {
   };
 }
 
-/** What a rank does after so many operations. */
-function doingAt(passes: readonly Schedule[], rank: number, done: number): string {
-  let at = done;
-  for (const { direction, ranks } of passes) {
+/** The block pair that each operation of a rank computes, as "q0·k1"; null for others. */
+function pairsIn(rank: number, list: readonly Operation[]): (string | null)[] {
+  const blocks = new Map<string, string>();
+  const at = (name: string): string => blocks.get(name) ?? '?';
+  return list.map((o) => {
+    if (o.op === 'loadQuery' || o.op === 'loadKeys' || o.op === 'recomputeKV') {
+      blocks.set(o.into, `${rank}`);
+    }
+    if (o.op === 'receive') blocks.set(o.buffer, o.blocks.join(','));
+    if (o.op === 'join') blocks.set(o.into, o.buffers.map(at).join(','));
+    if (o.op === 'takeHeads' || o.op === 'expandHeads') blocks.set(o.into, at(o.buffer));
+    return o.op === 'computeBlock' ? `q${at(o.query)}·k${at(o.keys)}` : null;
+  });
+}
+
+/** What a rank does at each operation: which pair it computes, or which operation it is. */
+function doings(passes: readonly Schedule[], rank: number): string[] {
+  const texts = passes.flatMap(({ direction, ranks }) => {
     const list = ranks[rank] ?? [];
-    const operation = list[at];
-    if (operation !== undefined) return `${direction} ${operation.op}`;
-    at -= list.length;
-  }
-  return 'done';
+    const pairs = pairsIn(rank, list);
+    return list.map(({ op }, n) => `${direction} ${pairs[n] ?? op}`);
+  });
+  return [...texts, 'done'];
 }
 
 /** Bytes of the messages that each rank has sent, by direction. */
@@ -185,24 +199,14 @@ const mebibytes = (bytes: number): string =>
 
 /** Which block pairs each rank computes, one after another. */
 function rounds(log: readonly RankEvent[], direction: Direction, ranks: number): string[] {
-  const lines = Array.from({ length: ranks }, (): string[] => []);
-  const blocks = new Map<string, string>();
-  for (const { rank, direction: of, operation: o } of log) {
-    if (of !== direction) continue;
-    if (o.op === 'loadQuery' || o.op === 'loadKeys') blocks.set(`${rank} ${o.into}`, `${rank}`);
-    if (o.op === 'receive') blocks.set(`${rank} ${o.buffer}`, o.blocks.join(','));
-    if (o.op === 'join') {
-      const joined = o.buffers.map((name) => blocks.get(`${rank} ${name}`) ?? '?');
-      blocks.set(`${rank} ${o.into}`, joined.join(','));
-    }
-    if (o.op === 'takeHeads' || o.op === 'expandHeads') {
-      blocks.set(`${rank} ${o.into}`, blocks.get(`${rank} ${o.buffer}`) ?? '?');
-    }
-    if (o.op === 'computeBlock') {
-      const of = (name: string) => blocks.get(`${rank} ${name}`) ?? '?';
-      lines[rank]?.push(`q${of(o.query)}·k${of(o.keys)}`);
-    }
-  }
+  const lines = Array.from({ length: ranks }, (_, rank) => {
+    const own = log.filter((event) => event.rank === rank && event.direction === direction);
+    const pairs = pairsIn(
+      rank,
+      own.map(({ operation }) => operation),
+    );
+    return pairs.filter((pair) => pair !== null);
+  });
   const widest = Math.max(0, ...lines.flat().map((cell) => cell.length));
   return lines.map(
     (cells, rank) => `  rank ${rank}  ${cells.map((cell) => cell.padEnd(widest)).join('  ')}`,
