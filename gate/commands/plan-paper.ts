@@ -103,7 +103,9 @@ export function paperText({ rows, figures, maps, errors }: PaperComparison): str
       ['cross_speedup', 'total_speedup'],
     ),
     `${figureTable(figures)}\n(visual input: memory of cross-attention and of the model’s states alone)`,
-    'speedup of cross-attention over Ring Attention, Llama 3-V-11b on a100x16, forward and backward',
+    'speedup of cross-attention over Ring Attention, Llama 3-V-11b on a100x16, forward and backward.\n' +
+      'The paper draws such a map (Figure 4), in colours: its cells are not known here as numbers, so\n' +
+      'nothing stands beside these, and neither model nor cluster need be those of the figure.',
     ...maps.map(mapTable),
     summary,
     `Of ${others.length} rows that nothing was fitted to, ${within.length} have both cross-attention times within 25 %.`,

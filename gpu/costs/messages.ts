@@ -1,8 +1,10 @@
 /**
  * What each kind of message holds: parts by name, each with its number of elements.
  *
- * The one place that says how large a message is; formulas and clocks count with it. Volume.v has
- * the sums per row: e + 0 out and e + h back forward, 3e + h (or 2e + 2h) out and e back backward,
+ * What the closed formulas count with, apart from wire.ts, which sizes what is run and simulated: here
+ * blocks are equal parts and may be fractions of a row, there they are whole rows of a layout. So that
+ * the two are one in effect, tests hold them equal to the byte: run.test.ts a real run's messages, and
+ * ../simulation/layer.test.ts every model's layer on the clock. Volume.v has the sums per row: e + 0 out and e + h back forward, 3e + h (or 2e + 2h) out and e back backward,
  * 2e for keys and for their gradients.
  * @module
  */
