@@ -122,7 +122,7 @@ describe('xattn plan', () => {
     const text = await plan('--paper');
     expect(text.status).toBe(0);
     expect(text.stdout).toMatch(/speedup of an iteration, × up to +10\.62/);
-    expect(text.stdout).toMatch(/Figure 4\), in colours: its cells are not known here as numbers/);
+    expect(text.stdout).toMatch(/Figure 4\): its cells are not known here as numbers/);
     expect(text.stdout).toMatch(/Of 12 rows that nothing was fitted to, \d+ have both/);
     const json = await plan('--paper', '--json');
     expect(JSON.parse(json.stdout).rows.length).toBe(18);

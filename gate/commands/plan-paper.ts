@@ -104,7 +104,7 @@ export function paperText({ rows, figures, maps, errors }: PaperComparison): str
     ),
     `${figureTable(figures)}\n(visual input: memory of cross-attention and of the model’s states alone)`,
     'speedup of cross-attention over Ring Attention, Llama 3-V-11b on a100x16, forward and backward.\n' +
-      'The paper draws such a map (Figure 4), in colours: its cells are not known here as numbers, so\n' +
+      'The paper has such a map (Figure 4): its cells are not known here as numbers, so\n' +
       'nothing stands beside these, and neither model nor cluster need be those of the figure.',
     ...maps.map(mapTable),
     summary,
