@@ -188,11 +188,9 @@ class Clock {
   #communicate(rank: number): number {
     const { ops, amounts, channels, sources } = this.#programs.ranks[rank] ?? NO_STEPS;
     const step = whole(this.#next, rank);
-    const [before, now, source] = [
-      real(this.#now, rank),
-      real(this.#ready, rank),
-      whole(sources, step),
-    ];
+    const before = real(this.#now, rank);
+    const now = real(this.#ready, rank);
+    const source = whole(sources, step);
     const channel = whole(channels, step);
     this.#next[rank] = step + 1;
     this.#now[rank] = now;
@@ -213,7 +211,8 @@ class Clock {
     const links = this.#links;
     const node = Math.floor(rank / links.ranks_per_node);
     const inside = node === Math.floor(to / links.ranks_per_node);
-    const [free, link] = inside ? [this.#ownFree, rank] : [this.#nodeFree, node];
+    const free = inside ? this.#ownFree : this.#nodeFree;
+    const link = inside ? rank : node;
     const start = Math.max(now, real(free, link));
     const rate = inside ? links.within_node_bytes_per_s : links.between_nodes_bytes_per_s;
     const latency = inside ? links.within_node_latency_s : links.between_nodes_latency_s;
