@@ -80,6 +80,8 @@ const SMOKE_PROBES: readonly string[] = [
   'exact/one-hot-ranks',
   'poison/mask-gradients',
   'shape/no-keys',
+  'bias/lowest-padding-gradients',
+  'bias/minus-1e9-causal-gradients',
   'ranks/7-empty-keys-gradients',
   // One after another, of one size: what a candidate keeps of the one before.
   ...['01', '02', '05', '06', '07', '08', '28', '29'].map((n) => `state/${n}`),

@@ -3,6 +3,7 @@
  * @module
  */
 import type { CaseChanges } from '../../reference/draw-case.ts';
+import { maxFinite } from '../../reference/format.ts';
 import { type Adjust, set } from './edits.ts';
 import { evenSizes, type SuiteSpec } from './spec.ts';
 import { EVERYTHING } from './vary.ts';
@@ -192,12 +193,46 @@ const masksByBias = (hides: (i: number, j: number) => boolean): Partial<SuiteSpe
   adjust: set('bias', ([, , i = 0, j = 0], old) => (hides(i, j) ? Number.NEGATIVE_INFINITY : old)),
 });
 
-/** Biases that are masks as well, as frameworks write them; row 2 sees nothing in most of them. */
+/** A bias of `low`, or the lowest number that the dtype has, where `hides` says so, and 0 elsewhere. */
+const masksByNumber = (
+  low: number,
+  bias: number[],
+  hides: (b: number, i: number, j: number) => boolean,
+): Partial<SuiteSpec> => ({
+  shows:
+    'a mask that is added as a large negative number: not added, or added so that NaN comes of it',
+  ...NAMED,
+  bias,
+  ranks: 3,
+  adjust: set('bias', ([b = 0, , i = 0, j = 0], _, { dtype }) =>
+    hides(b, i, j) ? Math.max(low, -maxFinite(dtype)) : 0,
+  ),
+});
+
+const isPadding = (b: number, _: number, j: number): boolean => j > 7 - 3 * b;
+const isLater = (_: number, i: number, j: number): boolean => j > 2 * i;
+
+/** Biases that are masks as well, as frameworks write them; row 2 sees nothing in most of those of −∞. */
 export const MASKING_BIASES: readonly SuiteSpec[] = [
   { name: 'bias/masks', ...masksByBias((i, j) => (i + j) % 3 > 0), gradients: false },
   { name: 'bias/masks-gradients', ...masksByBias((i, j) => i === 2 || (i + j) % 3 > 0) },
   { name: 'bias/masks-beside-a-sink', ...masksByBias((i, j) => i === 2 || i !== j), sink: true },
   { name: 'bias/masks-a-shard-gradients', ...masksByBias((i, j) => i === 2 || j < 4) },
+  {
+    name: 'bias/lowest-padding-gradients',
+    ...masksByNumber(-maxFinite('f32'), [2, 1, 1, 11], isPadding),
+  },
+  { name: 'bias/minus-1e9-causal-gradients', ...masksByNumber(-1e9, [1, 1, 5, 11], isLater) },
+  {
+    name: 'bias/minus-1e6-causal',
+    ...masksByNumber(-1e6, [1, 1, 5, 11], isLater),
+    gradients: false,
+  },
+  {
+    name: 'bias/minus-1e4-padding',
+    ...masksByNumber(-1e4, [2, 1, 1, 11], isPadding),
+    gradients: false,
+  },
 ];
 
 /** A boolean mask of every broadcast shape. */
