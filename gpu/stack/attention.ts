@@ -11,7 +11,7 @@ import type { AttentionCase, CaseInputs, CaseParameters } from '../../reference/
 import { attentionGradients } from '../../reference/gradients.ts';
 import type { Problem } from '../../reference/lift.ts';
 import { visibility } from '../../reference/mask.ts';
-import { block, filled, forEachIndex, type Tensor } from '../../reference/tensor.ts';
+import { block, elementCount, filled, forEachIndex, type Tensor } from '../../reference/tensor.ts';
 import type { Data } from '../device/device.ts';
 import type { Numbers } from './numbers.ts';
 import type { StackInputs, StackShape } from './shape.ts';
@@ -104,7 +104,7 @@ class RowStates<T> implements Data {
     this.rows = rows;
   }
   get length(): number {
-    return this.rows.shape.reduce((product, extent) => product * extent, 1);
+    return elementCount(this.rows.shape);
   }
 }
 

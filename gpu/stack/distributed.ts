@@ -24,7 +24,7 @@ import {
   type LayerAttention,
   masksOf,
 } from './attention.ts';
-import type { DeviceNumbers } from './numbers.ts';
+import { type DeviceNumbers, isReal } from './numbers.ts';
 import { zip } from './rows.ts';
 import type { StackInputs, StackShape } from './shape.ts';
 
@@ -156,7 +156,7 @@ type Block = Pick<RankResult, 'out' | 'lse'>;
 
 /** An LSE as a device gave it. */
 function lseOf({ lse }: Finished<unknown>): Real {
-  if (lse instanceof Float32Array || lse instanceof Float64Array) return lse;
+  if (isReal(lse)) return lse;
   throw new TypeError('ranks expected an LSE that ranks have made');
 }
 

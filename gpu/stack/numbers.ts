@@ -9,7 +9,7 @@ import type { BigNumber } from 'mathjs';
 import { big } from '../../reference/arithmetic/big.ts';
 import { float64 } from '../../reference/arithmetic/float64.ts';
 import type { Arithmetic } from '../../reference/arithmetic.ts';
-import { type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
+import { elementCount, type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
 import type { Real } from '../device/device.ts';
 import { type RealName, shared } from '../distribute.ts';
 
@@ -28,7 +28,8 @@ export interface DeviceNumbers<T> extends Numbers<T> {
   readonly fromDevice: (values: Real, shape: readonly number[]) => Tensor<T>;
 }
 
-const isReal = (data: unknown): data is Real =>
+/** Is it an array of a device's numbers? */
+export const isReal = (data: unknown): data is Real =>
   data instanceof Float32Array || data instanceof Float64Array;
 
 /** Float64 formulas over activations of an element type, in memory that worker threads may share. */
@@ -41,7 +42,7 @@ export function realNumbers(real: RealName): DeviceNumbers<number> {
     stored,
     toDevice: (tensor) => {
       const { data } = tensor;
-      if (isReal(data) && data.length === tensor.shape.reduce((n, extent) => n * extent, 1)) {
+      if (isReal(data) && data.length === elementCount(tensor.shape)) {
         return data;
       }
       return shared(real, toFlat(tensor));

@@ -93,21 +93,22 @@ export interface NormWeights<T> {
   readonly epsilon: number;
 }
 
+function meanOf<T>({ zero, add, div, fromNumber }: Arithmetic<T>, x: readonly T[]): T {
+  const sum = x.reduce((before, value) => add(before, value), zero);
+  return div(sum, fromNumber(x.length));
+}
+
 /** A vector less its mean where that is asked for, and 1/√(mean square + ε). */
 function centred<T>(
   { arithmetic, sqrt }: Numbers<T>,
   { bias, epsilon }: NormWeights<T>,
   x: readonly T[],
 ): { c: readonly T[]; r: T } {
-  const { zero, one, add, sub, mul, div, fromNumber } = arithmetic;
-  const count = fromNumber(x.length);
-  const mean = div(
-    x.reduce((sum, value) => add(sum, value), zero),
-    count,
-  );
+  const { one, add, sub, mul, div, fromNumber } = arithmetic;
+  const mean = meanOf(arithmetic, x);
   const c = bias === null ? x : x.map((value) => sub(value, mean));
-  const squares = c.reduce((sum, value) => add(sum, mul(value, value)), zero);
-  return { c, r: div(one, sqrt(add(div(squares, count), fromNumber(epsilon)))) };
+  const squares = c.map((value) => mul(value, value));
+  return { c, r: div(one, sqrt(add(meanOf(arithmetic, squares), fromNumber(epsilon)))) };
 }
 
 /** Calls `visit` with each vector along the last axis. */
@@ -151,13 +152,9 @@ export function normaliseGradient<T>(
   dN: Tensor<T>,
   sums: { readonly weight: Tensor<T>; readonly bias: Tensor<T> | null },
 ): Tensor<T> {
-  const { zero, add, sub, mul, div, fromNumber } = numbers.arithmetic;
+  const { zero, add, sub, mul } = numbers.arithmetic;
   const dX = filled<T>(x.shape, zero);
-  const mean = (values: readonly T[]): T =>
-    div(
-      values.reduce((sum, value) => add(sum, value), zero),
-      fromNumber(values.length),
-    );
+  const mean = (values: readonly T[]): T => meanOf(numbers.arithmetic, values);
   forEachVector(x, (at, vector) => {
     const { c, r } = centred(numbers, weights, vector);
     const unit = c.map((value) => mul(value, r));
