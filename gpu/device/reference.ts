@@ -155,10 +155,14 @@ interface Sums {
   readonly dS: Real | null;
 }
 
+/** Keys that are gone over with all rows of a head before the next ones: small enough for a cache. */
+const KEYS_A_TILE = 64;
+
+/** One row against the keys from `from` to before `to`. */
 function backwardRow(
   block: Plain,
   cotangents: Record<keyof Cotangents, Real>,
-  row: number,
+  [row, from, to]: readonly [number, number, number],
   sums: Sums,
 ): void {
   const { headDim, headDimV, scale, keys } = block;
@@ -166,7 +170,7 @@ function backwardRow(
   const { dOut, lse, delta } = cotangents;
   const [rowQ, rowV] = [row * headDim, row * headDimV];
   const [firstKey, firstPair] = [firstKeyOf(block, row), row * keys];
-  for (let j = 0; j < keys; j++) {
+  for (let j = from; j < to; j++) {
     const pair = firstPair + j;
     if (!isVisible(block, pair)) continue;
     const [keyK, keyV] = [(firstKey + j) * headDim, (firstKey + j) * headDimV];
@@ -198,7 +202,12 @@ function backward(given: Block, cotangents: Cotangents): BlockGradients {
     lse: real(cotangents.lse),
     delta: real(cotangents.delta),
   };
-  for (let row = 0; row < batch * heads * rows; row++) backwardRow(block, held, row, sums);
+  for (let first = 0; first < batch * heads * rows; first += rows) {
+    for (let from = 0; from < keys; from += KEYS_A_TILE) {
+      const to = Math.min(keys, from + KEYS_A_TILE);
+      for (let i = 0; i < rows; i++) backwardRow(block, held, [first + i, from, to], sums);
+    }
+  }
   return sums;
 }
 
