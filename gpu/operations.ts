@@ -47,10 +47,15 @@ async function loadQuery(context: Context, { into, sends }: Of<'loadQuery'>): Pr
   const dOut = write(shard.dOut);
   const { head_dim_v, batch } = shard.parameters;
   const dLse = write(shard.dLse);
-  const delta = await device.delta(dOut, out, dLse, head_dim_v);
-  const sent = { undefined: { delta }, O: { out }, 'O, dLSE': { out, dLse } }[`${sends}`];
-  store.set(into, { label, parts: mapOf({ ...own, dOut, lse, ...sent }) });
-  if (shard.sink.length === 0) return;
+  const isSunk = shard.sink.length > 0;
+  const delta =
+    sends === undefined || isSunk ? await device.delta(dOut, out, dLse, head_dim_v) : null;
+  const sent = new Map(mapOf({ ...own, dOut, lse }));
+  if (sends !== undefined) sent.set('out', out);
+  else if (delta !== null) sent.set('delta', delta);
+  if (sends === 'O, dLSE') sent.set('dLse', dLse);
+  store.set(into, { label, parts: sent });
+  if (!isSunk || delta === null) return;
   const dSink = await device.sinkGradient(device.writeLse(shard.sink), lse, delta, batch);
   home.set('sink', { label, parts: mapOf({ dSink }) });
 }

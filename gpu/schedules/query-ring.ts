@@ -54,23 +54,16 @@ export function queryRing(ring: QueryRing): Operation[] {
   const slotOf = (round: number): Slot => ((round + start) % 2 === 0 ? 0 : 1);
   const meets = [meetIn(0, direction), meetIn(1, direction)] as const;
   const list: Operation[] = [];
-  const send = (lane: 'query' | 'result', slot: Slot, round: number): void => {
-    list.push({
-      op: 'send',
-      lane,
-      buffer: BUFFERS[lane][slot],
-      to: right,
-      blocks: blocksAt(placeAt(round)),
-    });
+  const message = (lane: 'query' | 'result', slot: Slot, round: number) => ({
+    lane,
+    buffer: BUFFERS[lane][slot],
+    blocks: blocksAt(placeAt(round)),
+  });
+  const send = (...what: Parameters<typeof message>): void => {
+    list.push({ op: 'send', ...message(...what), to: right });
   };
-  const receive = (lane: 'query' | 'result', slot: Slot, round: number): void => {
-    list.push({
-      op: 'receive',
-      lane,
-      buffer: BUFFERS[lane][slot],
-      from: left,
-      blocks: blocksAt(placeAt(round)),
-    });
+  const receive = (...what: Parameters<typeof message>): void => {
+    list.push({ op: 'receive', ...message(...what), from: left });
   };
   for (let round = 0; round < n; round++) {
     const slot = slotOf(round);

@@ -25,7 +25,7 @@ import {
   masksOf,
 } from './attention.ts';
 import { type DeviceNumbers, isReal } from './numbers.ts';
-import { zip } from './rows.ts';
+import { at, zip } from './rows.ts';
 import type { StackInputs, StackShape } from './shape.ts';
 
 /** What carries a schedule out. */
@@ -159,12 +159,6 @@ function lseOf({ lse }: Finished<unknown>): Real {
   if (isReal(lse)) return lse;
   throw new TypeError('ranks expected an LSE that ranks have made');
 }
-
-const at = <V>(values: readonly V[], n: number): V => {
-  const value = values[n];
-  if (value === undefined) throw new RangeError(`expected something of rank ${n}, got none`);
-  return value;
-};
 
 /** A stack's queries and keys as a device takes them. */
 const ownOf = <T>(

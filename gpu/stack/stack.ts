@@ -30,7 +30,7 @@ import {
   unprojected,
 } from './layer.ts';
 import type { Numbers } from './numbers.ts';
-import { addTo } from './rows.ts';
+import { addTo, at } from './rows.ts';
 import {
   checkStack,
   type StackInputs,
@@ -102,13 +102,6 @@ function keptProjected<T>(tape: Tape, layer: number, shape: StackShape): Project
   }
   return { q: tape.tensor<T>(layer, 'q'), keys };
 }
-
-const at = <V>(values: readonly V[], n: number): V => {
-  const value = values[n];
-  if (value === undefined)
-    throw new RangeError(`expected something of rank or layer ${n}, got none`);
-  return value;
-};
 
 /** The key sets of each softmax, over all ranks. */
 const setsOf = <T>(shape: StackShape, ranks: readonly Projected<T>[]): KeySet<T>[][] =>
