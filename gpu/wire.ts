@@ -141,6 +141,26 @@ export function elementCount(e: Extents, label: Parameters<typeof partsOf>[1]): 
   return partsOf(e, label).reduce((sum, part) => sum + elementsOf(part), 0);
 }
 
+/** Bytes of an element, and of a number per row and head (LSE, D). */
+export interface ElementSizes {
+  readonly element_bytes: number;
+  readonly scalar_bytes: number;
+}
+
+const SCALARS: ReadonlySet<PartName> = new Set<PartName>(['lse', 'delta', 'dLse']);
+
+/** Bytes of a whole message or buffer. */
+export function labelBytes(
+  e: Extents,
+  label: Parameters<typeof partsOf>[1],
+  { element_bytes, scalar_bytes }: ElementSizes,
+): number {
+  return partsOf(e, label).reduce(
+    (sum, part) => sum + elementsOf(part) * (SCALARS.has(part.name) ? scalar_bytes : element_bytes),
+    0,
+  );
+}
+
 /** A label for people: "query of block 2, heads 0 to 4 of 8". */
 export const showLabel = ({ kind, blocks, heads }: Label): string =>
   `${kind} of block${blocks.length === 1 ? '' : 's'} ${blocks.join(', ') || 'none'}, ` +

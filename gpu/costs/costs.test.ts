@@ -23,7 +23,7 @@ import {
   type ScheduleName,
   ulyssesDegree,
 } from './schedules.ts';
-import { AS_PUBLISHED, type Workload, workloadOf } from './workload.ts';
+import { AS_PUBLISHED, AS_RUN, type Workload, workloadOf } from './workload.ts';
 
 const modelNamed = (name: string): Model => MODELS.find((one) => one.name === name)!;
 const clusterNamed = (name: string): Cluster => CLUSTERS.find((one) => one.name === name)!;
@@ -57,13 +57,34 @@ describe('volumes, by hand', () => {
     // K and V of 10 rows, 2 heads of 5, to each of the 3 others; backward their gradients too.
     ['all-gather-kv', 2 * 3 * 200, 2 * 3 * 400],
     ['pass-q', 2 * (3 * 60 + 3 * 72), 2 * (3 * 192 + 3 * 60)],
-    // Halves of Q, K, V, O to the other of the node, then one hop of K and V (two of dK, dV).
-    ['usp', 2 * (0.5 * 720 + 600), 2 * (0.5 * 720 + 600 + 2 * 600)],
+    // Three heads of Q, one of K and V, to the other of the node; a hop of two blocks of Q, two of O
+    // and LSE; O and LSE home. {Q, dO, LSE, D} in place of Q, dQ of O and LSE; dK and dV home.
+    [
+      'usp',
+      2 * (30 + 100 + 60 + 2 * 72 + 36),
+      2 * (2 * 3 * 12 + 100 + 4 * 3 * 12 + 2 * 60 + 30 + 100),
+    ],
     ['token-ring', 2 * (3 * 60 + 3 * 72), 2 * (3 * 192 + 3 * 60)],
   ];
   for (const [name, forward, backward] of table) {
     it(name, () => expect(sent(name, w)).toEqual([forward, backward]));
   }
+
+  it('of heads as they are run: each rank’s in Ulysses, all in head-parallel', () => {
+    // 2 rows and 10 keys a rank, 2 heads of 5 and one KV head for each rank.
+    const eight = { ...w, heads: 8, kv_heads: 4 };
+    const [others, query, keys, gradients] = [3, 2 * 2 * 5, 10 * 10, 10 * 10];
+    const lse = 2 * 2;
+    expect(sent('ulysses', eight, AS_RUN)).toEqual([
+      2 * others * (query + keys + query + lse),
+      2 * others * (2 * query + 2 * lse + keys + query + gradients),
+    ]);
+    expect(sent('head-parallel', eight, AS_RUN)).toEqual([
+      2 * 4 * others * (query + keys + query + lse),
+      2 * 4 * others * (2 * query + 2 * lse + keys + query + gradients),
+    ]);
+    expect(() => sent('ulysses', w, AS_RUN)).toThrow('6 heads over 4 ranks do not come out even');
+  });
 
   it('of the options', () => {
     expect(sent('lv-xattn', w, { ...AS_PUBLISHED, backwardSends: 'delta' })[1]).toBe(

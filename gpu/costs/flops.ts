@@ -3,7 +3,7 @@
  * A multiplication and an addition are two.
  * @module
  */
-import type { Direction } from './messages.ts';
+import type { Direction } from '../schedule.ts';
 
 /** Extents of one (query block, key block) pair. */
 export interface BlockPair {

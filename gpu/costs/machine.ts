@@ -95,13 +95,14 @@ export function transferSeconds(machine: Machine, bytes: number, route: Route): 
 }
 
 /**
- * Seconds of computing, of sending beside it, and of sending alone, in one round. What goes beside
- * computing goes out in a row, so that latencies but the longest pass meanwhile; what goes alone is
- * waited for, each with its own.
+ * Seconds of computing, of sending beside it, and of sending alone, in one round; and of the longest
+ * latency beside it. What goes beside computing goes out in a row, so that latencies but the longest
+ * pass meanwhile; what goes alone is waited for, each with its own.
  */
 export interface RoundSeconds {
   readonly compute: number;
   readonly beside: number;
+  readonly latency: number;
   readonly alone: number;
 }
 
@@ -116,14 +117,17 @@ export function roundSeconds(machine: Machine, round: Phase): RoundSeconds {
     if (isBeside(transfer)) [beside, latency] = [beside + seconds, Math.max(latency, delay)];
     else alone += seconds + delay;
   }
-  return { compute, beside: beside + latency, alone };
+  return { compute, beside, latency, alone };
 }
 
-/** Seconds of a pass: in every round the longer of computing and sending beside it, then the rest. */
+/**
+ * Seconds of a pass: in every round the longer of computing and sending beside it, then the rest,
+ * while which the latency of what went beside passes too.
+ */
 export function passSeconds(machine: Machine, { phases }: Pass): number {
   return phases.reduce((sum, phase) => {
-    const { compute, beside, alone } = roundSeconds(machine, phase);
-    return sum + phase.rounds * (Math.max(compute, beside) + alone);
+    const { compute, beside, latency, alone } = roundSeconds(machine, phase);
+    return sum + phase.rounds * Math.max(Math.max(compute, beside) + alone, beside + latency);
   }, 0);
 }
 
@@ -132,8 +136,8 @@ export type Regime = 'compute' | 'communication';
 /** Which of both takes longer in a steady round; null where nothing is sent. */
 export function regimeOf(machine: Machine, { phases, steady }: Pass): Regime | null {
   if (phases.every(({ transfers }) => transfers.length === 0)) return null;
-  const { compute, beside, alone } = roundSeconds(machine, steady);
-  return compute >= beside + alone ? 'compute' : 'communication';
+  const { compute, beside, latency, alone } = roundSeconds(machine, steady);
+  return compute >= beside + latency + alone ? 'compute' : 'communication';
 }
 
 /** Seconds of a pass in which a rank waits for messages: exposed communication. */

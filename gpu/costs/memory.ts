@@ -7,10 +7,9 @@
  * more.
  * @module
  */
-import type { BackwardSends } from './messages.ts';
 import type { Model } from './models.ts';
 import { type ScheduleName, ulyssesDegree } from './schedules.ts';
-import { type Workload, widthOf } from './workload.ts';
+import { type BackwardSends, type Workload, widthOf } from './workload.ts';
 
 const LSE_BYTES = 4;
 

@@ -3,15 +3,15 @@
  * speedups over text and visual length.
  * @module
  */
+import { labelBytes } from '../wire.ts';
 import { longestInput } from './choice.ts';
 import { CLUSTERS } from './clusters.ts';
-import { bytesOf, keyMessage } from './messages.ts';
 import { MODELS, type Model } from './models.ts';
 import { bytesSent } from './phases.ts';
 import { BASES, type Basis, machineOf, predict, type Setting } from './prediction.ts';
 import { PUBLISHED, type PublishedRow, settingOf } from './published.ts';
 import { layerCost, type ScheduleName } from './schedules.ts';
-import { AS_PUBLISHED, keyExtents, workloadOf } from './workload.ts';
+import { AS_PUBLISHED, extentsOf, workloadOf } from './workload.ts';
 
 /** A published number and its predictions; null where no rates enter. */
 export interface Compared {
@@ -85,7 +85,10 @@ function keyBytes(name: string, frames: number): number {
   const model = modelOf(name);
   const sizes = { seq_q: 0, seq_kv: frames * model.tokens_per_frame };
   const workload = workloadOf(model, { ranks: 1, ranks_per_node: 1 }, sizes);
-  return bytesOf(keyMessage(keyExtents(workload)), { element_bytes: 4, scalar_bytes: 4 });
+  const { heads } = model;
+  const label = { kind: 'keys', direction: 'forward', blocks: [0] } as const;
+  const all = { ...label, heads: { from: 0, to: heads, of: heads } };
+  return labelBytes(extentsOf(workload), all, { element_bytes: 4, scalar_bytes: 4 });
 }
 
 /** LV-XAttn's forward volume as a share of Ring Attention's, in percent. */

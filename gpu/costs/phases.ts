@@ -38,7 +38,11 @@ export interface Pass {
 
 export const NEXT: Route = { to: 'next', stride: 1 };
 
-const phase = (rounds: number, attention: number, transfers: readonly Transfer[]): Phase => ({
+export const phase = (
+  rounds: number,
+  attention: number,
+  transfers: readonly Transfer[],
+): Phase => ({
   ...{ rounds, attention, projections: 0 },
   transfers: transfers.filter(({ bytes }) => bytes > 0),
 });
@@ -79,14 +83,39 @@ export function ringPass(
   };
 }
 
-/** One round that computes, after and before transfers that nothing hides. */
-export function plainPass(
-  attention: number,
-  before: readonly Transfer[],
-  after: readonly Transfer[],
+/**
+ * Blocks round a ring of `n`; what is found for each goes straight home, and the one that comes home
+ * meanwhile is waited for before the next round.
+ */
+export function straightPass(
+  n: number,
+  round: { readonly attention: number; readonly ahead: number; readonly straight: number },
 ): Pass {
-  const steady = phase(1, attention, [...before, ...after]);
-  return { phases: [phase(1, 0, before), phase(1, attention, []), phase(1, 0, after)], steady };
+  const { attention } = round;
+  if (n === 1) return ringPass(1, { attention, ahead: 0, behind: 0 });
+  const ahead: Transfer = { bytes: round.ahead, route: NEXT, when: 'beside' };
+  const route: Route = { to: 'all', group: n };
+  const straight: Transfer = { bytes: round.straight, route, when: 'alone' };
+  const steady = phase(n - 2, attention, [ahead, straight]);
+  return {
+    phases: [phase(1, attention, [ahead]), steady, phase(1, attention, [straight])],
+    steady,
+  };
+}
+
+/** One round that computes. */
+export function plainPass(attention: number): Pass {
+  const steady = phase(1, attention, []);
+  return { phases: [steady], steady };
+}
+
+/** A pass whose one round stands for all it computes and sends. */
+export function steadyOf({ phases }: Pass): Pass {
+  const attention = phases.reduce((sum, one) => sum + one.rounds * one.attention, 0);
+  const transfers = phases.flatMap(({ rounds, transfers: sent }) =>
+    sent.map((transfer) => ({ ...transfer, bytes: rounds * transfer.bytes })),
+  );
+  return { phases, steady: phase(1, attention, transfers) };
 }
 
 /** The pass with phases before and after it. */

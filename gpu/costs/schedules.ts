@@ -1,20 +1,13 @@
 /**
  * What each schedule does in a layer, forward and backward, as phases; and when it cannot be used.
  *
- * LV-XAttn, Ring Attention, DeepSpeed-Ulysses and Megatron's heads as the LV-XAttn paper counts
- * them; the others as their own papers describe the forward pass, with the backward pass that
- * mirrors it. Blocks are equal and may be fractions of a row.
+ * As our schedules run (stages.ts), and Ulysses and Megatron's heads also as the LV-XAttn paper
+ * counts them. Blocks are equal and may be fractions of a row.
  * @module
  */
+import type { Direction, HeadRange, Kind } from '../schedule.ts';
+import { DEALS_HEADS, type ScheduleName } from '../schedules/index.ts';
 import { blockPairFlops, projectionFlops } from './flops.ts';
-import {
-  bytesOf,
-  type Direction,
-  keyGradientMessage,
-  keyMessage,
-  queryMessage,
-  resultMessage,
-} from './messages.ts';
 import {
   alone,
   around,
@@ -25,16 +18,14 @@ import {
   projecting,
   type Route,
   ringPass,
-  type Transfer,
+  steadyOf,
+  straightPass,
   withoutOverlap,
 } from './phases.ts';
-import { keyExtents, type Options, queryExtents, type Workload, widthOf } from './workload.ts';
+import { type Messages, messagesOf, type Stage, stagesOf } from './stages.ts';
+import { extentsOf, type Options, type Workload, widthOf } from './workload.ts';
 
-export const SCHEDULE_NAMES = [
-  ...(['lv-xattn', 'ring-attention', 'ulysses', 'head-parallel'] as const),
-  ...(['all-gather-kv', 'pass-q', 'usp', 'token-ring'] as const),
-] as const;
-export type ScheduleName = (typeof SCHEDULE_NAMES)[number];
+export { SCHEDULE_NAMES, type ScheduleName } from '../schedules/index.ts';
 
 export interface LayerCost {
   readonly forward: Pass;
@@ -59,86 +50,6 @@ function projections(w: Workload): { readonly text: number; readonly keys: numbe
   };
 }
 
-function lvXattn(w: Workload, direction: Direction, options: Options): Pass {
-  const x = queryExtents(w);
-  return ringPass(w.ranks, {
-    attention: pairFlops(w, direction),
-    ahead: bytesOf(queryMessage(x, direction, options.backwardSends), w),
-    behind: bytesOf(resultMessage(x, direction), w),
-    summed: direction === 'backward',
-  });
-}
-
-function ringAttention(w: Workload, direction: Direction, options: Options): Pass {
-  const x = keyExtents(w, options.expandedHeads ? w.heads : w.kv_heads);
-  return ringPass(w.ranks, {
-    attention: pairFlops(w, direction),
-    ahead: bytesOf(keyMessage(x), w),
-    behind: direction === 'forward' ? 0 : bytesOf(keyGradientMessage(x), w),
-    summed: true,
-  });
-}
-
-/** Bytes of a rank's rows of queries and of keys, all heads, without LSE. */
-function blockBytes(w: Workload): { readonly queries: number; readonly keys: number } {
-  const e = widthOf(w) * w.element_bytes;
-  return { queries: (w.seq_q / w.ranks) * e, keys: (w.seq_kv / w.ranks) * e };
-}
-
-/** All-to-all within `group` ranks of what a rank holds: it keeps one part in `group`. */
-const exchange = (held: number, group: number): Transfer => ({
-  bytes: (held * (group - 1)) / group,
-  route: { to: 'all', group },
-  when: 'alone',
-});
-
-/** Q, K and V to heads, O back to rows; backward dO to heads, dQ, dK and dV back. */
-function ulysses(w: Workload, direction: Direction): Pass {
-  const { queries, keys } = blockBytes(w);
-  const [rows, all] = [exchange(queries, w.ranks), exchange(queries + 2 * keys, w.ranks)];
-  const attention = w.ranks * pairFlops(w, direction);
-  return direction === 'forward'
-    ? plainPass(attention, [all], [rows])
-    : plainPass(attention, [rows], [all]);
-}
-
-/** An all-gather or a reduce-scatter round the ring: n − 1 steps of `block` bytes. */
-const collective = (w: Workload, block: number): Phase => alone(block, NEXT, w.ranks - 1);
-
-/** x and y gathered, the output scattered; backward the other way round. */
-function headParallel(w: Workload, direction: Direction): Pass {
-  const text = ((w.seq_q * w.hidden) / w.ranks) * w.element_bytes;
-  const features = ((w.seq_kv * w.visual_dim) / w.ranks) * w.element_bytes;
-  const pass = plainPass(w.ranks * pairFlops(w, direction), [], []);
-  const both = collective(w, text + features);
-  return steadyOf(
-    direction === 'forward'
-      ? around([both], pass, [collective(w, text)])
-      : around([collective(w, text)], pass, [both]),
-  );
-}
-
-/** Each KV head gathered once; backward gathered again, and the gradients scattered. */
-function allGatherKv(w: Workload, direction: Direction): Pass {
-  const x = keyExtents(w, w.kv_heads);
-  const pass = plainPass(w.ranks * pairFlops(w, direction), [], []);
-  const gather = collective(w, bytesOf(keyMessage(x), w));
-  const scatter = collective(w, bytesOf(keyGradientMessage(x), w));
-  return steadyOf(around([gather], pass, direction === 'forward' ? [] : [scatter]));
-}
-
-/** Queries go round; the n − 1 partial results of other ranks' rows go home together at the end. */
-function passQ(w: Workload, direction: Direction, options: Options): Pass {
-  const x = queryExtents(w);
-  const ring = ringPass(w.ranks, {
-    attention: pairFlops(w, direction),
-    ahead: bytesOf(queryMessage(x, direction, options.backwardSends), w),
-    behind: 0,
-  });
-  const results = (w.ranks - 1) * bytesOf(resultMessage(x, direction), w);
-  return around([], ring, [alone(results, { to: 'all', group: w.ranks })]);
-}
-
 /** Ranks of a group that share heads under USP: within a node, or at most √n where a node is one. */
 export function ulyssesDegree({ ranks, ranks_per_node, heads }: Workload): number {
   const most = ranks_per_node > 1 ? ranks_per_node : Math.floor(Math.sqrt(ranks));
@@ -149,82 +60,132 @@ export function ulyssesDegree({ ranks, ranks_per_node, heads }: Workload): numbe
   return 1;
 }
 
-/** Ulysses within groups, Ring Attention between the members of the same place. */
-function usp(w: Workload, direction: Direction): Pass {
-  const degree = ulyssesDegree(w);
-  const ranks = w.ranks / degree;
-  const { queries, keys } = blockBytes(w);
-  const route: Route = { to: 'next', stride: degree };
-  const ring = ringPass(ranks, {
-    attention: pairFlops(w, direction) * degree,
-    ahead: 2 * keys,
-    behind: direction === 'forward' ? 0 : 2 * keys,
-    ...{ route, summed: true },
-  });
-  const swap = (held: number): Phase => {
-    const { bytes, route: to } = exchange(held, degree);
-    return alone(bytes, to);
-  };
-  const [rows, all] = [swap(queries), swap(queries + 2 * keys)];
-  return direction === 'forward' ? around([all], ring, [rows]) : around([rows], ring, [all]);
+/** What is the same in every stage of a pass of equal blocks. */
+interface Equal {
+  readonly w: Workload;
+  readonly group: number;
+  readonly messages: Messages;
+  /** Operations of a block pair, all heads. */
+  readonly attention: number;
+  readonly summed: boolean;
 }
 
-/** Queries go round; each partial result goes home at once, beside the next round. */
-function tokenRing(w: Workload, direction: Direction, options: Options): Pass {
-  const x = queryExtents(w);
-  const n = w.ranks;
-  const attention = pairFlops(w, direction);
-  const home: Route = { to: 'all', group: n };
-  const ahead: Transfer = {
-    bytes: bytesOf(queryMessage(x, direction, options.backwardSends), w),
-    ...{ route: NEXT, when: 'beside' },
-  };
-  const result: Transfer = {
-    bytes: bytesOf(resultMessage(x, direction), w),
-    ...{ route: home, when: 'beside' },
-  };
-  const round = (rounds: number, transfers: readonly Transfer[]): Phase => ({
-    ...{ rounds, attention, projections: 0, transfers },
-  });
-  const steady = round(Math.max(0, n - 3), [ahead, result]);
-  if (n === 1) return { phases: [round(1, [])], steady: round(1, []) };
-  // The first round's result is the rank's own; the last one's is sent when all is computed.
-  const middle = n === 2 ? [round(1, [])] : [round(1, [ahead]), steady, round(1, [result])];
-  return { phases: [round(1, [ahead]), ...middle, alone(result.bytes, home)], steady };
-}
+/** Bytes of a rank's block: of these heads; of those dealt to whichever member needs most. */
+const blockOf = ({ messages }: Equal, what: Kind, heads: HeadRange): number =>
+  messages.bytes(what, [0], heads);
+const dealtTo = ({ group }: Equal, of: (member: number) => number): number[] =>
+  Array.from({ length: group }, (_, member) => of(member));
 
-/** A pass whose one round stands for all it computes and sends. */
-function steadyOf({ phases }: Pass): Pass {
-  const attention = phases.reduce((sum, phase) => sum + phase.rounds * phase.attention, 0);
-  const transfers = phases.flatMap(({ rounds, transfers: sent }) =>
-    sent.map((transfer) => ({ ...transfer, bytes: rounds * transfer.bytes })),
+function dealtMost(equal: Equal, what: Kind): number {
+  const { messages, group } = equal;
+  if (group === 1) return blockOf(equal, what, messages.all(what));
+  return Math.max(
+    ...dealtTo(equal, (member) => blockOf(equal, what, messages.of(what, member, group))),
   );
-  return { phases, steady: { rounds: 1, attention, projections: 0, transfers } };
 }
 
-const ATTENTION: Readonly<
-  Record<ScheduleName, (w: Workload, direction: Direction, options: Options) => Pass>
-> = {
-  'lv-xattn': lvXattn,
-  'ring-attention': ringAttention,
-  ulysses,
-  'head-parallel': headParallel,
-  'all-gather-kv': allGatherKv,
-  'pass-q': passQ,
-  usp,
-  'token-ring': tokenRing,
-};
+/** Alone, to each of `others` ranks in a row. */
+const toAll = (bytes: number, group: number): Phase => alone(bytes, { to: 'all', group });
+
+/** All-to-all of the own block in a group: of whoever keeps least, and so sends most. */
+function exchange(equal: Equal, what: Kind): Phase {
+  const { messages, group } = equal;
+  const parts = dealtTo(equal, (member) => blockOf(equal, what, messages.of(what, member, group)));
+  const total = parts.reduce((sum, bytes) => sum + bytes, 0);
+  return toAll(total - Math.min(...parts), group);
+}
+
+function ringOf(equal: Equal, stage: Extract<Stage, { readonly does: 'ring' }>): Pass {
+  const { w, group, summed } = equal;
+  const [n, attention] = [w.ranks / group, group * equal.attention];
+  const blocks = (what: Kind | null): number =>
+    what === null ? 0 : group * dealtMost(equal, what);
+  const [ahead, straight] = [blocks(stage.ahead), blocks(stage.straight)];
+  if (stage.straight !== null) return straightPass(n, { attention, ahead, straight });
+  const route: Route = { to: 'next', stride: group };
+  return ringPass(n, { attention, ahead, behind: blocks(stage.behind), route, summed });
+}
+
+/** A stage that sends and does not compute; null for one that does. */
+function sending(equal: Equal, stage: Stage, dealt: boolean): Phase | null {
+  const { w, group, messages } = equal;
+  switch (stage.does) {
+    case 'gather':
+      return alone(blockOf(equal, stage.what, messages.all(stage.what)), NEXT, w.ranks - 1);
+    case 'exchange':
+      return exchange(equal, stage.what);
+    case 'scatter': {
+      const among = dealt ? group : w.ranks;
+      const { what, padded } = stage;
+      const bytes = padded ? blockOf(equal, what, messages.all(what)) : dealtMost(equal, what);
+      return toAll((among - 1) * bytes, among);
+    }
+    default:
+      return null;
+  }
+}
+
+/** As our schedules run. */
+function asRun(name: ScheduleName, w: Workload, direction: Direction, options: Options): Pass {
+  const { group, list } = stagesOf(name, direction, { ranks: w.ranks, group: ulyssesDegree(w) });
+  const messages = messagesOf(name, direction, extentsOf(w), w, options);
+  const attention = pairFlops(w, direction);
+  // dK and dV, or dQ, travel as sums.
+  const summed = direction === 'backward' || name === 'ring-attention';
+  const equal: Equal = { w, group, messages, attention, summed };
+  const at = list.findIndex(({ does }) => does === 'compute' || does === 'ring');
+  const phases = (stages: readonly Stage[]): Phase[] =>
+    stages.flatMap((stage) => sending(equal, stage, group > 1 || name === 'usp') ?? []);
+  const middle = list[at];
+  const [before, after] = [phases(list.slice(0, at)), phases(list.slice(at + 1))];
+  if (middle?.does === 'ring' && w.ranks > group)
+    return around(before, ringOf(equal, middle), after);
+  return steadyOf(around(before, plainPass(w.ranks * attention), after));
+}
+
+/** Q, K and V to heads, O back to rows; backward dO to heads, dQ, dK and dV back. */
+function ulyssesCounted(w: Workload, direction: Direction): Pass {
+  const e = widthOf(w) * w.element_bytes;
+  const [queries, keys] = [(w.seq_q / w.ranks) * e, (w.seq_kv / w.ranks) * e];
+  const swap = (held: number): Phase => toAll((held * (w.ranks - 1)) / w.ranks, w.ranks);
+  const [rows, all] = [swap(queries), swap(queries + 2 * keys)];
+  const pass = plainPass(w.ranks * pairFlops(w, direction));
+  return steadyOf(
+    direction === 'forward' ? around([all], pass, [rows]) : around([rows], pass, [all]),
+  );
+}
+
+/** x and y gathered, the output scattered, in steps round a ring; backward the other way round. */
+function headParallelCounted(w: Workload, direction: Direction): Pass {
+  const text = ((w.seq_q * w.hidden) / w.ranks) * w.element_bytes;
+  const features = ((w.seq_kv * w.visual_dim) / w.ranks) * w.element_bytes;
+  const collective = (block: number): Phase => alone(block, NEXT, w.ranks - 1);
+  const [rows, all] = [collective(text), collective(text + features)];
+  const pass = plainPass(w.ranks * pairFlops(w, direction));
+  return steadyOf(
+    direction === 'forward' ? around([all], pass, [rows]) : around([rows], pass, [all]),
+  );
+}
+
+/** As the paper counts them, where that is not what is run. */
+const COUNTED: Readonly<
+  Partial<Record<ScheduleName, (w: Workload, direction: Direction) => Pass>>
+> = { ulysses: ulyssesCounted, 'head-parallel': headParallelCounted };
 
 /**
  * A layer's passes. The projections stand in front: backward those of gradients to inputs and to
  * weights, and under LV-XAttn Q, K and V once more, which it recomputes (all but the output's).
+ * Throws a RangeError where the schedule cannot be used.
  */
 export function layerCost(name: ScheduleName, w: Workload, options: Options): LayerCost {
+  const counted = options.paperCounts ? COUNTED[name] : undefined;
+  const unusable = counted === undefined ? refusal(name, w) : null;
+  if (unusable !== null) throw new RangeError(unusable);
   const { text, keys } = projections(w);
   const [forward, backward] = DIRECTIONS.map((direction) => {
     const again = name === 'lv-xattn' && options.recomputes ? text / 2 + keys : 0;
     const flops = direction === 'forward' ? text + keys : 2 * (text + keys) + again;
-    const attention = ATTENTION[name](w, direction, options);
+    const attention = counted?.(w, direction) ?? asRun(name, w, direction, options);
     const pass = options.overlap ? attention : withoutOverlap(attention);
     return around([projecting(flops)], pass, []);
   }) as [Pass, Pass];
@@ -233,7 +194,6 @@ export function layerCost(name: ScheduleName, w: Workload, options: Options): La
 
 /** Why a schedule cannot be used; null where it can. */
 export function refusal(name: ScheduleName, { ranks, heads }: Workload): string | null {
-  if (name !== 'ulysses' && name !== 'head-parallel') return null;
-  if (heads % ranks === 0) return null;
+  if (!DEALS_HEADS.includes(name) || heads % ranks === 0) return null;
   return `${name} deals whole heads: ${heads} heads over ${ranks} ranks do not come out even`;
 }

@@ -3,10 +3,10 @@
  * @module
  */
 
-import type { BackwardSends, Extents, Sizes } from './messages.ts';
+import type { ElementSizes, Extents } from '../wire.ts';
 import type { Model } from './models.ts';
 
-export interface Workload extends Sizes {
+export interface Workload extends ElementSizes {
   readonly ranks: number;
   readonly ranks_per_node: number;
   /** Text positions and visual tokens of the whole sequence. */
@@ -20,9 +20,12 @@ export interface Workload extends Sizes {
   readonly visual_dim: number;
 }
 
+/** Which third tensor the backward pass sends along: O, as published, or D = rowsum(O ∘ dO). */
+export type BackwardSends = 'output' | 'delta';
+
 /** What may be done in one way or another. */
 export interface Options {
-  /** What LV-XAttn sends along backward: O as published, or D in its place. */
+  /** What queries take along backward in the schedules that let them travel round all ranks. */
   readonly backwardSends: BackwardSends;
   /** Whether communication runs beside computation. */
   readonly overlap: boolean;
@@ -30,13 +33,29 @@ export interface Options {
   readonly expandedHeads: boolean;
   /** Whether LV-XAttn recomputes Q, K and V in the backward pass instead of saving them. */
   readonly recomputes: boolean;
+  /**
+   * Whether Ulysses and head-parallel are counted as the paper does, which is not what our schedules
+   * send: Ulysses with each KV head once for every query head, without LSE, and without Q, K and V
+   * sent again backward; head-parallel with rows of x and y in place of Q, K and V.
+   */
+  readonly paperCounts: boolean;
 }
 
+/** What the LV-XAttn paper compares. */
 export const AS_PUBLISHED: Options = {
   backwardSends: 'output',
   overlap: true,
   expandedHeads: true,
   recomputes: true,
+  paperCounts: true,
+};
+
+/** What `xattn run` does unless told otherwise, and the clock with it: to the byte. */
+export const AS_RUN: Options = {
+  ...AS_PUBLISHED,
+  backwardSends: 'delta',
+  expandedHeads: false,
+  paperCounts: false,
 };
 
 /**
@@ -59,14 +78,12 @@ export function workloadOf(
 /** Width of all heads together. */
 export const widthOf = ({ heads, head_dim }: Workload): number => heads * head_dim;
 
-/** A rank's block of queries as messages count it. */
-export const queryExtents = (w: Workload, rows = w.seq_q / w.ranks): Extents => ({
-  ...{ batch: 1, rows, heads: w.heads, media: false },
+/**
+ * The layer as wire.ts sizes it. Blocks are equal and may be fractions of a row, so that block 0 stands
+ * for each: of a million ranks too.
+ */
+export const extentsOf = (w: Workload): Extents => ({
+  ...{ batch: 1, heads: w.heads, kv_heads: w.kv_heads, media: null },
   ...{ head_dim: w.head_dim, head_dim_v: w.head_dim },
-});
-
-/** A rank's block of keys, of so many heads. */
-export const keyExtents = (w: Workload, heads = w.heads): Extents => ({
-  ...queryExtents(w, w.seq_kv / w.ranks),
-  heads,
+  partition: { ranks: w.ranks, q: [w.seq_q / w.ranks], kv: [w.seq_kv / w.ranks] },
 });

@@ -138,12 +138,15 @@ export interface UspOptions extends ScheduleOptions {
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
+/** Ranks of a group unless it is said: as many as divide ranks and heads. */
+export const uspGroup = (ranks: number, heads = 0): number => gcd(ranks, heads);
+
 export function uspSchedule(
   layout: Partition,
   direction: Direction,
   options: UspOptions = {},
 ): Schedule {
-  const { group = gcd(layout.ranks, options.heads ?? 0) } = options;
+  const { group = uspGroup(layout.ranks, options.heads) } = options;
   const each = headsEach('usp', options.heads, group);
   if (layout.ranks % group !== 0) {
     throw new RangeError(

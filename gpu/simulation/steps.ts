@@ -7,30 +7,15 @@
  */
 import { blockPairFlops, projectionFlops } from '../costs/flops.ts';
 import { computeSeconds, type Rates } from '../costs/machine.ts';
-import type { Sizes } from '../costs/messages.ts';
 import { type Labels, type Visit, walk } from '../labels.ts';
 import type { BufferName, Direction, Operation, Schedule } from '../schedule.ts';
 import { sizedLabels } from '../sized-labels.ts';
 import { nameAt } from '../span-names.ts';
-import { type Extents, elementsOf, type Label, lengthOf, type PartName, partsOf } from '../wire.ts';
+import { type ElementSizes, type Extents, type Label, labelBytes, lengthOf } from '../wire.ts';
 import { Programs } from './program.ts';
 
 /** Sizes of a case, and the width of the features where keys are recomputed. */
 export type SimulatedCase = Extents & { readonly dim_y?: number };
-
-const SCALARS: ReadonlySet<PartName> = new Set<PartName>(['lse', 'delta', 'dLse']);
-
-/** Bytes of a buffer or a message. */
-export function labelBytes(
-  e: Extents,
-  label: Label,
-  { element_bytes, scalar_bytes }: Sizes,
-): number {
-  return partsOf(e, label).reduce(
-    (sum, part) => sum + elementsOf(part) * (SCALARS.has(part.name) ? scalar_bytes : element_bytes),
-    0,
-  );
-}
 
 /** A function of a label that is asked once for each. */
 function remembered(of: (label: Label) => number): (label: Label | undefined) => number {
@@ -92,7 +77,7 @@ export function stepsOf(
   c: SimulatedCase,
   schedule: Schedule,
   rates: Rates,
-  sizes: Sizes,
+  sizes: ElementSizes,
 ): Programs {
   const { ranks, direction } = schedule;
   const lengths = ranks.map(({ length }) => length);

@@ -4,10 +4,10 @@
  * @module
  */
 import { describe, expect, it } from 'vitest';
+import { layoutBytes } from '../costs/layout-bytes.ts';
 import { exposedSeconds, type Machine, passSeconds } from '../costs/machine.ts';
-import { ringElements } from '../costs/messages.ts';
 import { layerCost } from '../costs/schedules.ts';
-import { AS_PUBLISHED, type Workload } from '../costs/workload.ts';
+import { AS_RUN, type Workload } from '../costs/workload.ts';
 import { lvXattnSchedule } from '../schedules/lv-xattn.ts';
 import { simulate } from './clock.ts';
 import { stepsOf } from './steps.ts';
@@ -32,7 +32,7 @@ describe('1,024 ranks on the clock', () => {
       ...{ ranks: RANKS, q: new Array<number>(RANKS).fill(8) },
       kv: new Array<number>(RANKS).fill(64),
     };
-    const options = { ...AS_PUBLISHED, backwardSends: 'delta', recomputes: false } as const;
+    const options = { ...AS_RUN, recomputes: false };
     const cost = layerCost('lv-xattn', LAYER, options);
     for (const direction of ['forward', 'backward'] as const) {
       const schedule = lvXattnSchedule(partition, direction);
@@ -44,7 +44,7 @@ describe('1,024 ranks on the clock', () => {
       expect(Math.abs(Math.max(...waiting_s) - exposed)).toBeLessThan(1e-11 * formula);
       // A row ahead: q; backward dO, LSE and delta too. Behind: O and LSE; dQ.
       const [ahead, behind] = direction === 'forward' ? [192, 216] : [2 * 192 + 2 * 24, 192];
-      const sent = ringElements(partition.q, 0, { ahead, behind });
+      const sent = 8 * ((RANKS - 1) * ahead + RANKS * behind);
       expect(new Set(bytes_sent)).toEqual(new Set([sent]));
     }
   });
@@ -58,7 +58,7 @@ describe('1,024 ranks on the clock', () => {
     const programs = stepsOf({ ...SIZES, partition }, schedule, machine, LAYER);
     const { bytes_sent, compute_s } = simulate(programs, machine);
     expect(bytes_sent).toEqual(
-      q.map((_, rank) => ringElements(q, rank, { ahead: 192, behind: 216 })),
+      layoutBytes('lv-xattn', 'forward', { ...SIZES, partition }, LAYER, AS_RUN),
     );
     // Every rank meets every row; blocks without rows start nothing.
     const [rows, started] = [q.reduce((sum, n) => sum + n, 0), q.filter((n) => n > 0).length];

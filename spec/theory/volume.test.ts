@@ -6,14 +6,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  elementsOf,
-  keyGradientMessage,
-  keyMessage,
-  queryMessage,
-  resultMessage,
-  ringElements,
-} from '../../gpu/costs/messages.ts';
+import { layoutBytes } from '../../gpu/costs/layout-bytes.ts';
 import { bytesSent } from '../../gpu/costs/phases.ts';
 import { layerCost, type ScheduleName } from '../../gpu/costs/schedules.ts';
 import { AS_PUBLISHED, type Options, type Workload } from '../../gpu/costs/workload.ts';
@@ -169,32 +162,33 @@ describe('volumes of uneven blocks', () => {
       .evaluate('side', { e, h });
   };
 
-  it('lv_forward_uneven, lv_backward_uneven and ring_uneven are what messages add up to', () => {
+  it('lv_forward_uneven, lv_backward_uneven and ring_uneven are what layouts add up to', () => {
     fc.assert(
       fc.property(uneven, ({ blocks, rank, heads, dim }) => {
         const i = rank % blocks.length;
-        const row = { batch: 1, rows: 1, heads, head_dim: dim, head_dim_v: dim, media: false };
-        const sent = (ahead: Record<string, number>, behind: Record<string, number>): number =>
-          ringElements(blocks, i, { ahead: elementsOf(ahead), behind: elementsOf(behind) });
+        const sent = (name: ScheduleName, direction: 'forward' | 'backward') => {
+          const partition = { ranks: blocks.length, q: blocks, kv: blocks };
+          const sizes = { element_bytes: 1, scalar_bytes: 1 };
+          const e = {
+            ...{ batch: 1, heads, kv_heads: heads, media: null, partition },
+            ...{ head_dim: dim, head_dim_v: dim },
+          };
+          return layoutBytes(name, direction, e, sizes, DELTA)[i] ?? Number.NaN;
+        };
         const e = heads * dim;
-        const forward = sent(queryMessage(row, 'forward', 'delta'), resultMessage(row, 'forward'));
-        expect(forward).toBe(proved('lv_forward_uneven', blocks, i, e, heads));
-        const backward = sent(
-          queryMessage(row, 'backward', 'delta'),
-          resultMessage(row, 'backward'),
-        );
-        expect(backward).toBe(proved('lv_backward_uneven', blocks, i, e, heads));
-        expect(sent(keyMessage(row), {})).toBe(proved('ring_uneven', blocks, i, e, heads));
-        expect(sent(keyMessage(row), keyGradientMessage(row)) - sent(keyMessage(row), {})).toBe(
-          blocks.reduce((sum, rows) => sum + rows, 0) * 2 * e,
-        );
+        const expected = (theorem: string) => proved(theorem, blocks, i, e, heads);
+        expect(sent('lv-xattn', 'forward')).toBe(expected('lv_forward_uneven'));
+        expect(sent('lv-xattn', 'backward')).toBe(expected('lv_backward_uneven'));
+        const keys = sent('ring-attention', 'forward');
+        expect(keys).toBe(expected('ring_uneven'));
+        const total = blocks.reduce((sum, rows) => sum + rows, 0);
+        expect(sent('ring-attention', 'backward') - keys).toBe(total * 2 * e);
       }),
       { seed: 5 },
     );
   });
 
   it('one rank sends nothing', () => {
-    expect(ringElements([7], 0, { ahead: 3, behind: 4 })).toBe(0);
     for (const compare of Object.values(COMPARED)) {
       expect(compare({ n: 1, sq: 5, skv: 9, heads: 2, dim: 3 })).toBe(0);
     }
