@@ -65,7 +65,7 @@ function expectRefusal({ status, stderr }: Ended, reason: RegExp): void {
 describe('a wrong command line is refused with a sentence, exit 2', () => {
   const wrong: [args: string[], reason: RegExp][] = [
     [[], /Usage: xattn/],
-    [['judge'], /missing required argument 'case-dir'/],
+    [['judge'], /"CASE_DIR" expected a case folder, or "--serve", got none/],
     [['judge', 'x', '--rows', 'two'], /Expected how many, such as 64/],
     [['serve-page'], /unknown command 'serve-page'/],
     [['gate', '--sute', 'core'], /unknown option '--sute'\s+\(Did you mean --suite\?\)/],

@@ -76,9 +76,17 @@ const JUDGE_EXAMPLES = `
 Examples:
   $ xattn judge my-case --profile bf16                  outputs.safetensors beside case.json, all of it
   $ xattn judge million-keys --rows 64 --keys 64        64 query rows and 64 keys of every head
+  $ xattn judge out/* --report report.json              many folders, one report
+  $ xattn judge --serve                                 a process that judges until its input ends
 
 Inputs of more than 64 MiB are read in ranges, and judged in a sample only. A pass of a sample says
-nothing of the rest; every report says what share was judged. Exit status as of gate.`;
+nothing of the rest; every report says what share was judged. Exit status as of gate.
+
+--serve reads one JSON object a line and answers each with one line, in any order:
+  {"id":7,"case":"my-case","profile":"bf16"}            "rows" and "keys" as the options, or absent
+  {"id":7,"verdict":"pass","reason":"within the bounds","outputs":{...},"diagnosis":null,"replay":null}
+The verdict's fields are those of the report; a request that makes no sense gets {"id","error"}.
+It ends when its input ends and all of it is answered.`;
 
 const ORACLE_EXAMPLES = `
 Examples:
@@ -254,15 +262,19 @@ function addReplay(program: Command, finish: Finish): void {
 
 function addJudge(program: Command, finish: Finish): void {
   const profile = new Option('--profile <profile>', 'precision that the outputs are judged at');
-  sampled(program.command('judge <case-dir>'))
-    .summary('judge outputs that lie in a case folder, or a sample of them')
-    .description('Judge the outputs that lie in a case folder, whoever wrote them.')
+  const server = new Option('--serve', 'judge what JSON lines on standard input name');
+  const ofFolders = ['rows', 'keys', 'seed', 'profile', 'report', 'junit'];
+  sampled(program.command('judge [case-dirs...]'))
+    .summary('judge outputs that lie in case folders, or a sample of them')
+    .description('Judge the outputs that lie in case folders, whoever wrote them.')
     .addOption(profile.argParser(value.profileText).default(value.DEFAULTS.profile, 'f32'))
     .option('--report <file.json>', 'write the report as JSON', value.pathText)
     .option('--junit <file.xml>', 'write the report as JUnit XML', value.pathText)
+    .addOption(server.conflicts(ofFolders))
+    .option('--workers <n>', 'threads of --serve; changes no verdict', value.positiveNumber)
     .addHelpText('after', JUDGE_EXAMPLES)
-    .action(async (folder: string, options: JudgeOptions) => {
-      finish((await import('./commands/judge.ts')).judgeCommand(folder, options));
+    .action(async (folders: string[], options: JudgeOptions) => {
+      finish(await (await import('./commands/judge.ts')).judgeCommand(folders, options));
     });
 }
 

@@ -148,7 +148,7 @@ function unsound(line: Line): string | null {
 }
 
 /** `"profile" expected one of …, got "fp32"`, for the first thing wrong with `value`. */
-function complaint(value: Record<string, unknown>, error: z.ZodError): string {
+export function complaint(value: Record<string, unknown>, error: z.ZodError): string {
   const issue = error.issues[0];
   const path = issue?.path ?? [];
   const at = path.reduce<unknown>(

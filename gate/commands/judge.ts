@@ -1,13 +1,16 @@
 /**
- * `xattn judge`: the outputs that lie in a case folder are judged, all of them or a sample; nobody is
- * asked to compute anything.
+ * `xattn judge`: the outputs that lie in case folders are judged, all of them or a sample; nobody is
+ * asked to compute anything. With `--serve` the folders come as JSON lines.
  * @module
  */
+import { availableParallelism } from 'node:os';
 import { featureWords } from '../../reference/features.ts';
 import type { Profile } from '../../reference/profile.ts';
+import { fileSentence } from '../file-errors.ts';
 import { liveReport } from '../live-report.ts';
 import type { Report } from '../report.ts';
 import { type CaseResult, notReached, verdictIn } from '../run-suite.ts';
+import { serve } from '../serve/server.ts';
 import { conclude, reportOf } from './judging.ts';
 import type { SampleOptions } from './options.ts';
 import { openToJudge } from './sample.ts';
@@ -16,31 +19,75 @@ export interface JudgeOptions extends SampleOptions {
   profile: Profile;
   report?: string;
   junit?: string;
+  serve?: boolean;
+  workers?: number;
 }
 
-export function judgeCommand(folder: string, options: JudgeOptions): number {
-  const { profile } = options;
+/** Threads of a server for which nothing is said: each holds the judge once, some 100 MB. */
+const THREADS = 4;
+
+/** The verdict on the outputs in one folder. */
+function judgedFolder(folder: string, options: JudgeOptions): CaseResult {
   const begin = performance.now();
   const { question, sample, close } = openToJudge(folder, options);
-  const { id } = question.parameters;
-  const about = (result: CaseResult): Report =>
-    reportOf([result], null, {
-      ...{ candidate: 'outputs', profile, asked: `case folder ${folder}` },
-      seconds: result.seconds,
-    });
   try {
-    const live = liveReport(options, () => ({
-      ...about(notReached({ id, shows: null, build: () => question })),
-      incomplete: 'the judging has not come to its end',
-    }));
-    const verdict = verdictIn(folder, question, profile, sample);
-    const seconds = (performance.now() - begin) / 1000;
-    const report = about({
-      ...{ id, shows: null, words: featureWords(question) },
-      ...{ asked: true, verdict, kept: null, log: [], seconds },
-    });
-    return conclude(report, { live });
+    const verdict = verdictIn(folder, question, options.profile, sample);
+    return {
+      ...{ id: question.parameters.id, shows: null, words: featureWords(question) },
+      ...{ asked: true, verdict, kept: null, log: [] },
+      seconds: (performance.now() - begin) / 1000,
+    };
   } finally {
     close();
   }
+}
+
+/** Judge what lies in the folders, one after another; the exit status. */
+function judgeFolders(folders: readonly string[], options: JudgeOptions): number {
+  const { profile } = options;
+  const results: CaseResult[] = [];
+  const asked =
+    folders.length === 1 ? `case folder ${folders[0]}` : `${folders.length} case folders`;
+  const soFar = (incomplete?: string): Report => {
+    const rest = folders.slice(results.length).map((id) => ({ id, shows: null }));
+    return reportOf([...results, ...rest.map(notReached)], null, {
+      ...{ candidate: 'outputs', profile, asked },
+      ...(incomplete === undefined ? {} : { incomplete }),
+      seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
+    });
+  };
+  const live = liveReport(options, () => soFar('the judging has not come to its end'));
+  for (const folder of folders) {
+    try {
+      results.push(judgedFolder(folder, options));
+      live.changed();
+    } catch (error) {
+      if (results.length === 0) throw error;
+      // What has been judged is not lost for what is no case.
+      conclude(soFar(`${folder}: ${fileSentence(error)}`), { live });
+      throw error;
+    }
+  }
+  return conclude(soFar(), { live });
+}
+
+export async function judgeCommand(
+  folders: readonly string[],
+  options: JudgeOptions,
+): Promise<number> {
+  if (options.serve !== true) {
+    if (options.workers !== undefined) {
+      throw new RangeError('"--workers" expected "--serve" beside it, got none');
+    }
+    if (folders.length === 0) {
+      throw new RangeError('"CASE_DIR" expected a case folder, or "--serve", got none');
+    }
+    return judgeFolders(folders, options);
+  }
+  if (folders.length > 0) {
+    throw new RangeError(`"--serve" expected folders as lines, got ${folders[0]} as an argument`);
+  }
+  const threads = options.workers ?? Math.min(availableParallelism(), THREADS);
+  await serve({ input: process.stdin, output: process.stdout }, threads);
+  return 0;
 }

@@ -9,7 +9,8 @@
  */
 import { claimedOf, type Report, sampledCount } from '../report.ts';
 
-const speakable = (_key: string, value: unknown): unknown =>
+/** For `JSON.stringify`: what JSON has no number for is a text. */
+export const speakable = (_key: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 
 export function jsonReport(given: Report): string {
