@@ -71,6 +71,19 @@ describe('xattn plan', () => {
     expect(Object.keys(speedup.calibrated)).toEqual(SCHEDULE_NAMES.slice(1));
   });
 
+  it('gives each schedule as it is run what the clock says of it', async () => {
+    const how = ['--model', 'openflamingo-9b', '--cluster', 'a30x8', '--seq-kv', '65536', '--json'];
+    for (const name of SCHEDULE_NAMES) {
+      const { as_run, simulation } = JSON.parse((await plan(...how, '--schedule', name)).stdout);
+      for (const direction of ['forward', 'backward'] as const) {
+        const { seconds, bytes_sent_per_rank } = simulation[direction];
+        const row = as_run[name];
+        expect([name, bytes_sent_per_rank]).toEqual([name, row[`${direction}_bytes_per_rank`]]);
+        expect(Math.abs(seconds / row[`${direction}_s`].nominal - 1)).toBeLessThan(1e-12);
+      }
+    }
+  });
+
   it('says which schedule cannot be used, and gives it no numbers', async () => {
     const { status, stdout } = await plan('--json', '--model', 'mplug-owl3-7b');
     expect(status).toBe(0);
@@ -105,6 +118,9 @@ describe('xattn plan', () => {
     expect(forward.bytes_between_nodes).toBe(8 * forward.bytes_sent_per_rank);
     expect(forward.bytes_within_nodes).toBe(0);
     expect(forward.exposed_s).toBeGreaterThan(0);
+    expect(forward.bytes_sent_per_rank).toBe(forward.formula.bytes_sent_per_rank);
+    expect(backward.bytes_sent_per_rank).toBe(backward.formula.bytes_sent_per_rank);
+    expect(forward.seconds).toBeCloseTo(forward.formula.seconds, 12);
     expect(forward.compute_s + forward.exposed_s).toBeCloseTo(forward.seconds, 12);
     const { traceEvents } = JSON.parse(readFileSync(path.join(root, 'trace.json'), 'utf8'));
     const spans = traceEvents.filter(({ ph }: { ph: string }) => ph === 'X');
@@ -114,7 +130,7 @@ describe('xattn plan', () => {
     expect(svg).toContain('rank 7');
     const text = await plan(...how);
     expect(text.stdout).toMatch(
-      /ring-attention on the clock, one layer, nominal +forward +backward/,
+      /ring-attention on the clock, one layer, nominal, as run +forward +backward/,
     );
   });
 

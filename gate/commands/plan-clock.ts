@@ -8,7 +8,13 @@ import type { Setting } from '../../gpu/costs/prediction.ts';
 import type { ScheduleName } from '../../gpu/costs/schedules.ts';
 import type { Direction } from '../../gpu/schedule.ts';
 import type { Note, Simulation } from '../../gpu/simulation/clock.ts';
-import { type LayerSimulation, simulateLayer, type Watch } from '../../gpu/simulation/layer.ts';
+import {
+  type FormulaPass,
+  type LayerSimulation,
+  layerByFormula,
+  simulateLayer,
+  type Watch,
+} from '../../gpu/simulation/layer.ts';
 import { type TraceWriter, traceWriter } from '../../gpu/simulation/trace.ts';
 import { RANKS_SHOWN, type TimelineSpan, timelineSvg } from '../../gpu/timeline-svg.ts';
 import { printable } from '../text.ts';
@@ -34,6 +40,8 @@ export interface PassSummary {
   readonly bytes_by_lane_per_rank: Readonly<Record<string, number>>;
   readonly bytes_within_nodes: number;
   readonly bytes_between_nodes: number;
+  /** The same by the closed formulas: seconds of equal blocks, bytes of these blocks. */
+  readonly formula: { readonly seconds: number; readonly bytes_sent_per_rank: number };
   /** Of the pass's buffers; what is saved from forward to backward stands in the plan. */
   readonly peak_bytes_per_rank: number;
 }
@@ -105,6 +113,7 @@ function roundOf(begins: readonly number[], seconds: number): number {
 function summaryOf(
   { seconds, compute_s, waiting_s, ...pass }: Simulation,
   begins: readonly number[],
+  formula: FormulaPass,
 ): PassSummary {
   return {
     seconds,
@@ -116,6 +125,7 @@ function summaryOf(
     ),
     bytes_within_nodes: sum(pass.bytes_within_node),
     bytes_between_nodes: sum(pass.bytes_between_nodes),
+    formula: { seconds: formula.seconds, bytes_sent_per_rank: most(formula.bytes_sent) },
     peak_bytes_per_rank: most(pass.peak_bytes),
   };
 }
@@ -162,8 +172,9 @@ export function onTheClock(setting: Setting, options: ClockOptions): ClockSummar
     file?.close();
   }
   if (svg !== undefined) writeFileSync(svg, draw(name, setting, layer, watcher.spans));
+  const formula = layerByFormula(name, setting);
   const pass = (direction: Direction): PassSummary =>
-    summaryOf(layer[direction], watcher.begins[direction]);
+    summaryOf(layer[direction], watcher.begins[direction], formula[direction]);
   return { schedule: name, forward: pass('forward'), backward: pass('backward') };
 }
 
@@ -176,12 +187,16 @@ export function clockText({ schedule, forward, backward }: ClockSummary): string
   ];
   const lanes = [forward, backward].flatMap((pass) => Object.keys(pass.bytes_by_lane_per_rank));
   return columns([
-    [`${schedule} on the clock, one layer, nominal`, 'forward', 'backward'],
+    [`${schedule} on the clock, one layer, nominal, as run`, 'forward', 'backward'],
     row('seconds', (pass) => short(pass.seconds)),
+    row('  by the formula, of equal blocks, a link a rank', ({ formula }) =>
+      short(formula.seconds),
+    ),
     row('a round, seconds', (pass) => short(pass.round_s)),
     row('computing, most of all ranks', (pass) => short(pass.compute_s)),
     row('waiting (exposed communication), most', (pass) => short(pass.exposed_s)),
     row('sent by a rank, most', (pass) => bytes(pass.bytes_sent_per_rank)),
+    row('  by the formula', ({ formula }) => bytes(formula.bytes_sent_per_rank)),
     ...[...new Set(lanes)].map((lane) =>
       row(`  lane ${lane}`, (pass) => bytes(pass.bytes_by_lane_per_rank[lane] ?? 0)),
     ),

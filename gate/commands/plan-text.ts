@@ -4,7 +4,13 @@
  */
 import type { Change } from '../../gpu/costs/choice.ts';
 import type { Regime } from '../../gpu/costs/machine.ts';
-import type { Plan, Refused, SchedulePlan } from '../../gpu/costs/plan.ts';
+import {
+  type PassCosts,
+  type Plan,
+  PUBLISHED_NAMES,
+  type Refused,
+  type SchedulePlan,
+} from '../../gpu/costs/plan.ts';
 import { BASES, type Basis } from '../../gpu/costs/prediction.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/costs/schedules.ts';
 import { printable } from '../text.ts';
@@ -12,17 +18,21 @@ import { bytes, columns, length, short, times } from './plan-numbers.ts';
 
 const isRefused = (plan: SchedulePlan | Refused): plan is Refused => 'unusable' in plan;
 
-/** Schedules and variants that have numbers. */
-function entries({ schedules, variants }: Plan, withVariants: boolean): [string, SchedulePlan][] {
-  const usable = SCHEDULE_NAMES.flatMap((name): [string, SchedulePlan][] => {
+/** Schedules that have numbers. */
+const entries = ({ schedules }: Plan): [ScheduleName, SchedulePlan][] =>
+  SCHEDULE_NAMES.flatMap((name): [ScheduleName, SchedulePlan][] => {
     const plan = schedules[name];
     return isRefused(plan) ? [] : [[name, plan]];
   });
-  return [...usable, ...(withVariants ? Object.entries(variants) : [])];
-}
+
+/** As published, by what that means, then otherwise. */
+const ways = (plan: Plan): [string, PassCosts][] => [
+  ...entries(plan).map(([name, one]): [string, PassCosts] => [PUBLISHED_NAMES[name], one]),
+  ...Object.entries(plan.variants),
+];
 
 function layerTable(plan: Plan): string {
-  const rows = entries(plan, true).map(([name, one]) => [
+  const rows = ways(plan).map(([name, one]) => [
     name,
     bytes(one.forward_bytes_per_rank),
     bytes(one.backward_bytes_per_rank),
@@ -39,7 +49,7 @@ const REGIMES: Readonly<Record<Regime, string>> = { compute: 'compute', communic
 const regime = (one: Regime | null): string => (one === null ? '–' : REGIMES[one]);
 
 function regimeTable(plan: Plan): string {
-  const rows = entries(plan, true).map(([name, one]) => [
+  const rows = ways(plan).map(([name, one]) => [
     name,
     ...BASES.flatMap((basis) => [
       regime(one.forward_regime[basis]),
@@ -58,7 +68,7 @@ function iterationTable(plan: Plan): string {
     const value = plan[of][basis][name as ScheduleName];
     return value === undefined || value === null ? '' : times(value);
   };
-  const rows = entries(plan, false).map(([name, one]) => [
+  const rows = entries(plan).map(([name, one]) => [
     name,
     ...BASES.flatMap((basis) => [
       short(one.cross_attention_s[basis]),
@@ -78,7 +88,7 @@ function iterationTable(plan: Plan): string {
 }
 
 function memoryTable(plan: Plan): string {
-  const rows = entries(plan, false).map(([name, one]) => {
+  const rows = entries(plan).map(([name, one]) => {
     const [peak, other] = [one.peak_bytes_per_rank, one.peak_bytes_per_rank_otherwise];
     const [frames, less] = [one.longest_frames, one.longest_frames_otherwise];
     const both = (x: number, y: number, show: (value: number) => string): string[] =>
@@ -100,12 +110,18 @@ function changesLine(changes: readonly Change[]): string {
     .join(', ');
 }
 
-function changeTable({ best_along, seq_q, seq_kv }: Plan): string {
-  const lines = BASES.flatMap((basis) => [
-    `  ${basis}, ${length(seq_q)} text tokens, keys: ${changesLine(best_along.seq_kv[basis])}`,
-    `  ${basis}, ${length(seq_kv)} keys, text tokens: ${changesLine(best_along.seq_q[basis])}`,
-  ]);
-  return ['fastest in cross-attention, and from which length on another:', ...lines]
+function changeTable({ best_along, best_along_as_run, seq_q, seq_kv }: Plan): string {
+  const of = (along: Plan['best_along']): string[] =>
+    BASES.flatMap((basis) => [
+      `  ${basis}, ${length(seq_q)} text tokens, keys: ${changesLine(along.seq_kv[basis])}`,
+      `  ${basis}, ${length(seq_kv)} keys, text tokens: ${changesLine(along.seq_q[basis])}`,
+    ]);
+  return [
+    'fastest in cross-attention, and from which length on another, as published:',
+    ...of(best_along),
+    'the same as xattn run does them:',
+    ...of(best_along_as_run),
+  ]
     .flatMap((line) => wrapped(line, 100))
     .join('\n');
 }
@@ -131,6 +147,9 @@ function basesLines({ calibration }: Plan): string {
     `  ${percent(share.dense)} in other products; ${link};`,
     '  dK, dV and dQ travel while nothing is computed (gpu/costs/README.md).',
     'lv-xattn recomputes Q, K and V in the backward pass; the others save them.',
+    'as published: O travels backward with queries, ring-attention sends a copy of K and V for each query',
+    '  head, ulysses and head-parallel are as the LV-XAttn paper counts them. xattn run sends D for O, KV',
+    '  heads as they are, and in ulysses and head-parallel Q, K and V again backward.',
   ].join('\n');
 }
 

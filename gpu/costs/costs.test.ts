@@ -306,7 +306,8 @@ describe('memory', () => {
       'head-parallel': [4 * (x + y) + 2 * (q + k), 8 * (x + y) + 4 * (q + k)],
       'all-gather-kv': [8 * grouped + q + lse, 16 * grouped + 2 * q],
       'pass-q': [2 * q + 4 * (q + lse), 2 * (3 * q + lse) + 4 * q + 2 * k],
-      usp: [4 * k + 3 * q + lse, 8 * k + 4 * q],
+      // Two ranks swap heads: five K of the KV heads; eight, LV-XAttn's of queries beside them.
+      usp: [5 * grouped + 4 * q + 3 * (q + lse), 2 * (3 * q + lse) + 5 * q + 8 * grouped],
       'token-ring': [2 * q + 3 * (q + lse), 2 * (3 * q + lse) + 3 * q + 2 * k],
     };
     for (const name of SCHEDULE_NAMES) {

@@ -89,9 +89,17 @@ const WORKING: Readonly<Record<ScheduleName, Working>> = {
     2 * q + n * (q + lse),
     2 * (3 * q + lse) + n * q + 2 * k,
   ],
-  usp: ({ q, lse, k }, w) => {
-    const swapped = ulyssesDegree(w) > 1 ? 1 : 0;
-    return [4 * k + q + lse + swapped * 2 * q, 8 * k + 2 * q + swapped * 2 * q];
+  // LV-XAttn's between groups. Within one K and V are cut into pieces, exchanged and joined; backward
+  // dK and dV by rows and by heads, and as pieces on their way home. Shared KV heads go to several.
+  usp: (at, w) => {
+    const [group, [forward, backward]] = [ulyssesDegree(w), lvBuffers(at, w)];
+    if (group === 1) return [forward, backward];
+    const k = at.kGrouped * Math.max(1, group / w.kv_heads);
+    const ours = 2 * at.k;
+    return [
+      forward + 2 * at.q + (6 - 2 / group) * k,
+      backward - ours + 2 * at.q + 6 * k + 2 * at.kGrouped,
+    ];
   },
   'token-ring': lvBuffers,
 };

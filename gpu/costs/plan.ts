@@ -10,12 +10,12 @@ import { memoryOf, stateBytes } from './memory.ts';
 import { bytesSent } from './phases.ts';
 import { BASES, type Basis, machineOf, predictOn, type Setting } from './prediction.ts';
 import { layerCost, refusal, SCHEDULE_NAMES, type ScheduleName } from './schedules.ts';
-import { AS_PUBLISHED, type Options, type Workload, workloadOf } from './workload.ts';
+import { AS_PUBLISHED, AS_RUN, type Options, type Workload, workloadOf } from './workload.ts';
 
 export type PerBasis<T> = Readonly<Record<Basis, T>>;
 
 /** Bytes of one layer and rank; seconds of a layer, of all cross-attention, of an iteration. */
-export interface SchedulePlan {
+export interface PassCosts {
   readonly forward_bytes_per_rank: number;
   readonly backward_bytes_per_rank: number;
   readonly forward_s: PerBasis<number>;
@@ -24,6 +24,9 @@ export interface SchedulePlan {
   readonly iteration_s: PerBasis<number>;
   readonly forward_regime: PerBasis<Regime | null>;
   readonly backward_regime: PerBasis<Regime | null>;
+}
+
+export interface SchedulePlan extends PassCosts {
   /** Activations of all cross-attention layers: saved, and with the buffers of the layer at work. */
   readonly saved_bytes_per_rank: number;
   readonly peak_bytes_per_rank: number;
@@ -44,13 +47,8 @@ export interface Variant {
   readonly options: Options;
 }
 
-/** The same schedules done otherwise than published. */
+/** The same schedules done otherwise than published, and than run. */
 export const VARIANTS: readonly Variant[] = [
-  {
-    name: 'lv-xattn, D in place of O',
-    schedule: 'lv-xattn',
-    options: { ...AS_PUBLISHED, backwardSends: 'delta' },
-  },
   {
     name: 'lv-xattn, K V saved',
     schedule: 'lv-xattn',
@@ -62,16 +60,33 @@ export const VARIANTS: readonly Variant[] = [
     options: { ...AS_PUBLISHED, overlap: false },
   },
   {
-    name: 'ring-attention, grouped heads',
-    schedule: 'ring-attention',
-    options: { ...AS_PUBLISHED, expandedHeads: false },
-  },
-  {
     name: 'ring-attention, no overlap',
     schedule: 'ring-attention',
     options: { ...AS_PUBLISHED, overlap: false },
   },
 ];
+
+/** What `xattn run` does, where it is not what is published. */
+const RUN_NAMES: Readonly<Partial<Record<ScheduleName, string>>> = {
+  'lv-xattn': 'lv-xattn, D in place of O',
+  'ring-attention': 'ring-attention, grouped heads',
+  ulysses: 'ulysses, as run',
+  'head-parallel': 'head-parallel, as run',
+  'pass-q': 'pass-q, D in place of O',
+  'token-ring': 'token-ring, D in place of O',
+};
+
+/** How a schedule stands among those that are published, and what `xattn run` does instead. */
+export const PUBLISHED_NAMES: Readonly<Record<ScheduleName, string>> = {
+  'lv-xattn': 'lv-xattn, O travels',
+  'ring-attention': 'ring-attention, expanded',
+  ulysses: 'ulysses, as the paper counts',
+  'head-parallel': 'head-parallel, as it counts',
+  'all-gather-kv': 'all-gather-kv',
+  'pass-q': 'pass-q, O travels',
+  usp: 'usp, lv-xattn between groups',
+  'token-ring': 'token-ring, O travels',
+};
 
 export interface Plan {
   readonly model: string;
@@ -82,13 +97,22 @@ export interface Plan {
   readonly frames: number;
   readonly memory_bytes_per_rank: number;
   readonly state_bytes_per_rank: number;
+  /**
+   * As they are published, LV-XAttn, Ring Attention, Ulysses and head-parallel as the LV-XAttn paper
+   * counts them: O travels, heads are expanded.
+   */
   readonly schedules: Readonly<Record<ScheduleName, SchedulePlan | Refused>>;
-  readonly variants: Readonly<Record<string, SchedulePlan>>;
+  /** As `xattn run` does them, and the clock: D in place of O, KV heads as they are; null: cannot. */
+  readonly as_run: Readonly<Record<ScheduleName, PassCosts | null>>;
+  /** Further ways, and those of `as_run` that differ, by names for people. */
+  readonly variants: Readonly<Record<string, PassCosts>>;
   /** LV-XAttn over each other schedule: in cross-attention, and in the whole iteration. */
   readonly speedup: PerBasis<Readonly<Partial<Record<ScheduleName, number | null>>>>;
   readonly iteration_speedup: PerBasis<Readonly<Partial<Record<ScheduleName, number | null>>>>;
   /** Fastest in cross-attention from such a length on, the other length as given. */
   readonly best_along: Readonly<Record<'seq_q' | 'seq_kv', PerBasis<readonly Change[]>>>;
+  /** The same of schedules as `xattn run` does them. */
+  readonly best_along_as_run: Readonly<Record<'seq_q' | 'seq_kv', PerBasis<readonly Change[]>>>;
   readonly calibration: {
     readonly shares_of_nominal: {
       readonly attention: number;
@@ -105,16 +129,12 @@ export interface Plan {
 const perBasis = <T>(of: (basis: Basis) => T): PerBasis<T> =>
   Object.fromEntries(BASES.map((basis) => [basis, of(basis)])) as unknown as PerBasis<T>;
 
-function schedulePlan(name: ScheduleName, setting: Setting, options: Options): SchedulePlan {
+function passCosts(name: ScheduleName, setting: Setting, options: Options): PassCosts {
   const { model, cluster } = setting;
-  const workload = workloadOf(model, cluster, setting);
-  const { forward, backward } = layerCost(name, workload, options);
+  const { forward, backward } = layerCost(name, workloadOf(model, cluster, setting), options);
   const predicted = perBasis((basis) =>
     predictOn(machineOf(cluster, basis), setting, name, options),
   );
-  const recomputes = name === 'lv-xattn' && options.recomputes;
-  const memory = (recompute: boolean) =>
-    memoryOf(name, workload, model.cross_attention_layers, recompute);
   return {
     forward_bytes_per_rank: bytesSent(forward),
     backward_bytes_per_rank: bytesSent(backward),
@@ -124,6 +144,17 @@ function schedulePlan(name: ScheduleName, setting: Setting, options: Options): S
     iteration_s: perBasis((basis) => predicted[basis].iteration_s),
     forward_regime: perBasis((basis) => predicted[basis].forward_regime),
     backward_regime: perBasis((basis) => predicted[basis].backward_regime),
+  };
+}
+
+function schedulePlan(name: ScheduleName, setting: Setting, options: Options): SchedulePlan {
+  const { model, cluster } = setting;
+  const workload = workloadOf(model, cluster, setting);
+  const recomputes = name === 'lv-xattn' && options.recomputes;
+  const memory = (recompute: boolean) =>
+    memoryOf(name, workload, model.cross_attention_layers, recompute);
+  return {
+    ...passCosts(name, setting, options),
     saved_bytes_per_rank: memory(recomputes).saved_bytes,
     peak_bytes_per_rank: memory(recomputes).peak_bytes,
     recomputes,
@@ -152,6 +183,25 @@ function speedups(
   );
 }
 
+/** By names for people: as run, where that is not as published, and the further ways. */
+function variantsOf(setting: Setting, as_run: Plan['as_run']): Plan['variants'] {
+  const run = SCHEDULE_NAMES.flatMap((name): [string, PassCosts][] => {
+    const [title, costs] = [RUN_NAMES[name], as_run[name]];
+    return title === undefined || costs === null ? [] : [[title, costs]];
+  });
+  const further = VARIANTS.map(({ name, schedule, options }): [string, PassCosts] => [
+    name,
+    passCosts(schedule, setting, options),
+  ]);
+  return Object.fromEntries([...run, ...further]);
+}
+
+function alongBoth(setting: Setting, options: Options): Plan['best_along'] {
+  const along = (axis: 'seq_q' | 'seq_kv') =>
+    perBasis((basis) => changesAlong(axis, basis, setting, options));
+  return { seq_q: along('seq_q'), seq_kv: along('seq_kv') };
+}
+
 export function planOf(setting: Setting): Plan {
   const { model, cluster, seq_q, seq_kv } = setting;
   const workload: Workload = workloadOf(model, cluster, setting);
@@ -164,9 +214,12 @@ export function planOf(setting: Setting): Plan {
       ];
     }),
   ) as Plan['schedules'];
-  const variants = Object.fromEntries(
-    VARIANTS.map(({ name, schedule, options }) => [name, schedulePlan(schedule, setting, options)]),
-  );
+  const as_run = Object.fromEntries(
+    SCHEDULE_NAMES.map((name) => [
+      name,
+      refusal(name, workload) === null ? passCosts(name, setting, AS_RUN) : null,
+    ]),
+  ) as Plan['as_run'];
   const { share, from } = linkShare(cluster.name);
   const { attention, projections, dense } = CALIBRATION;
   return {
@@ -174,13 +227,11 @@ export function planOf(setting: Setting): Plan {
     frames: seq_kv / model.tokens_per_frame,
     memory_bytes_per_rank: cluster.memory_bytes,
     state_bytes_per_rank: stateBytes(model, cluster.ranks),
-    ...{ schedules, variants },
+    ...{ schedules, as_run, variants: variantsOf(setting, as_run) },
     speedup: perBasis((basis) => speedups(schedules, 'cross_attention_s', basis)),
     iteration_speedup: perBasis((basis) => speedups(schedules, 'iteration_s', basis)),
-    best_along: {
-      seq_q: perBasis((basis) => changesAlong('seq_q', basis, setting)),
-      seq_kv: perBasis((basis) => changesAlong('seq_kv', basis, setting)),
-    },
+    best_along: alongBoth(setting, AS_PUBLISHED),
+    best_along_as_run: alongBoth(setting, AS_RUN),
     calibration: {
       shares_of_nominal: { attention, projections, dense, between_nodes: share },
       link_of: from,

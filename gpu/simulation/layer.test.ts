@@ -9,7 +9,7 @@ import { bytesSent } from '../costs/phases.ts';
 import { predict } from '../costs/prediction.ts';
 import { layerCost, SCHEDULE_NAMES } from '../costs/schedules.ts';
 import { AS_PUBLISHED, workloadOf } from '../costs/workload.ts';
-import { simulateLayer } from './layer.ts';
+import { layerByFormula, simulateLayer } from './layer.ts';
 
 const a30 = CLUSTERS.find(({ name }) => name === 'a30x8')!;
 const OPTIONS = { ...AS_PUBLISHED, backwardSends: 'delta', expandedHeads: false } as const;
@@ -41,6 +41,9 @@ describe('a layer on the clock', () => {
     const refused = SCHEDULE_NAMES.filter((name) => {
       try {
         const { forward, backward } = simulateLayer(name, setting, { recompute: false });
+        const formula = layerByFormula(name, setting);
+        expect(forward.bytes_sent).toEqual(formula.forward.bytes_sent);
+        expect(backward.bytes_sent).toEqual(formula.backward.bytes_sent);
         expect(Math.min(forward.seconds, backward.seconds)).toBeGreaterThan(0);
         return false;
       } catch (error) {

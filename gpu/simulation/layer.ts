@@ -2,15 +2,16 @@
  * One cross-attention layer of a model on a cluster, forward and backward, on the clock: the schedule
  * that runs, on blocks as even as whole rows can be, at nominal rates.
  *
- * It differs from the formulas as the program does from the paper: D travels in place of O, the LSE
- * with the model's element size, keys of grouped heads as they are under Ring Attention, and a rank
- * whose neighbours share its node has faster links.
+ * It is what the formulas price with `AS_RUN`: D travels in place of O, the LSE with the model's
+ * element size, keys of grouped heads as they are. Bytes are the same for any blocks; seconds, where
+ * blocks are equal and every rank has a link of its own.
  * @module
  */
-import { nominalMachine } from '../costs/machine.ts';
+import { layoutBytes } from '../costs/layout-bytes.ts';
+import { nominalMachine, passSeconds } from '../costs/machine.ts';
 import type { Setting } from '../costs/prediction.ts';
-import { refusal, ulyssesDegree } from '../costs/schedules.ts';
-import { workloadOf } from '../costs/workload.ts';
+import { layerCost, refusal, ulyssesDegree } from '../costs/schedules.ts';
+import { AS_RUN, type Workload, workloadOf } from '../costs/workload.ts';
 import type { Direction } from '../schedule.ts';
 import { SCHEDULES, type ScheduleName } from '../schedules/index.ts';
 import type { MakeSchedule } from '../schedules/parts.ts';
@@ -35,30 +36,57 @@ export interface LayerSimulation {
 
 const WATCH_NOTHING: Watch = () => null;
 
-/** Throws a RangeError where the schedule cannot be used. */
-export function simulateLayer(
-  name: ScheduleName,
-  { model, cluster, seq_q, seq_kv }: Setting,
-  { recompute, watch = WATCH_NOTHING }: { readonly recompute: boolean; readonly watch?: Watch },
-): LayerSimulation {
+/** The layer as even as whole rows can be. Throws a RangeError where the schedule cannot be used. */
+function evenLayer(name: ScheduleName, { model, cluster, seq_q, seq_kv }: Setting) {
   const workload = workloadOf(model, cluster, { seq_q, seq_kv });
   const unusable = refusal(name, workload);
   if (unusable !== null) throw new RangeError(unusable);
   const { heads, kv_heads, head_dim, ranks } = { ...model, ranks: cluster.ranks };
   const partition = { ranks, q: even(seq_q, ranks), kv: even(seq_kv, ranks) };
   const sizes = { batch: 1, heads, kv_heads, head_dim, head_dim_v: head_dim, media: null };
-  const layer: SimulatedCase = {
-    ...{ ...sizes, partition },
-    ...(recompute ? { dim_y: model.visual_dim } : {}),
-  };
-  const machine = nominalMachine(cluster);
-  const make: MakeSchedule =
-    name === 'usp'
-      ? (layout, direction, options) =>
-          uspSchedule(layout, direction, { ...options, group: ulyssesDegree(workload) })
-      : SCHEDULES[name];
+  const layer: SimulatedCase = { ...sizes, partition };
+  return { layer, workload };
+}
+
+/** What the closed formulas say of the same: seconds of equal blocks, bytes of each rank. */
+export interface FormulaPass {
+  readonly seconds: number;
+  readonly bytes_sent: readonly number[];
+}
+
+/** Throws a RangeError where the schedule cannot be used. */
+export function layerByFormula(
+  name: ScheduleName,
+  setting: Setting,
+): Readonly<Record<Direction, FormulaPass>> {
+  const { layer, workload } = evenLayer(name, setting);
+  const cost = layerCost(name, workload, { ...AS_RUN, recomputes: false });
+  const options = { ...AS_RUN, group: ulyssesDegree(workload) };
+  const of = (direction: Direction): FormulaPass => ({
+    seconds: passSeconds(nominalMachine(setting.cluster), cost[direction]),
+    bytes_sent: layoutBytes(name, direction, layer, workload, options),
+  });
+  return { forward: of('forward'), backward: of('backward') };
+}
+
+const maker = (name: ScheduleName, workload: Workload): MakeSchedule =>
+  name === 'usp'
+    ? (layout, direction, options) =>
+        uspSchedule(layout, direction, { ...options, group: ulyssesDegree(workload) })
+    : SCHEDULES[name];
+
+/** Throws a RangeError where the schedule cannot be used. */
+export function simulateLayer(
+  name: ScheduleName,
+  setting: Setting,
+  { recompute, watch = WATCH_NOTHING }: { readonly recompute: boolean; readonly watch?: Watch },
+): LayerSimulation {
+  const { layer: even, workload } = evenLayer(name, setting);
+  const { model, cluster } = setting;
+  const layer: SimulatedCase = { ...even, ...(recompute ? { dim_y: model.visual_dim } : {}) };
+  const [machine, make] = [nominalMachine(cluster), maker(name, workload)];
   const pass = (direction: Direction, offset_s: number): Simulation => {
-    const schedule = make(partition, direction, { heads, recompute });
+    const schedule = make(layer.partition, direction, { heads: model.heads, recompute });
     const programs = stepsOf(layer, schedule, machine, workload);
     return simulate(programs, machine, watch(programs, direction, offset_s));
   };
