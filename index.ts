@@ -6,8 +6,8 @@
  * is under `lv-xattn-oracle/reference` and `lv-xattn-oracle/gpu`.
  * @module
  */
-export { attention } from './reference/attention.ts';
-export { attentionGradients } from './reference/gradients.ts';
-export { judge } from './reference/judge.ts';
-export { merge } from './reference/merge.ts';
-export { oracle } from './reference/oracle.ts';
+export { attention } from './reference/definition/attention.ts';
+export { attentionGradients } from './reference/definition/gradients.ts';
+export { merge } from './reference/definition/merge.ts';
+export { oracle } from './reference/oracle/oracle.ts';
+export { judge } from './reference/verdict/judge.ts';

@@ -6,8 +6,8 @@
  * and fewer and fewer of them while it still fails; the shortest sequence found is kept beside it.
  * @module
  */
-import type { AttentionCase } from '../reference/case.ts';
-import { isFailure } from '../reference/judge.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
+import { isFailure } from '../reference/verdict/judge.ts';
 import type { Candidate } from './candidate.ts';
 import { fileSentence } from './file-errors.ts';
 import { keepBefore } from './keep.ts';

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { readRegular } from '../reference/regular-file.ts';
-import { readSafetensors } from '../reference/safetensors.ts';
-import { toFlat } from '../reference/tensor.ts';
+import { readRegular } from '../reference/files/regular-file.ts';
+import { readSafetensors } from '../reference/files/safetensors.ts';
+import { toFlat } from '../reference/numbers/tensor.ts';
 
 const OUTPUT_BYTES_MAX = 2 ** 30;
 

@@ -17,8 +17,8 @@ import type { Shard } from '../gpu/rank.ts';
 import { closeWorkers, passesOf, type RanksRun } from '../gpu/run.ts';
 import type { Direction } from '../gpu/schedule.ts';
 import { runThreads } from '../gpu/transport/threads-run.ts';
-import type { AttentionCase } from '../reference/case.ts';
-import { drawCase } from '../reference/draw-case.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
+import { drawCase } from '../reference/case/draw-case.ts';
 import { digits } from './bench-gate.ts';
 
 const { values: given } = parseArgs({

@@ -8,10 +8,10 @@
  */
 import fc from 'fast-check';
 import { caseArbitrary } from '../properties/arbitraries/attention-case.ts';
-import type { AttentionCase } from '../reference/case.ts';
-import { type GivenOutputs, isFailure, judge } from '../reference/judge.ts';
-import { PROFILES, type ProfileName } from '../reference/profile.ts';
-import { referenceOutputs } from '../reference/reference.ts';
+import { PROFILES, type ProfileName } from '../reference/bounds/lemmas/profile.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
+import { referenceOutputs } from '../reference/definition/reference.ts';
+import { type GivenOutputs, isFailure, judge } from '../reference/verdict/judge.ts';
 import { embeddedCandidate } from './candidates/embedded.ts';
 import { interviewer } from './fuzz/interviewer.ts';
 import { withTemporaryFolder } from './run-suite.ts';

@@ -14,12 +14,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { AttentionCase, OutputName } from '../reference/case.ts';
-import { type FormatName, roundTo } from '../reference/format.ts';
-import { type Certified, certify } from '../reference/kernels/certify.ts';
-import { type CertifiedDouble, certifyDouble } from '../reference/kernels/double-certify.ts';
-import { sharedArray } from '../reference/kernels/shared.ts';
-import { elementCount, tensorOf } from '../reference/tensor.ts';
+import type { AttentionCase, OutputName } from '../reference/case/case.ts';
+import { type CertifiedDouble, certifyDouble } from '../reference/kernels/double/double-certify.ts';
+import { type Certified, certify } from '../reference/kernels/float64/certify.ts';
+import { sharedArray } from '../reference/kernels/threads/shared.ts';
+import { type FormatName, roundTo } from '../reference/numbers/format.ts';
+import { elementCount, tensorOf } from '../reference/numbers/tensor.ts';
 
 interface Shape {
   readonly heads: number;

@@ -6,10 +6,10 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { runLvXattn } from '../gpu/run.ts';
-import { type AttentionCase, type OutputName, validateCase } from '../reference/case.ts';
-import { judge } from '../reference/judge.ts';
-import { referenceOutputs } from '../reference/reference.ts';
-import { tensorOf } from '../reference/tensor.ts';
+import { type AttentionCase, type OutputName, validateCase } from '../reference/case/case.ts';
+import { referenceOutputs } from '../reference/definition/reference.ts';
+import { tensorOf } from '../reference/numbers/tensor.ts';
+import { judge } from '../reference/verdict/judge.ts';
 import { type PlainShape, plainBackward, plainForward } from './bench-baseline.ts';
 import { digits, gateSpeedLine } from './bench-gate.ts';
 import { embeddedCandidate } from './candidates/embedded.ts';

@@ -5,9 +5,10 @@
  * folder. Whatever it does wrong is a value, never an exception.
  * @module
  */
-import type { Dtype } from '../reference/case.ts';
-import type { ProfileName } from '../reference/profile.ts';
-import { type ProfileLike, profileFrom } from '../reference/profile-options.ts';
+
+import type { ProfileName } from '../reference/bounds/lemmas/profile.ts';
+import { type ProfileLike, profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
+import type { Dtype } from '../reference/case/case.ts';
 import type { Hello } from './protocol.ts';
 import type { QuestionPlaces } from './question-folders.ts';
 

@@ -13,11 +13,11 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CaseInputs } from '../reference/case.ts';
-import { writeCase } from '../reference/case-folder.ts';
-import { drawCase } from '../reference/draw-case.ts';
-import { referenceOutputs } from '../reference/reference.ts';
-import { readSafetensors } from '../reference/safetensors.ts';
+import type { CaseInputs } from '../reference/case/case.ts';
+import { drawCase } from '../reference/case/draw-case.ts';
+import { referenceOutputs } from '../reference/definition/reference.ts';
+import { writeCase } from '../reference/files/case-folder.ts';
+import { readSafetensors } from '../reference/files/safetensors.ts';
 import { smallCase } from './testing/cases.ts';
 
 const CLI = fileURLToPath(new URL('../dist/gate/cli.js', import.meta.url));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase } from '../reference/case.ts';
-import { drawCase } from '../reference/draw-case.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
+import { drawCase } from '../reference/case/draw-case.ts';
 import { costSentence, productsOf } from './cost.ts';
 
 /** A case of these extents; its tensors are those of a small one, for shapes alone are asked. */

@@ -5,9 +5,9 @@
  * nothing but whether a sentence is printed.
  * @module
  */
-import { type AttentionCase, wantsGradients } from '../reference/case.ts';
-import { LARGE } from '../reference/judge.ts';
-import { EVERYTHING, type Sample } from '../reference/sampling.ts';
+import { type AttentionCase, wantsGradients } from '../reference/case/case.ts';
+import { EVERYTHING, type Sample } from '../reference/case/sampling.ts';
+import { LARGE } from '../reference/verdict/judge.ts';
 
 /** Nanoseconds a product of Q·K or P·V: by balls, and by the kernels that large cases go through. */
 const NS = {

@@ -8,9 +8,9 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readCase } from '../reference/case-folder.ts';
-import { readSafetensors } from '../reference/safetensors.ts';
-import { toFlat } from '../reference/tensor.ts';
+import { readCase } from '../reference/files/case-folder.ts';
+import { readSafetensors } from '../reference/files/safetensors.ts';
+import { toFlat } from '../reference/numbers/tensor.ts';
 
 const root = join(import.meta.dirname, '..');
 const work = mkdtempSync(join(tmpdir(), 'xattn-fuzz-long-'));

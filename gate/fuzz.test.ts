@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readCase } from '../reference/case-folder.ts';
+import { readCase } from '../reference/files/case-folder.ts';
 import { isKnown, kindOf } from './fuzz/kind.ts';
 
 const root = join(import.meta.dirname, '..');

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeCase, writeOutputs } from '../reference/case-folder.ts';
-import { drawCase } from '../reference/draw-case.ts';
-import { referenceOutputs } from '../reference/reference.ts';
-import { tensorOf, toFlat } from '../reference/tensor.ts';
+import { drawCase } from '../reference/case/draw-case.ts';
+import { referenceOutputs } from '../reference/definition/reference.ts';
+import { writeCase, writeOutputs } from '../reference/files/case-folder.ts';
+import { tensorOf, toFlat } from '../reference/numbers/tensor.ts';
 
 const CLI = fileURLToPath(new URL('../dist/gate/cli.js', import.meta.url));
 const KIT = fileURLToPath(new URL('../kit/python/numpy_attention.py', import.meta.url));

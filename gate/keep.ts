@@ -6,10 +6,10 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { AttentionCase } from '../reference/case.ts';
-import { readCase, writeCase, writeExpected } from '../reference/case-folder.ts';
-import { referenceOutputs } from '../reference/reference.ts';
-import { readRegular } from '../reference/regular-file.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
+import { referenceOutputs } from '../reference/definition/reference.ts';
+import { readCase, writeCase, writeExpected } from '../reference/files/case-folder.ts';
+import { readRegular } from '../reference/files/regular-file.ts';
 import { shellQuoted } from './text.ts';
 
 const OUTPUT_FILE = /^outputs(\.rank\d{1,4})?\.safetensors$/;

@@ -10,7 +10,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { measurePeace, peaceLine } from '../properties/honest/peace.ts';
 import { loadFault, loadZoo } from '../properties/zoo/zoo.ts';
-import { PROFILE_NAMES } from '../reference/profile.ts';
+import { PROFILE_NAMES } from '../reference/bounds/lemmas/profile.ts';
 import { gateSpeedLine } from './bench-gate.ts';
 import {
   type FaultPower,

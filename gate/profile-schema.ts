@@ -1,17 +1,17 @@
 /**
  * A candidate's `"profile"`, checked: the text of a profile, or an object of named choices, as
- * reference/profile-options.ts lists them.
+ * reference/bounds/lemmas/profile-options.ts lists them.
  * @module
  */
 import { z } from 'zod';
-import { PROFILE_NAMES } from '../reference/profile.ts';
+import { PROFILE_NAMES } from '../reference/bounds/lemmas/profile.ts';
 import {
   isProfileText,
   PROFILE_CHOICES,
   PROFILE_SYNTAX,
   type ProfileParts,
   type ProfileText,
-} from '../reference/profile-options.ts';
+} from '../reference/bounds/lemmas/profile-options.ts';
 
 const oneOf = (words: readonly string[]) =>
   z.enum(words, { error: `expected one of ${words.join(' ')}` });

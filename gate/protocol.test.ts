@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PROFILES } from '../reference/profile.ts';
+import { PROFILES } from '../reference/bounds/lemmas/profile.ts';
 import { askingLine, type Line, lineSplitter, messageIn } from './protocol.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

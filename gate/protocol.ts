@@ -7,11 +7,11 @@
  * @module
  */
 import { z } from 'zod';
-import { DTYPES } from '../reference/case.ts';
-import { FEATURE_WORDS } from '../reference/features.ts';
-import type { Profile } from '../reference/profile.ts';
-import { profileFrom } from '../reference/profile-options.ts';
-import { parseStrictly } from '../reference/strict-json.ts';
+import type { Profile } from '../reference/bounds/lemmas/profile.ts';
+import { profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
+import { DTYPES } from '../reference/case/case.ts';
+import { FEATURE_WORDS } from '../reference/case/features.ts';
+import { parseStrictly } from '../reference/files/strict-json.ts';
 import { profileSchema } from './profile-schema.ts';
 import { printable } from './text.ts';
 

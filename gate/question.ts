@@ -5,8 +5,8 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import type { AttentionCase } from '../reference/case.ts';
-import { copyInputs, writeCase, writeParameters } from '../reference/case-folder.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
+import { copyInputs, writeCase, writeParameters } from '../reference/files/case-folder.ts';
 
 /** A name that tells nothing and that nobody can guess: 96 random bits. */
 export const opaqueName = (): string => randomBytes(12).toString('hex');

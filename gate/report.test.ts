@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Verdict } from '../reference/judge.ts';
-import { PROFILES } from '../reference/profile.ts';
+import { PROFILES } from '../reference/bounds/lemmas/profile.ts';
+import type { Verdict } from '../reference/verdict/judge.ts';
 import { jsonReport } from './report/json.ts';
 import { junitReport } from './report/junit.ts';
 import { claimLine, summaryLine, textReport } from './report/text.ts';

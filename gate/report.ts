@@ -2,8 +2,9 @@
  * Verdicts → report: a value that every printer prints, and the exit status it stands for.
  * @module
  */
-import type { Verdict } from '../reference/judge.ts';
-import type { Profile } from '../reference/profile.ts';
+
+import type { Profile } from '../reference/bounds/lemmas/profile.ts';
+import type { Verdict } from '../reference/verdict/judge.ts';
 import type { CaseResult } from './run-suite.ts';
 
 export interface Summary {

@@ -10,7 +10,7 @@ import {
   isGradient,
   type OutputName,
   wantsGradients,
-} from '../reference/case.ts';
+} from '../reference/case/case.ts';
 
 export const DIRECTIONS = ['forward', 'backward', 'both'] as const;
 export type Direction = (typeof DIRECTIONS)[number];

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { honestHost } from '../properties/zoo/host.ts';
+import { PROFILE_NAMES, type ProfileName } from '../reference/bounds/lemmas/profile.ts';
 import {
   type AttentionCase,
   DTYPES,
@@ -8,14 +9,13 @@ import {
   INPUT_NAMES,
   type OutputName,
   type Outputs,
-} from '../reference/case.ts';
-import { expectation } from '../reference/expectation.ts';
-import { FEATURE_WORDS, featureWords } from '../reference/features.ts';
-import { roundTo } from '../reference/format.ts';
-import { type GivenOutputs, judge, judgeAgainst } from '../reference/judge.ts';
-import { PROFILE_NAMES, type ProfileName } from '../reference/profile.ts';
-import { referenceOutputs } from '../reference/reference.ts';
-import { mapTensor, type Tensor, toFlat } from '../reference/tensor.ts';
+} from '../reference/case/case.ts';
+import { FEATURE_WORDS, featureWords } from '../reference/case/features.ts';
+import { referenceOutputs } from '../reference/definition/reference.ts';
+import { roundTo } from '../reference/numbers/format.ts';
+import { mapTensor, type Tensor, toFlat } from '../reference/numbers/tensor.ts';
+import { expectation } from '../reference/verdict/expectation.ts';
+import { type GivenOutputs, judge, judgeAgainst } from '../reference/verdict/judge.ts';
 import { suite } from './suite.ts';
 
 const core = suite('core', 'f32').map((one) => ({ ...one, built: one.build() }));

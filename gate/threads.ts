@@ -3,7 +3,7 @@
  * @module
  */
 import { availableParallelism } from 'node:os';
-import type { AttentionCase } from '../reference/case.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
 
 /** Products of a score that one thread does sooner than others start. */
 const ALONE = 2 ** 28;

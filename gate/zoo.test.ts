@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type Fault, faultyHost, profileOf } from '../properties/zoo/fault.ts';
 import { faultNames, loadFault, loadZoo } from '../properties/zoo/zoo.ts';
-import { type Expectation, expectation } from '../reference/expectation.ts';
-import { judgeAgainst } from '../reference/judge.ts';
-import type { ProfileName } from '../reference/profile.ts';
+import type { ProfileName } from '../reference/bounds/lemmas/profile.ts';
+import { type Expectation, expectation } from '../reference/verdict/expectation.ts';
+import { judgeAgainst } from '../reference/verdict/judge.ts';
 import { given, PROFILE_DTYPE } from './power/measure.ts';
 import { type SuiteCase, suite } from './suite.ts';
 

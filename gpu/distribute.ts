@@ -11,7 +11,7 @@ import type {
   InputName,
   OutputName,
   Outputs,
-} from '../reference/case.ts';
+} from '../reference/case/case.ts';
 import {
   block,
   elementCount,
@@ -21,7 +21,7 @@ import {
   tensorOf,
   toFlat,
   zeros,
-} from '../reference/tensor.ts';
+} from '../reference/numbers/tensor.ts';
 import type { BiasPart } from './bias-sums.ts';
 import type { Real } from './device/device.ts';
 import type { RankResult, Shard } from './rank.ts';

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import type { AttentionCase, OutputName, Partition } from '../reference/case.ts';
-import { drawCase } from '../reference/draw-case.ts';
-import { type GivenOutputs, judge } from '../reference/judge.ts';
-import { toFlat } from '../reference/tensor.ts';
+import type { AttentionCase, OutputName, Partition } from '../reference/case/case.ts';
+import { drawCase } from '../reference/case/draw-case.ts';
+import { toFlat } from '../reference/numbers/tensor.ts';
 import { FEATURE_CASES } from '../reference/testing/feature-cases.ts';
+import { type GivenOutputs, judge } from '../reference/verdict/judge.ts';
 import { closeWorkers, type RunOptions, runLvXattn } from './run.ts';
 
 afterAll(closeWorkers);

@@ -5,9 +5,9 @@
  * of a whole sequence. What a case does not have is not built.
  * @module
  */
-import type { AttentionCase, CaseParameters } from '../reference/case.ts';
-import { type Visibility, visibility } from '../reference/mask.ts';
-import { broadcastGet, type Tensor, zeros } from '../reference/tensor.ts';
+import type { AttentionCase, CaseParameters } from '../reference/case/case.ts';
+import { type Visibility, visibility } from '../reference/case/mask.ts';
+import { broadcastGet, type Tensor, zeros } from '../reference/numbers/tensor.ts';
 import type { Device, Pairs, Real } from './device/device.ts';
 import { startOf } from './wire.ts';
 

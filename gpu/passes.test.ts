@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type CaseChanges, drawCase } from '../reference/draw-case.ts';
+import { type CaseChanges, drawCase } from '../reference/case/draw-case.ts';
 import { FEATURE_CASES } from '../reference/testing/feature-cases.ts';
 import { deviceOf } from './device/choose.ts';
 import { distribute } from './distribute.ts';

@@ -5,7 +5,7 @@
  * rows: the media positions of the text, and backward {dO, LSE, dLSE − D}.
  * @module
  */
-import type { AttentionCase, CaseParameters } from '../reference/case.ts';
+import type { AttentionCase, CaseParameters } from '../reference/case/case.ts';
 import { type BiasPart, BiasSums } from './bias-sums.ts';
 import { clocked } from './device/clocked.ts';
 import type { Data, Device, Real } from './device/device.ts';

@@ -2,7 +2,7 @@
  * A schedule, run on a case: deal it out, run forward and backward, gather what it wants.
  * @module
  */
-import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case.ts';
+import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case/case.ts';
 import { type DeviceName, deviceOf, resolveDevice } from './device/choose.ts';
 import type { Device } from './device/device.ts';
 import { distribute, gather } from './distribute.ts';

@@ -9,7 +9,7 @@
  * a model of it. All values are plain JSON.
  * @module
  */
-import type { Partition } from '../reference/case.ts';
+import type { Partition } from '../reference/case/case.ts';
 
 /**
  * What a buffer holds and a message carries: queries with all that is bound to their rows; a

@@ -5,7 +5,7 @@
  * row-major, `length` over the blocks in the order of the label; media positions have no heads.
  * @module
  */
-import type { CaseParameters } from '../reference/case.ts';
+import type { CaseParameters } from '../reference/case/case.ts';
 import type { Direction, HeadRange, Kind, Sends } from './schedule.ts';
 
 export const PART_NAMES = [

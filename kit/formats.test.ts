@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encode } from '../reference/format.ts';
-import { readSafetensors } from '../reference/safetensors.ts';
-import { CODECS, STORED_DTYPES, type StoredDtype } from '../reference/stored-dtype.ts';
-import { toFlat } from '../reference/tensor.ts';
+import { readSafetensors } from '../reference/files/safetensors.ts';
+import { encode } from '../reference/numbers/format.ts';
+import { CODECS, STORED_DTYPES, type StoredDtype } from '../reference/numbers/stored-dtype.ts';
+import { toFlat } from '../reference/numbers/tensor.ts';
 
 const python = process.env.XATTN_PYTHON ?? 'python3';
 const hasNumpy = spawnSync(python, ['-c', 'import numpy']).status === 0;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { coarseBounds } from '../reference/coarse-bounds.ts';
-import { expectation } from '../reference/expectation.ts';
-import { PROFILE_NAMES, type ProfileName } from '../reference/profile.ts';
-import { toFlat } from '../reference/tensor.ts';
+import { coarseBounds } from '../reference/bounds/by-case/coarse-bounds.ts';
+import { PROFILE_NAMES, type ProfileName } from '../reference/bounds/lemmas/profile.ts';
+import { toFlat } from '../reference/numbers/tensor.ts';
+import { expectation } from '../reference/verdict/expectation.ts';
 import { caseArbitrary } from './arbitraries/attention-case.ts';
 
 const STORED = 2 ** -24;

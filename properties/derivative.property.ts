@@ -7,13 +7,13 @@
  * @module
  */
 import fc from 'fast-check';
-import { big } from '../reference/arithmetic/big.ts';
-import { attention, logSumExp } from '../reference/attention.ts';
-import type { AttentionCase, OutputName } from '../reference/case.ts';
-import { attentionGradients, gradientsByName } from '../reference/gradients.ts';
-import { lift, type Problem } from '../reference/lift.ts';
-import { recomputeKeysAndValues } from '../reference/recompute.ts';
-import { forEachIndex, mapTensor, type Tensor } from '../reference/tensor.ts';
+import type { AttentionCase, OutputName } from '../reference/case/case.ts';
+import { attention, logSumExp } from '../reference/definition/attention.ts';
+import { attentionGradients, gradientsByName } from '../reference/definition/gradients.ts';
+import { lift, type Problem } from '../reference/definition/lift.ts';
+import { recomputeKeysAndValues } from '../reference/definition/recompute.ts';
+import { big } from '../reference/numbers/big.ts';
+import { forEachIndex, mapTensor, type Tensor } from '../reference/numbers/tensor.ts';
 import { caseArbitrary } from './arbitraries/attention-case.ts';
 import { uniformAt } from './arbitraries/values.ts';
 

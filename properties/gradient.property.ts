@@ -6,11 +6,15 @@
  */
 import fc from 'fast-check';
 import type { Fraction } from 'mathjs';
-import { rational } from '../reference/arithmetic/rational.ts';
-import { attention } from '../reference/attention.ts';
-import { attentionGradients, type Gradients, gradientsByName } from '../reference/gradients.ts';
-import { lift, type Problem } from '../reference/lift.ts';
-import { forEachIndex, mapTensor, type Tensor } from '../reference/tensor.ts';
+import { attention } from '../reference/definition/attention.ts';
+import {
+  attentionGradients,
+  type Gradients,
+  gradientsByName,
+} from '../reference/definition/gradients.ts';
+import { lift, type Problem } from '../reference/definition/lift.ts';
+import { rational } from '../reference/numbers/rational.ts';
+import { forEachIndex, mapTensor, type Tensor } from '../reference/numbers/tensor.ts';
 import { rationalCaseArbitrary } from './arbitraries/rational-case.ts';
 
 /** Which rank holds each position. */

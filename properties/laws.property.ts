@@ -5,8 +5,8 @@
  */
 import fc from 'fast-check';
 import type { Fraction } from 'mathjs';
-import { rational } from '../reference/arithmetic/rational.ts';
-import type { ProfileName } from '../reference/profile.ts';
+import type { ProfileName } from '../reference/bounds/lemmas/profile.ts';
+import { rational } from '../reference/numbers/rational.ts';
 import { buildCase } from './arbitraries/attention-case.ts';
 import { rationalCaseArbitrary } from './arbitraries/rational-case.ts';
 import { honestArbitrary, honestOutputs } from './honest/candidate.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { drawCase } from '../reference/draw-case.ts';
-import { referenceOutputs } from '../reference/reference.ts';
-import { mapTensor, tensorOf, toFlat } from '../reference/tensor.ts';
+import { drawCase } from '../reference/case/draw-case.ts';
+import { referenceOutputs } from '../reference/definition/reference.ts';
+import { mapTensor, tensorOf, toFlat } from '../reference/numbers/tensor.ts';
 import { matchers } from './matchers.ts';
 
 expect.extend(matchers);

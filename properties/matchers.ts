@@ -8,10 +8,10 @@
  */
 
 import type {} from 'vitest';
-import type { AttentionCase, OutputName } from '../reference/case.ts';
-import { type GivenOutputs, judge } from '../reference/judge.ts';
-import { type ProfileLike, profileFrom } from '../reference/profile-options.ts';
-import { forEachIndex, type Tensor } from '../reference/tensor.ts';
+import { type ProfileLike, profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
+import type { AttentionCase, OutputName } from '../reference/case/case.ts';
+import { forEachIndex, type Tensor } from '../reference/numbers/tensor.ts';
+import { type GivenOutputs, judge } from '../reference/verdict/judge.ts';
 
 /** What an implementation hands over: tensors, with or without the format they were stored in. */
 export type Answers = Partial<

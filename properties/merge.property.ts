@@ -6,13 +6,13 @@
  */
 import fc from 'fast-check';
 import { type Fraction, fraction } from 'mathjs';
-import { rational } from '../reference/arithmetic/rational.ts';
-import { attention } from '../reference/attention.ts';
-import type { AttentionCase } from '../reference/case.ts';
-import { lift, type Problem } from '../reference/lift.ts';
-import { EMPTY, finish, merge, type PartialResult, single } from '../reference/merge.ts';
-import { kvHead, rowScores } from '../reference/scores.ts';
-import { forEachIndex } from '../reference/tensor.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
+import { attention } from '../reference/definition/attention.ts';
+import { lift, type Problem } from '../reference/definition/lift.ts';
+import { EMPTY, finish, merge, type PartialResult, single } from '../reference/definition/merge.ts';
+import { kvHead, rowScores } from '../reference/definition/scores.ts';
+import { rational } from '../reference/numbers/rational.ts';
+import { forEachIndex } from '../reference/numbers/tensor.ts';
 import { fold, mergeTreeArbitrary } from './arbitraries/merge-tree.ts';
 import { rationalCaseArbitrary } from './arbitraries/rational-case.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase } from '../reference/case.ts';
-import { referenceOutputs } from '../reference/reference.ts';
-import { mapTensor } from '../reference/tensor.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
+import { referenceOutputs } from '../reference/definition/reference.ts';
+import { mapTensor } from '../reference/numbers/tensor.ts';
 import { caseArbitrary } from './arbitraries/attention-case.ts';
 import { gradientsAreDerivatives } from './derivative.property.ts';
 import { emptyRowsAreSilent, gradientsOverBlocksAddUp } from './gradient.property.ts';

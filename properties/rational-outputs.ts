@@ -3,11 +3,11 @@
  * @module
  */
 import type { Fraction } from 'mathjs';
-import { rational } from '../reference/arithmetic/rational.ts';
-import { attention } from '../reference/attention.ts';
-import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case.ts';
-import { attentionGradients, gradientsByName } from '../reference/gradients.ts';
-import { lift } from '../reference/lift.ts';
+import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case/case.ts';
+import { attention } from '../reference/definition/attention.ts';
+import { attentionGradients, gradientsByName } from '../reference/definition/gradients.ts';
+import { lift } from '../reference/definition/lift.ts';
+import { rational } from '../reference/numbers/rational.ts';
 
 /** Every wanted output but the LSE, exactly. */
 export function rationalOutputs(c: AttentionCase): Outputs<Fraction> {

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase } from '../reference/case.ts';
-import { drawCase } from '../reference/draw-case.ts';
-import { errorModel } from '../reference/error-model.ts';
-import { PROFILE_NAMES, PROFILES, type ProfileName } from '../reference/profile.ts';
-import { beyondElements } from '../reference/range.ts';
-import { largestComponent, largestInputs } from '../reference/sampled/largest.ts';
-import { forEachIndex, tensorOf, toFlat } from '../reference/tensor.ts';
-import { nothingOverflows, overflowCheck } from '../reference/within-range.ts';
+import { largestComponent, largestInputs } from '../reference/bounds/by-row/largest.ts';
+import { errorModel } from '../reference/bounds/lemmas/error-model.ts';
+import { PROFILE_NAMES, PROFILES, type ProfileName } from '../reference/bounds/lemmas/profile.ts';
+import { beyondElements } from '../reference/bounds/range/range.ts';
+import { nothingOverflows, overflowCheck } from '../reference/bounds/range/within-range.ts';
+import type { AttentionCase } from '../reference/case/case.ts';
+import { drawCase } from '../reference/case/draw-case.ts';
+import { forEachIndex, tensorOf, toFlat } from '../reference/numbers/tensor.ts';
 import { hostileCaseArbitrary } from './arbitraries/hostile-case.ts';
 
 const cases = hostileCaseArbitrary();

@@ -3,24 +3,29 @@
  * @module
  */
 
-export { big } from './arithmetic/big.ts';
-export { float64 } from './arithmetic/float64.ts';
-export { rational } from './arithmetic/rational.ts';
-export type { Arithmetic } from './arithmetic.ts';
-export { attention, logSumExp } from './attention.ts';
-export * from './case.ts';
-export { expectation } from './expectation.ts';
-export { attentionGradients } from './gradients.ts';
-export { type GivenOutputs, judge, judgeAgainst, type Verdict } from './judge.ts';
-export { lift, type Problem } from './lift.ts';
-export { finish, merge, type PartialResult, single } from './merge.ts';
-export { oracle } from './oracle.ts';
-export { PROFILE_NAMES, PROFILES, type Profile, type ProfileName } from './profile.ts';
+export {
+  PROFILE_NAMES,
+  PROFILES,
+  type Profile,
+  type ProfileName,
+} from './bounds/lemmas/profile.ts';
 export {
   PROFILE_OPTIONS,
   type ProfileLike,
   type ProfileParts,
   profileFrom,
-} from './profile-options.ts';
-export { evaluate, referenceOutputs } from './reference.ts';
-export { block, type Tensor, tensorOf, toFlat, zeros } from './tensor.ts';
+} from './bounds/lemmas/profile-options.ts';
+export * from './case/case.ts';
+export { attention, logSumExp } from './definition/attention.ts';
+export { attentionGradients } from './definition/gradients.ts';
+export { lift, type Problem } from './definition/lift.ts';
+export { finish, merge, type PartialResult, single } from './definition/merge.ts';
+export { evaluate, referenceOutputs } from './definition/reference.ts';
+export type { Arithmetic } from './numbers/arithmetic.ts';
+export { big } from './numbers/big.ts';
+export { float64 } from './numbers/float64.ts';
+export { rational } from './numbers/rational.ts';
+export { block, type Tensor, tensorOf, toFlat, zeros } from './numbers/tensor.ts';
+export { oracle } from './oracle/oracle.ts';
+export { expectation } from './verdict/expectation.ts';
+export { type GivenOutputs, judge, judgeAgainst, type Verdict } from './verdict/judge.ts';

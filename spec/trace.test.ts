@@ -129,9 +129,11 @@ describe('the table of claims', () => {
 
   it('knows what is missing', () => {
     expect(missingTest('reference/no.test.ts')).toMatch('no such file');
-    expect(missingTest('reference/merge.ts')).toMatch('no test file');
-    expect(missingTest('reference/rational.test.ts: such a test')).toMatch('no test with');
-    expect(missingCode('reference/merge.ts#mergeAll')).toMatch('no such top-level name');
+    expect(missingTest('reference/definition/merge.ts')).toMatch('no test file');
+    expect(missingTest('reference/definition/rational.test.ts: such a test')).toMatch(
+      'no test with',
+    );
+    expect(missingCode('reference/definition/merge.ts#mergeAll')).toMatch('no such top-level name');
     expect(missingCode('reference/none.ts')).toMatch('no such file');
   });
 });

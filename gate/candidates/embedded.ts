@@ -10,11 +10,11 @@
 
 import { dealtFor, type RunOptions, run } from '../../gpu/run.ts';
 import type { ScheduleName } from '../../gpu/schedules/index.ts';
-import type { AttentionCase } from '../../reference/case.ts';
-import { validateCase } from '../../reference/case.ts';
-import { readCase, writeOutputs } from '../../reference/case-folder.ts';
-import { PROFILES } from '../../reference/profile.ts';
-import { tensorOf } from '../../reference/tensor.ts';
+import { PROFILES } from '../../reference/bounds/lemmas/profile.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import { validateCase } from '../../reference/case/case.ts';
+import { readCase, writeOutputs } from '../../reference/files/case-folder.ts';
+import { tensorOf } from '../../reference/numbers/tensor.ts';
 import type { Answer, Candidate } from '../candidate.ts';
 import { WORDS } from '../protocol.ts';
 

@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { type AttentionCase, DTYPES } from '../../reference/case.ts';
-import type { Profile } from '../../reference/profile.ts';
+import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
+import { type AttentionCase, DTYPES } from '../../reference/case/case.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
 import { FINDINGS, INTERESTING, type Origin, readCorpus, writeOrigin } from '../fuzz/corpus.ts';

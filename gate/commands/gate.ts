@@ -3,7 +3,7 @@
  * report is printed and written.
  * @module
  */
-import type { Dtype } from '../../reference/case.ts';
+import type { Dtype } from '../../reference/case/case.ts';
 import { type History, traceMemory, untracedNote } from '../after-others.ts';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';

@@ -4,8 +4,8 @@
  * @module
  */
 import { availableParallelism } from 'node:os';
-import { featureWords } from '../../reference/features.ts';
-import type { Profile } from '../../reference/profile.ts';
+import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
+import { featureWords } from '../../reference/case/features.ts';
 import { fileSentence } from '../file-errors.ts';
 import { liveReport } from '../live-report.ts';
 import type { Report } from '../report.ts';

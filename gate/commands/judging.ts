@@ -7,7 +7,7 @@ import { existsSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import pc from 'picocolors';
-import { PROFILES, type Profile } from '../../reference/profile.ts';
+import { PROFILES, type Profile } from '../../reference/bounds/lemmas/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
 import { unlessAborted } from '../interruption.ts';

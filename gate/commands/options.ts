@@ -7,9 +7,13 @@ import { InvalidArgumentError } from 'commander';
 import { MODELS } from '../../gpu/costs/models.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/schedules/index.ts';
 import { FUSIONS } from '../../gpu/stack/shape.ts';
-import { PROFILES, type Profile } from '../../reference/profile.ts';
-import { isProfileText, PROFILE_SYNTAX, profileFrom } from '../../reference/profile-options.ts';
-import type { SampleSize } from '../../reference/sampling.ts';
+import { PROFILES, type Profile } from '../../reference/bounds/lemmas/profile.ts';
+import {
+  isProfileText,
+  PROFILE_SYNTAX,
+  profileFrom,
+} from '../../reference/bounds/lemmas/profile-options.ts';
+import type { SampleSize } from '../../reference/case/sampling.ts';
 import type { Candidate } from '../candidate.ts';
 import { processCandidate } from '../candidates/process.ts';
 import type { OptionValue } from '../keep.ts';

@@ -4,12 +4,12 @@
  * @module
  */
 import path from 'node:path';
-import type { AttentionCase, OutputName } from '../../reference/case.ts';
-import { type ExpectedTensor, openCase, writeExpected } from '../../reference/case-folder.ts';
-import type { OracleAnswer, Undecided, Why } from '../../reference/oracle.ts';
-import { sampleOf } from '../../reference/sampling.ts';
-import type { StoredDtype } from '../../reference/stored-dtype.ts';
-import { type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import { sampleOf } from '../../reference/case/sampling.ts';
+import { type ExpectedTensor, openCase, writeExpected } from '../../reference/files/case-folder.ts';
+import type { StoredDtype } from '../../reference/numbers/stored-dtype.ts';
+import { type Tensor, tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
+import type { OracleAnswer, Undecided, Why } from '../../reference/oracle/oracle.ts';
 import { sayCost } from '../cost.ts';
 import { threadsFor } from '../threads.ts';
 import { type AnswerFormat, choiceOf, type SampleOptions } from './options.ts';
@@ -98,7 +98,7 @@ function positionTensors({ sample }: OracleAnswer): ExpectedTensor[] {
 
 async function answerTo(question: AttentionCase, options: OracleOptions): Promise<OracleAnswer> {
   sayCost(question, sampleOf(question.parameters, choiceOf(options)));
-  const { oracle } = await import('../../reference/oracle.ts');
+  const { oracle } = await import('../../reference/oracle/oracle.ts');
   const { format, work, maxSeconds } = options;
   const limits = {
     ...(work === undefined ? {} : { work }),

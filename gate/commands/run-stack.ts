@@ -14,7 +14,7 @@ import { presetOf } from '../../gpu/stack/presets.ts';
 import { runStack, type StackResult } from '../../gpu/stack/run.ts';
 import type { Fusion, StackInputs, StackShape } from '../../gpu/stack/shape.ts';
 import { evaluateStack, type StackRun } from '../../gpu/stack/stack.ts';
-import { type Tensor, toFlat } from '../../reference/tensor.ts';
+import { type Tensor, toFlat } from '../../reference/numbers/tensor.ts';
 import type { RunCommandOptions } from './run.ts';
 
 export interface StackCommandOptions {

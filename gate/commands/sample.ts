@@ -2,12 +2,12 @@
  * A case opened to be judged, and the part of it that a command is about.
  * @module
  */
-import type { AttentionCase } from '../../reference/case.ts';
-import { openCase } from '../../reference/case-folder.ts';
-import { WHOLE_LIMIT } from '../../reference/regular-file.ts';
-import { judgedOutputs } from '../../reference/sampled/sampled-expectation.ts';
-import { type Sample, sampleOf } from '../../reference/sampling.ts';
-import { isRanged } from '../../reference/tensor.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import { type Sample, sampleOf } from '../../reference/case/sampling.ts';
+import { openCase } from '../../reference/files/case-folder.ts';
+import { WHOLE_LIMIT } from '../../reference/files/regular-file.ts';
+import { isRanged } from '../../reference/numbers/tensor.ts';
+import { judgedOutputs } from '../../reference/verdict/sampled-expectation.ts';
 import { sayCost } from '../cost.ts';
 import { choiceOf, type SampleOptions } from './options.ts';
 

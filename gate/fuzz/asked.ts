@@ -2,8 +2,8 @@
  * What a candidate's process has been asked, as far back as is worth asking again.
  * @module
  */
-import type { AttentionCase } from '../../reference/case.ts';
-import { elementCount } from '../../reference/tensor.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import { elementCount } from '../../reference/numbers/tensor.ts';
 
 /** So many questions are remembered, and so many numbers in them; of longer memories only the end. */
 const QUESTIONS_MAX = 999;

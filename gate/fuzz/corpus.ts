@@ -8,8 +8,8 @@
  */
 import { type Dirent, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { AttentionCase } from '../../reference/case.ts';
-import { readCase } from '../../reference/case-folder.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import { readCase } from '../../reference/files/case-folder.ts';
 import { readBefore } from '../keep.ts';
 
 export const FINDINGS = 'fuzz';

@@ -13,7 +13,7 @@ import {
   OPTIONAL_FEATURES,
   recipeArbitrary,
 } from '../../properties/arbitraries/attention-case.ts';
-import { type AttentionCase, DTYPES, type OutputName } from '../../reference/case.ts';
+import { type AttentionCase, DTYPES, type OutputName } from '../../reference/case/case.ts';
 import type { Shard } from '../select.ts';
 import type { Interviewer, Reply } from './interviewer.ts';
 import { isKnown, type Known, tellingWords } from './kind.ts';

@@ -3,9 +3,10 @@
  * whether two answers were the same bits.
  * @module
  */
-import type { AttentionCase } from '../../reference/case.ts';
-import type { GivenOutputs } from '../../reference/judge.ts';
-import type { Profile } from '../../reference/profile.ts';
+
+import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import type { GivenOutputs } from '../../reference/verdict/judge.ts';
 import { bitsOrNone } from '../answer-bits.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { unlessAborted } from '../interruption.ts';

@@ -6,9 +6,9 @@
  * number. A broken answer is told by its reason, numbers and paths left out.
  * @module
  */
-import type { AttentionCase, OutputName } from '../../reference/case.ts';
-import { featureWords } from '../../reference/features.ts';
-import { isFailure, type OutputReport, type Verdict } from '../../reference/judge.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import { featureWords } from '../../reference/case/features.ts';
+import { isFailure, type OutputReport, type Verdict } from '../../reference/verdict/judge.ts';
 
 /** Each output after those that it is computed from. */
 const UPSTREAM_FIRST: readonly OutputName[] = [

@@ -3,7 +3,7 @@
  * questions that came before it; then the shortest sequence of those.
  * @module
  */
-import type { AttentionCase } from '../../reference/case.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
 import { type Found, failsAfter } from '../after-others.ts';
 import type { Interviewer, Reply } from './interviewer.ts';
 

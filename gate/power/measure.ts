@@ -8,10 +8,10 @@ import type { Fault } from '../../properties/zoo/fault.ts';
 import { faultyHost, profileOf } from '../../properties/zoo/fault.ts';
 import { eagerPrecision } from '../../properties/zoo/host/precision.ts';
 import { honestHost, hostOf } from '../../properties/zoo/host.ts';
-import type { AttentionCase, Dtype, Outputs } from '../../reference/case.ts';
-import { type Expectation, expectation } from '../../reference/expectation.ts';
-import { type GivenOutputs, isFailure, judgeAgainst } from '../../reference/judge.ts';
-import { PROFILES, type ProfileName } from '../../reference/profile.ts';
+import { PROFILES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';
+import type { AttentionCase, Dtype, Outputs } from '../../reference/case/case.ts';
+import { type Expectation, expectation } from '../../reference/verdict/expectation.ts';
+import { type GivenOutputs, isFailure, judgeAgainst } from '../../reference/verdict/judge.ts';
 import type { SuiteCase } from '../suite.ts';
 import { RULES, type Rule, refusedBy } from './rules.ts';
 

@@ -6,8 +6,8 @@
  * the LSE.
  * @module
  */
-import type { OutputName, Outputs } from '../../reference/case.ts';
-import { forEachIndex, type Tensor } from '../../reference/tensor.ts';
+import type { OutputName, Outputs } from '../../reference/case/case.ts';
+import { forEachIndex, type Tensor } from '../../reference/numbers/tensor.ts';
 
 export const RULES = ['allclose', 'flash-attention', 'pytorch'] as const;
 export type Rule = (typeof RULES)[number];

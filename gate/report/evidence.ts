@@ -4,7 +4,12 @@
  * that repeats it.
  * @module
  */
-import { digits, distanceOff, type OutputReport, type Verdict } from '../../reference/judge.ts';
+import {
+  digits,
+  distanceOff,
+  type OutputReport,
+  type Verdict,
+} from '../../reference/verdict/judge.ts';
 import type { ReportedCase } from '../report.ts';
 
 function findingLine(name: string, finding: OutputReport): string {

@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from 'xmlbuilder2';
-import { shareSentence } from '../../reference/sampled/judge-sample.ts';
+import { shareSentence } from '../../reference/verdict/judge-sample.ts';
 import { type Report, type ReportedCase, summaryOf } from '../report.ts';
 import { evidence } from './evidence.ts';
 

@@ -3,10 +3,11 @@
  * fields that it has in a report, or a sentence where none can be given. Nothing here throws.
  * @module
  */
-import { isFailure, type Verdict } from '../../reference/judge.ts';
-import { profileFrom } from '../../reference/profile-options.ts';
-import { shareOf } from '../../reference/sampled/judge-sample.ts';
-import { EVERYTHING, type SampleSize } from '../../reference/sampling.ts';
+
+import { profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
+import { EVERYTHING, type SampleSize } from '../../reference/case/sampling.ts';
+import { isFailure, type Verdict } from '../../reference/verdict/judge.ts';
+import { shareOf } from '../../reference/verdict/judge-sample.ts';
 import { openToJudge } from '../commands/sample.ts';
 import { fileSentence } from '../file-errors.ts';
 import { verdictIn } from '../run-suite.ts';

@@ -6,9 +6,9 @@
  * @module
  */
 import { z } from 'zod';
-import type { ProfileParts, ProfileText } from '../../reference/profile-options.ts';
-import type { SampleSize } from '../../reference/sampling.ts';
-import { parseStrictly } from '../../reference/strict-json.ts';
+import type { ProfileParts, ProfileText } from '../../reference/bounds/lemmas/profile-options.ts';
+import type { SampleSize } from '../../reference/case/sampling.ts';
+import { parseStrictly } from '../../reference/files/strict-json.ts';
 import { profileSchema } from '../profile-schema.ts';
 import { complaint, type Line, MAX_LINE_BYTES } from '../protocol.ts';
 import { printable } from '../text.ts';

@@ -7,10 +7,10 @@ import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeCase, writeOutputs } from '../../reference/case-folder.ts';
-import { drawCase } from '../../reference/draw-case.ts';
-import { referenceOutputs } from '../../reference/reference.ts';
-import { tensorOf, toFlat } from '../../reference/tensor.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
+import { referenceOutputs } from '../../reference/definition/reference.ts';
+import { writeCase, writeOutputs } from '../../reference/files/case-folder.ts';
+import { tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
 import { parsedLine } from './request.ts';
 import { serve } from './server.ts';
 

@@ -2,10 +2,10 @@
  * Edits of a drawn case's inputs, the words in which probes are written.
  * @module
  */
-import type { CaseInputs, CaseParameters } from '../../reference/case.ts';
-import type { Below } from '../../reference/draw-case.ts';
-import { roundTo } from '../../reference/format.ts';
-import { forEachIndex, type Tensor, tensorOf } from '../../reference/tensor.ts';
+import type { CaseInputs, CaseParameters } from '../../reference/case/case.ts';
+import type { Below } from '../../reference/case/draw-case.ts';
+import { roundTo } from '../../reference/numbers/format.ts';
+import { forEachIndex, type Tensor, tensorOf } from '../../reference/numbers/tensor.ts';
 import type { SuiteSpec } from './spec.ts';
 
 export type Adjust = NonNullable<SuiteSpec['adjust']>;

@@ -2,8 +2,8 @@
  * Controls: plain shapes, every feature alone, every pair of features, every way to shard.
  * @module
  */
-import type { CaseChanges } from '../../reference/draw-case.ts';
-import { maxFinite } from '../../reference/format.ts';
+import type { CaseChanges } from '../../reference/case/draw-case.ts';
+import { maxFinite } from '../../reference/numbers/format.ts';
 import { type Adjust, set } from './edits.ts';
 import { evenSizes, type SuiteSpec } from './spec.ts';
 import { EVERYTHING } from './vary.ts';

@@ -3,7 +3,7 @@
  * whatever is read from the wrong place is seen, and sizes around those at which tiles end.
  * @module
  */
-import { filled, forEachIndex, zeros } from '../../reference/tensor.ts';
+import { filled, forEachIndex, zeros } from '../../reference/numbers/tensor.ts';
 import { type Adjust, edit, nonZero } from './edits.ts';
 import type { SuiteSpec } from './spec.ts';
 

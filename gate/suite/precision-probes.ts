@@ -7,8 +7,8 @@
  * The sign of it all is drawn.
  * @module
  */
-import type { CaseParameters } from '../../reference/case.ts';
-import { ulp } from '../../reference/format.ts';
+import type { CaseParameters } from '../../reference/case/case.ts';
+import { ulp } from '../../reference/numbers/format.ts';
 import { type Adjust, all, edit, set, sign } from './edits.ts';
 import type { SuiteSpec } from './spec.ts';
 import { EVERYTHING } from './vary.ts';

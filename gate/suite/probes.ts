@@ -4,7 +4,7 @@
  * Faults shrink as keys are added while the bound grows, so probes are small.
  * @module
  */
-import { filled, forEachIndex, zeros } from '../../reference/tensor.ts';
+import { filled, forEachIndex, zeros } from '../../reference/numbers/tensor.ts';
 import { type Adjust, all, edit, nonZero, permutation, rankOf, set } from './edits.ts';
 import { INDEX_PROBES } from './index-probes.ts';
 import { PRECISION_PROBES } from './precision-probes.ts';

@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { AttentionCase, Dtype, Partition } from '../../reference/case.ts';
-import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
+import type { AttentionCase, Dtype, Partition } from '../../reference/case/case.ts';
+import { type CaseChanges, drawCase } from '../../reference/case/draw-case.ts';
 import { all, shuffledLengths } from './edits.ts';
 import { type Extent, varied } from './vary.ts';
 

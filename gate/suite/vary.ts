@@ -8,8 +8,8 @@
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { Partition } from '../../reference/case.ts';
-import type { Below } from '../../reference/draw-case.ts';
+import type { Partition } from '../../reference/case/case.ts';
+import type { Below } from '../../reference/case/draw-case.ts';
 import type { SuiteSpec } from './spec.ts';
 
 /** Batch entries; heads of either kind; rows and keys; components of keys and of values. */

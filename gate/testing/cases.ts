@@ -2,8 +2,8 @@
  * Small cases for the tests of this room: every output wanted, values without pattern, one seed.
  * @module
  */
-import { type AttentionCase, type OutputName, validateCase } from '../../reference/case.ts';
-import { type Tensor, tensorOf } from '../../reference/tensor.ts';
+import { type AttentionCase, type OutputName, validateCase } from '../../reference/case/case.ts';
+import { type Tensor, tensorOf } from '../../reference/numbers/tensor.ts';
 import type { SuiteCase } from '../suite.ts';
 
 /** Multiples of 1/64 in [−1, 1): exact in every format. */

@@ -16,8 +16,8 @@ say({ xattn: 1, name: 'cheat that calls', supports: WORDS.split(' '), profile: '
 for await (const line of createInterface({ input: process.stdin })) {
   const folder = JSON.parse(line).case;
   try {
-    const { readCase, writeOutputs } = await import(`${dist}/reference/case-folder.js`);
-    const { referenceOutputs } = await import(`${dist}/reference/reference.js`);
+    const { readCase, writeOutputs } = await import(`${dist}/reference/files/case-folder.js`);
+    const { referenceOutputs } = await import(`${dist}/reference/definition/reference.js`);
     writeOutputs(folder, referenceOutputs(readCase(folder)), 'F32');
     say({ case: folder, status: 'ok' });
   } catch (error) {

@@ -18,9 +18,9 @@ import {
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readCase, writeOutputs } from '../../dist/reference/case-folder.js';
-import { referenceOutputs } from '../../dist/reference/reference.js';
-import { tensorOf, toFlat } from '../../dist/reference/tensor.js';
+import { referenceOutputs } from '../../dist/reference/definition/reference.js';
+import { readCase, writeOutputs } from '../../dist/reference/files/case-folder.js';
+import { tensorOf, toFlat } from '../../dist/reference/numbers/tensor.js';
 
 const [, , fault = 'none', victim = '', starts] = process.argv;
 const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);

@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { drawCase } from '../../reference/draw-case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { closeWorkers, passesOf, run } from '../run.ts';
 import type { Direction, Sends } from '../schedule.ts';
 import {

@@ -3,7 +3,7 @@
  * @module
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import { drawCase } from '../../reference/draw-case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { closeWorkers, runLvXattn } from '../run.ts';
 import { heldBytes } from './memory.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { drawCase } from '../../reference/draw-case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { run } from '../run.ts';
 import { clocked } from './clocked.ts';
 import { referenceDevice } from './reference.ts';

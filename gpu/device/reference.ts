@@ -2,7 +2,7 @@
  * The reference device: block attention in float64, loops in the shape of their formulas.
  * @module
  */
-import { exp, log, tanh } from '../../reference/arithmetic/float64.ts';
+import { exp, log, tanh } from '../../reference/numbers/float64.ts';
 import { biasPlace, concatAxis, packArrays, sliceAxis, unpackArrays } from './axes.ts';
 import type {
   BiasAxes,

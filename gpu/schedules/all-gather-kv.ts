@@ -5,7 +5,7 @@
  * dV of all keys are reduced and scattered to their homes.
  * @module
  */
-import type { Partition } from '../../reference/case.ts';
+import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
 import {
   allGather,

@@ -12,7 +12,7 @@
  * by a neighbour, when a transport does not copy (Spin found that; see spec/protocol/limits.md).
  * @module
  */
-import type { Partition } from '../../reference/case.ts';
+import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
 import {
   eachRank,

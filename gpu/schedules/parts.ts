@@ -3,7 +3,7 @@
  * point to point.
  * @module
  */
-import type { Partition } from '../../reference/case.ts';
+import type { Partition } from '../../reference/case/case.ts';
 import type { BufferName, Direction, Kind, Operation, Schedule, Sends } from '../schedule.ts';
 
 export interface ScheduleOptions {

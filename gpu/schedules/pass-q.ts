@@ -7,7 +7,7 @@
  * the queries' direction and beside the next computation. Backward dQ goes the same ways.
  * @module
  */
-import type { Partition } from '../../reference/case.ts';
+import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
 import {
   eachRank,

@@ -6,7 +6,7 @@
  * one step behind, gaining each rank's share, and make n hops, the last one home.
  * @module
  */
-import type { Partition } from '../../reference/case.ts';
+import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
 import { eachRank, finishKeys, ownKeys, range, release, type ScheduleOptions } from './parts.ts';
 

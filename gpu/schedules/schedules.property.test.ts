@@ -6,17 +6,17 @@ import { interleavingArbitrary } from '../../properties/arbitraries/interleaving
 import { rationalCaseArbitrary } from '../../properties/arbitraries/rational-case.ts';
 import { matchers } from '../../properties/matchers.ts';
 import { rationalOutputs } from '../../properties/rational-outputs.ts';
-import { rational } from '../../reference/arithmetic/rational.ts';
-import { attention } from '../../reference/attention.ts';
 import {
   type AttentionCase,
   type OutputName,
   type Outputs,
   wantsGradients,
-} from '../../reference/case.ts';
-import { lift } from '../../reference/lift.ts';
-import { type Tensor, toFlat } from '../../reference/tensor.ts';
-import { validateCase } from '../../reference/validate.ts';
+} from '../../reference/case/case.ts';
+import { validateCase } from '../../reference/case/validate.ts';
+import { attention } from '../../reference/definition/attention.ts';
+import { lift } from '../../reference/definition/lift.ts';
+import { rational } from '../../reference/numbers/rational.ts';
+import { type Tensor, toFlat } from '../../reference/numbers/tensor.ts';
 import { distribute, gatherAs } from '../distribute.ts';
 import { emptyPairs } from '../pairs.ts';
 import { passesOf, run, runOnOneThread } from '../run.ts';

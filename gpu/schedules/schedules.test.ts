@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase, OutputName, Partition } from '../../reference/case.ts';
-import { drawCase } from '../../reference/draw-case.ts';
-import { type GivenOutputs, judge } from '../../reference/judge.ts';
+import type { AttentionCase, OutputName, Partition } from '../../reference/case/case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { FEATURE_CASES } from '../../reference/testing/feature-cases.ts';
+import { type GivenOutputs, judge } from '../../reference/verdict/judge.ts';
 import { type RunOptions, run } from '../run.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from './index.ts';
 

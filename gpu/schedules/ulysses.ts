@@ -11,7 +11,7 @@
  * A KV head that is shared by query heads of several ranks is sent to each of them.
  * @module
  */
-import type { Partition } from '../../reference/case.ts';
+import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
 import {
   allGather,

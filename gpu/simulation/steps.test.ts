@@ -3,7 +3,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest';
-import { drawCase } from '../../reference/draw-case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { exposedSeconds, type Machine, passSeconds } from '../costs/machine.ts';
 import { layerCost } from '../costs/schedules.ts';
 import { AS_PUBLISHED, type Workload } from '../costs/workload.ts';

@@ -6,12 +6,19 @@
  * computes them apart merges two partial results, and both have to agree.
  * @module
  */
-import { attention, type Forward, type RowState } from '../../reference/attention.ts';
-import type { AttentionCase, CaseInputs, CaseParameters } from '../../reference/case.ts';
-import { attentionGradients } from '../../reference/gradients.ts';
-import type { Problem } from '../../reference/lift.ts';
-import { visibility } from '../../reference/mask.ts';
-import { block, elementCount, filled, forEachIndex, type Tensor } from '../../reference/tensor.ts';
+
+import type { AttentionCase, CaseInputs, CaseParameters } from '../../reference/case/case.ts';
+import { visibility } from '../../reference/case/mask.ts';
+import { attention, type Forward, type RowState } from '../../reference/definition/attention.ts';
+import { attentionGradients } from '../../reference/definition/gradients.ts';
+import type { Problem } from '../../reference/definition/lift.ts';
+import {
+  block,
+  elementCount,
+  filled,
+  forEachIndex,
+  type Tensor,
+} from '../../reference/numbers/tensor.ts';
 import type { Data } from '../device/device.ts';
 import type { Numbers } from './numbers.ts';
 import type { StackInputs, StackShape } from './shape.ts';

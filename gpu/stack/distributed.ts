@@ -7,7 +7,7 @@
  * run again.
  * @module
  */
-import { block, type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
+import { block, type Tensor, tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
 import type { Device, Real } from '../device/device.ts';
 import { shared } from '../distribute.ts';
 import type { RankResult, Shard } from '../rank.ts';

@@ -2,8 +2,8 @@
  * Random stacks: inputs and weights of any shape, drawn from a seed, the same bits on every machine.
  * @module
  */
-import { drawing } from '../../reference/draw-case.ts';
-import { elementCount, type Tensor, tensorOf } from '../../reference/tensor.ts';
+import { drawing } from '../../reference/case/draw-case.ts';
+import { elementCount, type Tensor, tensorOf } from '../../reference/numbers/tensor.ts';
 import {
   type StackInputs,
   type StackShape,

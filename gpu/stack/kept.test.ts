@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toFlat } from '../../reference/tensor.ts';
+import { toFlat } from '../../reference/numbers/tensor.ts';
 import { savedRecomputed, savedStandard } from '../costs/memory.ts';
 import { MODELS } from '../costs/models.ts';
 import { workloadOf } from '../costs/workload.ts';

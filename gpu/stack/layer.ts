@@ -5,8 +5,14 @@
  * are a rank's share; those of text rows and visual features are whole.
  * @module
  */
-import type { Arithmetic } from '../../reference/arithmetic.ts';
-import { filled, mapTensor, type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
+import type { Arithmetic } from '../../reference/numbers/arithmetic.ts';
+import {
+  filled,
+  mapTensor,
+  type Tensor,
+  tensorOf,
+  toFlat,
+} from '../../reference/numbers/tensor.ts';
 import type { KeySource } from './attention.ts';
 import { type Numbers, sigmoid } from './numbers.ts';
 import {

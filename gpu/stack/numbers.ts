@@ -6,10 +6,10 @@
  * @module
  */
 import type { BigNumber } from 'mathjs';
-import { big } from '../../reference/arithmetic/big.ts';
-import { float64 } from '../../reference/arithmetic/float64.ts';
-import type { Arithmetic } from '../../reference/arithmetic.ts';
-import { elementCount, type Tensor, tensorOf, toFlat } from '../../reference/tensor.ts';
+import type { Arithmetic } from '../../reference/numbers/arithmetic.ts';
+import { big } from '../../reference/numbers/big.ts';
+import { float64 } from '../../reference/numbers/float64.ts';
+import { elementCount, type Tensor, tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
 import type { Real } from '../device/device.ts';
 import { type RealName, shared } from '../distribute.ts';
 

@@ -5,9 +5,10 @@
  * sums are added into a tensor that is given.
  * @module
  */
-import type { Arithmetic } from '../../reference/arithmetic.ts';
-import { project, projectGradient } from '../../reference/recompute.ts';
-import { filled, forEachIndex, type Tensor } from '../../reference/tensor.ts';
+
+import { project, projectGradient } from '../../reference/definition/recompute.ts';
+import type { Arithmetic } from '../../reference/numbers/arithmetic.ts';
+import { filled, forEachIndex, type Tensor } from '../../reference/numbers/tensor.ts';
 import type { Numbers } from './numbers.ts';
 
 const extents = ({ shape }: Tensor<unknown>): [number, number, number] => [

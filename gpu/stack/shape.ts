@@ -13,8 +13,8 @@
  * after attention in a model's block (its feed-forward layer) touches rows alone and is not in here.
  * @module
  */
-import type { MediaRule, Partition } from '../../reference/case.ts';
-import type { Tensor } from '../../reference/tensor.ts';
+import type { MediaRule, Partition } from '../../reference/case/case.ts';
+import type { Tensor } from '../../reference/numbers/tensor.ts';
 
 export const FUSIONS = ['tanh', 'sigmoid', 'softmax'] as const;
 export type Fusion = (typeof FUSIONS)[number];

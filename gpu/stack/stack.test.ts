@@ -1,7 +1,7 @@
 import type { BigNumber } from 'mathjs';
 import { describe, expect, it } from 'vitest';
-import { drawing } from '../../reference/draw-case.ts';
-import { mapTensor, type Tensor, toFlat } from '../../reference/tensor.ts';
+import { drawing } from '../../reference/case/draw-case.ts';
+import { mapTensor, type Tensor, toFlat } from '../../reference/numbers/tensor.ts';
 import { STACKS, stackOf, stackTensors } from '../testing/stacks.ts';
 import { definedAttention } from './attention.ts';
 import { drawStack } from './draw.ts';

@@ -7,7 +7,7 @@
  * layer to the first; those of weights are a rank's share until they are added in rank order.
  * @module
  */
-import { block, filled, forEachIndex, type Tensor } from '../../reference/tensor.ts';
+import { block, filled, forEachIndex, type Tensor } from '../../reference/numbers/tensor.ts';
 import { startOf } from '../wire.ts';
 import type {
   AttentionGradients,

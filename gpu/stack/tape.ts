@@ -5,7 +5,7 @@
  * Bytes are those of the storage that is really held; storage that is held twice counts once.
  * @module
  */
-import type { Tensor } from '../../reference/tensor.ts';
+import type { Tensor } from '../../reference/numbers/tensor.ts';
 import type { Data } from '../device/device.ts';
 
 /** What is kept: the features of all layers, and of each layer some of these. */

@@ -3,7 +3,7 @@
  * @module
  */
 import fc from 'fast-check';
-import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
+import { type CaseChanges, drawCase } from '../../reference/case/draw-case.ts';
 import { deviceOf } from '../device/choose.ts';
 import { distribute } from '../distribute.ts';
 import { StepError } from '../interpreter.ts';

@@ -7,8 +7,8 @@
  * @module
  */
 import type { Fraction } from 'mathjs';
-import { rational } from '../../reference/arithmetic/rational.ts';
-import type { Arithmetic } from '../../reference/arithmetic.ts';
+import type { Arithmetic } from '../../reference/numbers/arithmetic.ts';
+import { rational } from '../../reference/numbers/rational.ts';
 import { biasPlace } from '../device/axes.ts';
 import type {
   AxisShape,

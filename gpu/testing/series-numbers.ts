@@ -2,7 +2,7 @@
  * Numbers of a stack that are power series: nothing is rounded, on ranks neither.
  * @module
  */
-import { tensorOf, toFlat } from '../../reference/tensor.ts';
+import { tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
 import type { DeviceNumbers } from '../stack/numbers.ts';
 import { Rounded, roundedOf } from './rational-device.ts';
 import type { Roots, Series } from './series.ts';

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Fraction } from 'mathjs';
-import { drawing } from '../../reference/draw-case.ts';
-import { elementCount, type Tensor, tensorOf } from '../../reference/tensor.ts';
+import { drawing } from '../../reference/case/draw-case.ts';
+import { elementCount, type Tensor, tensorOf } from '../../reference/numbers/tensor.ts';
 import { drawStack } from '../stack/draw.ts';
 import {
   type StackInputs,

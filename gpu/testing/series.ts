@@ -9,8 +9,8 @@
  * @module
  */
 import { type Fraction, fraction } from 'mathjs';
-import { rational } from '../../reference/arithmetic/rational.ts';
-import type { Arithmetic } from '../../reference/arithmetic.ts';
+import type { Arithmetic } from '../../reference/numbers/arithmetic.ts';
+import { rational } from '../../reference/numbers/rational.ts';
 
 /** An arithmetic with square roots. */
 export interface Roots<T> extends Arithmetic<T> {

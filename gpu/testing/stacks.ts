@@ -2,7 +2,7 @@
  * Stacks that tests go through: every fusion, norm and mask in some layer shape.
  * @module
  */
-import type { Tensor } from '../../reference/tensor.ts';
+import type { Tensor } from '../../reference/numbers/tensor.ts';
 import { type StackInputs, type StackShape, WEIGHT_NAMES } from '../stack/shape.ts';
 
 const PLAIN: StackShape = {

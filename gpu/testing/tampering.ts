@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
 import fc from 'fast-check';
-import { drawCase } from '../../reference/draw-case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { StepError } from '../interpreter.ts';
 import { type RunResult, run } from '../run.ts';
 import { serveRank } from '../transport/rank-server.ts';

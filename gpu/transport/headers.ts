@@ -4,7 +4,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
-import { INPUT_NAMES } from '../../reference/case.ts';
+import { INPUT_NAMES } from '../../reference/case/case.ts';
 import { OPERATIONS } from '../operations.ts';
 import { KINDS, type Operation } from '../schedule.ts';
 import type { Frame } from './frames.ts';

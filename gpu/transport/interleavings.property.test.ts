@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chooseByScheduler } from '../../properties/arbitraries/interleaving.ts';
-import { drawCase } from '../../reference/draw-case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { referenceDevice } from '../device/reference.ts';
 import { distribute } from '../distribute.ts';
 import { passesOf, runOnOneThread } from '../run.ts';

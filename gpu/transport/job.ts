@@ -2,8 +2,8 @@
  * What a worker thread is told and what it tells back: plain values and shared memory only.
  * @module
  */
-import type { InputName } from '../../reference/case.ts';
-import { type Storage, tensorOf } from '../../reference/tensor.ts';
+import type { InputName } from '../../reference/case/case.ts';
+import { type Storage, tensorOf } from '../../reference/numbers/tensor.ts';
 import type { RankEvent } from '../interpreter.ts';
 import type { RankResult, Shard } from '../rank.ts';
 import type { Schedule } from '../schedule.ts';

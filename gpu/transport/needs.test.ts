@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { drawCase } from '../../reference/draw-case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { runLvXattn } from '../run.ts';
 import { checkProcessNeeds, checkThreadNeeds } from './needs.ts';
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { availableParallelism, freemem } from 'node:os';
-import { elementCount } from '../../reference/tensor.ts';
+import { elementCount } from '../../reference/numbers/tensor.ts';
 import type { Shard } from '../rank.ts';
 
 /** Resident memory of a thread with its engine and its GPU.js kernels; measured 18 to 23 MiB. */

@@ -3,9 +3,9 @@
  * @module
  */
 import type { z } from 'zod';
-import type { CaseInputs } from '../../reference/case.ts';
-import { elementCount, type Tensor, tensorOf } from '../../reference/tensor.ts';
-import { validateParameters } from '../../reference/validate.ts';
+import type { CaseInputs } from '../../reference/case/case.ts';
+import { validateParameters } from '../../reference/case/validate.ts';
+import { elementCount, type Tensor, tensorOf } from '../../reference/numbers/tensor.ts';
 import type { Real } from '../device/device.ts';
 import type { RankEvent } from '../interpreter.ts';
 import type { RankResult, Shard } from '../rank.ts';

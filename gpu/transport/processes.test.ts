@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
+import { type CaseChanges, drawCase } from '../../reference/case/draw-case.ts';
 import { FEATURE_CASES } from '../../reference/testing/feature-cases.ts';
 import type { RankEvent } from '../interpreter.ts';
 import { closeWorkers, type RunOptions, run, runLvXattn } from '../run.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FEATURE_WORDS, featureWords } from '../../reference/features.ts';
-import { toFlat } from '../../reference/tensor.ts';
-import { validateCase } from '../../reference/validate.ts';
+import { FEATURE_WORDS, featureWords } from '../../reference/case/features.ts';
+import { validateCase } from '../../reference/case/validate.ts';
+import { toFlat } from '../../reference/numbers/tensor.ts';
 import { buildCase, type CaseRecipe, caseArbitrary, recipeArbitrary } from './attention-case.ts';
 import { LAYOUTS } from './partition.ts';
 import { REGIMES } from './values.ts';

@@ -14,11 +14,11 @@ import {
   DTYPES,
   type Dtype,
   type OutputName,
-} from '../../reference/case.ts';
-import { visibility } from '../../reference/mask.ts';
-import { kvHead } from '../../reference/scores.ts';
-import { elementCount, forEachIndex, tensorOf } from '../../reference/tensor.ts';
-import { validateCase } from '../../reference/validate.ts';
+} from '../../reference/case/case.ts';
+import { visibility } from '../../reference/case/mask.ts';
+import { validateCase } from '../../reference/case/validate.ts';
+import { kvHead } from '../../reference/definition/scores.ts';
+import { elementCount, forEachIndex, tensorOf } from '../../reference/numbers/tensor.ts';
 import { type BiasRecipe, biasArbitrary, drawBias } from './bias.ts';
 import { drawMask, integerAt, type MaskRecipe, maskArbitrary, sometimes } from './mask.ts';
 import { type LayoutRecipe, layout, partitionArbitrary } from './partition.ts';

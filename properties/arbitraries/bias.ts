@@ -3,9 +3,9 @@
  * @module
  */
 import fc from 'fast-check';
-import type { Dtype } from '../../reference/case.ts';
-import { maxFinite, roundTo } from '../../reference/format.ts';
-import { forEachIndex, type Tensor } from '../../reference/tensor.ts';
+import type { Dtype } from '../../reference/case/case.ts';
+import { maxFinite, roundTo } from '../../reference/numbers/format.ts';
+import { forEachIndex, type Tensor } from '../../reference/numbers/tensor.ts';
 import { type Axes, axesArbitrary, broadcastShape } from './broadcast.ts';
 import { integerAt, sometimes } from './mask.ts';
 import type { Shape } from './shape.ts';

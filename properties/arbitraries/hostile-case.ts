@@ -3,9 +3,9 @@
  * @module
  */
 import fc from 'fast-check';
-import type { AttentionCase } from '../../reference/case.ts';
-import { maxFinite } from '../../reference/format.ts';
-import { mapTensor } from '../../reference/tensor.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import { maxFinite } from '../../reference/numbers/format.ts';
+import { mapTensor } from '../../reference/numbers/tensor.ts';
 import { caseArbitrary } from './attention-case.ts';
 
 const REALS = ['q', 'k', 'v', 'd_out', 'd_lse', 'bias', 'sink', 'y', 'w_k', 'w_v'] as const;

@@ -11,8 +11,13 @@ import {
   type CaseInputs,
   type Causal,
   type MediaRule,
-} from '../../reference/case.ts';
-import { elementCount, forEachIndex, type Tensor, tensorOf } from '../../reference/tensor.ts';
+} from '../../reference/case/case.ts';
+import {
+  elementCount,
+  forEachIndex,
+  type Tensor,
+  tensorOf,
+} from '../../reference/numbers/tensor.ts';
 import { type Axes, axesArbitrary, broadcastShape } from './broadcast.ts';
 import type { Shape } from './shape.ts';
 import { uniformAt } from './values.ts';

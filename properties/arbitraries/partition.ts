@@ -6,7 +6,7 @@
  * @module
  */
 import fc from 'fast-check';
-import type { Partition } from '../../reference/case.ts';
+import type { Partition } from '../../reference/case/case.ts';
 
 export const LAYOUTS = ['single', 'even', 'uneven', 'empty', 'prime', 'one row a rank'] as const;
 export type LayoutName = (typeof LAYOUTS)[number];

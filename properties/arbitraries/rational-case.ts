@@ -3,9 +3,9 @@
  * @module
  */
 import fc from 'fast-check';
-import type { AttentionCase } from '../../reference/case.ts';
-import { mapTensor } from '../../reference/tensor.ts';
-import { validateCase } from '../../reference/validate.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import { validateCase } from '../../reference/case/validate.ts';
+import { mapTensor } from '../../reference/numbers/tensor.ts';
 import { buildCase, type CaseOptions, recipeArbitrary } from './attention-case.ts';
 
 /** Whole cases of integers, without softcap (tanh is not rational); every other feature occurs. */

@@ -3,7 +3,7 @@
  * @module
  */
 import fc from 'fast-check';
-import type { CaseParameters } from '../../reference/case.ts';
+import type { CaseParameters } from '../../reference/case/case.ts';
 
 /** Largest extents that are drawn; every one may be left out. */
 export interface ShapeLimits {

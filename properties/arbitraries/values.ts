@@ -9,9 +9,14 @@
 import fc from 'fast-check';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { Dtype } from '../../reference/case.ts';
-import { decode, minSubnormal, roundTo } from '../../reference/format.ts';
-import { elementCount, forEachIndex, type Tensor, tensorOf } from '../../reference/tensor.ts';
+import type { Dtype } from '../../reference/case/case.ts';
+import { decode, minSubnormal, roundTo } from '../../reference/numbers/format.ts';
+import {
+  elementCount,
+  forEachIndex,
+  type Tensor,
+  tensorOf,
+} from '../../reference/numbers/tensor.ts';
 
 /** From the plainest to the strangest: shrinking goes to the left. */
 export const REGIMES = [

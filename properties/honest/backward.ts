@@ -3,15 +3,15 @@
  * order of its machine, one partial sum a rank. spec (10)-(18), (25), (26)
  * @module
  */
-import type { OutputName } from '../../reference/case.ts';
-import { kvHead } from '../../reference/scores.ts';
+import type { OutputName } from '../../reference/case/case.ts';
+import { kvHead } from '../../reference/definition/scores.ts';
 import {
   broadcastIndex,
   forEachIndex,
   mapTensor,
   type Tensor,
   zeros,
-} from '../../reference/tensor.ts';
+} from '../../reference/numbers/tensor.ts';
 import {
   type Held,
   type HeldForward,

@@ -5,21 +5,21 @@
  * @module
  */
 import fc from 'fast-check';
-import {
-  type AttentionCase,
-  type Dtype,
-  type OutputName,
-  wantsGradients,
-} from '../../reference/case.ts';
-import type { GivenOutputs } from '../../reference/judge.ts';
-import { PROFILE_NAMES, type ProfileName } from '../../reference/profile.ts';
+import { PROFILE_NAMES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';
 import {
   optionWord,
   PROFILE_OPTIONS,
   type ProfileLike,
   type ProfileText,
   profileFrom,
-} from '../../reference/profile-options.ts';
+} from '../../reference/bounds/lemmas/profile-options.ts';
+import {
+  type AttentionCase,
+  type Dtype,
+  type OutputName,
+  wantsGradients,
+} from '../../reference/case/case.ts';
+import type { GivenOutputs } from '../../reference/verdict/judge.ts';
 import {
   type CaseOptions,
   type CaseRecipe,

@@ -5,7 +5,7 @@
  * @module
  */
 import fc from 'fast-check';
-import type { Profile } from '../../reference/profile.ts';
+import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import { type MergeTree, mergeTreeArbitrary } from '../arbitraries/merge-tree.ts';
 
 /** Order in which a sum is taken. `adversarial`: largest magnitudes of one sign first. */

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { drawCase } from '../../reference/draw-case.ts';
-import { roundTo } from '../../reference/format.ts';
-import { judge } from '../../reference/judge.ts';
-import { profileFrom } from '../../reference/profile-options.ts';
-import { mapTensor } from '../../reference/tensor.ts';
+import { profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
+import { roundTo } from '../../reference/numbers/format.ts';
+import { mapTensor } from '../../reference/numbers/tensor.ts';
+import { judge } from '../../reference/verdict/judge.ts';
 import { honestOutputs } from './candidate.ts';
 import { choicesArbitrary } from './choices.ts';
 

@@ -3,10 +3,16 @@
  * along a tree. spec (1)-(9), (19)-(23), with a rounding after every operation
  * @module
  */
-import type { AttentionCase, InputName } from '../../reference/case.ts';
-import { visibility } from '../../reference/mask.ts';
-import { kvHead } from '../../reference/scores.ts';
-import { broadcastGet, filled, mapTensor, type Tensor, zeros } from '../../reference/tensor.ts';
+import type { AttentionCase, InputName } from '../../reference/case/case.ts';
+import { visibility } from '../../reference/case/mask.ts';
+import { kvHead } from '../../reference/definition/scores.ts';
+import {
+  broadcastGet,
+  filled,
+  mapTensor,
+  type Tensor,
+  zeros,
+} from '../../reference/numbers/tensor.ts';
 import { fold } from '../arbitraries/merge-tree.ts';
 import type { HonestChoices } from './choices.ts';
 import type { Machine, Pair } from './machine.ts';

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readCase } from '../../reference/case-folder.ts';
-import { drawCase } from '../../reference/draw-case.ts';
-import { expectation } from '../../reference/expectation.ts';
-import { roundTo } from '../../reference/format.ts';
-import { isFailure, judge, judgeAgainst } from '../../reference/judge.ts';
-import { PROFILES } from '../../reference/profile.ts';
-import { mapTensor, toFlat } from '../../reference/tensor.ts';
+import { PROFILES } from '../../reference/bounds/lemmas/profile.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
+import { readCase } from '../../reference/files/case-folder.ts';
+import { roundTo } from '../../reference/numbers/format.ts';
+import { mapTensor, toFlat } from '../../reference/numbers/tensor.ts';
+import { expectation } from '../../reference/verdict/expectation.ts';
+import { isFailure, judge, judgeAgainst } from '../../reference/verdict/judge.ts';
 import { honestOutputs } from './candidate.ts';
 import { choicesArbitrary } from './choices.ts';
 

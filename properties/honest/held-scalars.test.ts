@@ -1,13 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase, OutputName } from '../../reference/case.ts';
-import { readCase } from '../../reference/case-folder.ts';
-import { drawCase } from '../../reference/draw-case.ts';
-import { caseModel } from '../../reference/error-model.ts';
-import { expectation } from '../../reference/expectation.ts';
-import { isFailure, judge, judgeAgainst } from '../../reference/judge.ts';
-import { PROFILE_NAMES, PROFILES, type ProfileName } from '../../reference/profile.ts';
-import { mapTensor } from '../../reference/tensor.ts';
+import { caseModel } from '../../reference/bounds/lemmas/error-model.ts';
+import {
+  PROFILE_NAMES,
+  PROFILES,
+  type ProfileName,
+} from '../../reference/bounds/lemmas/profile.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
+import { readCase } from '../../reference/files/case-folder.ts';
+import { mapTensor } from '../../reference/numbers/tensor.ts';
+import { expectation } from '../../reference/verdict/expectation.ts';
+import { isFailure, judge, judgeAgainst } from '../../reference/verdict/judge.ts';
 import { honestOutputs } from './candidate.ts';
 import { choicesArbitrary } from './choices.ts';
 

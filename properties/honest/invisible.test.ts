@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase, OutputName } from '../../reference/case.ts';
-import { readCase } from '../../reference/case-folder.ts';
-import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
-import { expectation } from '../../reference/expectation.ts';
-import { readOutputs } from '../../reference/given-outputs.ts';
-import { judge, judgeAgainst } from '../../reference/judge.ts';
-import { PROFILES, type ProfileName } from '../../reference/profile.ts';
-import { filled, flatOf, indexOf, mapTensor, toFlat } from '../../reference/tensor.ts';
+import { PROFILES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import { type CaseChanges, drawCase } from '../../reference/case/draw-case.ts';
+import { readCase } from '../../reference/files/case-folder.ts';
+import { readOutputs } from '../../reference/files/given-outputs.ts';
+import { filled, flatOf, indexOf, mapTensor, toFlat } from '../../reference/numbers/tensor.ts';
+import { expectation } from '../../reference/verdict/expectation.ts';
+import { judge, judgeAgainst } from '../../reference/verdict/judge.ts';
 import { honestOutputs } from './candidate.ts';
 import { choicesArbitrary, type HonestChoices } from './choices.ts';
 

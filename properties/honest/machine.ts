@@ -8,9 +8,9 @@
  */
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { exp, log, tanh } from '../../reference/arithmetic/float64.ts';
-import { minNormal, roundTo, ulp } from '../../reference/format.ts';
-import type { Profile } from '../../reference/profile.ts';
+import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
+import { exp, log, tanh } from '../../reference/numbers/float64.ts';
+import { minNormal, roundTo, ulp } from '../../reference/numbers/format.ts';
 import type { HonestChoices, Order } from './choices.ts';
 
 const LOG2_E = 1.4426950408889634;

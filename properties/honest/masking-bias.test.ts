@@ -7,13 +7,13 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectation } from '../../reference/expectation.ts';
-import { isFailure, judgeCounted } from '../../reference/judge.ts';
-import { PROFILE_NAMES } from '../../reference/profile.ts';
-import { judgeSample } from '../../reference/sampled/judge-sample.ts';
-import { judgedOutputs } from '../../reference/sampled/sampled-expectation.ts';
-import { EVERYTHING } from '../../reference/sampling.ts';
-import { elementCount, forEachIndex, type Tensor } from '../../reference/tensor.ts';
+import { PROFILE_NAMES } from '../../reference/bounds/lemmas/profile.ts';
+import { EVERYTHING } from '../../reference/case/sampling.ts';
+import { elementCount, forEachIndex, type Tensor } from '../../reference/numbers/tensor.ts';
+import { expectation } from '../../reference/verdict/expectation.ts';
+import { isFailure, judgeCounted } from '../../reference/verdict/judge.ts';
+import { judgeSample } from '../../reference/verdict/judge-sample.ts';
+import { judgedOutputs } from '../../reference/verdict/sampled-expectation.ts';
 import { buildCase } from '../arbitraries/attention-case.ts';
 import { biasArbitrary, MASKING } from '../arbitraries/bias.ts';
 import { honestArbitrary, honestOutputs } from './candidate.ts';

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { OutputName } from '../../reference/case.ts';
-import { expectation } from '../../reference/expectation.ts';
-import { isFailure, judgeAgainst } from '../../reference/judge.ts';
-import { PROFILE_NAMES, PROFILES } from '../../reference/profile.ts';
-import { toFlat } from '../../reference/tensor.ts';
+import { PROFILE_NAMES, PROFILES } from '../../reference/bounds/lemmas/profile.ts';
+import type { OutputName } from '../../reference/case/case.ts';
+import { toFlat } from '../../reference/numbers/tensor.ts';
+import { expectation } from '../../reference/verdict/expectation.ts';
+import { isFailure, judgeAgainst } from '../../reference/verdict/judge.ts';
 import { hostileCaseArbitrary } from '../arbitraries/hostile-case.ts';
 import { ASKED, honestOutputs } from './candidate.ts';
 import { choicesArbitrary } from './choices.ts';

@@ -6,10 +6,10 @@
  * @module
  */
 import fc from 'fast-check';
-import { expectation } from '../../reference/expectation.ts';
-import { isFailure, judgeAgainst } from '../../reference/judge.ts';
-import { type ProfileLike, profileFrom } from '../../reference/profile-options.ts';
-import { forEachIndex } from '../../reference/tensor.ts';
+import { type ProfileLike, profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
+import { forEachIndex } from '../../reference/numbers/tensor.ts';
+import { expectation } from '../../reference/verdict/expectation.ts';
+import { isFailure, judgeAgainst } from '../../reference/verdict/judge.ts';
 import { buildCase, type CaseOptions } from '../arbitraries/attention-case.ts';
 import { honestArbitrary, honestOutputs } from './candidate.ts';
 

@@ -4,12 +4,16 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase, OutputName } from '../../reference/case.ts';
-import { drawCase } from '../../reference/draw-case.ts';
-import { expectation } from '../../reference/expectation.ts';
-import { isFailure, judgeAgainst } from '../../reference/judge.ts';
-import { PROFILE_NAMES, PROFILES, type ProfileName } from '../../reference/profile.ts';
-import { mapTensor } from '../../reference/tensor.ts';
+import {
+  PROFILE_NAMES,
+  PROFILES,
+  type ProfileName,
+} from '../../reference/bounds/lemmas/profile.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
+import { mapTensor } from '../../reference/numbers/tensor.ts';
+import { expectation } from '../../reference/verdict/expectation.ts';
+import { isFailure, judgeAgainst } from '../../reference/verdict/judge.ts';
 import { honestOutputs } from './candidate.ts';
 import { choicesArbitrary, type HonestChoices } from './choices.ts';
 

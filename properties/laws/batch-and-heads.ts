@@ -2,10 +2,11 @@
  * Laws about batch entries and heads, which never speak to one another, and about recomputation.
  * @module
  */
-import { big } from '../../reference/arithmetic/big.ts';
-import type { CaseInputs, OutputName } from '../../reference/case.ts';
-import { recomputeKeysAndValues } from '../../reference/recompute.ts';
-import { mapTensor } from '../../reference/tensor.ts';
+
+import type { CaseInputs, OutputName } from '../../reference/case/case.ts';
+import { recomputeKeysAndValues } from '../../reference/definition/recompute.ts';
+import { big } from '../../reference/numbers/big.ts';
+import { mapTensor } from '../../reference/numbers/tensor.ts';
 import { changed, type Equation, equal, type Law, type Term } from './law.ts';
 import { indicesOf } from './output-shape.ts';
 import { pickInputs } from './rearrange.ts';

@@ -2,9 +2,9 @@
  * Laws about keys: shifting, permuting, doubling and dropping them. spec (2)-(8), (19)-(23)
  * @module
  */
-import type { AttentionCase, CaseInputs, OutputName } from '../../reference/case.ts';
-import { masks, visibility } from '../../reference/mask.ts';
-import { mapTensor } from '../../reference/tensor.ts';
+import type { AttentionCase, CaseInputs, OutputName } from '../../reference/case/case.ts';
+import { masks, visibility } from '../../reference/case/mask.ts';
+import { mapTensor } from '../../reference/numbers/tensor.ts';
 import { changed, type Equation, equal, type Law } from './law.ts';
 import { indicesOf, wants } from './output-shape.ts';
 import { keyAxis, pickInputs } from './rearrange.ts';

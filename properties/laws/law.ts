@@ -8,19 +8,20 @@
  * Σ |coefficient|·bound. No oracle's answer enters, only bounds.
  * @module
  */
+
+import { coarseBounds } from '../../reference/bounds/by-case/coarse-bounds.ts';
+import type { ProfileLike } from '../../reference/bounds/lemmas/profile-options.ts';
 import type {
   AttentionCase,
   CaseInputs,
   CaseParameters,
   OutputName,
-} from '../../reference/case.ts';
-import { coarseBounds } from '../../reference/coarse-bounds.ts';
-import { expectation } from '../../reference/expectation.ts';
-import { unitRoundoff } from '../../reference/format.ts';
-import { type GivenOutputs, STORED } from '../../reference/judge.ts';
-import type { ProfileLike } from '../../reference/profile-options.ts';
-import type { Tensor } from '../../reference/tensor.ts';
-import { validateCase } from '../../reference/validate.ts';
+} from '../../reference/case/case.ts';
+import { validateCase } from '../../reference/case/validate.ts';
+import { unitRoundoff } from '../../reference/numbers/format.ts';
+import type { Tensor } from '../../reference/numbers/tensor.ts';
+import { expectation } from '../../reference/verdict/expectation.ts';
+import { type GivenOutputs, STORED } from '../../reference/verdict/judge.ts';
 
 /** One element of one answer, times a coefficient. Run 0 is the case itself. */
 export interface Term {

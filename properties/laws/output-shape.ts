@@ -2,9 +2,9 @@
  * Every index of an output of a case.
  * @module
  */
-import type { AttentionCase, OutputName } from '../../reference/case.ts';
-import { outputShape } from '../../reference/case-shapes.ts';
-import { forEachIndex } from '../../reference/tensor.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import { outputShape } from '../../reference/case/case-shapes.ts';
+import { forEachIndex } from '../../reference/numbers/tensor.ts';
 
 /** Indices of an output, row-major; a fresh array each. */
 export function indicesOf(c: AttentionCase, output: OutputName): number[][] {

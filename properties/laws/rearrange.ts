@@ -2,8 +2,13 @@
  * Inputs and outputs rearranged: picking keys, batch entries or heads from every tensor of a case.
  * @module
  */
-import type { AttentionCase, CaseInputs, InputName, OutputName } from '../../reference/case.ts';
-import { forEachIndex, type Tensor, zeros } from '../../reference/tensor.ts';
+import type {
+  AttentionCase,
+  CaseInputs,
+  InputName,
+  OutputName,
+} from '../../reference/case/case.ts';
+import { forEachIndex, type Tensor, zeros } from '../../reference/numbers/tensor.ts';
 
 /** Axes of the inputs and gradients, counted from the end; a broadcast axis of extent 1 stays. */
 const KEY_AXES: Partial<Record<InputName, number>> = {

@@ -2,10 +2,10 @@
  * Laws about values and scales: linearity in V, constant values, factors that cancel. spec (2), (8)-(16)
  * @module
  */
-import { type AttentionCase, isGradient, type OutputName } from '../../reference/case.ts';
-import { visibility } from '../../reference/mask.ts';
-import { kvHead } from '../../reference/scores.ts';
-import { mapTensor, type Tensor } from '../../reference/tensor.ts';
+import { type AttentionCase, isGradient, type OutputName } from '../../reference/case/case.ts';
+import { visibility } from '../../reference/case/mask.ts';
+import { kvHead } from '../../reference/definition/scores.ts';
+import { mapTensor, type Tensor } from '../../reference/numbers/tensor.ts';
 import { changed, type Equation, equal, type Law } from './law.ts';
 import { indicesOf, wants } from './output-shape.ts';
 

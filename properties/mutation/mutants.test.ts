@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { PROFILE_NAMES } from '../../reference/profile.ts';
+import { PROFILE_NAMES } from '../../reference/bounds/lemmas/profile.ts';
 import { applied, mutantsOf } from './mutants.ts';
 import { TARGETS } from './targets.ts';
 

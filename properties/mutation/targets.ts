@@ -10,8 +10,8 @@ export interface Target {
 }
 
 const ALGEBRA = [
-  'reference/rational.test.ts',
-  'reference/gradients.test.ts',
+  'reference/definition/rational.test.ts',
+  'reference/definition/gradients.test.ts',
   'properties/properties.test.ts',
 ];
 
@@ -20,49 +20,67 @@ const HONEST = ['f16', 'f32'].map((name) => `properties/honest/honest.test.ts#at
 
 export const TARGETS: readonly Target[] = [
   {
-    source: 'reference/attention.ts',
+    source: 'reference/definition/attention.ts',
     tests: [
-      ...['reference/operand-errors.test.ts', 'reference/sampling.test.ts'],
-      ...[...ALGEBRA, 'reference/judge.test.ts'],
+      ...['reference/bounds/by-pair/operand-errors.test.ts', 'reference/case/sampling.test.ts'],
+      ...[...ALGEBRA, 'reference/verdict/judge.test.ts'],
     ],
   },
-  { source: 'reference/gradients.ts', tests: [...ALGEBRA, 'reference/sampling.test.ts'] },
-  { source: 'reference/merge.ts', tests: ALGEBRA },
   {
-    source: 'reference/mask.ts',
-    tests: ['reference/mask.test.ts', 'reference/validate.test.ts'],
+    source: 'reference/definition/gradients.ts',
+    tests: [...ALGEBRA, 'reference/case/sampling.test.ts'],
   },
-  { source: 'reference/scores.ts', tests: [...ALGEBRA, 'reference/bounds.test.ts'] },
-  { source: 'reference/recompute.ts', tests: ALGEBRA },
+  { source: 'reference/definition/merge.ts', tests: ALGEBRA },
   {
-    source: 'reference/judge.ts',
-    tests: ['reference/judge.test.ts', 'properties/matchers.test.ts'],
+    source: 'reference/case/mask.ts',
+    tests: ['reference/case/mask.test.ts', 'reference/case/validate.test.ts'],
   },
   {
-    source: 'reference/error-model.ts',
+    source: 'reference/definition/scores.ts',
+    tests: [...ALGEBRA, 'reference/bounds/by-pair/bounds.test.ts'],
+  },
+  { source: 'reference/definition/recompute.ts', tests: ALGEBRA },
+  {
+    source: 'reference/verdict/judge.ts',
+    tests: ['reference/verdict/judge.test.ts', 'properties/matchers.test.ts'],
+  },
+  {
+    source: 'reference/bounds/lemmas/error-model.ts',
     tests: [
-      'reference/operand-errors.test.ts',
+      'reference/bounds/by-pair/operand-errors.test.ts',
       'spec/theory/step-errors.test.ts',
-      'reference/bounds.test.ts',
-      'reference/range.test.ts',
+      'reference/bounds/by-pair/bounds.test.ts',
+      'reference/bounds/range/range.test.ts',
     ],
   },
   {
-    source: 'reference/bounds.ts',
-    tests: ['reference/bounds.test.ts', 'reference/range.test.ts', ...HONEST],
+    source: 'reference/bounds/by-pair/bounds.ts',
+    tests: [
+      'reference/bounds/by-pair/bounds.test.ts',
+      'reference/bounds/range/range.test.ts',
+      ...HONEST,
+    ],
   },
   {
-    source: 'reference/bounds-backward.ts',
-    tests: ['reference/bounds.test.ts', 'reference/range.test.ts', ...HONEST],
+    source: 'reference/bounds/by-pair/bounds-backward.ts',
+    tests: [
+      'reference/bounds/by-pair/bounds.test.ts',
+      'reference/bounds/range/range.test.ts',
+      ...HONEST,
+    ],
   },
   {
-    source: 'reference/range.ts',
-    tests: ['reference/range-walk.test.ts', 'reference/range.test.ts', ...HONEST],
+    source: 'reference/bounds/range/range.ts',
+    tests: [
+      'reference/bounds/range/range-walk.test.ts',
+      'reference/bounds/range/range.test.ts',
+      ...HONEST,
+    ],
   },
   {
-    source: 'reference/within-range.ts',
-    tests: ['properties/within-range.test.ts', 'reference/range.test.ts'],
+    source: 'reference/bounds/range/within-range.ts',
+    tests: ['properties/within-range.test.ts', 'reference/bounds/range/range.test.ts'],
   },
-  { source: 'reference/safetensors.ts', tests: ['reference/safetensors.test.ts'] },
-  { source: 'reference/validate.ts', tests: ['reference/validate.test.ts'] },
+  { source: 'reference/files/safetensors.ts', tests: ['reference/files/safetensors.test.ts'] },
+  { source: 'reference/case/validate.ts', tests: ['reference/case/validate.test.ts'] },
 ];

@@ -9,10 +9,10 @@
  */
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { DTYPES } from '../../reference/case.ts';
-import { readCase, writeOutputs } from '../../reference/case-folder.ts';
-import { FEATURE_WORDS } from '../../reference/features.ts';
-import { PROFILE_NAMES, type ProfileName } from '../../reference/profile.ts';
+import { PROFILE_NAMES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';
+import { DTYPES } from '../../reference/case/case.ts';
+import { FEATURE_WORDS } from '../../reference/case/features.ts';
+import { readCase, writeOutputs } from '../../reference/files/case-folder.ts';
 import { faultyHost, profileOf } from './fault.ts';
 import { type Host, honestHost } from './host.ts';
 import { loadFault, loadZoo } from './zoo.ts';

@@ -2,7 +2,7 @@
  * Fault: one thing done wrong to the host, and what is known about it.
  * @module
  */
-import type { ProfileName } from '../../reference/profile.ts';
+import type { ProfileName } from '../../reference/bounds/lemmas/profile.ts';
 import { PRECISIONS } from './host/precision.ts';
 import type { Seams } from './host/seams.ts';
 import { type Host, hostOf } from './host.ts';

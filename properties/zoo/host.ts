@@ -6,14 +6,15 @@
  * the fault's alone.
  * @module
  */
+
+import type { ProfileName } from '../../reference/bounds/lemmas/profile.ts';
 import {
   type AttentionCase,
   type OutputName,
   type Outputs,
   wantsGradients,
-} from '../../reference/case.ts';
-import type { ProfileName } from '../../reference/profile.ts';
-import { tensorOf } from '../../reference/tensor.ts';
+} from '../../reference/case/case.ts';
+import { tensorOf } from '../../reference/numbers/tensor.ts';
 import { backward } from './host/backward.ts';
 import { type Context, contextOf } from './host/context.ts';
 import { forward } from './host/forward.ts';

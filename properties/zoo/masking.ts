@@ -2,8 +2,8 @@
  * Masks gone wrong: the steps of a host that sees who attends to whom by another case than its own.
  * @module
  */
-import type { AttentionCase, CaseParameters } from '../../reference/case.ts';
-import { type Visibility, visibility } from '../../reference/mask.ts';
+import type { AttentionCase, CaseParameters } from '../../reference/case/case.ts';
+import { type Visibility, visibility } from '../../reference/case/mask.ts';
 import type { Pass, Seams } from './host/seams.ts';
 
 /** Visibility as of the changed case, in both passes or in one; honest in the other. */

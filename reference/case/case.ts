@@ -6,7 +6,7 @@
  * passes through it.
  * @module
  */
-import type { Tensor } from './tensor.ts';
+import type { Tensor } from '../numbers/tensor.ts';
 
 export const DTYPES = ['f64', 'f32', 'f16', 'bf16'] as const;
 /** The format in which the inputs are stored. */

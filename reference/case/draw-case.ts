@@ -7,6 +7,8 @@
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { roundTo } from '../numbers/format.ts';
+import { elementCount, mapTensor, type Tensor, tensorOf } from '../numbers/tensor.ts';
 import {
   type AttentionCase,
   type CaseInputs,
@@ -15,8 +17,6 @@ import {
   type OutputName,
   wantsGradients,
 } from './case.ts';
-import { roundTo } from './format.ts';
-import { elementCount, mapTensor, type Tensor, tensorOf } from './tensor.ts';
 import { validateCase } from './validate.ts';
 
 /** A whole number from 0 to n − 1, drawn from the case's seed. */

@@ -2,9 +2,10 @@
  * The feature and dtype words a case needs of a candidate, in the protocol's order.
  * @module
  */
+
+import { forEachRun } from '../numbers/tensor.ts';
 import { type AttentionCase, type Dtype, type InputName, wantsGradients } from './case.ts';
 import { masks } from './mask.ts';
-import { forEachRun } from './tensor.ts';
 
 export const FEATURE_WORDS = [
   'forward',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { tensorOf } from '../numbers/tensor.ts';
 import type { CaseParameters } from './case.ts';
 import { type CaseChanges, drawCase } from './draw-case.ts';
 import { visibility } from './mask.ts';
-import { tensorOf } from './tensor.ts';
 
 /** Who sees whom, a row a query, a column a key; of batch entry `b` and head `h`. */
 function picture(changes: CaseChanges, [b, h] = [0, 0]): string[] {

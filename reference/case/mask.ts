@@ -2,8 +2,9 @@
  * Who may attend to whom: the intersection of every mask of a case. spec (5)
  * @module
  */
+
+import { broadcastGet } from '../numbers/tensor.ts';
 import type { AttentionCase } from './case.ts';
-import { broadcastGet } from './tensor.ts';
 
 /** May query i of head h attend to key j, in batch entry b? */
 export type Visibility = (b: number, h: number, i: number, j: number) => boolean;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { certifyDouble } from '../kernels/double/double-certify.ts';
+import { certify } from '../kernels/float64/certify.ts';
+import { sameRows } from '../kernels/walk/head-rows.ts';
+import { block, toFlat } from '../numbers/tensor.ts';
+import { oracle } from '../oracle/oracle.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { drawCase } from './draw-case.ts';
-import { certify } from './kernels/certify.ts';
-import { certifyDouble } from './kernels/double-certify.ts';
-import { sameRows } from './kernels/head-rows.ts';
 import { oneHead } from './one-head.ts';
-import { oracle } from './oracle.ts';
-import { block, toFlat } from './tensor.ts';
-import { FEATURE_CASES } from './testing/feature-cases.ts';
 
 describe('one head of a case', () => {
   for (const [feature, changes] of FEATURE_CASES.filter(([, { dim_y }]) => dim_y === undefined)) {

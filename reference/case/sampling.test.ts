@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { block, toFlat } from '../numbers/tensor.ts';
+import { oracle } from '../oracle/oracle.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { drawCase } from './draw-case.ts';
-import { oracle } from './oracle.ts';
 import { drawPositions } from './sampling.ts';
-import { block, toFlat } from './tensor.ts';
-import { FEATURE_CASES } from './testing/feature-cases.ts';
 
 describe('a sample of the oracle', () => {
   for (const [feature, changes] of FEATURE_CASES) {

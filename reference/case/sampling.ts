@@ -7,9 +7,9 @@
  */
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { flatOf, indexOf } from '../numbers/tensor.ts';
 import type { AttentionCase, CaseParameters, OutputName } from './case.ts';
 import { outputShape, shardedAlong } from './case-shapes.ts';
-import { flatOf, indexOf } from './tensor.ts';
 
 /** Rising positions; null = all. */
 export interface Sample {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { tensorOf } from '../numbers/tensor.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import type { AttentionCase } from './case.ts';
 import { drawCase } from './draw-case.ts';
 import { featureWords } from './features.ts';
 import { visibility } from './mask.ts';
-import { tensorOf } from './tensor.ts';
-import { FEATURE_CASES } from './testing/feature-cases.ts';
 import { validateCase } from './validate.ts';
 
 const plain = drawCase(1);

@@ -5,6 +5,9 @@
  * @module
  */
 import { z } from 'zod';
+import { kvHead } from '../definition/scores.ts';
+import { roundTo } from '../numbers/format.ts';
+import { elementCount, forEachRun, indexOf, isRanged, type Tensor } from '../numbers/tensor.ts';
 import {
   type AttentionCase,
   CAUSAL_ALIGNMENTS,
@@ -20,10 +23,7 @@ import {
   type OutputName,
   wantsGradients,
 } from './case.ts';
-import { roundTo } from './format.ts';
 import { masks, visibility } from './mask.ts';
-import { kvHead } from './scores.ts';
-import { elementCount, forEachRun, indexOf, isRanged, type Tensor } from './tensor.ts';
 
 const EXTENT_LIMIT = 2 ** 31 - 1;
 /** Elements of the largest tensor in memory; keeps a mistaken case from asking for more than that. */

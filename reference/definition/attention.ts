@@ -5,9 +5,10 @@
  * (m, l) with LSE = m + log l, so that systems without a logarithm keep it exactly.
  * @module
  */
+
+import { filled, forEachIndex, sparseTensor, type Tensor } from '../numbers/tensor.ts';
 import type { Problem } from './lift.ts';
 import { kvHead, rowScores, type Score } from './scores.ts';
-import { filled, forEachIndex, sparseTensor, type Tensor } from './tensor.ts';
 
 /** Log-sum-exp of a row as m + log l, l ≥ 1 part of it at its maximum; null is −∞. */
 export type RowState<T> = { readonly m: T; readonly l: T } | null;

@@ -1,15 +1,15 @@
 import type { BigNumber } from 'mathjs';
 import { describe, expect, it } from 'vitest';
-import { big } from './arithmetic/big.ts';
-import { float64 } from './arithmetic/float64.ts';
+import type { AttentionCase } from '../case/case.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { big } from '../numbers/big.ts';
+import { float64 } from '../numbers/float64.ts';
+import { forEachIndex, type Tensor } from '../numbers/tensor.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { attention, logSumExp } from './attention.ts';
-import type { AttentionCase } from './case.ts';
-import { drawCase } from './draw-case.ts';
 import { attentionGradients, gradientsByName } from './gradients.ts';
 import { type Features, lift, type Problem } from './lift.ts';
 import { recomputeKeysAndValues } from './recompute.ts';
-import { forEachIndex, type Tensor } from './tensor.ts';
-import { FEATURE_CASES } from './testing/feature-cases.ts';
 
 const arithmetic = big(50);
 const number = (x: number) => arithmetic.fromNumber(x);

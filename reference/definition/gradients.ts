@@ -6,12 +6,18 @@
  * @module
  */
 
+import type { OutputName } from '../case/case.ts';
+import {
+  broadcastIndex,
+  filled,
+  forEachIndex,
+  sparseTensor,
+  type Tensor,
+} from '../numbers/tensor.ts';
 import { attention, type Forward, probability, type RowChoice } from './attention.ts';
-import type { OutputName } from './case.ts';
 import type { Problem } from './lift.ts';
 import { recomputeGradients } from './recompute.ts';
 import { kvHead, rowScores, type Score } from './scores.ts';
-import { broadcastIndex, filled, forEachIndex, sparseTensor, type Tensor } from './tensor.ts';
 
 /** Gradients with the shapes of what they are gradients of; null where there is no such input. */
 export interface Gradients<T> {

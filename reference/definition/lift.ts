@@ -4,11 +4,12 @@
  * Masks, lengths and media positions are structure, not reals, and stay as they are.
  * @module
  */
-import type { Arithmetic } from './arithmetic.ts';
-import type { AttentionCase, CaseParameters, InputName } from './case.ts';
-import { visibility } from './mask.ts';
+
+import type { AttentionCase, CaseParameters, InputName } from '../case/case.ts';
+import { visibility } from '../case/mask.ts';
+import type { Arithmetic } from '../numbers/arithmetic.ts';
+import { broadcastGet, filled, lazyTensor, mapTensor, type Tensor } from '../numbers/tensor.ts';
 import { recomputeKeysAndValues } from './recompute.ts';
-import { broadcastGet, filled, lazyTensor, mapTensor, type Tensor } from './tensor.ts';
 
 /** Everything the definition reads. Tensors may be replaced (tests perturb them), shapes may not. */
 export interface Problem<T> {

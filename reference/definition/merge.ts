@@ -7,7 +7,7 @@
  * the keys, in any order and any tree, gives attention (spec/theory/Merge.v, Partition.v).
  * @module
  */
-import type { Arithmetic } from './arithmetic.ts';
+import type { Arithmetic } from '../numbers/arithmetic.ts';
 
 /** A partial result of one query row over some keys; null is the empty set of keys. */
 export type PartialResult<T> = { readonly m: T; readonly l: T; readonly o: readonly T[] } | null;

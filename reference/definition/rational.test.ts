@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { type Fraction, fraction } from 'mathjs';
 import { describe, expect, it } from 'vitest';
-import { rational } from './arithmetic/rational.ts';
+import type { AttentionCase, CaseInputs, CaseParameters } from '../case/case.ts';
+import { validateCase } from '../case/validate.ts';
+import { rational } from '../numbers/rational.ts';
+import { elementCount, type Tensor, tensorOf, toFlat } from '../numbers/tensor.ts';
 import { attention } from './attention.ts';
-import type { AttentionCase, CaseInputs, CaseParameters } from './case.ts';
 import { attentionGradients } from './gradients.ts';
 import { lift } from './lift.ts';
 import { finish, merge, type PartialResult, single } from './merge.ts';
-import { elementCount, type Tensor, tensorOf, toFlat } from './tensor.ts';
-import { validateCase } from './validate.ts';
 
 const show = (tensor: Tensor<Fraction> | null): string[] =>
   tensor === null ? [] : toFlat(tensor).map((x) => x.toFraction());

@@ -4,10 +4,11 @@
  * Columns of W_K and W_V are head-major: column h·d + c makes component c of KV head h.
  * @module
  */
-import type { Arithmetic } from './arithmetic.ts';
-import type { CaseParameters } from './case.ts';
+
+import type { CaseParameters } from '../case/case.ts';
+import type { Arithmetic } from '../numbers/arithmetic.ts';
+import { filled, forEachIndex, type Tensor } from '../numbers/tensor.ts';
 import type { Features } from './lift.ts';
-import { filled, forEachIndex, type Tensor } from './tensor.ts';
 
 /** Extents of a projection: rows of `dim_y` numbers to `kv_heads` heads. */
 export type ProjectionExtents = Pick<CaseParameters, 'batch' | 'kv_heads' | 'seq_kv' | 'dim_y'>;

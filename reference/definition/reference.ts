@@ -5,13 +5,13 @@
  * @module
  */
 
-import { float64 } from './arithmetic/float64.ts';
-import type { Arithmetic } from './arithmetic.ts';
+import { type AttentionCase, type OutputName, type Outputs, wantsGradients } from '../case/case.ts';
+import type { Arithmetic } from '../numbers/arithmetic.ts';
+import { float64 } from '../numbers/float64.ts';
+import { mapTensor, type Tensor, tensorOf, toFlat } from '../numbers/tensor.ts';
 import { attention, logSumExp } from './attention.ts';
-import { type AttentionCase, type OutputName, type Outputs, wantsGradients } from './case.ts';
 import { attentionGradients, gradientsByName } from './gradients.ts';
 import { lift } from './lift.ts';
-import { mapTensor, type Tensor, tensorOf, toFlat } from './tensor.ts';
 
 /** Every output the case wants, over any number system; in `lse`, null is −∞. */
 export function evaluate<T>(

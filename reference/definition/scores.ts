@@ -5,8 +5,9 @@
  * A masked key is left out before its numbers are touched, so a NaN in it cannot leak.
  * @module
  */
+
+import { broadcastGet } from '../numbers/tensor.ts';
 import type { Problem } from './lift.ts';
-import { broadcastGet } from './tensor.ts';
 
 /** One visible key of a row. */
 export interface Score<T> {

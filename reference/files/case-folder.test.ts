@@ -9,14 +9,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AttentionCase, OutputName, Outputs } from './case.ts';
+import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { referenceOutputs } from '../definition/reference.ts';
+import { block, tensorOf, toFlat } from '../numbers/tensor.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { readCase, writeCase, writeOutputs } from './case-folder.ts';
-import { drawCase } from './draw-case.ts';
 import { readOutputs } from './given-outputs.ts';
-import { referenceOutputs } from './reference.ts';
 import { writeSafetensors } from './safetensors.ts';
-import { block, tensorOf, toFlat } from './tensor.ts';
-import { FEATURE_CASES } from './testing/feature-cases.ts';
 
 let folder = '';
 beforeEach(() => {

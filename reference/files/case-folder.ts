@@ -17,13 +17,13 @@ import {
   type Judging,
   OUTPUT_NAMES,
   type Outputs,
-} from './case.ts';
+} from '../case/case.ts';
+import { validateCase } from '../case/validate.ts';
+import type { StoredDtype } from '../numbers/stored-dtype.ts';
+import type { Tensor } from '../numbers/tensor.ts';
 import { openTensors, readRegular } from './regular-file.ts';
 import { type SafetensorsFile, writeSafetensors } from './safetensors.ts';
-import type { StoredDtype } from './stored-dtype.ts';
 import { parseStrictly } from './strict-json.ts';
-import type { Tensor } from './tensor.ts';
-import { validateCase } from './validate.ts';
 
 const STORED: Readonly<Record<Dtype, StoredDtype>> = {
   f64: 'F64',

@@ -10,14 +10,14 @@
  * than the case can need, and whatever is wrong is a value with a reason, never an exception.
  * @module
  */
-import { type AttentionCase, OUTPUT_NAMES, type OutputName } from './case.ts';
-import { outputShape, shardedAlong } from './case-shapes.ts';
-import type { GivenOutputs } from './judge.ts';
+import { type AttentionCase, OUTPUT_NAMES, type OutputName } from '../case/case.ts';
+import { outputShape, shardedAlong } from '../case/case-shapes.ts';
+import { EVERYTHING, isSampled, type Sample, sampledOutput } from '../case/sampling.ts';
+import { ELEMENT_LIMIT } from '../case/validate.ts';
+import { elementCount, indexOf, isRanged, type Tensor, tensorOf } from '../numbers/tensor.ts';
+import type { GivenOutputs } from '../verdict/judge.ts';
 import { type OpenTensors, openTensors } from './regular-file.ts';
 import type { SafetensorsFile, StoredTensor } from './safetensors.ts';
-import { EVERYTHING, isSampled, type Sample, sampledOutput } from './sampling.ts';
-import { elementCount, indexOf, isRanged, type Tensor, tensorOf } from './tensor.ts';
-import { ELEMENT_LIMIT } from './validate.ts';
 
 const FLOATS: readonly string[] = ['F64', 'F32', 'F16', 'BF16'];
 const HEADER_ROOM = 2 ** 20;

@@ -7,9 +7,9 @@
  * @module
  */
 import { z } from 'zod';
-import { CODECS, STORED_DTYPES, type StoredDtype } from './stored-dtype.ts';
+import { CODECS, STORED_DTYPES, type StoredDtype } from '../numbers/stored-dtype.ts';
+import { elementCount } from '../numbers/tensor.ts';
 import { parseStrictly } from './strict-json.ts';
-import { elementCount } from './tensor.ts';
 
 const HEADER_LIMIT = 16 * 2 ** 20;
 const RANK_LIMIT = 8;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { STORED_DTYPES, type StoredDtype } from '../numbers/stored-dtype.ts';
+import { tensorOf, toFlat } from '../numbers/tensor.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
-import { STORED_DTYPES, type StoredDtype } from './stored-dtype.ts';
-import { tensorOf, toFlat } from './tensor.ts';
 
 const sample: Record<StoredDtype, number[]> = {
   F64: [0.1, -0, 5e-324, Infinity],

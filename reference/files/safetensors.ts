@@ -3,9 +3,10 @@
  * the data is touched (safetensors-layout.ts). Files too large for memory: stored-file.ts.
  * @module
  */
+
+import { CODECS, type StoredDtype } from '../numbers/stored-dtype.ts';
+import { elementCount, type Tensor, tensorOf, toFlat } from '../numbers/tensor.ts';
 import { dataStartOf, layoutOf, PREFIX } from './safetensors-layout.ts';
-import { CODECS, type StoredDtype } from './stored-dtype.ts';
-import { elementCount, type Tensor, tensorOf, toFlat } from './tensor.ts';
 
 /** One tensor of a file: the format it is stored in, and its numbers. */
 export interface StoredTensor {

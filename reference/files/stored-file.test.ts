@@ -10,16 +10,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AttentionCase } from './case.ts';
+import type { AttentionCase } from '../case/case.ts';
+import { type CaseChanges, drawCase } from '../case/draw-case.ts';
+import { certify } from '../kernels/float64/certify.ts';
+import { STORED_DTYPES } from '../numbers/stored-dtype.ts';
+import { forEachRun, isRanged, tensorOf, toFlat } from '../numbers/tensor.ts';
+import { oracle } from '../oracle/oracle.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { openCase, readCase, writeCase } from './case-folder.ts';
-import { type CaseChanges, drawCase } from './draw-case.ts';
-import { certify } from './kernels/certify.ts';
-import { oracle } from './oracle.ts';
 import { writeSafetensors } from './safetensors.ts';
-import { STORED_DTYPES } from './stored-dtype.ts';
 import { fileStorage, openSafetensors } from './stored-file.ts';
-import { forEachRun, isRanged, tensorOf, toFlat } from './tensor.ts';
-import { FEATURE_CASES } from './testing/feature-cases.ts';
 
 let folder = '';
 beforeEach(() => {

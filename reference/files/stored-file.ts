@@ -6,10 +6,10 @@
  * @module
  */
 import { readSync } from 'node:fs';
+import { CODECS, decodeRun, FORMAT_OF, type StoredDtype } from '../numbers/stored-dtype.ts';
+import { elementCount, type RangedStorage, rangedTensor } from '../numbers/tensor.ts';
 import type { SafetensorsFile, StoredTensor } from './safetensors.ts';
 import { dataStartOf, layoutOf, PREFIX } from './safetensors-layout.ts';
-import { CODECS, decodeRun, FORMAT_OF, type StoredDtype } from './stored-dtype.ts';
-import { elementCount, type RangedStorage, rangedTensor } from './tensor.ts';
 
 /** A tensor's elements in an open file; plain data. */
 export interface FileRange {

@@ -4,7 +4,7 @@
  */
 
 /** Of the sources, the compiler and its options. */
-export const SOURCE_SHA256 = '68758a2b2415089561a55e420633ba76882a3f5890f4accb7b7c667f971f5ab2';
+export const SOURCE_SHA256 = 'fc61fe3ad66520ec162e8ae42a36d223cbaf6717160fdc856096e1b8db80ea75';
 
 /** The WebAssembly module, in base64. */
 export const WASM_BASE64 =

@@ -11,7 +11,7 @@
  * same one everywhere. So the ball chosen need not be the largest; it only has to be one of them.
  * @module
  */
-import type { Arithmetic } from '../arithmetic.ts';
+import type { Arithmetic } from './arithmetic.ts';
 
 export interface Ball<M, R> {
   readonly mid: M;

@@ -6,7 +6,7 @@
  * @module
  */
 import { Decimal } from 'decimal.js';
-import type { Arithmetic } from '../arithmetic.ts';
+import type { Arithmetic } from './arithmetic.ts';
 import { type Ball, ball, type Radii } from './ball.ts';
 import { big, exactDecimal } from './big.ts';
 import {

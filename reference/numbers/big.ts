@@ -5,7 +5,7 @@
  * @module
  */
 import { all, type BigNumber, create } from 'mathjs';
-import type { Arithmetic } from '../arithmetic.ts';
+import type { Arithmetic } from './arithmetic.ts';
 import { decompose } from './decompose.ts';
 
 /** A finite double as a decimal string, every digit of it. */

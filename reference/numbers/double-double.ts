@@ -9,7 +9,7 @@
  * splitting overflows: a word becomes NaN or infinite, which no caller may take for a number.
  * @module
  */
-import type { Arithmetic } from '../arithmetic.ts';
+import type { Arithmetic } from './arithmetic.ts';
 import { log as log64 } from './float64.ts';
 
 /** hi + lo, hi = RN(hi + lo). */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { End } from './arithmetic/balls.ts';
+import type { End } from './balls.ts';
 import { assertNotEmpty, enclose } from './enclosure.ts';
 import { FORMATS, maxFinite } from './format.ts';
 

@@ -2,7 +2,7 @@
  * Enclosures: where a real number lies, and what it rounds to when that is decided.
  * @module
  */
-import type { End } from './arithmetic/balls.ts';
+import type { End } from './balls.ts';
 import { type FormatName, neighbours, overflowIsNaN, roundBeside, roundTo } from './format.ts';
 
 /** Float64 ends around an exact value; rounded to the format when both ends agree, else null. */

@@ -10,7 +10,7 @@
  * @module
  */
 import type { Fraction } from 'mathjs';
-import type { Arithmetic } from '../arithmetic.ts';
+import type { Arithmetic } from './arithmetic.ts';
 import { bitsOf, type Ratio, ratio } from './ratio.ts';
 
 /** Σ c·e^q: coefficients by the number that `Exponents` gives q; no coefficient is zero. */

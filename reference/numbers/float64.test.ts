@@ -2,9 +2,9 @@ import type { BigNumber } from 'mathjs';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { describe, expect, it } from 'vitest';
-import { neighbours } from '../format.ts';
 import { big } from './big.ts';
 import { exp, expm1, log, tanh } from './float64.ts';
+import { neighbours } from './format.ts';
 
 const system = big(40);
 const long = big(120);

@@ -9,7 +9,7 @@
  * The derivation stands beside each function; float64.test.ts measures it against 40 digits.
  * @module
  */
-import type { Arithmetic } from '../arithmetic.ts';
+import type { Arithmetic } from './arithmetic.ts';
 
 const LOG2_E = 1.4426950408889634;
 /** ln 2 = LN2_HIGH + LN2_LOW; LN2_HIGH has 33 bits, so k·LN2_HIGH is exact for |k| < 2²⁰. */

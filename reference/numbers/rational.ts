@@ -8,7 +8,7 @@
  * @module
  */
 import { type Fraction, fraction } from 'mathjs';
-import type { Arithmetic } from '../arithmetic.ts';
+import type { Arithmetic } from './arithmetic.ts';
 import { decompose } from './decompose.ts';
 
 const ZERO = fraction(0);

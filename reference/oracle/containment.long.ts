@@ -3,11 +3,11 @@
  * @module
  */
 import { expect, it } from 'vitest';
-import { doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
-import { big } from './arithmetic/big.ts';
+import { evaluate } from '../definition/reference.ts';
+import { doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
+import { big } from '../numbers/big.ts';
+import { containment, hostileCase } from '../testing/containment.ts';
 import { ballLevel } from './levels.ts';
-import { evaluate } from './reference.ts';
-import { containment, hostileCase } from './testing/containment.ts';
 
 const ELEMENTS = Number(process.env.XATTN_LONG_ELEMENTS ?? 1_000_000);
 const LEVELS = [ballLevel(float64Ball), ballLevel(doubleDoubleBall)];

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { bigBall, doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
-import { big } from './arithmetic/big.ts';
+import { evaluate } from '../definition/reference.ts';
+import { bigBall, doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
+import { big } from '../numbers/big.ts';
+import { containment, hostileCase } from '../testing/containment.ts';
 import { ballLevel } from './levels.ts';
-import { evaluate } from './reference.ts';
-import { containment, hostileCase } from './testing/containment.ts';
 
 const LEVELS = [ballLevel(float64Ball), ballLevel(doubleDoubleBall), ballLevel(bigBall(60))];
 const CASES = 40;

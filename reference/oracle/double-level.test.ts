@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { OutputName } from './case.ts';
-import { outputShape } from './case-shapes.ts';
+import type { OutputName } from '../case/case.ts';
+import { outputShape } from '../case/case-shapes.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { UNKNOWN } from '../numbers/enclosure.ts';
+import { containment, hostileCase } from '../testing/containment.ts';
 import { DOUBLE_LEVEL } from './double-level.ts';
-import { drawCase } from './draw-case.ts';
-import { UNKNOWN } from './enclosure.ts';
 import type { OpenElements } from './open-elements.ts';
 import { oracle } from './oracle.ts';
-import { containment, hostileCase } from './testing/containment.ts';
 
 describe('the double-double kernels as a level of the ladder', () => {
   it('miss no truth of any feature', () => {

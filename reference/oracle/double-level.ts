@@ -3,24 +3,25 @@
  * kernels in double-double, for the rows and keys that open elements belong to.
  * @module
  */
-import { doubleDoubleBall } from './arithmetic/balls.ts';
+
 import {
   type AttentionCase,
   type CaseParameters,
   isGradient,
   OUTPUT_NAMES,
   type OutputName,
-} from './case.ts';
-import { shardedAlong } from './case-shapes.ts';
-import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
-import type { FormatName } from './format.ts';
-import { certifyDouble } from './kernels/double-certify.ts';
-import type { DoubleSums } from './kernels/double-forward.ts';
-import { type Columns, type HeadRows, headRows } from './kernels/head-rows.ts';
-import { TILE } from './kernels/problem.ts';
+} from '../case/case.ts';
+import { shardedAlong } from '../case/case-shapes.ts';
+import { certifyDouble } from '../kernels/double/double-certify.ts';
+import type { DoubleSums } from '../kernels/double/double-forward.ts';
+import { type Columns, type HeadRows, headRows } from '../kernels/walk/head-rows.ts';
+import { TILE } from '../kernels/walk/problem.ts';
+import { doubleDoubleBall } from '../numbers/balls.ts';
+import { type Enclosure, emptyRow, enclose, UNKNOWN } from '../numbers/enclosure.ts';
+import type { FormatName } from '../numbers/format.ts';
+import { elementCount, indexOf } from '../numbers/tensor.ts';
 import type { Level, Means } from './levels.ts';
 import type { OpenElements } from './open-elements.ts';
-import { elementCount, indexOf } from './tensor.ts';
 
 /** The shape of each output. */
 type Shapes = (output: OutputName) => readonly number[];

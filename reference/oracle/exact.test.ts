@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { fraction } from 'mathjs';
 import { describe, expect, it } from 'vitest';
-import { rational } from './arithmetic/rational.ts';
-import type { AttentionCase, CaseInputs } from './case.ts';
-import { drawCase } from './draw-case.ts';
+import type { AttentionCase, CaseInputs } from '../case/case.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { type FormatName, neighbours, roundBeside } from '../numbers/format.ts';
+import { rational } from '../numbers/rational.ts';
+import { mapTensor, toFlat } from '../numbers/tensor.ts';
 import { endOf } from './exact.ts';
-import { type FormatName, neighbours, roundBeside } from './format.ts';
 import { oracle } from './oracle.ts';
-import { mapTensor, toFlat } from './tensor.ts';
 
 const fill = (inputs: CaseInputs, name: keyof CaseInputs, f: (n: number) => number) => {
   let n = 0;

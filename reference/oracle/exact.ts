@@ -2,23 +2,23 @@
  * Exact answers: elements that are rational numbers, among them every tie between two numbers of a
  * format, which no ball can ever decide.
  *
- * The definition runs over exact quotients of sums of exponentials (arithmetic/exponential-sums.ts),
+ * The definition runs over exact quotients of sums of exponentials (numbers/exponential-sums.ts),
  * row by row and head by head, as long as the work is small. Without softcap every rational value is
  * recognised, unless it has too many terms; so is a rational LSE: log Σe^s is rational only where
  * there is one logit. Under softcap only where every tanh is of an exact zero.
  * @module
  */
 import type { Fraction } from 'mathjs';
-import type { End } from './arithmetic/balls.ts';
-import { decompose } from './arithmetic/decompose.ts';
-import { exponentialSumsWithin, OutOfWork, rationalValue } from './arithmetic/exponential-sums.ts';
-import type { AttentionCase, CaseParameters } from './case.ts';
-import { enclose, UNKNOWN } from './enclosure.ts';
-import { neighbours } from './format.ts';
+import type { AttentionCase, CaseParameters } from '../case/case.ts';
+import { lift } from '../definition/lift.ts';
+import type { End } from '../numbers/balls.ts';
+import { decompose } from '../numbers/decompose.ts';
+import { enclose, UNKNOWN } from '../numbers/enclosure.ts';
+import { exponentialSumsWithin, OutOfWork, rationalValue } from '../numbers/exponential-sums.ts';
+import { neighbours } from '../numbers/format.ts';
+import { indexOf } from '../numbers/tensor.ts';
 import { evaluateWork, type Level } from './levels.ts';
-import { lift } from './lift.ts';
 import { type OpenElements, type Work, workFor } from './open-elements.ts';
-import { indexOf } from './tensor.ts';
 import { afford, type Budget, featureProducts, grouped, nameOf, type Shapes } from './work.ts';
 
 /** Larger work is not tried exactly: fractions grow with every product. */

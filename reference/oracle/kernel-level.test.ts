@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { big } from './arithmetic/big.ts';
-import { drawCase } from './draw-case.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { evaluate } from '../definition/reference.ts';
+import { certify } from '../kernels/float64/certify.ts';
+import { big } from '../numbers/big.ts';
+import { toFlat } from '../numbers/tensor.ts';
+import { containment, hostileCase } from '../testing/containment.ts';
+import { kernelBalls } from '../testing/kernel-balls.ts';
 import { KERNEL_LEVEL } from './kernel-level.ts';
-import { certify } from './kernels/certify.ts';
 import { oracle } from './oracle.ts';
-import { evaluate } from './reference.ts';
-import { toFlat } from './tensor.ts';
-import { containment, hostileCase } from './testing/containment.ts';
-import { kernelBalls } from './testing/kernel-balls.ts';
 
 describe('the kernels as a level of the ladder', () => {
   it('miss no truth of any feature', () => {

@@ -3,13 +3,14 @@
  * of a sample. Outputs that the kernels leave out are left to the generic definition.
  * @module
  */
-import type { End } from './arithmetic/balls.ts';
-import type { AttentionCase, OutputName } from './case.ts';
-import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
-import { type FormatName, neighbours } from './format.ts';
-import { type CertifiedOutput, certifyWithMaxima } from './kernels/certify.ts';
-import type { RowMaxima } from './kernels/head-rows.ts';
-import type { Sample } from './sampling.ts';
+
+import type { AttentionCase, OutputName } from '../case/case.ts';
+import type { Sample } from '../case/sampling.ts';
+import { type CertifiedOutput, certifyWithMaxima } from '../kernels/float64/certify.ts';
+import type { RowMaxima } from '../kernels/walk/head-rows.ts';
+import type { End } from '../numbers/balls.ts';
+import { type Enclosure, emptyRow, enclose, UNKNOWN } from '../numbers/enclosure.ts';
+import { type FormatName, neighbours } from '../numbers/format.ts';
 
 export const KERNEL_LEVEL = 'float64';
 

@@ -2,7 +2,7 @@
  * The ladder of the oracle, cheapest level first.
  * @module
  */
-import { bigBall, doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
+import { bigBall, doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
 import { DOUBLE_LEVEL } from './double-level.ts';
 import { EXACT } from './exact.ts';
 import { ballLevel, type Level } from './levels.ts';

@@ -5,16 +5,17 @@
  * that the open elements belong to and on nothing else.
  * @module
  */
-import type { BallSystem } from './arithmetic/balls.ts';
-import { attention, logSumExp } from './attention.ts';
-import type { AttentionCase, OutputName, Outputs } from './case.ts';
-import { type Enclosure, emptyRow, enclose, UNKNOWN } from './enclosure.ts';
-import type { FormatName } from './format.ts';
-import { attentionGradients, gradientsByName } from './gradients.ts';
-import type { RowMaxima } from './kernels/head-rows.ts';
-import { lift, type Problem } from './lift.ts';
+
+import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
+import { attention, logSumExp } from '../definition/attention.ts';
+import { attentionGradients, gradientsByName } from '../definition/gradients.ts';
+import { lift, type Problem } from '../definition/lift.ts';
+import type { RowMaxima } from '../kernels/walk/head-rows.ts';
+import type { BallSystem } from '../numbers/balls.ts';
+import { type Enclosure, emptyRow, enclose, UNKNOWN } from '../numbers/enclosure.ts';
+import type { FormatName } from '../numbers/format.ts';
+import { indexOf, type Tensor } from '../numbers/tensor.ts';
 import { type OpenElements, type Work, workFor } from './open-elements.ts';
-import { indexOf, type Tensor } from './tensor.ts';
 import type { Budget } from './work.ts';
 
 /** What a level may make use of. */

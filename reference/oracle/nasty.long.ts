@@ -5,8 +5,8 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { nastyCase } from './testing/nasty-cases.ts';
-import { ANSWER_FORMATS, judgeNasty } from './testing/nasty-check.ts';
+import { nastyCase } from '../testing/nasty-cases.ts';
+import { ANSWER_FORMATS, judgeNasty } from '../testing/nasty-check.ts';
 
 const ELEMENTS = Number(process.env.XATTN_LONG_NASTY ?? 1_000_000);
 const FROM = Number(process.env.XATTN_NASTY_FROM ?? 1000);

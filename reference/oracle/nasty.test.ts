@@ -1,16 +1,16 @@
 import { Decimal } from 'decimal.js';
 import { describe, expect, it } from 'vitest';
-import { big, exactDecimal } from './arithmetic/big.ts';
-import { drawCase } from './draw-case.ts';
-import { decode, FORMATS, type FormatName, neighbours, roundTo } from './format.ts';
-import { evaluate } from './reference.ts';
-import { toFlat } from './tensor.ts';
-import { type Binary, binary, intervals, negative, plus, point } from './testing/binary.ts';
-import { rounded } from './testing/binary-format.ts';
-import { exactEvaluation } from './testing/exact-evaluation.ts';
-import { FEATURE_CASES } from './testing/feature-cases.ts';
-import { nastyCase } from './testing/nasty-cases.ts';
-import { ANSWER_FORMATS, judgeNasty } from './testing/nasty-check.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { evaluate } from '../definition/reference.ts';
+import { big, exactDecimal } from '../numbers/big.ts';
+import { decode, FORMATS, type FormatName, neighbours, roundTo } from '../numbers/format.ts';
+import { toFlat } from '../numbers/tensor.ts';
+import { type Binary, binary, intervals, negative, plus, point } from '../testing/binary.ts';
+import { rounded } from '../testing/binary-format.ts';
+import { exactEvaluation } from '../testing/exact-evaluation.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
+import { nastyCase } from '../testing/nasty-cases.ts';
+import { ANSWER_FORMATS, judgeNasty } from '../testing/nasty-check.ts';
 
 const CASES = 5;
 const DIGITS_80 = big(80);

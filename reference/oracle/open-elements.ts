@@ -5,12 +5,13 @@
  * dSink, dY, dW_K and dW_V to all rows or keys that they sum.
  * @module
  */
-import type { RowChoice } from './attention.ts';
-import { isGradient, type OutputName } from './case.ts';
-import type { Choice } from './gradients.ts';
-import type { Problem } from './lift.ts';
-import { kvHead } from './scores.ts';
-import { flatOf, indexOf } from './tensor.ts';
+
+import { isGradient, type OutputName } from '../case/case.ts';
+import type { RowChoice } from '../definition/attention.ts';
+import type { Choice } from '../definition/gradients.ts';
+import type { Problem } from '../definition/lift.ts';
+import { kvHead } from '../definition/scores.ts';
+import { flatOf, indexOf } from '../numbers/tensor.ts';
 
 /** Flat positions of the open elements of each output. */
 export type OpenElements = Map<OutputName, number[]>;

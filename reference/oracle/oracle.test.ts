@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { big } from './arithmetic/big.ts';
-import type { AttentionCase } from './case.ts';
-import { type FormatName, neighbours, roundBeside, roundTo } from './format.ts';
+import type { AttentionCase } from '../case/case.ts';
+import { evaluate } from '../definition/reference.ts';
+import { big } from '../numbers/big.ts';
+import { type FormatName, neighbours, roundBeside, roundTo } from '../numbers/format.ts';
+import { tensorOf, toFlat } from '../numbers/tensor.ts';
 import { oracle } from './oracle.ts';
-import { evaluate } from './reference.ts';
-import { tensorOf, toFlat } from './tensor.ts';
 
 const system = big(80);
 

@@ -13,18 +13,24 @@
  * within one unit of its last digit (two for exp and ln).
  * @module
  */
-import type { AttentionCase, OutputName, Outputs } from './case.ts';
-import { outputShape } from './case-shapes.ts';
-import { assertNotEmpty, type Enclosure } from './enclosure.ts';
-import type { FormatName } from './format.ts';
-import { FORMATS } from './format.ts';
+import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
+import { outputShape } from '../case/case-shapes.ts';
+import {
+  isSampled,
+  type Sample,
+  type SampleSize,
+  sampledOutput,
+  sampleOf,
+} from '../case/sampling.ts';
+import { ELEMENT_LIMIT } from '../case/validate.ts';
+import { shareInputs } from '../kernels/threads/shared.ts';
+import { assertNotEmpty, type Enclosure } from '../numbers/enclosure.ts';
+import type { FormatName } from '../numbers/format.ts';
+import { FORMATS } from '../numbers/format.ts';
+import { elementCount, indexOf, tensorOf } from '../numbers/tensor.ts';
 import { KERNEL_LEVEL, kernelLevel } from './kernel-level.ts';
-import { shareInputs } from './kernels/shared.ts';
 import { LADDER } from './ladder.ts';
 import { type OpenElements, openCount } from './open-elements.ts';
-import { isSampled, type Sample, type SampleSize, sampledOutput, sampleOf } from './sampling.ts';
-import { elementCount, indexOf, tensorOf } from './tensor.ts';
-import { ELEMENT_LIMIT } from './validate.ts';
 import { type Budget, nameOf, newBudget } from './work.ts';
 
 /**

@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
-import { big } from './arithmetic/big.ts';
-import type { AttentionCase, OutputName } from './case.ts';
-import { readCase } from './case-folder.ts';
+import type { AttentionCase, OutputName } from '../case/case.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { evaluate } from '../definition/reference.ts';
+import { readCase } from '../files/case-folder.ts';
+import { certify } from '../kernels/float64/certify.ts';
+import { doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
+import { big } from '../numbers/big.ts';
+import { type FormatName, roundBeside } from '../numbers/format.ts';
+import { type Tensor, toFlat } from '../numbers/tensor.ts';
+import { containment } from '../testing/containment.ts';
+import { kernelBalls } from '../testing/kernel-balls.ts';
+import { overflowingCases } from '../testing/overflowing.ts';
 import { DOUBLE_LEVEL } from './double-level.ts';
-import { drawCase } from './draw-case.ts';
-import { type FormatName, roundBeside } from './format.ts';
-import { certify } from './kernels/certify.ts';
 import { ballLevel } from './levels.ts';
 import { type OracleOptions, oracle } from './oracle.ts';
-import { evaluate } from './reference.ts';
-import { type Tensor, toFlat } from './tensor.ts';
-import { containment } from './testing/containment.ts';
-import { kernelBalls } from './testing/kernel-balls.ts';
-import { overflowingCases } from './testing/overflowing.ts';
 
 const DIGITS = 560;
 const system = big(DIGITS);
@@ -136,7 +136,7 @@ describe('a row of far more keys than one tile', () => {
 
 describe('found cases', () => {
   const found = (name: string): AttentionCase =>
-    readCase(new URL(`testing/found/wrong-values/${name}`, import.meta.url).pathname);
+    readCase(new URL(`../testing/found/wrong-values/${name}`, import.meta.url).pathname);
 
   it('of a row whose scores all overflow towards −∞ are answered rightly', () => {
     for (const name of ['neginf', 'neginf32', 'neginf-recompute']) {

@@ -3,8 +3,8 @@
  * @module
  */
 import { describe, expect, it } from 'vitest';
-import { FORMATS } from './format.ts';
-import { checkRounding, nearTieCase } from './testing/near-ties.ts';
+import { FORMATS } from '../numbers/format.ts';
+import { checkRounding, nearTieCase } from '../testing/near-ties.ts';
 
 const ELEMENTS = Number(process.env.XATTN_LONG_ROUNDINGS ?? 100_000);
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { FORMATS } from './format.ts';
-import { checkRounding, nearTieCase } from './testing/near-ties.ts';
+import { FORMATS } from '../numbers/format.ts';
+import { checkRounding, nearTieCase } from '../testing/near-ties.ts';
 
 describe('correct rounding at and beside midpoints', () => {
   for (const format of FORMATS) {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { OutputName } from './case.ts';
-import { drawCase } from './draw-case.ts';
+import type { OutputName } from '../case/case.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { mapTensor, toFlat } from '../numbers/tensor.ts';
 import { type OracleOptions, oracle } from './oracle.ts';
-import { mapTensor, toFlat } from './tensor.ts';
 
 /**
  * V halfway between two f32 everywhere, under a softcap: no digits decide `out`, which is a tie, and

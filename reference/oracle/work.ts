@@ -8,12 +8,12 @@
  * left undecided, with that as the reason.
  * @module
  */
-import type { CaseParameters, OutputName } from './case.ts';
-import { UNKNOWN } from './enclosure.ts';
+import type { CaseParameters, OutputName } from '../case/case.ts';
+import { visibility } from '../case/mask.ts';
+import { UNKNOWN } from '../numbers/enclosure.ts';
+import { indexOf } from '../numbers/tensor.ts';
 import type { Level } from './levels.ts';
-import { visibility } from './mask.ts';
 import { type OpenElements, openCount, type Work, workFor } from './open-elements.ts';
-import { indexOf } from './tensor.ts';
 
 export type Shapes = (output: OutputName) => readonly number[];
 

@@ -3,7 +3,7 @@
  * expects of a rounding, with no code of format.ts in it.
  * @module
  */
-import type { FormatName } from '../format.ts';
+import type { FormatName } from '../numbers/format.ts';
 import { type Binary, top } from './binary.ts';
 
 /** Bits of the significand, exponent of the smallest normal number, largest number. */

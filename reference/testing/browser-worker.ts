@@ -2,7 +2,7 @@
  * A browser's worker in two parts, for the test of the bits: one computes and reports, one helps it.
  * @module
  */
-import { lendThread, serve, type ThreadMessage } from '../kernels/threads.ts';
+import { lendThread, serve, type ThreadMessage } from '../kernels/threads/threads.ts';
 import { doubleBits, kernelBits } from './kernel-bits.ts';
 
 /** What the page sends first. `helped` counts the units that the helper took. */

@@ -5,14 +5,15 @@
  * ball: one element outside its ball is an exception, and there may be none.
  * @module
  */
-import { big } from '../arithmetic/big.ts';
-import type { AttentionCase, CaseInputs } from '../case.ts';
-import { outputShape } from '../case-shapes.ts';
-import { type CaseChanges, drawCase } from '../draw-case.ts';
-import type { Level } from '../levels.ts';
-import type { OpenElements } from '../open-elements.ts';
-import { evaluate } from '../reference.ts';
-import { elementCount, mapTensor, type Tensor, toFlat } from '../tensor.ts';
+
+import type { AttentionCase, CaseInputs } from '../case/case.ts';
+import { outputShape } from '../case/case-shapes.ts';
+import { type CaseChanges, drawCase } from '../case/draw-case.ts';
+import { evaluate } from '../definition/reference.ts';
+import { big } from '../numbers/big.ts';
+import { elementCount, mapTensor, type Tensor, toFlat } from '../numbers/tensor.ts';
+import type { Level } from '../oracle/levels.ts';
+import type { OpenElements } from '../oracle/open-elements.ts';
 import { FEATURE_CASES } from './feature-cases.ts';
 
 type Adjust = NonNullable<CaseChanges['adjust']>;

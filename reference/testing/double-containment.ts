@@ -4,11 +4,11 @@
  * @module
  */
 import type { BigNumber } from 'mathjs';
-import { big } from '../arithmetic/big.ts';
-import type { AttentionCase, OutputName } from '../case.ts';
-import { certifyDouble, type DoubleOptions } from '../kernels/double-certify.ts';
-import { evaluate } from '../reference.ts';
-import { type Tensor, toFlat } from '../tensor.ts';
+import type { AttentionCase, OutputName } from '../case/case.ts';
+import { evaluate } from '../definition/reference.ts';
+import { certifyDouble, type DoubleOptions } from '../kernels/double/double-certify.ts';
+import { big } from '../numbers/big.ts';
+import { type Tensor, toFlat } from '../numbers/tensor.ts';
 
 const system = big(80);
 

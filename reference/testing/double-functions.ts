@@ -4,17 +4,17 @@
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { big } from '../arithmetic/big.ts';
+import { CONSTANTS } from '../kernels/double/double-forward.ts';
+import { LOST, SHORT } from '../kernels/double/double-radius.ts';
+import { kernelModule } from '../kernels/module.ts';
+import { TILE } from '../kernels/walk/problem.ts';
+import { big } from '../numbers/big.ts';
 import {
   type DoubleDouble,
   doubleDouble,
   DOUBLE_DOUBLE_ERROR as ERROR,
   twoSum,
-} from '../arithmetic/double-double.ts';
-import { CONSTANTS } from '../kernels/double-forward.ts';
-import { LOST, SHORT } from '../kernels/double-radius.ts';
-import { kernelModule } from '../kernels/module.ts';
-import { TILE } from '../kernels/problem.ts';
+} from '../numbers/double-double.ts';
 
 const decimals = big(45);
 const exactly = ({ hi, lo }: DoubleDouble) => decimals.fromNumber(hi).plus(decimals.fromNumber(lo));

@@ -8,7 +8,7 @@
  * exponential. For small cases.
  * @module
  */
-import type { AttentionCase, InputName, OutputName } from '../case.ts';
+import type { AttentionCase, InputName, OutputName } from '../case/case.ts';
 import {
   type Binary,
   binary,

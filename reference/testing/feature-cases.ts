@@ -2,7 +2,7 @@
  * One case per feature, and all of them together: what a test of everything goes through.
  * @module
  */
-import type { CaseChanges } from '../draw-case.ts';
+import type { CaseChanges } from '../case/draw-case.ts';
 
 /** A name and the changes to a plain case. */
 export const FEATURE_CASES: readonly (readonly [string, CaseChanges])[] = [

@@ -2,9 +2,9 @@
  * The float64 kernels of a whole case, in the form of a level of the ladder, for tests of containment.
  * @module
  */
-import { UNKNOWN } from '../enclosure.ts';
-import { kernelLevel } from '../kernel-level.ts';
-import type { Level } from '../levels.ts';
+import { UNKNOWN } from '../numbers/enclosure.ts';
+import { kernelLevel } from '../oracle/kernel-level.ts';
+import type { Level } from '../oracle/levels.ts';
 
 export const kernelBalls: Level = {
   name: 'kernels',

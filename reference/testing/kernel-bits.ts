@@ -3,11 +3,11 @@
  * wherever the kernels do.
  * @module
  */
-import type { AttentionCase } from '../case.ts';
-import { drawCase } from '../draw-case.ts';
-import { certify } from '../kernels/certify.ts';
-import { certifyDouble } from '../kernels/double-certify.ts';
-import type { Storage } from '../tensor.ts';
+import type { AttentionCase } from '../case/case.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { certifyDouble } from '../kernels/double/double-certify.ts';
+import { certify } from '../kernels/float64/certify.ts';
+import type { Storage } from '../numbers/tensor.ts';
 import { FEATURE_CASES } from './feature-cases.ts';
 
 /** Several tiles and several heads, so that two threads share the work. */

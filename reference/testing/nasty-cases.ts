@@ -17,10 +17,10 @@ import {
   DTYPES,
   type Dtype,
   type OutputName,
-} from '../case.ts';
-import { maxFinite, minNormal, minSubnormal, roundTo, unitRoundoff } from '../format.ts';
-import { elementCount, mapTensor, type Tensor, tensorOf } from '../tensor.ts';
-import { validateCase } from '../validate.ts';
+} from '../case/case.ts';
+import { validateCase } from '../case/validate.ts';
+import { maxFinite, minNormal, minSubnormal, roundTo, unitRoundoff } from '../numbers/format.ts';
+import { elementCount, mapTensor, type Tensor, tensorOf } from '../numbers/tensor.ts';
 
 /** Draws from one generator. */
 function dice(generator: RandomGenerator) {

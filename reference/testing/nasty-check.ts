@@ -2,9 +2,9 @@
  * The oracle's answer held to the exact evaluation: every rounding, and every enclosure.
  * @module
  */
-import type { AttentionCase, OutputName } from '../case.ts';
-import type { FormatName } from '../format.ts';
-import { type OracleOptions, oracle } from '../oracle.ts';
+import type { AttentionCase, OutputName } from '../case/case.ts';
+import type { FormatName } from '../numbers/format.ts';
+import { type OracleOptions, oracle } from '../oracle/oracle.ts';
 import { type Binary, binary, compare, type Interval } from './binary.ts';
 import { overflowOf, rounded } from './binary-format.ts';
 import { type ExactOutputs, exactEvaluation } from './exact-evaluation.ts';

@@ -8,13 +8,13 @@
  */
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { big } from '../arithmetic/big.ts';
-import type { AttentionCase } from '../case.ts';
-import { drawCase } from '../draw-case.ts';
-import { type FormatName, neighbours, roundBeside, roundTo } from '../format.ts';
-import { oracle } from '../oracle.ts';
-import { evaluate } from '../reference.ts';
-import { mapTensor, type Tensor, toFlat } from '../tensor.ts';
+import type { AttentionCase } from '../case/case.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { evaluate } from '../definition/reference.ts';
+import { big } from '../numbers/big.ts';
+import { type FormatName, neighbours, roundBeside, roundTo } from '../numbers/format.ts';
+import { mapTensor, type Tensor, toFlat } from '../numbers/tensor.ts';
+import { oracle } from '../oracle/oracle.ts';
 
 /** Midpoint of two neighbours of the format; for f64 a float64, whose own rounding is no tie. */
 function midpoint(format: FormatName, x: number): number {

@@ -4,9 +4,9 @@
  * A row whose scores are all beyond float64 sees its keys none the less: what makes a row empty is its mask.
  * @module
  */
-import type { AttentionCase, CaseInputs, InputName } from '../case.ts';
-import { type CaseChanges, drawCase } from '../draw-case.ts';
-import { mapTensor, type Tensor } from '../tensor.ts';
+import type { AttentionCase, CaseInputs, InputName } from '../case/case.ts';
+import { type CaseChanges, drawCase } from '../case/draw-case.ts';
+import { mapTensor, type Tensor } from '../numbers/tensor.ts';
 
 type Adjust = NonNullable<CaseChanges['adjust']>;
 

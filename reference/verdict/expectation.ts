@@ -5,7 +5,7 @@
  * plus the radius of the ball it is compared with.
  * @module
  */
-import { doubleDoubleBall, float64Ball } from './arithmetic/balls.ts';
+
 import {
   lseStored,
   newRowBound,
@@ -14,7 +14,7 @@ import {
   outErrors,
   type RowBound,
   rowBound,
-} from './bounds.ts';
+} from '../bounds/by-pair/bounds.ts';
 import {
   addErrors,
   addMagnitudes,
@@ -23,17 +23,23 @@ import {
   newErrors,
   newScratch,
   newSums,
-} from './bounds-backward.ts';
-import type { AttentionCase, OutputName, Outputs } from './case.ts';
-import { outputShape } from './case-shapes.ts';
-import { type CertifiedCase, certifiedCase, type FlatBalls, isBounded } from './certified.ts';
-import { caseModel, type ErrorModel, lambdaFor, SLACK } from './error-model.ts';
-import { unitRoundoff } from './format.ts';
-import { fillRow, type Row, rowMagnitudes } from './magnitudes.ts';
-import type { Profile } from './profile.ts';
-import { type ProfileLike, profileFrom } from './profile-options.ts';
-import { type Beyond, beyondRange, widenBeyond } from './range.ts';
-import { type Tensor, tensorOf } from './tensor.ts';
+} from '../bounds/by-pair/bounds-backward.ts';
+import {
+  type CertifiedCase,
+  certifiedCase,
+  type FlatBalls,
+  isBounded,
+} from '../bounds/by-pair/certified.ts';
+import { fillRow, type Row, rowMagnitudes } from '../bounds/by-pair/magnitudes.ts';
+import { caseModel, type ErrorModel, lambdaFor, SLACK } from '../bounds/lemmas/error-model.ts';
+import type { Profile } from '../bounds/lemmas/profile.ts';
+import { type ProfileLike, profileFrom } from '../bounds/lemmas/profile-options.ts';
+import { type Beyond, beyondRange, widenBeyond } from '../bounds/range/range.ts';
+import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
+import { outputShape } from '../case/case-shapes.ts';
+import { doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
+import { unitRoundoff } from '../numbers/format.ts';
+import { type Tensor, tensorOf } from '../numbers/tensor.ts';
 
 /** Bounds of every output; the LSE's depends on the format it is stored in. */
 export interface Bounds {

@@ -3,14 +3,14 @@
  * @module
  */
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase, Partition } from './case.ts';
-import { type CaseChanges, drawCase } from './draw-case.ts';
+import { PROFILE_NAMES, PROFILES, type ProfileName } from '../bounds/lemmas/profile.ts';
+import type { AttentionCase, Partition } from '../case/case.ts';
+import { type CaseChanges, drawCase } from '../case/draw-case.ts';
+import { referenceOutputs } from '../definition/reference.ts';
+import { maxFinite, roundTo } from '../numbers/format.ts';
+import { elementCount, forEachIndex, mapTensor, toFlat } from '../numbers/tensor.ts';
 import { expectation } from './expectation.ts';
-import { maxFinite, roundTo } from './format.ts';
 import { type GivenOutputs, judge, judgeAgainst, judgeCounted } from './judge.ts';
-import { PROFILE_NAMES, PROFILES, type ProfileName } from './profile.ts';
-import { referenceOutputs } from './reference.ts';
-import { elementCount, forEachIndex, mapTensor, toFlat } from './tensor.ts';
 
 const dtypeOf = (profile: ProfileName) => (profile === 'tf32' ? 'f32' : profile);
 

@@ -3,12 +3,13 @@
  * it that is. A pass of a sample says nothing of the rest.
  * @module
  */
-import type { AttentionCase } from '../case.ts';
-import { outputShape } from '../case-shapes.ts';
-import { type GivenOutputs, judgeCounted, type SampleShare, type Verdict } from '../judge.ts';
-import type { ProfileLike } from '../profile-options.ts';
-import { type Sample, sampledOutput } from '../sampling.ts';
-import { elementCount } from '../tensor.ts';
+
+import type { ProfileLike } from '../bounds/lemmas/profile-options.ts';
+import type { AttentionCase } from '../case/case.ts';
+import { outputShape } from '../case/case-shapes.ts';
+import { type Sample, sampledOutput } from '../case/sampling.ts';
+import { elementCount } from '../numbers/tensor.ts';
+import { type GivenOutputs, judgeCounted, type SampleShare, type Verdict } from './judge.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 
 /** How much of a case a sample of it is. */

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { doubleDoubleBall } from './arithmetic/balls.ts';
-import { big } from './arithmetic/big.ts';
-import type { AttentionCase, OutputName, Outputs } from './case.ts';
-import { certifiedCase } from './certified.ts';
-import { drawCase } from './draw-case.ts';
-import { referenceModel } from './error-model.ts';
+import { certifiedCase } from '../bounds/by-pair/certified.ts';
+import { referenceModel } from '../bounds/lemmas/error-model.ts';
+import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
+import { drawCase } from '../case/draw-case.ts';
+import { evaluate, referenceOutputs } from '../definition/reference.ts';
+import { doubleDoubleBall } from '../numbers/balls.ts';
+import { big } from '../numbers/big.ts';
+import { roundTo, ulp } from '../numbers/format.ts';
+import { filled, forEachIndex, mapTensor, tensorOf, toFlat } from '../numbers/tensor.ts';
+import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { boundsOf, expectation } from './expectation.ts';
-import { roundTo, ulp } from './format.ts';
 import { type GivenOutputs, judge, judgeAgainst } from './judge.ts';
-import { evaluate, referenceOutputs } from './reference.ts';
-import { filled, forEachIndex, mapTensor, tensorOf, toFlat } from './tensor.ts';
-import { FEATURE_CASES } from './testing/feature-cases.ts';
 
 const given = (outputs: Outputs, dtype = 'F32'): GivenOutputs =>
   Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, { dtype, tensor }]));

@@ -7,15 +7,16 @@
  * Everything else passes. spec/bounds.md §5
  * @module
  */
-import type { AttentionCase, OutputName } from './case.ts';
+
+import type { Profile } from '../bounds/lemmas/profile.ts';
+import type { ProfileLike } from '../bounds/lemmas/profile-options.ts';
+import { MARGIN } from '../bounds/range/range-limits.ts';
+import type { AttentionCase, OutputName } from '../case/case.ts';
+import { EVERYTHING } from '../case/sampling.ts';
+import { roundTo, ulp, unitRoundoff } from '../numbers/format.ts';
+import { elementCount, indexOf, type Tensor, toFlat } from '../numbers/tensor.ts';
 import { type Bounds, type Expectation, expectation } from './expectation.ts';
-import { roundTo, ulp, unitRoundoff } from './format.ts';
-import type { Profile } from './profile.ts';
-import type { ProfileLike } from './profile-options.ts';
-import { MARGIN } from './range-limits.ts';
-import { judgedOutputs, sampledExpectation } from './sampled/sampled-expectation.ts';
-import { EVERYTHING } from './sampling.ts';
-import { elementCount, indexOf, type Tensor, toFlat } from './tensor.ts';
+import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 
 /** A candidate's outputs: the format each was stored in, and the numbers it denotes. */
 export type GivenOutputs = Partial<

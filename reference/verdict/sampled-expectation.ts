@@ -6,21 +6,27 @@
  * candidate is none here; what they lose in sharpness is measured in sampled.test.ts.
  * @module
  */
-import { type AttentionCase, FEATURE_GRADIENTS, type OutputName, type Outputs } from '../case.ts';
-import type { FlatBalls } from '../certified.ts';
-import { caseModel, type ErrorModel, lambdaFor } from '../error-model.ts';
-import { type Bounds, type Expectation, lseBound, sumCount, widened } from '../expectation.ts';
-import { type Certified, certifySized } from '../kernels/certify.ts';
-import { shareInputs } from '../kernels/shared.ts';
-import { type ProfileLike, profileFrom } from '../profile-options.ts';
-import { widenBeyond } from '../range.ts';
-import { isSampled, type Sample, sampledOutput } from '../sampling.ts';
-import { filled, indexOf, flatOf as placeOf, tensorOf } from '../tensor.ts';
-import { overflowCheck } from '../within-range.ts';
-import { ballsOf, keyBounds } from './key-bounds.ts';
-import { type LargestInputs, largestComponent, largestInputs } from './largest.ts';
-import { queryErrors, type RowErrors, rowErrors } from './row-bounds.ts';
-import { factsOf, type RowFacts } from './row-facts.ts';
+
+import type { FlatBalls } from '../bounds/by-pair/certified.ts';
+import { ballsOf, keyBounds } from '../bounds/by-row/key-bounds.ts';
+import { type LargestInputs, largestComponent, largestInputs } from '../bounds/by-row/largest.ts';
+import { queryErrors, type RowErrors, rowErrors } from '../bounds/by-row/row-bounds.ts';
+import { factsOf, type RowFacts } from '../bounds/by-row/row-facts.ts';
+import { caseModel, type ErrorModel, lambdaFor } from '../bounds/lemmas/error-model.ts';
+import { type ProfileLike, profileFrom } from '../bounds/lemmas/profile-options.ts';
+import { widenBeyond } from '../bounds/range/range.ts';
+import { overflowCheck } from '../bounds/range/within-range.ts';
+import {
+  type AttentionCase,
+  FEATURE_GRADIENTS,
+  type OutputName,
+  type Outputs,
+} from '../case/case.ts';
+import { isSampled, type Sample, sampledOutput } from '../case/sampling.ts';
+import { type Certified, certifySized } from '../kernels/float64/certify.ts';
+import { shareInputs } from '../kernels/threads/shared.ts';
+import { filled, indexOf, flatOf as placeOf, tensorOf } from '../numbers/tensor.ts';
+import { type Bounds, type Expectation, lseBound, sumCount, widened } from './expectation.ts';
 
 const ROW_OUTPUTS: readonly OutputName[] = ['out', 'lse', 'd_q'];
 const KEY_OUTPUTS: readonly OutputName[] = ['d_k', 'd_v', ...FEATURE_GRADIENTS];

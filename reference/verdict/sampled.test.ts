@@ -1,14 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase, OutputName, Outputs } from '../case.ts';
-import { type CaseChanges, drawCase } from '../draw-case.ts';
-import { expectation } from '../expectation.ts';
-import { type GivenOutputs, judge, LARGE } from '../judge.ts';
-import { certify } from '../kernels/certify.ts';
-import { PROFILE_NAMES } from '../profile.ts';
-import { referenceOutputs } from '../reference.ts';
-import { EVERYTHING, type Sample, sampledOutput } from '../sampling.ts';
-import { elementCount, forEachIndex, indexOf, type Tensor, tensorOf, toFlat } from '../tensor.ts';
+import { PROFILE_NAMES } from '../bounds/lemmas/profile.ts';
+import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
+import { type CaseChanges, drawCase } from '../case/draw-case.ts';
+import { EVERYTHING, type Sample, sampledOutput } from '../case/sampling.ts';
+import { referenceOutputs } from '../definition/reference.ts';
+import { certify } from '../kernels/float64/certify.ts';
+import {
+  elementCount,
+  forEachIndex,
+  indexOf,
+  type Tensor,
+  tensorOf,
+  toFlat,
+} from '../numbers/tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
+import { expectation } from './expectation.ts';
+import { type GivenOutputs, judge, LARGE } from './judge.ts';
 import { judgeSample, shareOf, shareSentence } from './judge-sample.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 

@@ -10,7 +10,7 @@ import type { BufferName, Direction, Kind, Operation } from '../../gpu/schedule.
 import { SCHEDULE_NAMES } from '../../gpu/schedules/index.ts';
 import { chooseBySeed, runSimulated } from '../../gpu/transport/simulated.ts';
 import { checksumOf, type Message, type Transport } from '../../gpu/transport/transport.ts';
-import { drawCase } from '../../reference/draw-case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { FEATURE_CASES } from '../../reference/testing/feature-cases.ts';
 import { strayingRank } from './accept.ts';
 import { differingRank, strayContents } from './contents.ts';

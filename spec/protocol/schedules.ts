@@ -9,7 +9,7 @@ import { lvXattnSchedule } from '../../gpu/schedules/lv-xattn.ts';
 import type { MakeSchedule } from '../../gpu/schedules/parts.ts';
 import { ringAttentionSchedule } from '../../gpu/schedules/ring-attention.ts';
 import { uspSchedule } from '../../gpu/schedules/ulysses.ts';
-import type { Partition } from '../../reference/case.ts';
+import type { Partition } from '../../reference/case/case.ts';
 
 /** What is checked under a name. */
 export interface Checked {

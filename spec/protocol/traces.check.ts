@@ -17,8 +17,8 @@ import {
   runOnOneThread,
 } from '../../gpu/run.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/schedules/index.ts';
-import type { AttentionCase, OutputName } from '../../reference/case.ts';
-import { drawCase } from '../../reference/draw-case.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { describeWithTools } from '../tools.ts';
 import { judgeLog, strayingRank } from './accept.ts';
 import { differingRank, strayContents } from './contents.ts';

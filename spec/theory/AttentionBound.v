@@ -1,9 +1,9 @@
 (** * AttentionBound: lemmas Weight, Far keys, Denominator, Output and Log of bounds.md
 
-    Purpose. From any run of AttentionModel.v to the bounds that reference/bounds.ts computes from
+    Purpose. From any run of AttentionModel.v to the bounds that reference/bounds/by-pair/bounds.ts computes from
     exact quantities: exact scores s, coefficients k (dropout factor times value, 0 for the sink), the
     scores' errors, the carried errors of the values. [weight_error], [far_weight], [denominator],
-    [numerator] and [divided] are the expressions of reference/step-errors.ts and bounds.ts.
+    [numerator] and [divided] are the expressions of reference/bounds/lemmas/step-errors.ts and bounds.ts.
 
     Any keys may be called far. Of those nothing is asked: the bound takes them for what they are and
     what they may be mistaken for, [p + 2 far_weight], which is nothing for a key masked by -10^9.

@@ -1,7 +1,7 @@
 (** * BackwardBound: the bounds of every gradient, composed
 
     Purpose. From what the forward pass guarantees (budgets of P, the errors of O) to the bounds of
-    dS, dV, dQ, dK, dBias, dSink, dY, dW_K and dW_V that reference/bounds-backward.ts computes. Exact
+    dS, dV, dQ, dK, dBias, dSink, dY, dW_K and dW_V that reference/bounds/by-pair/bounds-backward.ts computes. Exact
     values are those of Gradient.v; terms are a list of any type: rows and keys, of a group's heads,
     of any ranks.
 

@@ -4,7 +4,7 @@
     LSE or kept from the forward pass, perhaps rounded to the operand format; D from the candidate's
     own rounded output or as a sum of P G; the scale before or after the sums, on dS, Q and K or both;
     dS and P rounded before their matrix products; every sum in any order, over any ranks. Beside it,
-    line by line, the functions of reference/gradient-errors.ts (and finishSum) with the worst-case count of roundings.
+    line by line, the functions of reference/bounds/lemmas/gradient-errors.ts (and finishSum) with the worst-case count of roundings.
 
     Main definitions. [model] is an ErrorModel; [row] the exact row, its P, G, D and dS those of
     Gradient.v; [held] what RowMagnitudes and RowBound hold of it; [run] what was computed.
@@ -29,7 +29,7 @@ Record model := {
   uo : R; us : R; ue : R; up : R; ua : R; uout : R; ui : R; ust : R;
   tiny : R; eta : R; eta_out : R; eta_in : R; eta_st : R }.
 
-(** True of every profile of reference/profile.ts. *)
+(** True of every profile of reference/bounds/lemmas/profile.ts. *)
 Definition sane (m : model) : Prop :=
   0 <= uo m /\ 0 <= us m /\ 0 <= ue m <= 1 / 4 /\ 0 <= up m /\ 0 <= ua m <= 1 / 16 /\
   0 <= uout m /\ 0 <= ui m /\ 0 <= ust m <= 1 / 16 /\ 0 <= tiny m <= ua m / 4 /\ 0 <= eta m /\

@@ -1,8 +1,8 @@
 (** * DotAccuracy: lemmas Dot, Recompute and Score of bounds.md
 
-    Purpose. What reference/step-errors.ts allows a score, from rounded or recomputed operands through the
+    Purpose. What reference/bounds/lemmas/step-errors.ts allows a score, from rounded or recomputed operands through the
     dot product and the scale. [projection_error] and [raw_score_error] are the expressions of
-    reference/step-errors.ts.
+    reference/bounds/lemmas/step-errors.ts.
 
     Main results. us, uo, ui: roundoffs of sums, operands, inputs; eta: operandTiny + tiny, tiny.
     - [dot_approx]        any order, operands with errors: T grows by n u

@@ -1,6 +1,6 @@
 (** * DoubleKernels: error bounds for exp and log in double-double
 
-    Purpose. exp and log of reference/arithmetic/double-double.ts and exp of the kernels
+    Purpose. exp and log of reference/numbers/double-double.ts and exp of the kernels
     (reference/kernels/assembly/double-double.ts), operation by operation on the operations of
     DoubleWord.v, with the constants of DoubleConstants.v, generated from both sources. Every step
     is accounted for: the reduction by the three words of ln 2, Horner's scheme with the

@@ -1,7 +1,7 @@
 (** * DoubleWord: the operations of double-double, from float64 alone
 
     Purpose. TwoSum, Fast2Sum, TwoProduct, the sum of two pairs, of a pair and a number, and the
-    product, operation by operation as in reference/arithmetic/double-double.ts and in
+    product, operation by operation as in reference/numbers/double-double.ts and in
     reference/kernels/assembly/double-double.ts (quoted in DoubleConstants.v), with every + - *
     rounded to nearest even in binary64 (gradual underflow; exponents unbounded above). u = 2^-53.
     A pair is ok for M when its first word is at most M and its second at most 1.02 u M.

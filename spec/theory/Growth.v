@@ -19,7 +19,7 @@ From Xattn Require Kernels.
 Import ListNotations.
 Open Scope R_scope.
 
-(** reference/error-model.ts, growth: [t <= 1 ? t * (1 + t) : exp(t)]. *)
+(** reference/bounds/lemmas/error-model.ts, growth: [t <= 1 ? t * (1 + t) : exp(t)]. *)
 Definition growth (T : R) : R := if Rle_dec T 1 then T * (1 + T) else exp T.
 
 Definition factor (T f : R) : Prop := Rabs (f - 1) <= exp T - 1.

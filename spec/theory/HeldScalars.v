@@ -3,7 +3,7 @@
     Purpose. The lemmas on scores, outputs and gradients are about the numbers that a candidate holds.
     Here: how far 1/(1 - rate) is off where the rate and 1 minus it are rounded, and that an error of a
     factor adds to a bound what multiplies it. [held_rate_error] is the expression of
-    reference/held-scalars.ts.
+    reference/bounds/lemmas/held-scalars.ts.
 
     Main results. u: the roundoff of the format that the candidate sums in.
     - [held_rate]     1/(1 - rate) is off by held_rate_error, relative, before its own rounding

@@ -1,6 +1,6 @@
 (** * Kernels: error bounds for the float64 exp, log, expm1 and tanh
 
-    Purpose. The functions of reference/arithmetic/float64.ts, operation by operation, with every
+    Purpose. The functions of reference/numbers/float64.ts, operation by operation, with every
     + - * / rounded to nearest even in binary64 (gradual underflow; exponents unbounded above). The
     constants are those of Constants.v, generated from the source. u = 2^-53.
 

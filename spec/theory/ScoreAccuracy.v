@@ -1,7 +1,7 @@
 (** * ScoreAccuracy: lemmas Softcap and Bias of bounds.md
 
     Purpose. From the raw score to the score: c tanh (raw / c), and the addition of a bias. The
-    definitions are the expressions of reference/step-errors.ts.
+    definitions are the expressions of reference/bounds/lemmas/step-errors.ts.
 
     Main results.
     - [tanh_bound]      the error of tanh (raw / c), the slope taken at the end nearest zero

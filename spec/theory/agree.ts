@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { exp } from '../../reference/arithmetic/float64.ts';
-import { type ErrorModel, referenceModel } from '../../reference/error-model.ts';
+import { type ErrorModel, referenceModel } from '../../reference/bounds/lemmas/error-model.ts';
+import { exp } from '../../reference/numbers/float64.ts';
 
 const number = fc.double({ min: 2 ** -12, max: 64, noNaN: true });
 const roundoff = fc.double({ min: 2 ** -24, max: 2 ** -5, noNaN: true });

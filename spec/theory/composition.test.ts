@@ -6,15 +6,19 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { doubleDoubleBall } from '../../reference/arithmetic/balls.ts';
-import { exp } from '../../reference/arithmetic/float64.ts';
-import type { OutputName } from '../../reference/case.ts';
-import { type CertifiedCase, certifiedCase } from '../../reference/certified.ts';
-import { type CaseChanges, drawCase } from '../../reference/draw-case.ts';
-import { type ErrorModel, referenceModel, SLACK } from '../../reference/error-model.ts';
-import { boundsOf } from '../../reference/expectation.ts';
-import { toFlat } from '../../reference/tensor.ts';
+import { type CertifiedCase, certifiedCase } from '../../reference/bounds/by-pair/certified.ts';
+import {
+  type ErrorModel,
+  referenceModel,
+  SLACK,
+} from '../../reference/bounds/lemmas/error-model.ts';
+import type { OutputName } from '../../reference/case/case.ts';
+import { type CaseChanges, drawCase } from '../../reference/case/draw-case.ts';
+import { doubleDoubleBall } from '../../reference/numbers/balls.ts';
+import { exp } from '../../reference/numbers/float64.ts';
+import { toFlat } from '../../reference/numbers/tensor.ts';
 import { FEATURE_CASES } from '../../reference/testing/feature-cases.ts';
+import { boundsOf } from '../../reference/verdict/expectation.ts';
 import { constantsChanged } from './agree.ts';
 import { statements, theoremBounds } from './composition.ts';
 import type { CoqStatements } from './coq-terms.ts';

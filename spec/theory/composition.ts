@@ -6,10 +6,11 @@
  * bounds-backward.ts, magnitudes.ts or the steps that these are made of. For composition.test.ts.
  * @module
  */
-import { exp, log, tanh } from '../../reference/arithmetic/float64.ts';
-import type { OutputName } from '../../reference/case.ts';
-import type { CertifiedCase } from '../../reference/certified.ts';
-import type { ErrorModel } from '../../reference/error-model.ts';
+
+import type { CertifiedCase } from '../../reference/bounds/by-pair/certified.ts';
+import type { ErrorModel } from '../../reference/bounds/lemmas/error-model.ts';
+import type { OutputName } from '../../reference/case/case.ts';
+import { exp, log, tanh } from '../../reference/numbers/float64.ts';
 import { CoqStatements, type Value } from './coq-terms.ts';
 
 const MODULES = [

@@ -10,7 +10,7 @@ import { constantsFile } from './kernel-constants.ts';
 
 const target = join(import.meta.dirname, 'Constants.v');
 const source = readFileSync(
-  join(import.meta.dirname, '../../reference/arithmetic/float64.ts'),
+  join(import.meta.dirname, '../../reference/numbers/float64.ts'),
   'utf8',
 );
 

@@ -12,7 +12,7 @@ import { doubleConstantsFile } from './double-constants.ts';
 const target = join(import.meta.dirname, 'DoubleConstants.v');
 const source = (path: string): string =>
   readFileSync(join(import.meta.dirname, '../../reference', path), 'utf8');
-const library = source('arithmetic/double-double.ts');
+const library = source('numbers/double-double.ts');
 const assembly = source('kernels/assembly/double-double.ts');
 const written = doubleConstantsFile(library, assembly);
 

@@ -1,16 +1,16 @@
 /**
- * Every function of reference/gradient-errors.ts against the definition of BackwardModel.v that the
+ * Every function of reference/bounds/lemmas/gradient-errors.ts against the definition of BackwardModel.v that the
  * theorems on the backward pass are about, on drawn numbers. A constant changed in either makes this
  * fail.
  * @module
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { exp } from '../../reference/arithmetic/float64.ts';
-import { newRowBound, type RowBound } from '../../reference/bounds.ts';
-import { type ErrorModel, sumGrowth } from '../../reference/error-model.ts';
-import * as steps from '../../reference/gradient-errors.ts';
-import { type RowMagnitudes, rowMagnitudes } from '../../reference/magnitudes.ts';
+import { newRowBound, type RowBound } from '../../reference/bounds/by-pair/bounds.ts';
+import { type RowMagnitudes, rowMagnitudes } from '../../reference/bounds/by-pair/magnitudes.ts';
+import { type ErrorModel, sumGrowth } from '../../reference/bounds/lemmas/error-model.ts';
+import * as steps from '../../reference/bounds/lemmas/gradient-errors.ts';
+import { exp } from '../../reference/numbers/float64.ts';
 import { agree, constantsChanged, definition } from './agree.ts';
 import { CoqFormulas } from './coq-formula.ts';
 
@@ -167,7 +167,7 @@ describe('the formulas of the proofs on gradients and of the program', () => {
   }
 
   it('leave no function of gradient-errors.ts out', () => {
-    const path = new URL('../../reference/gradient-errors.ts', import.meta.url);
+    const path = new URL('../../reference/bounds/lemmas/gradient-errors.ts', import.meta.url);
     const exported = [...readFileSync(path, 'utf8').matchAll(/^export (?:function|const) (\w+)/gm)];
     const compared = Object.keys(COMPARED).filter((name) => name !== 'sumGrowth');
     expect(exported.map(([, name]) => name).sort()).toEqual([...compared, ...PARTS].sort());

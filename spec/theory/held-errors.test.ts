@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { heldRateError } from '../../reference/held-scalars.ts';
+import { heldRateError } from '../../reference/bounds/lemmas/held-scalars.ts';
 import { CoqFormulas } from './coq-formula.ts';
 
 const file = new URL('HeldScalars.v', import.meta.url);

@@ -4,10 +4,10 @@
  * @module
  */
 import { describe, expect, it } from 'vitest';
-import { DTYPES } from '../../reference/case.ts';
-import { errorModel } from '../../reference/error-model.ts';
-import { PROFILE_NAMES } from '../../reference/profile.ts';
-import { profileFrom } from '../../reference/profile-options.ts';
+import { errorModel } from '../../reference/bounds/lemmas/error-model.ts';
+import { PROFILE_NAMES } from '../../reference/bounds/lemmas/profile.ts';
+import { profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
+import { DTYPES } from '../../reference/case/case.ts';
 
 const NAMES = PROFILE_NAMES.flatMap((name) => [name, `${name}+lazy-maximum` as const]);
 const MODELS = NAMES.flatMap((name) =>

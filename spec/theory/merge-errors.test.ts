@@ -1,12 +1,12 @@
 /**
  * The formulas of the theorems about merges are the formulas that judge: every function of
- * reference/merge-errors.ts that has a theorem, against the Coq definition of its name.
+ * reference/bounds/lemmas/merge-errors.ts that has a theorem, against the Coq definition of its name.
  * @module
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { exp } from '../../reference/arithmetic/float64.ts';
-import * as merges from '../../reference/merge-errors.ts';
+import * as merges from '../../reference/bounds/lemmas/merge-errors.ts';
+import { exp } from '../../reference/numbers/float64.ts';
 import { agree, constantsChanged, definition } from './agree.ts';
 import { CoqFormulas } from './coq-formula.ts';
 

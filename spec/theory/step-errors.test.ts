@@ -1,14 +1,14 @@
 /**
  * The formulas that the theorems are about are the formulas that judge: every function of
- * reference/step-errors.ts, and growth, against the Coq definition of its name, on drawn numbers.
+ * reference/bounds/lemmas/step-errors.ts, and growth, against the Coq definition of its name, on drawn numbers.
  * A constant changed in either makes this fail.
  * @module
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { exp, log, tanh } from '../../reference/arithmetic/float64.ts';
-import { growth } from '../../reference/error-model.ts';
-import * as steps from '../../reference/step-errors.ts';
+import { growth } from '../../reference/bounds/lemmas/error-model.ts';
+import * as steps from '../../reference/bounds/lemmas/step-errors.ts';
+import { exp, log, tanh } from '../../reference/numbers/float64.ts';
 import { agree, constantsChanged, definition } from './agree.ts';
 import { CoqFormulas } from './coq-formula.ts';
 
@@ -224,7 +224,10 @@ describe('the formulas of the proofs and of the program', () => {
   }
 
   it('leave no function of step-errors.ts out', () => {
-    const source = readFileSync(new URL('../../reference/step-errors.ts', import.meta.url), 'utf8');
+    const source = readFileSync(
+      new URL('../../reference/bounds/lemmas/step-errors.ts', import.meta.url),
+      'utf8',
+    );
     const functions = [...source.matchAll(/^export (?:function|const) (\w+)/gm)].map(
       ([, name]) => name,
     );

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { log } from '../../../reference/arithmetic/float64.ts';
+import { log } from '../../../reference/numbers/float64.ts';
 import type { Fault } from '../fault.ts';
 import { HONEST } from '../host/honest.ts';
 

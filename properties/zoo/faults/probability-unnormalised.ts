@@ -3,7 +3,7 @@
  * @module
  */
 
-import { exp } from '../../../reference/arithmetic/float64.ts';
+import { exp } from '../../../reference/numbers/float64.ts';
 import type { Fault } from '../fault.ts';
 
 export const fault: Fault = {

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { exp, log } from '../../../reference/arithmetic/float64.ts';
+import { exp, log } from '../../../reference/numbers/float64.ts';
 import type { Fault } from '../fault.ts';
 import { HONEST, rowIndex } from '../host/honest.ts';
 

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { Visibility } from '../../../reference/mask.ts';
+import type { Visibility } from '../../../reference/case/mask.ts';
 import type { Fault } from '../fault.ts';
 
 export const fault: Fault = {

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { exp, log } from '../../../reference/arithmetic/float64.ts';
+import { exp, log } from '../../../reference/numbers/float64.ts';
 import type { Fault } from '../fault.ts';
 import { read } from '../host/context.ts';
 

@@ -2,9 +2,9 @@
  * Context: one case as the host works on it, in flat row-major arrays rounded to the operand format.
  * @module
  */
-import type { AttentionCase, CaseParameters, InputName } from '../../../reference/case.ts';
-import { type Visibility, visibility } from '../../../reference/mask.ts';
-import { broadcastIndex, flatOf, type Tensor, toFlat } from '../../../reference/tensor.ts';
+import type { AttentionCase, CaseParameters, InputName } from '../../../reference/case/case.ts';
+import { type Visibility, visibility } from '../../../reference/case/mask.ts';
+import { broadcastIndex, flatOf, type Tensor, toFlat } from '../../../reference/numbers/tensor.ts';
 import type { Precision } from './precision.ts';
 import type { Seams } from './seams.ts';
 

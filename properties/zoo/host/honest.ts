@@ -2,8 +2,9 @@
  * The honest steps: attention as spec/attention.md defines it, in the working precision.
  * @module
  */
-import { exp, log, tanh } from '../../../reference/arithmetic/float64.ts';
-import { kvHead } from '../../../reference/scores.ts';
+
+import { kvHead } from '../../../reference/definition/scores.ts';
+import { exp, log, tanh } from '../../../reference/numbers/float64.ts';
 import { broadcastFlat, type Context, flatIndex, read } from './context.ts';
 import type { Pair, Partial_, Row, Running, Score, Seams } from './seams.ts';
 

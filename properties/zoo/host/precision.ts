@@ -2,8 +2,9 @@
  * Working precision of the host: one rounding function for each step where a profile rounds.
  * @module
  */
-import { type FormatName, neighbours, roundTo } from '../../../reference/format.ts';
-import type { ProfileName } from '../../../reference/profile.ts';
+
+import type { ProfileName } from '../../../reference/bounds/lemmas/profile.ts';
+import { type FormatName, neighbours, roundTo } from '../../../reference/numbers/format.ts';
 
 export type Rounding = (x: number) => number;
 

@@ -5,7 +5,7 @@
  * replaces one step leaves all others as they are.
  * @module
  */
-import type { OutputName } from '../../../reference/case.ts';
+import type { OutputName } from '../../../reference/case/case.ts';
 import type { Context, Range } from './context.ts';
 import type { Precision } from './precision.ts';
 

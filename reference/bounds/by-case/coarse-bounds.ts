@@ -10,15 +10,18 @@
  * @module
  */
 
-import { log } from './arithmetic/float64.ts';
-import { fewProducts, lseStored, roundedBeside } from './bounds.ts';
-import type { AttentionCase, OutputName } from './case.ts';
-import { coarseGradients } from './coarse-gradients.ts';
-import { type Largest, largestOf } from './coarse-magnitudes.ts';
-import { caseModel, type ErrorModel, growth, SLACK } from './error-model.ts';
-import { heldScoreError } from './held-errors.ts';
-import { mostMerges, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
-import { type ProfileLike, profileFrom } from './profile-options.ts';
+import type { AttentionCase, OutputName } from '../../case/case.ts';
+import { log } from '../../numbers/float64.ts';
+import { fewProducts, lseStored, roundedBeside } from '../by-pair/bounds.ts';
+import { caseModel, type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
+import { heldScoreError } from '../lemmas/held-errors.ts';
+import {
+  mostMerges,
+  partialSize,
+  sigmoidLseError,
+  subtractedError,
+} from '../lemmas/merge-errors.ts';
+import { type ProfileLike, profileFrom } from '../lemmas/profile-options.ts';
 import {
   biasError,
   convertedError,
@@ -30,8 +33,10 @@ import {
   tanhError,
   unroundedError,
   weightError,
-} from './step-errors.ts';
-import { nothingOverflows } from './within-range.ts';
+} from '../lemmas/step-errors.ts';
+import { nothingOverflows } from '../range/within-range.ts';
+import { coarseGradients } from './coarse-gradients.ts';
+import { type Largest, largestOf } from './coarse-magnitudes.ts';
 
 /** What the forward pass leaves for the backward pass, each at least that of any row. */
 export interface CoarseForward {

@@ -3,12 +3,11 @@
  * @module
  */
 
-import { summedError } from './bounds-backward.ts';
-import type { AttentionCase, OutputName } from './case.ts';
-import { outputShape } from './case-shapes.ts';
-import type { CoarseForward } from './coarse-bounds.ts';
-import type { Largest } from './coarse-magnitudes.ts';
-import { type ErrorModel, growth } from './error-model.ts';
+import type { AttentionCase, OutputName } from '../../case/case.ts';
+import { outputShape } from '../../case/case-shapes.ts';
+import { elementCount } from '../../numbers/tensor.ts';
+import { summedError } from '../by-pair/bounds-backward.ts';
+import { type ErrorModel, growth } from '../lemmas/error-model.ts';
 import {
   etaIn,
   fromKey,
@@ -19,9 +18,10 @@ import {
   scoreGradientError,
   softcapGradientError,
   storedGradientError,
-} from './gradient-errors.ts';
-import { heldGradientError, heldKeyTermError, heldValueTermError } from './held-errors.ts';
-import { elementCount } from './tensor.ts';
+} from '../lemmas/gradient-errors.ts';
+import { heldGradientError, heldKeyTermError, heldValueTermError } from '../lemmas/held-errors.ts';
+import type { CoarseForward } from './coarse-bounds.ts';
+import type { Largest } from './coarse-magnitudes.ts';
 
 /** A sum that is an element of a gradient: error of its terms, their magnitudes, their number. */
 interface Summed {

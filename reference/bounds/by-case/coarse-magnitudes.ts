@@ -2,11 +2,11 @@
  * The largest magnitudes of a case's inputs that coarse bounds are made of. spec/bounds.md §6
  * @module
  */
-import type { AttentionCase } from './case.ts';
-import { type ErrorModel, SLACK } from './error-model.ts';
-import { largestInput } from './range-limits.ts';
-import { projectionError } from './step-errors.ts';
-import { forEachRun, type Tensor } from './tensor.ts';
+import type { AttentionCase } from '../../case/case.ts';
+import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
+import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
+import { projectionError } from '../lemmas/step-errors.ts';
+import { largestInput } from '../range/range-limits.ts';
 
 /** Each at least that of every row or element; K and V as recomputed. */
 export interface Largest {

@@ -8,11 +8,11 @@
  * @module
  */
 
-import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
-import { FEATURE_GRADIENTS, type OutputName } from './case.ts';
-import { outputShape } from './case-shapes.ts';
-import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
-import { type ErrorModel, growth, SLACK, sumGrowth } from './error-model.ts';
+import { FEATURE_GRADIENTS, type OutputName } from '../../case/case.ts';
+import { outputShape } from '../../case/case-shapes.ts';
+import { kvHead } from '../../definition/scores.ts';
+import { elementCount } from '../../numbers/tensor.ts';
+import { type ErrorModel, growth, SLACK, sumGrowth } from '../lemmas/error-model.ts';
 import {
   etaIn,
   farProbabilityError,
@@ -26,11 +26,11 @@ import {
   softcapGradientError,
   storedGradientError,
   storedPartsError,
-} from './gradient-errors.ts';
-import { heldGradientError, heldKeyTermError, heldValueTermError } from './held-errors.ts';
+} from '../lemmas/gradient-errors.ts';
+import { heldGradientError, heldKeyTermError, heldValueTermError } from '../lemmas/held-errors.ts';
+import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
+import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
-import { kvHead } from './scores.ts';
-import { elementCount } from './tensor.ts';
 
 /** A gradient that is a sum: what is summed, in magnitude and number; the same for every model. */
 export interface Summed {

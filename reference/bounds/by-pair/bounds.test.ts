@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { float64 } from './arithmetic/float64.ts';
-import type { Arithmetic } from './arithmetic.ts';
-import type { AttentionCase, Dtype, OutputName } from './case.ts';
-import { type CaseChanges, drawCase } from './draw-case.ts';
-import { expectation } from './expectation.ts';
-import { roundTo } from './format.ts';
-import { type GivenOutputs, judge, judgeAgainst } from './judge.ts';
-import type { ProfileName } from './profile.ts';
-import { evaluate, referenceOutputs } from './reference.ts';
-import { mapTensor } from './tensor.ts';
-import { FEATURE_CASES } from './testing/feature-cases.ts';
+import type { AttentionCase, Dtype, OutputName } from '../../case/case.ts';
+import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import { evaluate, referenceOutputs } from '../../definition/reference.ts';
+import type { Arithmetic } from '../../numbers/arithmetic.ts';
+import { float64 } from '../../numbers/float64.ts';
+import { roundTo } from '../../numbers/format.ts';
+import { mapTensor } from '../../numbers/tensor.ts';
+import { FEATURE_CASES } from '../../testing/feature-cases.ts';
+import { expectation } from '../../verdict/expectation.ts';
+import { type GivenOutputs, judge, judgeAgainst } from '../../verdict/judge.ts';
+import type { ProfileName } from '../lemmas/profile.ts';
 
 /** Float64 with every result rounded to a format: an honest sequential candidate. */
 function rounded(format: 'f32' | 'f64'): Arithmetic<number> {

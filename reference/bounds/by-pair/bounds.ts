@@ -8,15 +8,17 @@
  * @module
  */
 
-import { exp } from './arithmetic/float64.ts';
-import type { CaseParameters } from './case.ts';
-import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
-import { type ErrorModel, growth, SLACK } from './error-model.ts';
-import { farRowLse, farRowOut } from './far-rows.ts';
-import { heldScoreError } from './held-errors.ts';
-import type { Row, RowMagnitudes } from './magnitudes.ts';
-import { mostMerges, partialSize, sigmoidLseError, subtractedError } from './merge-errors.ts';
-import { kvHead } from './scores.ts';
+import type { CaseParameters } from '../../case/case.ts';
+import { kvHead } from '../../definition/scores.ts';
+import { exp } from '../../numbers/float64.ts';
+import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
+import { heldScoreError } from '../lemmas/held-errors.ts';
+import {
+  mostMerges,
+  partialSize,
+  sigmoidLseError,
+  subtractedError,
+} from '../lemmas/merge-errors.ts';
 import {
   biasError,
   convertedError,
@@ -34,7 +36,10 @@ import {
   type WeightTerms,
   weightRounding,
   wideLseError,
-} from './step-errors.ts';
+} from '../lemmas/step-errors.ts';
+import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
+import { farRowLse, farRowOut } from './far-rows.ts';
+import type { Row, RowMagnitudes } from './magnitudes.ts';
 
 /** Absolute error of recomputed K and V, flat; null when they are inputs. Lemma Recompute. */
 export interface OperandError {

@@ -5,19 +5,26 @@
  * a midpoint and a radius, from the one definition run over balls.
  * @module
  */
-import type { Ball } from './arithmetic/ball.ts';
-import type { NumberBallSystem } from './arithmetic/balls.ts';
-import { attention, logSumExp } from './attention.ts';
+
 import {
   type AttentionCase,
   type CaseParameters,
   type InputName,
   type OutputName,
   wantsGradients,
-} from './case.ts';
-import { attentionGradients, gradientsByName } from './gradients.ts';
-import { lift, type Problem } from './lift.ts';
-import { broadcastStrides, elementCount, type Tensor, tensorOf, toFlat } from './tensor.ts';
+} from '../../case/case.ts';
+import { attention, logSumExp } from '../../definition/attention.ts';
+import { attentionGradients, gradientsByName } from '../../definition/gradients.ts';
+import { lift, type Problem } from '../../definition/lift.ts';
+import type { Ball } from '../../numbers/ball.ts';
+import type { NumberBallSystem } from '../../numbers/balls.ts';
+import {
+  broadcastStrides,
+  elementCount,
+  type Tensor,
+  tensorOf,
+  toFlat,
+} from '../../numbers/tensor.ts';
 
 /** A tensor of balls, flat: mid ± rad holds the exact value. */
 export interface FlatBalls {

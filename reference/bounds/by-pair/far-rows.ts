@@ -6,9 +6,8 @@
  * that lets a program do something else leaves such a row without a bound.
  * @module
  */
-import type { CertifiedCase } from './certified.ts';
-import { type ErrorModel, SLACK } from './error-model.ts';
-import type { RowMagnitudes } from './magnitudes.ts';
+
+import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
 import {
   averageError,
   convertedError,
@@ -17,7 +16,9 @@ import {
   farLseShare,
   finalRounding,
   unroundedError,
-} from './step-errors.ts';
+} from '../lemmas/step-errors.ts';
+import type { CertifiedCase } from './certified.ts';
+import type { RowMagnitudes } from './magnitudes.ts';
 
 /** Are the runs of this model those of the theorems, no option of a profile among them? */
 const runsAreProved = (model: ErrorModel): boolean =>

@@ -6,10 +6,11 @@
  * magnitude takes in the errors and radii of what it is computed from.
  * @module
  */
-import { exp, tanh } from './arithmetic/float64.ts';
+
+import { kvHead } from '../../definition/scores.ts';
+import { exp, tanh } from '../../numbers/float64.ts';
+import { growth } from '../lemmas/error-model.ts';
 import type { Broadcast, CertifiedCase } from './certified.ts';
-import { growth } from './error-model.ts';
-import { kvHead } from './scores.ts';
 
 const U = 2 ** -53;
 const TINY = 2 ** -1060;

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { float64Ball } from './arithmetic/balls.ts';
-import { float64 } from './arithmetic/float64.ts';
-import { attention } from './attention.ts';
+import { drawCase } from '../../case/draw-case.ts';
+import { attention } from '../../definition/attention.ts';
+import { lift } from '../../definition/lift.ts';
+import { float64Ball } from '../../numbers/balls.ts';
+import { float64 } from '../../numbers/float64.ts';
+import { tensorOf, toFlat } from '../../numbers/tensor.ts';
+import { expectation } from '../../verdict/expectation.ts';
+import { errorModel, growth } from '../lemmas/error-model.ts';
+import { PROFILES } from '../lemmas/profile.ts';
+import { projectionError } from '../lemmas/step-errors.ts';
 import { operandError } from './bounds.ts';
 import { certifiedCase } from './certified.ts';
-import { drawCase } from './draw-case.ts';
-import { errorModel, growth } from './error-model.ts';
-import { expectation } from './expectation.ts';
-import { lift } from './lift.ts';
-import { PROFILES } from './profile.ts';
-import { projectionError } from './step-errors.ts';
-import { tensorOf, toFlat } from './tensor.ts';
 
 describe('the error of recomputed keys', () => {
   for (const batch of [1, 2]) {

@@ -3,6 +3,28 @@
  * as bounds-backward.ts has it, while what a row rests on as a whole comes from its facts.
  * @module
  */
+
+import {
+  type AttentionCase,
+  type CaseParameters,
+  FEATURE_GRADIENTS,
+  type InputName,
+  type OutputName,
+} from '../../case/case.ts';
+import { visibility } from '../../case/mask.ts';
+import { kvHead } from '../../definition/scores.ts';
+import type { Certified, CertifiedOutput } from '../../kernels/float64/certify.ts';
+import { inputOf, keyReaders } from '../../kernels/float64/features.ts';
+import { DEPTH } from '../../kernels/float64/matrix.ts';
+import { readRows } from '../../kernels/walk/problem.ts';
+import {
+  broadcastStrides,
+  elementCount,
+  forEachIndex,
+  forEachRun,
+  type Tensor,
+  tensorOf,
+} from '../../numbers/tensor.ts';
 import {
   carriedOver,
   newRowBound,
@@ -10,7 +32,7 @@ import {
   scoreError,
   scoreSizes,
   sumOver,
-} from '../bounds.ts';
+} from '../by-pair/bounds.ts';
 import {
   addErrors,
   addMagnitudes,
@@ -19,32 +41,11 @@ import {
   newErrors,
   newScratch,
   newSums,
-} from '../bounds-backward.ts';
-import {
-  type AttentionCase,
-  type CaseParameters,
-  FEATURE_GRADIENTS,
-  type InputName,
-  type OutputName,
-} from '../case.ts';
-import type { Broadcast, CertifiedCase, FlatBalls } from '../certified.ts';
-import { type ErrorModel, SLACK } from '../error-model.ts';
-import type { Certified, CertifiedOutput } from '../kernels/certify.ts';
-import { inputOf, keyReaders } from '../kernels/features.ts';
-import { DEPTH } from '../kernels/matrix.ts';
-import { readRows } from '../kernels/problem.ts';
-import { fillRow, type Row, type RowMagnitudes, rowMagnitudes } from '../magnitudes.ts';
-import { visibility } from '../mask.ts';
-import { kvHead } from '../scores.ts';
-import { weightError } from '../step-errors.ts';
-import {
-  broadcastStrides,
-  elementCount,
-  forEachIndex,
-  forEachRun,
-  type Tensor,
-  tensorOf,
-} from '../tensor.ts';
+} from '../by-pair/bounds-backward.ts';
+import type { Broadcast, CertifiedCase, FlatBalls } from '../by-pair/certified.ts';
+import { fillRow, type Row, type RowMagnitudes, rowMagnitudes } from '../by-pair/magnitudes.ts';
+import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
+import { weightError } from '../lemmas/step-errors.ts';
 import type { Largest, LargestInputs } from './largest.ts';
 import { gradientErrors, rowErrors } from './row-bounds.ts';
 import type { RowFacts } from './row-facts.ts';

@@ -1,9 +1,9 @@
 import type { Fraction } from 'mathjs';
 import { describe, expect, it } from 'vitest';
-import { rational } from '../arithmetic/rational.ts';
-import { drawCase } from '../draw-case.ts';
-import { lift } from '../lift.ts';
-import { elementCount, rangedTensor, type Tensor, tensorOf } from '../tensor.ts';
+import { drawCase } from '../../case/draw-case.ts';
+import { lift } from '../../definition/lift.ts';
+import { rational } from '../../numbers/rational.ts';
+import { elementCount, rangedTensor, type Tensor, tensorOf } from '../../numbers/tensor.ts';
 import { type Largest, largestInputs, largestOfHeads } from './largest.ts';
 
 describe('the largest of a head', () => {

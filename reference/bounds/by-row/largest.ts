@@ -3,14 +3,14 @@
  * Rounded up.
  * @module
  */
-import type { AttentionCase, InputName } from '../case.ts';
-import type { ErrorModel } from '../error-model.ts';
-import { recomputedKeys } from '../kernels/certify.ts';
-import { inputOf } from '../kernels/features.ts';
-import type { MadeSizes } from '../kernels/key-sizes.ts';
-import type { KeyErrors } from '../kernels/problem.ts';
-import { projectionError } from '../step-errors.ts';
-import { forEachRun, type Tensor } from '../tensor.ts';
+import type { AttentionCase, InputName } from '../../case/case.ts';
+import { recomputedKeys } from '../../kernels/float64/certify.ts';
+import { inputOf } from '../../kernels/float64/features.ts';
+import type { MadeSizes } from '../../kernels/float64/key-sizes.ts';
+import type { KeyErrors } from '../../kernels/walk/problem.ts';
+import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
+import type { ErrorModel } from '../lemmas/error-model.ts';
+import { projectionError } from '../lemmas/step-errors.ts';
 
 /** Largest |X_jc| over the keys of a head, and the largest ‖X_j‖ and Σ_c|X_jc|. */
 export interface Largest {

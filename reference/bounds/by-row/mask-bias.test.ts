@@ -1,15 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase, Outputs } from '../case.ts';
-import { type CaseChanges, drawCase } from '../draw-case.ts';
-import { maxFinite } from '../format.ts';
-import type { GivenOutputs } from '../judge.ts';
-import { PROFILE_NAMES } from '../profile.ts';
-import { referenceOutputs } from '../reference.ts';
-import { type Sample, sampledOutput } from '../sampling.ts';
-import { elementCount, forEachIndex, indexOf, mapTensor, tensorOf, toFlat } from '../tensor.ts';
-import { judgeSample } from './judge-sample.ts';
+import type { AttentionCase, Outputs } from '../../case/case.ts';
+import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import { type Sample, sampledOutput } from '../../case/sampling.ts';
+import { referenceOutputs } from '../../definition/reference.ts';
+import { maxFinite } from '../../numbers/format.ts';
+import {
+  elementCount,
+  forEachIndex,
+  indexOf,
+  mapTensor,
+  tensorOf,
+  toFlat,
+} from '../../numbers/tensor.ts';
+import type { GivenOutputs } from '../../verdict/judge.ts';
+import { judgeSample } from '../../verdict/judge-sample.ts';
+import { judgedOutputs, sampledExpectation } from '../../verdict/sampled-expectation.ts';
+import { PROFILE_NAMES } from '../lemmas/profile.ts';
 import { biasSplits } from './mask-bias.ts';
-import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 
 /** A causal mask that is a bias, beside what the bias was; `whole`: rows that have no key left. */
 const causal = (mask: number, changes: CaseChanges = {}, whole = 0): AttentionCase =>

@@ -6,12 +6,12 @@
  * holds of the smallest and the largest b of a case holds of those between.
  * @module
  */
-import { exp } from '../arithmetic/float64.ts';
-import type { ErrorModel } from '../error-model.ts';
-import { SLACK } from '../error-model.ts';
-import { farProbabilityError, recomputedWeight } from '../gradient-errors.ts';
-import { farWeight, type WeightTerms, weightError } from '../step-errors.ts';
-import { forEachRun, type Tensor } from '../tensor.ts';
+import { exp } from '../../numbers/float64.ts';
+import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
+import type { ErrorModel } from '../lemmas/error-model.ts';
+import { SLACK } from '../lemmas/error-model.ts';
+import { farProbabilityError, recomputedWeight } from '../lemmas/gradient-errors.ts';
+import { farWeight, type WeightTerms, weightError } from '../lemmas/step-errors.ts';
 
 /** Largest |bias| of those above −threshold, and the smallest and largest size of the others. */
 export interface BiasSplit {

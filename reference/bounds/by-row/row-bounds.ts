@@ -6,10 +6,11 @@
  * Σ_j P_j w_j, and the P of single pairs is not needed.
  * @module
  */
-import { roundedBeside, scoreError } from '../bounds.ts';
-import { summedError } from '../bounds-backward.ts';
-import type { CaseParameters } from '../case.ts';
-import { type ErrorModel, growth, SLACK } from '../error-model.ts';
+
+import type { CaseParameters } from '../../case/case.ts';
+import { roundedBeside, scoreError } from '../by-pair/bounds.ts';
+import { summedError } from '../by-pair/bounds-backward.ts';
+import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import {
   etaIn,
   fromKey,
@@ -18,9 +19,14 @@ import {
   recomputedWeight,
   scoreGradientError,
   softcapGradientError,
-} from '../gradient-errors.ts';
-import { heldGradientError, heldKeyTermError } from '../held-errors.ts';
-import { mostMerges, partialSize, sigmoidLseError, subtractedError } from '../merge-errors.ts';
+} from '../lemmas/gradient-errors.ts';
+import { heldGradientError, heldKeyTermError } from '../lemmas/held-errors.ts';
+import {
+  mostMerges,
+  partialSize,
+  sigmoidLseError,
+  subtractedError,
+} from '../lemmas/merge-errors.ts';
 import {
   convertedError,
   dividedError,
@@ -30,7 +36,7 @@ import {
   unroundedError,
   type WeightTerms,
   weightError,
-} from '../step-errors.ts';
+} from '../lemmas/step-errors.ts';
 import { operandErrors } from './largest.ts';
 import { areFar, type MaskedKey, maskedKeys, maskedProbabilityError } from './mask-bias.ts';
 import { dot, type RowFacts, sumOf } from './row-facts.ts';

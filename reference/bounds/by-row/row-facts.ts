@@ -3,11 +3,11 @@
  * make of them: all that its bounds need, without going through its pairs. spec/bounds.md §10
  * @module
  */
-import type { AttentionCase } from '../case.ts';
-import { SLACK } from '../error-model.ts';
-import type { Certified, Sized } from '../kernels/certify.ts';
-import { largestInput } from '../range-limits.ts';
-import { kvHead } from '../scores.ts';
+import type { AttentionCase } from '../../case/case.ts';
+import { kvHead } from '../../definition/scores.ts';
+import type { Certified, Sized } from '../../kernels/float64/certify.ts';
+import { SLACK } from '../lemmas/error-model.ts';
+import { largestInput } from '../range/range-limits.ts';
 import type { Largest, LargestInputs } from './largest.ts';
 import { type BiasSplit, biasSplits } from './mask-bias.ts';
 import { type Run, weightedKeys } from './weighted.ts';

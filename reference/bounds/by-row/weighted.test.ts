@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { drawCase } from '../draw-case.ts';
-import { certify, recomputedKeys } from '../kernels/certify.ts';
-import { keyReaders } from '../kernels/features.ts';
-import { mapTensor, tensorOf, toFlat } from '../tensor.ts';
+import { drawCase } from '../../case/draw-case.ts';
+import { certify, recomputedKeys } from '../../kernels/float64/certify.ts';
+import { keyReaders } from '../../kernels/float64/features.ts';
+import { mapTensor, tensorOf, toFlat } from '../../numbers/tensor.ts';
 import { weightedKeys } from './weighted.ts';
 
 const shape = { batch: 2, heads: 4, kv_heads: 2, seq_q: 5, seq_kv: 140, head_dim: 6 } as const;

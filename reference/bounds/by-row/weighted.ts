@@ -2,9 +2,9 @@
  * What the weights of softmax make of the keys' magnitudes, for whole rows at once: Σ_j P_ij|K_jc|.
  * @module
  */
-import type { AttentionCase, CaseInputs } from '../case.ts';
-import { certifySized } from '../kernels/certify.ts';
-import type { KeyErrors } from '../kernels/problem.ts';
+import type { AttentionCase, CaseInputs } from '../../case/case.ts';
+import { certifySized } from '../../kernels/float64/certify.ts';
+import type { KeyErrors } from '../../kernels/walk/problem.ts';
 
 /** How the kernels are run. */
 export interface Run {

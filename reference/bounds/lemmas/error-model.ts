@@ -6,9 +6,10 @@
  * summation. What they are compared with comes in balls, whose radius is added. spec/bounds.md §2
  * @module
  */
-import { exp, log } from './arithmetic/float64.ts';
-import type { CaseParameters, Dtype } from './case.ts';
-import { maxFinite, minNormal, minSubnormal, unitRoundoff } from './format.ts';
+
+import type { CaseParameters, Dtype } from '../../case/case.ts';
+import { exp, log } from '../../numbers/float64.ts';
+import { maxFinite, minNormal, minSubnormal, unitRoundoff } from '../../numbers/format.ts';
 import { EXACT, type HeldScalars, heldScalars } from './held-scalars.ts';
 import type { Profile } from './profile.ts';
 

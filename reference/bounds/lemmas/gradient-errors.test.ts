@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { roundTo } from '../../numbers/format.ts';
+import { rowMagnitudes } from '../by-pair/magnitudes.ts';
 import { errorModel } from './error-model.ts';
-import { roundTo } from './format.ts';
 import {
   factorError,
   fromKey,
@@ -11,7 +12,6 @@ import {
   storedGradientError,
   valueTermError,
 } from './gradient-errors.ts';
-import { rowMagnitudes } from './magnitudes.ts';
 import { PROFILES } from './profile.ts';
 
 const half = (x: number): number => roundTo('f16', x);

@@ -6,10 +6,10 @@
  * are magnitudes at most as large as they may be; results are errors, relative to nothing.
  * @module
  */
-import { exp } from './arithmetic/float64.ts';
-import type { RowBound } from './bounds.ts';
+import { exp } from '../../numbers/float64.ts';
+import type { RowBound } from '../by-pair/bounds.ts';
+import type { RowMagnitudes } from '../by-pair/magnitudes.ts';
 import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
-import type { RowMagnitudes } from './magnitudes.ts';
 import { finalRounding } from './step-errors.ts';
 
 /** What rounding to the operand format may lose near zero: half a subnormal there, or a flush. */

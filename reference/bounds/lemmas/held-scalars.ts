@@ -6,8 +6,8 @@
  * case's own, beyond the one rounding that the lemmas grant κ and the scale themselves.
  * @module
  */
-import type { CaseParameters } from './case.ts';
-import { minNormal } from './format.ts';
+import type { CaseParameters } from '../../case/case.ts';
+import { minNormal } from '../../numbers/format.ts';
 import type { Profile } from './profile.ts';
 
 export interface HeldScalars {

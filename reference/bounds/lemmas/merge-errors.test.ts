@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { exp, log } from './arithmetic/float64.ts';
-import type { AttentionCase } from './case.ts';
-import { readCase } from './case-folder.ts';
-import { type GivenOutputs, judge } from './judge.ts';
-import { forEachIndex, zeros } from './tensor.ts';
+import type { AttentionCase } from '../../case/case.ts';
+import { readCase } from '../../files/case-folder.ts';
+import { exp, log } from '../../numbers/float64.ts';
+import { forEachIndex, zeros } from '../../numbers/tensor.ts';
+import { type GivenOutputs, judge } from '../../verdict/judge.ts';
 
-const folder = new URL('testing/found/refused-honest/ring-cancel', import.meta.url).pathname;
+const folder = new URL('../../testing/found/refused-honest/ring-cancel', import.meta.url).pathname;
 const round = Math.fround;
 
 interface Part {

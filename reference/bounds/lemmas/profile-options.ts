@@ -6,7 +6,7 @@
  * `{ "base": "f16", "merge": "sigmoid" }`. An option is one entry of the table below.
  * @module
  */
-import { minNormal } from './format.ts';
+import { minNormal } from '../../numbers/format.ts';
 import { PROFILE_NAMES, PROFILES, type Profile, type ProfileName } from './profile.ts';
 
 /** One choice that a profile may grant. Its word is `value-key`: `sigmoid-merge`. */

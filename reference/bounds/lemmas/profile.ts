@@ -6,7 +6,7 @@
  * five bases, and may grant options beside (profile-options.ts): `f16+sigmoid-merge`.
  * @module
  */
-import { maxFinite, minNormal, minSubnormal, unitRoundoff } from './format.ts';
+import { maxFinite, minNormal, minSubnormal, unitRoundoff } from '../../numbers/format.ts';
 
 export const PROFILE_NAMES = ['f64', 'f32', 'tf32', 'f16', 'bf16'] as const;
 /** The bases. */

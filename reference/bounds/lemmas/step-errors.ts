@@ -6,7 +6,7 @@
  * theorems are; spec/theory/step-errors.test.ts evaluates both and compares.
  * @module
  */
-import { exp, log, tanh } from './arithmetic/float64.ts';
+import { exp, log, tanh } from '../../numbers/float64.ts';
 import { type ErrorModel, sumGrowth } from './error-model.ts';
 
 /** Lemma Recompute: X = Y W over dim_y; Σ|y||w|, Σ(|y| + |w|), |x|. Coq: projection_error */

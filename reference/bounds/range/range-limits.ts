@@ -3,11 +3,12 @@
  * candidate may do to an operand before it is stored. spec/bounds.md §4
  * @module
  */
-import { exp } from './arithmetic/float64.ts';
-import type { CaseParameters } from './case.ts';
-import { type ErrorModel, SLACK, sumGrowth } from './error-model.ts';
-import { maxFinite } from './format.ts';
-import { forEachRun, type Tensor } from './tensor.ts';
+
+import type { CaseParameters } from '../../case/case.ts';
+import { exp } from '../../numbers/float64.ts';
+import { maxFinite } from '../../numbers/format.ts';
+import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
+import { type ErrorModel, SLACK, sumGrowth } from '../lemmas/error-model.ts';
 
 /** Sums of magnitudes are themselves computed, and intermediates are off by their own errors. */
 export const MARGIN = 2;

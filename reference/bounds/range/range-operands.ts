@@ -5,10 +5,11 @@
  * compute every pair and mask afterwards. spec (5g), Lemma Range of spec/bounds.md §4
  * @module
  */
-import type { ErrorModel } from './error-model.ts';
-import type { Features, Problem } from './lift.ts';
+
+import type { Features, Problem } from '../../definition/lift.ts';
+import { filled, forEachIndex, type Tensor } from '../../numbers/tensor.ts';
+import type { ErrorModel } from '../lemmas/error-model.ts';
 import { changed, type Limits, narrowed, over, scales } from './range-limits.ts';
-import { filled, forEachIndex, type Tensor } from './tensor.ts';
 
 /** By KV head: is some key lost, and by component: some value? [B, Hkv], [B, Hkv, dv] */
 export interface LostOperands {

@@ -3,9 +3,9 @@
  * are added, and overflow there where their sum does not. Lemma Range, spec/bounds.md
  * @module
  */
-import type { CaseParameters } from './case.ts';
+import type { CaseParameters } from '../../case/case.ts';
+import { type Tensor, zeros } from '../../numbers/tensor.ts';
 import { type Limits, over } from './range-limits.ts';
-import { type Tensor, zeros } from './tensor.ts';
 
 type Part = 'd_k' | 'd_v';
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { OutputName } from './case.ts';
-import { type CaseChanges, drawCase } from './draw-case.ts';
-import { errorModel } from './error-model.ts';
-import { maxFinite } from './format.ts';
-import { PROFILE_NAMES, PROFILES } from './profile.ts';
-import { type ProfileLike, profileFrom } from './profile-options.ts';
+import type { OutputName } from '../../case/case.ts';
+import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import { maxFinite } from '../../numbers/format.ts';
+import { mapTensor, tensorOf, toFlat, zeros } from '../../numbers/tensor.ts';
+import { errorModel } from '../lemmas/error-model.ts';
+import { PROFILE_NAMES, PROFILES } from '../lemmas/profile.ts';
+import { type ProfileLike, profileFrom } from '../lemmas/profile-options.ts';
 import { beyondElements } from './range.ts';
-import { mapTensor, tensorOf, toFlat, zeros } from './tensor.ts';
 
 const PLAIN = { heads: 1, seq_q: 1, seq_kv: 1, head_dim: 1, head_dim_v: 1, scale: 1 } as const;
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type CaseChanges, drawCase } from './draw-case.ts';
-import { expectation } from './expectation.ts';
-import { judge } from './judge.ts';
-import type { ProfileName } from './profile.ts';
-import { referenceOutputs } from './reference.ts';
-import { forEachIndex, mapTensor, toFlat } from './tensor.ts';
+import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import { referenceOutputs } from '../../definition/reference.ts';
+import { forEachIndex, mapTensor, toFlat } from '../../numbers/tensor.ts';
+import { expectation } from '../../verdict/expectation.ts';
+import { judge } from '../../verdict/judge.ts';
+import type { ProfileName } from '../lemmas/profile.ts';
 
 /** Outputs with an element that has no finite bound. */
 function unbounded(profile: ProfileName, changes: CaseChanges): string[] {

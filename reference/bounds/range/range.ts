@@ -10,12 +10,27 @@
  * @module
  */
 
-import { exp, float64 } from './arithmetic/float64.ts';
-import { attention, type Forward } from './attention.ts';
-import { type AttentionCase, OUTPUT_NAMES, type OutputName, wantsGradients } from './case.ts';
-import { outputShape } from './case-shapes.ts';
-import { type ErrorModel, sumGrowth } from './error-model.ts';
-import { lift, type Problem } from './lift.ts';
+import {
+  type AttentionCase,
+  OUTPUT_NAMES,
+  type OutputName,
+  wantsGradients,
+} from '../../case/case.ts';
+import { outputShape } from '../../case/case-shapes.ts';
+import { attention, type Forward } from '../../definition/attention.ts';
+import { lift, type Problem } from '../../definition/lift.ts';
+import { kvHead, rowScores } from '../../definition/scores.ts';
+import { exp, float64 } from '../../numbers/float64.ts';
+import {
+  broadcastGet,
+  broadcastIndex,
+  filled,
+  forEachIndex,
+  type Tensor,
+  toFlat,
+  zeros,
+} from '../../numbers/tensor.ts';
+import { type ErrorModel, sumGrowth } from '../lemmas/error-model.ts';
 import {
   changed,
   fitsStorage,
@@ -33,16 +48,6 @@ import {
 } from './range-limits.ts';
 import { type LostOperands, lostOperands } from './range-operands.ts';
 import { type PartSums, partSums } from './range-parts.ts';
-import { kvHead, rowScores } from './scores.ts';
-import {
-  broadcastGet,
-  broadcastIndex,
-  filled,
-  forEachIndex,
-  type Tensor,
-  toFlat,
-  zeros,
-} from './tensor.ts';
 import { nothingOverflows } from './within-range.ts';
 
 /** Elements that may depend on an overflow, by output; an output that is not here has none. */

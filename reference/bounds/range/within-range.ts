@@ -6,9 +6,10 @@
  * is known. within-range.test.ts holds the two together. spec/bounds.md §4
  * @module
  */
-import { exp } from './arithmetic/float64.ts';
-import { type AttentionCase, wantsGradients } from './case.ts';
-import { type ErrorModel, SLACK, sumGrowth } from './error-model.ts';
+
+import { type AttentionCase, wantsGradients } from '../../case/case.ts';
+import { exp } from '../../numbers/float64.ts';
+import { type ErrorModel, SLACK, sumGrowth } from '../lemmas/error-model.ts';
 import {
   changed,
   fitsStorage,

@@ -1,5 +1,5 @@
 /**
- * Double-double, two lanes at once: the operations of reference/arithmetic/double-double.ts.
+ * Double-double, two lanes at once: the operations of reference/numbers/double-double.ts.
  *
  * A number is a pair of vectors, high and low. A function gives one of the two; where both are
  * wanted both are called on the same operands, and the compiler computes what they share once.

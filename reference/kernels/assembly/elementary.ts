@@ -1,5 +1,5 @@
 /**
- * exp, log and tanh of reference/arithmetic/float64.ts, operation for operation, so that the error
+ * exp, log and tanh of reference/numbers/float64.ts, operation for operation, so that the error
  * bounds proved in spec/theory/Kernels.v hold for them too; exp works on two lanes at once.
  *
  * kernels.test.ts compares every bit with float64.ts. Constants are written out because a module

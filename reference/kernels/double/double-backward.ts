@@ -4,7 +4,12 @@
  * spec (10)-(16), in the order of backward.ts. Radii as in spec/bounds.md §9.
  * @module
  */
-import { type DoubleDouble, doubleDouble } from '../arithmetic/double-double.ts';
+import { type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
+import { isEmptyRow } from '../float64/forward.ts';
+import { growth, norm, SLACK } from '../float64/radius.ts';
+import type { KernelModule, Tile } from '../module.ts';
+import type { HeadRows } from '../walk/head-rows.ts';
+import { eights, PAIR_STRIDE, readRows, TILE, tilesOf } from '../walk/problem.ts';
 import type { DoubleProblem } from './double-features.ts';
 import {
   CONSTANTS,
@@ -16,11 +21,6 @@ import {
 } from './double-forward.ts';
 import { ADDITION, LOST, SLICED, STEP, slicedProduct } from './double-radius.ts';
 import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './double-slices.ts';
-import { isEmptyRow } from './forward.ts';
-import type { HeadRows } from './head-rows.ts';
-import type { KernelModule, Tile } from './module.ts';
-import { eights, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
-import { growth, norm, SLACK } from './radius.ts';
 
 /** Told dS of a tile of pairs of (b, h): high, low and error, tiles of row length PAIR_STRIDE. */
 export type DoubleScoreListener = (

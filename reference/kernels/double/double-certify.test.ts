@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { OutputName } from '../case.ts';
-import { drawCase } from '../draw-case.ts';
-import { hostileCase } from '../testing/containment.ts';
-import { doubleContainment } from '../testing/double-containment.ts';
-import { FEATURE_CASES } from '../testing/feature-cases.ts';
+import type { OutputName } from '../../case/case.ts';
+import { drawCase } from '../../case/draw-case.ts';
+import { hostileCase } from '../../testing/containment.ts';
+import { doubleContainment } from '../../testing/double-containment.ts';
+import { FEATURE_CASES } from '../../testing/feature-cases.ts';
+import { sameRows } from '../walk/head-rows.ts';
 import { certifyDouble } from './double-certify.ts';
-import { sameRows } from './head-rows.ts';
 
 describe('certifyDouble', () => {
   for (const [name, changes] of FEATURE_CASES) {

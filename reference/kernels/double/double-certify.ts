@@ -5,7 +5,16 @@
  * cannot hold is left to that. Derivation: spec/bounds.md §9.
  * @module
  */
-import { type AttentionCase, type OutputName, wantsGradients } from '../case.ts';
+import { type AttentionCase, type OutputName, wantsGradients } from '../../case/case.ts';
+import { type FeatureGradients, featureGradientsOf } from '../float64/feature-gradients.ts';
+import { type KernelRun, type KernelSystem, startRun } from '../threads/run.ts';
+import {
+  type Columns,
+  eachRow,
+  everyRow,
+  type HeadRows,
+  type RowMaxima,
+} from '../walk/head-rows.ts';
 import type { DoubleScoreListener } from './double-backward.ts';
 import { throughDoubleFeatures } from './double-feature-gradients.ts';
 import { type DoubleProblem, doubleProblem } from './double-features.ts';
@@ -27,9 +36,6 @@ import {
   doubleUnitCount,
   runDoubleUnit,
 } from './double-task.ts';
-import { type FeatureGradients, featureGradientsOf } from './feature-gradients.ts';
-import { type Columns, eachRow, everyRow, type HeadRows, type RowMaxima } from './head-rows.ts';
-import { type KernelRun, type KernelSystem, startRun } from './run.ts';
 
 /** Outputs by name, flat; rows and keys are those chosen. */
 export type CertifiedDouble = Partial<Record<OutputName, DoubleSums>>;

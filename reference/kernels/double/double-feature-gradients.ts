@@ -6,21 +6,26 @@
  * @module
  */
 
-import { type DoubleDouble, doubleDouble } from '../arithmetic/double-double.ts';
-import type { CaseParameters } from '../case.ts';
-import type { Tensor } from '../tensor.ts';
+import type { CaseParameters } from '../../case/case.ts';
+import { type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
+import type { Tensor } from '../../numbers/tensor.ts';
+import { type FeatureGradients, newFeatureGradients } from '../float64/feature-gradients.ts';
+import {
+  eachBlock,
+  eachHeldPart,
+  type FeatureBlock,
+  type KeyPart,
+} from '../float64/feature-parts.ts';
+import { inputOf, weights } from '../float64/features.ts';
+import { SLACK } from '../float64/radius.ts';
+import { featureModule } from '../module.ts';
+import type { KernelProblem } from '../walk/problem.ts';
+import { fresh } from '../walk/room.ts';
 import { exactly } from './double-features.ts';
 import { type Allocate, type DoubleSums, newDoubleSums, put } from './double-forward.ts';
 import { type DoubleMatrix, doubleProduct, doubleTransposed } from './double-matrix.ts';
 import { STEP } from './double-radius.ts';
 import type { DoubleBackwardTask } from './double-task.ts';
-import { type FeatureGradients, newFeatureGradients } from './feature-gradients.ts';
-import { eachBlock, eachHeldPart, type FeatureBlock, type KeyPart } from './feature-parts.ts';
-import { inputOf, weights } from './features.ts';
-import { featureModule } from './module.ts';
-import type { KernelProblem } from './problem.ts';
-import { SLACK } from './radius.ts';
-import { fresh } from './room.ts';
 
 /** What dK and dV of a part of the keys make of dY, and add to dW. A unit is a slab. */
 export interface DoubleFeaturesTask extends FeatureGradients<DoubleSums>, KeyPart {

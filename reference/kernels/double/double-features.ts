@@ -5,7 +5,14 @@
  * Radii as in spec/bounds.md §9, lemma Slices.
  * @module
  */
-import type { Tensor } from '../tensor.ts';
+import type { Tensor } from '../../numbers/tensor.ts';
+import { featureReader, headWeights, inputOf } from '../float64/features.ts';
+import { findKeyErrors } from '../float64/key-sizes.ts';
+import type { Matrix } from '../float64/matrix.ts';
+import { featureModule } from '../module.ts';
+import { type KernelProblem, type KeyErrors, readRows } from '../walk/problem.ts';
+import { reusedRoom } from '../walk/room.ts';
+import { clean, gatheringReader, type RowReader } from '../walk/source.ts';
 import {
   type DoubleMatrix,
   exactProduct,
@@ -13,13 +20,6 @@ import {
   type RightFactor,
   rightFactor,
 } from './double-matrix.ts';
-import { featureReader, headWeights, inputOf } from './features.ts';
-import { findKeyErrors } from './key-sizes.ts';
-import type { Matrix } from './matrix.ts';
-import { featureModule } from './module.ts';
-import { type KernelProblem, type KeyErrors, readRows } from './problem.ts';
-import { reusedRoom } from './room.ts';
-import { clean, gatheringReader, type RowReader } from './source.ts';
 
 /** A case whose K and V may have low words, those recomputed from features. */
 export interface DoubleProblem extends KernelProblem {

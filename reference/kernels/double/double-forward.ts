@@ -4,7 +4,21 @@
  * spec (6)-(9), tile by tile of keys. Radii as in spec/bounds.md §9.
  * @module
  */
-import { addNumber, type DoubleDouble, doubleDouble } from '../arithmetic/double-double.ts';
+import { addNumber, type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
+import type { RowPart } from '../float64/forward.ts';
+import { besideFar, finiteRadius, growth, logOfOneMinus, norm, SLACK } from '../float64/radius.ts';
+import type { KernelModule, Tile } from '../module.ts';
+import {
+  eachSeeing,
+  eights,
+  fours,
+  type KernelProblem,
+  PAIR_STRIDE,
+  readRows,
+  type SeeingRows,
+  TILE,
+  tilesOf,
+} from '../walk/problem.ts';
 import type { DoubleProblem } from './double-features.ts';
 import {
   ADDITION,
@@ -17,20 +31,6 @@ import {
   slicedProduct,
 } from './double-radius.ts';
 import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './double-slices.ts';
-import type { RowPart } from './forward.ts';
-import type { KernelModule, Tile } from './module.ts';
-import {
-  eachSeeing,
-  eights,
-  fours,
-  type KernelProblem,
-  PAIR_STRIDE,
-  readRows,
-  type SeeingRows,
-  TILE,
-  tilesOf,
-} from './problem.ts';
-import { besideFar, finiteRadius, growth, logOfOneMinus, norm, SLACK } from './radius.ts';
 
 /** Numbers high + low, each within its radius of the real number meant. */
 export interface DoubleSums {

@@ -3,7 +3,7 @@
  * @module
  */
 import { expect, it } from 'vitest';
-import { doubleFunctionShares } from '../testing/double-functions.ts';
+import { doubleFunctionShares } from '../../testing/double-functions.ts';
 
 it('the double-double exp of both and log are within their bounds on 10⁶ points', {
   timeout: 3_600_000,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { doubleFunctionShares } from '../testing/double-functions.ts';
+import { doubleFunctionShares } from '../../testing/double-functions.ts';
 
 it('the double-double exp of both and log are within their bounds on 2000 points', () => {
   const { library, kernels, short, log } = doubleFunctionShares(2000, 11);

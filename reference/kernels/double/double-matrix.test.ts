@@ -1,10 +1,10 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { describe, expect, it } from 'vitest';
-import { big } from '../arithmetic/big.ts';
-import { twoSum } from '../arithmetic/double-double.ts';
+import { big } from '../../numbers/big.ts';
+import { twoSum } from '../../numbers/double-double.ts';
+import { kernelModule } from '../module.ts';
 import { type DoubleMatrix, doubleProduct, doubleTransposed } from './double-matrix.ts';
-import { kernelModule } from './module.ts';
 
 const system = big(80);
 const generator = xoroshiro128plus(17);

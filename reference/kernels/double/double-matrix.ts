@@ -4,13 +4,14 @@
  * Radii as in spec/bounds.md §9, lemma Slices.
  * @module
  */
+
+import { DEPTH, plainProduct } from '../float64/matrix.ts';
+import { SLACK } from '../float64/radius.ts';
+import type { KernelModule, Tile } from '../module.ts';
+import { TILE } from '../walk/problem.ts';
+import { fresh, type Room } from '../walk/room.ts';
 import { LOST, STEP, slicedProduct } from './double-radius.ts';
 import { addSliced, cut, lossless, slicedSize } from './double-slices.ts';
-import { DEPTH, plainProduct } from './matrix.ts';
-import type { KernelModule, Tile } from './module.ts';
-import { TILE } from './problem.ts';
-import { SLACK } from './radius.ts';
-import { fresh, type Room } from './room.ts';
 
 /** A row-major matrix high + low; low null = 0, error null = exact. */
 export interface DoubleMatrix {

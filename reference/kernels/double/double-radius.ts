@@ -3,7 +3,14 @@
  * single steps; radii are float64 numbers rounded outward by the same SLACK.
  * @module
  */
-import { growth, type ScoreBound, type ScoreSetting, SLACK, U, UNKNOWN } from './radius.ts';
+import {
+  growth,
+  type ScoreBound,
+  type ScoreSetting,
+  SLACK,
+  U,
+  UNKNOWN,
+} from '../float64/radius.ts';
 
 /** More than any sum, product, quotient, exponential or tanh of double-double loses, relative to 1. */
 export const STEP = 2 ** -96;

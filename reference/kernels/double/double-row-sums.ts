@@ -4,9 +4,13 @@
  * As row-sums.ts does it in float64; radii as in spec/bounds.md §9.
  * @module
  */
-import { addNumber, type DoubleDouble, doubleDouble } from '../arithmetic/double-double.ts';
-import type { AttentionCase } from '../case.ts';
-import { broadcastStrides, elementCount, tensorOf } from '../tensor.ts';
+
+import type { AttentionCase } from '../../case/case.ts';
+import { addNumber, type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
+import { broadcastStrides, elementCount, tensorOf } from '../../numbers/tensor.ts';
+import { growth, SLACK } from '../float64/radius.ts';
+import { eachRow, type HeadRows } from '../walk/head-rows.ts';
+import { type KernelProblem, PAIR_STRIDE } from '../walk/problem.ts';
 import type { DoubleScoreListener } from './double-backward.ts';
 import {
   type Allocate,
@@ -16,9 +20,6 @@ import {
   put,
 } from './double-forward.ts';
 import { ADDITION, LOST, STEP } from './double-radius.ts';
-import { eachRow, type HeadRows } from './head-rows.ts';
-import { type KernelProblem, PAIR_STRIDE } from './problem.ts';
-import { growth, SLACK } from './radius.ts';
 
 const { add, exp, fromNumber, mul, neg, sub, zero } = doubleDouble;
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { kernelModule } from '../module.ts';
 import { addSliced, cut, slicedSize } from './double-slices.ts';
-import { kernelModule } from './module.ts';
 
 /** Doubles at the start of the memory that the products keep to themselves, and what a missing lane reads. */
 const SCRATCH = 1024 / 8;

@@ -2,7 +2,7 @@
  * Tiles of double-double numbers cut into slices, and their products, in the kernels' memory.
  * @module
  */
-import type { KernelModule } from './module.ts';
+import type { KernelModule } from '../module.ts';
 
 /** Terms of a product that is summed without rounding. */
 const TERMS = 128;

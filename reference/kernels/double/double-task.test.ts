@@ -1,22 +1,22 @@
 import type { BigNumber } from 'mathjs';
 import { describe, expect, it, vi } from 'vitest';
-import { big } from '../arithmetic/big.ts';
-import type { AttentionCase, OutputName } from '../case.ts';
-import { outputShape } from '../case-shapes.ts';
-import { DOUBLE_LEVEL } from '../double-level.ts';
-import { type CaseChanges, drawCase } from '../draw-case.ts';
-import { UNKNOWN } from '../enclosure.ts';
-import type { OpenElements } from '../open-elements.ts';
-import { oracle } from '../oracle.ts';
-import { evaluate } from '../reference.ts';
-import { type Tensor, toFlat } from '../tensor.ts';
-import { FEATURE_CASES } from '../testing/feature-cases.ts';
-import { certifyWithMaxima } from './certify.ts';
+import type { AttentionCase, OutputName } from '../../case/case.ts';
+import { outputShape } from '../../case/case-shapes.ts';
+import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import { evaluate } from '../../definition/reference.ts';
+import { big } from '../../numbers/big.ts';
+import { UNKNOWN } from '../../numbers/enclosure.ts';
+import { type Tensor, toFlat } from '../../numbers/tensor.ts';
+import { DOUBLE_LEVEL } from '../../oracle/double-level.ts';
+import type { OpenElements } from '../../oracle/open-elements.ts';
+import { oracle } from '../../oracle/oracle.ts';
+import { FEATURE_CASES } from '../../testing/feature-cases.ts';
+import { certifyWithMaxima } from '../float64/certify.ts';
+import { type HeadRows, headRows, type RowMaxima } from '../walk/head-rows.ts';
+import type { KernelProblem } from '../walk/problem.ts';
 import { type CertifiedDouble, certifyDouble } from './double-certify.ts';
 import { newDoubleRows } from './double-forward.ts';
 import { doubleUnitCount } from './double-task.ts';
-import { type HeadRows, headRows, type RowMaxima } from './head-rows.ts';
-import type { KernelProblem } from './problem.ts';
 
 const PLANES = ['high', 'low', 'radius'] as const;
 

@@ -4,17 +4,18 @@
  * A unit writes where no other does and computes the same bits wherever and whenever it runs.
  * @module
  */
+
+import { slabCount } from '../float64/feature-parts.ts';
+import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from '../float64/forward.ts';
+import { keyUnits } from '../float64/key-sizes.ts';
+import { type FlatCase, type KeyErrorsTask, type OpenRange, problemOf } from '../float64/task.ts';
+import type { KernelModule } from '../module.ts';
+import type { Columns, HeadRows } from '../walk/head-rows.ts';
+import { fours, type KernelProblem, TILE } from '../walk/problem.ts';
 import { DOUBLE_RANGE, type DoubleWork, doubleBackward, finishSums } from './double-backward.ts';
 import { addDoubleFeatures, type DoubleFeaturesTask } from './double-feature-gradients.ts';
 import { type DoubleProblem, doubleProblem, findDoubleKeyErrors } from './double-features.ts';
 import { type DoublePart, type DoubleRows, doubleForward } from './double-forward.ts';
-import { slabCount } from './feature-parts.ts';
-import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
-import type { Columns, HeadRows } from './head-rows.ts';
-import { keyUnits } from './key-sizes.ts';
-import type { KernelModule } from './module.ts';
-import { fours, type KernelProblem, TILE } from './problem.ts';
-import { type FlatCase, type KeyErrorsTask, type OpenRange, problemOf } from './task.ts';
 
 export interface DoubleForwardTask {
   readonly kind: 'forward';

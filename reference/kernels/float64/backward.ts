@@ -6,9 +6,16 @@
  * @module
  */
 
+import type { KernelModule, Tile } from '../module.ts';
+import {
+  eights,
+  type KernelProblem,
+  PAIR_STRIDE,
+  readRows,
+  TILE,
+  tilesOf,
+} from '../walk/problem.ts';
 import { isEmptyRow, type RowResults } from './forward.ts';
-import type { KernelModule, Tile } from './module.ts';
-import { eights, type KernelProblem, PAIR_STRIDE, readRows, TILE, tilesOf } from './problem.ts';
 import { dotDepth, growth, norm, SLACK, TINY, U } from './radius.ts';
 
 /** Keys of a range: their rows, gradients and bounds stay in the kernels' memory meanwhile. */

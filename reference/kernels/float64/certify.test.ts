@@ -1,18 +1,23 @@
 import type { BigNumber } from 'mathjs';
 import { describe, expect, it } from 'vitest';
-import { big } from '../arithmetic/big.ts';
-import { doubleDouble } from '../arithmetic/double-double.ts';
-import { type AttentionCase, type InputName, OUTPUT_NAMES, type OutputName } from '../case.ts';
-import { type CaseChanges, drawCase } from '../draw-case.ts';
-import { evaluate } from '../reference.ts';
-import { forEachIndex, mapTensor, type Tensor, toFlat } from '../tensor.ts';
-import { hostileCase } from '../testing/containment.ts';
-import { doubleContainment } from '../testing/double-containment.ts';
-import { FEATURE_CASES } from '../testing/feature-cases.ts';
+import {
+  type AttentionCase,
+  type InputName,
+  OUTPUT_NAMES,
+  type OutputName,
+} from '../../case/case.ts';
+import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import { evaluate } from '../../definition/reference.ts';
+import { big } from '../../numbers/big.ts';
+import { doubleDouble } from '../../numbers/double-double.ts';
+import { forEachIndex, mapTensor, type Tensor, toFlat } from '../../numbers/tensor.ts';
+import { hostileCase } from '../../testing/containment.ts';
+import { doubleContainment } from '../../testing/double-containment.ts';
+import { FEATURE_CASES } from '../../testing/feature-cases.ts';
+import { certifyDouble } from '../double/double-certify.ts';
+import { kernelModule } from '../module.ts';
+import { GROUP, TILE } from '../walk/problem.ts';
 import { type Certified, certify, certifySized } from './certify.ts';
-import { certifyDouble } from './double-certify.ts';
-import { kernelModule } from './module.ts';
-import { GROUP, TILE } from './problem.ts';
 import { U } from './radius.ts';
 
 const DIGITS = 80;

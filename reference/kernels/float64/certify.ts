@@ -6,17 +6,22 @@
  * of the outputs and of a few tiles, or parts of the keys.
  * @module
  */
-import { type AttentionCase, FEATURE_GRADIENTS, type OutputName, wantsGradients } from '../case.ts';
-import { outputShape } from '../case-shapes.ts';
-import { type Tensor, tensorOf } from '../tensor.ts';
+import {
+  type AttentionCase,
+  FEATURE_GRADIENTS,
+  type OutputName,
+  wantsGradients,
+} from '../../case/case.ts';
+import { outputShape } from '../../case/case-shapes.ts';
+import { type Tensor, tensorOf } from '../../numbers/tensor.ts';
+import { type KernelRun, type KernelSystem, startRun } from '../threads/run.ts';
+import type { KernelProblem, KeyErrors } from '../walk/problem.ts';
 import { newSums, type ScoreListener, type Sums } from './backward.ts';
 import { featureGradientsOf, throughFeatures } from './feature-gradients.ts';
 import { emptyResults, type RowResults } from './forward.ts';
 import { type KeySizes, newKeySizes } from './key-sizes.ts';
-import type { KernelProblem, KeyErrors } from './problem.ts';
 import { finiteRadius } from './radius.ts';
 import { biasGradient, deltasOf, sinkGradient } from './row-sums.ts';
-import { type KernelRun, type KernelSystem, startRun } from './run.ts';
 import { type BackwardTask, runUnit, type Task, unitCount } from './task.ts';
 
 /** An output with its certificate; all of one shape. */

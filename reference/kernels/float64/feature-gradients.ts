@@ -3,8 +3,11 @@
  * spec (25), (26)
  * @module
  */
-import { type CaseParameters, FEATURE_GRADIENTS } from '../case.ts';
-import type { Tensor } from '../tensor.ts';
+import { type CaseParameters, FEATURE_GRADIENTS } from '../../case/case.ts';
+import type { Tensor } from '../../numbers/tensor.ts';
+import { featureModule } from '../module.ts';
+import type { KernelProblem } from '../walk/problem.ts';
+import type { Room } from '../walk/room.ts';
 import { newSums, type Sums, sumsWithin } from './backward.ts';
 import {
   depthsOf,
@@ -23,10 +26,7 @@ import {
   transposed,
   wholeProduct,
 } from './matrix.ts';
-import { featureModule } from './module.ts';
-import type { KernelProblem } from './problem.ts';
 import { U } from './radius.ts';
-import type { Room } from './room.ts';
 import type { BackwardTask } from './task.ts';
 
 type FeatureGradientName = (typeof FEATURE_GRADIENTS)[number];

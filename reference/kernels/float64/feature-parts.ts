@@ -3,11 +3,11 @@
  * dK and dV are held at a time, and a part's into blocks.
  * @module
  */
-import type { CaseParameters } from '../case.ts';
+import type { CaseParameters } from '../../case/case.ts';
+import type { KernelProblem } from '../walk/problem.ts';
 import { RANGE } from './backward.ts';
 import { featureReader, inputOf } from './features.ts';
 import { DEPTH, type Matrix, transposed } from './matrix.ts';
-import type { KernelProblem } from './problem.ts';
 
 /** Columns of Y and of dY that are worked on at a time. */
 const SLAB = 512;

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type CaseChanges, drawCase } from '../draw-case.ts';
-import { rangedTensor, type Tensor, toFlat } from '../tensor.ts';
+import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import { rangedTensor, type Tensor, toFlat } from '../../numbers/tensor.ts';
+import { certifyDouble } from '../double/double-certify.ts';
+import { kernelModule } from '../module.ts';
+import { GROUP, kernelProblem, readRows, TILE } from '../walk/problem.ts';
+import { reusedRoom } from '../walk/room.ts';
+import type { RowReader } from '../walk/source.ts';
 import { type Certified, certify } from './certify.ts';
-import { certifyDouble } from './double-certify.ts';
 import { keyReaders } from './features.ts';
 import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
 import { findKeyErrors, keyUnits, newKeyErrors } from './key-sizes.ts';
 import { addTerms, partialProduct, transposed, wholeProduct } from './matrix.ts';
-import { kernelModule } from './module.ts';
-import { GROUP, kernelProblem, readRows, TILE } from './problem.ts';
-import { reusedRoom } from './room.ts';
-import type { RowReader } from './source.ts';
 
 /** Of the bits of an array. */
 const digest = (data: ArrayLike<number>): string =>

@@ -2,13 +2,13 @@
  * Recomputation: K and V from the features, tile by tile as they are read. spec (24)
  * @module
  */
-import type { AttentionCase, InputName } from '../case.ts';
-import { type Tensor, viewOf } from '../tensor.ts';
+import type { AttentionCase, InputName } from '../../case/case.ts';
+import { type Tensor, viewOf } from '../../numbers/tensor.ts';
+import { featureModule } from '../module.ts';
+import { type KernelProblem, readRows } from '../walk/problem.ts';
+import { type Room, reusedRoom } from '../walk/room.ts';
+import { clean, type Gather, gatheringReader, type RowReader, rowReader } from '../walk/source.ts';
 import { type Matrix, plainProduct } from './matrix.ts';
-import { featureModule } from './module.ts';
-import { type KernelProblem, readRows } from './problem.ts';
-import { type Room, reusedRoom } from './room.ts';
-import { clean, type Gather, gatheringReader, type RowReader, rowReader } from './source.ts';
 
 /** What is asked of a case here. */
 export type Question = Pick<AttentionCase, 'parameters' | 'inputs'>;

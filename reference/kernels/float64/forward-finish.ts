@@ -2,10 +2,10 @@
  * The outputs of rows that have seen all keys, and their radii: spec/bounds.md, "The kernels' radii".
  * @module
  */
-import { log } from '../arithmetic/float64.ts';
+import { log } from '../../numbers/float64.ts';
+import type { KernelModule } from '../module.ts';
+import { GROUP, type KernelProblem, TILE } from '../walk/problem.ts';
 import type { OpenBlock, RowResults, RowTile, Tiles } from './forward.ts';
-import type { KernelModule } from './module.ts';
-import { GROUP, type KernelProblem, TILE } from './problem.ts';
 import {
   besideFar,
   denominatorError,

@@ -6,6 +6,10 @@
  * no bit differs from a block's that goes through all keys at once.
  * @module
  */
+
+import type { KernelModule } from '../module.ts';
+import { GROUP, type KernelProblem, readRows, TILE } from '../walk/problem.ts';
+import { gatheringReader, type RowReader } from '../walk/source.ts';
 import {
   absorbAll,
   blockOf,
@@ -16,9 +20,6 @@ import {
   type RowResults,
 } from './forward.ts';
 import { finishBlock } from './forward-finish.ts';
-import type { KernelModule } from './module.ts';
-import { GROUP, type KernelProblem, readRows, TILE } from './problem.ts';
-import { gatheringReader, type RowReader } from './source.ts';
 
 /** Keys of a part. */
 const PART = GROUP * TILE;

@@ -5,9 +5,8 @@
  * running maximum and added. Radii as in spec/bounds.md, "The kernels' radii".
  * @module
  */
-import { kvHead } from '../scores.ts';
-import { finishBlock } from './forward-finish.ts';
-import type { KernelModule, Tile } from './module.ts';
+import { kvHead } from '../../definition/scores.ts';
+import type { KernelModule, Tile } from '../module.ts';
 import {
   eachSeeing,
   eights,
@@ -19,7 +18,8 @@ import {
   type SeeingRows,
   TILE,
   tilesOf,
-} from './problem.ts';
+} from '../walk/problem.ts';
+import { finishBlock } from './forward-finish.ts';
 import { norm } from './radius.ts';
 
 /** Query rows that share the reading and packing of each tile of keys. */

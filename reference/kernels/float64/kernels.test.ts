@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { describe, expect, it } from 'vitest';
-import { exp, log, tanh } from '../arithmetic/float64.ts';
-import { kernelModule } from './module.ts';
+import { exp, log, tanh } from '../../numbers/float64.ts';
+import { kernelModule } from '../module.ts';
 
 function through(name: 'expMany' | 'logMany' | 'tanhMany', points: number[]): number[] {
   const kernels = kernelModule();
@@ -22,7 +22,7 @@ function draws(seed: number, count: number, low: number, high: number): number[]
 
 describe('the kernels', () => {
   it('are what their sources compile to', () => {
-    execFileSync(process.execPath, [join(import.meta.dirname, 'compile.mjs'), '--check']);
+    execFileSync(process.execPath, [join(import.meta.dirname, '../compile.mjs'), '--check']);
   });
 
   it('have the bits of float64.ts in exp, also at the ends and at halves', () => {

@@ -3,11 +3,11 @@
  * are made of are. spec (24)
  * @module
  */
-import type { CaseParameters } from '../case.ts';
+import type { CaseParameters } from '../../case/case.ts';
+import { featureModule } from '../module.ts';
+import { type KernelProblem, type KeyErrors, readRows } from '../walk/problem.ts';
 import { featureReader, headWeights, inputOf, type Question } from './features.ts';
 import { DEPTH, type Matrix, magnitude, plainProduct, productErrors } from './matrix.ts';
-import { featureModule } from './module.ts';
-import { type KernelProblem, type KeyErrors, readRows } from './problem.ts';
 import { norm } from './radius.ts';
 
 export function newKeyErrors(

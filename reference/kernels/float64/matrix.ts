@@ -2,11 +2,12 @@
  * Products of whole matrices with a bound of every element's error, by the kernels' tile product.
  * @module
  */
+
+import type { KernelModule } from '../module.ts';
+import { TILE } from '../walk/problem.ts';
+import { fresh, type Room } from '../walk/room.ts';
 import type { Sums } from './backward.ts';
-import type { KernelModule } from './module.ts';
-import { TILE } from './problem.ts';
 import { dotDepth, SLACK, TINY, U } from './radius.ts';
-import { fresh, type Room } from './room.ts';
 
 /** A row-major matrix; `error` bounds how far each element is from the matrix meant, null = exact. */
 export interface Matrix {

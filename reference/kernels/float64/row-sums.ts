@@ -2,12 +2,13 @@
  * Sums over rows that are no matrix products, with errors: D, dSink and dBias. spec (12), (17), (18)
  * @module
  */
-import { exp } from '../arithmetic/float64.ts';
-import type { AttentionCase } from '../case.ts';
-import { broadcastStrides, elementCount, tensorOf } from '../tensor.ts';
+
+import type { AttentionCase } from '../../case/case.ts';
+import { exp } from '../../numbers/float64.ts';
+import { broadcastStrides, elementCount, tensorOf } from '../../numbers/tensor.ts';
+import { type KernelProblem, PAIR_STRIDE } from '../walk/problem.ts';
 import { type Deltas, newSums, type ScoreListener, type Sums } from './backward.ts';
 import type { RowResults } from './forward.ts';
-import { type KernelProblem, PAIR_STRIDE } from './problem.ts';
 import { growth, SLACK, TINY, U } from './radius.ts';
 
 /** dLSE − D of the given rows, [B, Hq, rows]: `ΔD ≤ Σ|dO|ΔO + (dv + 1)u·Σ|dO||Ô|`. */

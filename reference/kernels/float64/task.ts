@@ -5,9 +5,11 @@
  * Everything in a task is plain data over (shared) float64 arrays, so that it can be sent to a thread.
  * @module
  */
-import type { AttentionCase, CaseParameters, InputName } from '../case.ts';
-import type { FileRange } from '../stored-file.ts';
-import { type RangedStorage, rangedTensor, tensorOf } from '../tensor.ts';
+import type { AttentionCase, CaseParameters, InputName } from '../../case/case.ts';
+import type { FileRange } from '../../files/stored-file.ts';
+import { type RangedStorage, rangedTensor, tensorOf } from '../../numbers/tensor.ts';
+import type { KernelModule } from '../module.ts';
+import { fours, type KernelProblem, type KeyErrors, kernelProblem, TILE } from '../walk/problem.ts';
 import {
   backwardRange,
   type Deltas,
@@ -23,8 +25,6 @@ import { keyReaders } from './features.ts';
 import { forwardBlock, ROW_BLOCK, type RowPart, type RowResults } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
 import { findKeyErrors, findKeySizes, type KeySizes, keyUnits } from './key-sizes.ts';
-import type { KernelModule } from './module.ts';
-import { fours, type KernelProblem, type KeyErrors, kernelProblem, TILE } from './problem.ts';
 
 /** A tensor as a flat array, or as what it is in a file, and its shape; row-major. */
 export interface FlatTensor {

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { expect, it } from 'vitest';
-import { describeWithTools } from '../../spec/tools.ts';
-import { doubleBits, kernelBits } from '../testing/kernel-bits.ts';
+import { describeWithTools } from '../../../spec/tools.ts';
+import { doubleBits, kernelBits } from '../../testing/kernel-bits.ts';
 
 interface Bits {
   readonly error?: string;
@@ -35,7 +35,7 @@ helper.postMessage({ part: 'help', port: port2, helped }, [port2]);
 
 async function bundle(): Promise<string> {
   const build = await rolldown({
-    input: join(import.meta.dirname, '../testing/browser-worker.ts'),
+    input: join(import.meta.dirname, '../../testing/browser-worker.ts'),
     platform: 'browser',
   });
   const { output } = await build.generate({ format: 'esm' });

@@ -3,12 +3,12 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { AttentionCase, CaseInputs, InputName } from '../case.ts';
-import { type CaseChanges, drawCase } from '../draw-case.ts';
-import { fileStorage } from '../stored-file.ts';
-import { rangedTensor, type Tensor, toFlat } from '../tensor.ts';
-import { certify } from './certify.ts';
-import { certifyDouble } from './double-certify.ts';
+import type { AttentionCase, CaseInputs, InputName } from '../../case/case.ts';
+import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import { fileStorage } from '../../files/stored-file.ts';
+import { rangedTensor, type Tensor, toFlat } from '../../numbers/tensor.ts';
+import { certifyDouble } from '../double/double-certify.ts';
+import { certify } from '../float64/certify.ts';
 import { sharedCase, shareInputs } from './shared.ts';
 
 /** Calls `use` with the case over inputs that stay in a file. */

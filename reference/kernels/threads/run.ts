@@ -2,13 +2,13 @@
  * A case on its way through the kernels, in float64 or in double-double: on this thread or on several.
  * @module
  */
-import type { AttentionCase } from '../case.ts';
-import { keyReaders } from './features.ts';
-import { newKeyErrors } from './key-sizes.ts';
-import { type KernelModule, kernelModule } from './module.ts';
-import { type KernelProblem, type KeyErrors, kernelProblem } from './problem.ts';
+import type { AttentionCase } from '../../case/case.ts';
+import { keyReaders } from '../float64/features.ts';
+import { newKeyErrors } from '../float64/key-sizes.ts';
+import { type FlatCase, type KeyErrorsTask, problemOf } from '../float64/task.ts';
+import { type KernelModule, kernelModule } from '../module.ts';
+import { type KernelProblem, type KeyErrors, kernelProblem } from '../walk/problem.ts';
 import { sharedArray, sharedCase } from './shared.ts';
-import { type FlatCase, type KeyErrorsTask, problemOf } from './task.ts';
 import { isThreaded, runUnits, type ThreadWork } from './threads.ts';
 
 /** What one system of numbers makes of tasks T: its problems P, and listeners L that are told dS. */

@@ -2,11 +2,17 @@
  * A case over shared memory, so that threads read it without copies of their own.
  * @module
  */
-import type { AttentionCase, InputName } from '../case.ts';
-import type { FileStorage } from '../stored-file.ts';
-import { elementCount, forEachIndex, isRanged, type Tensor, tensorOf } from '../tensor.ts';
-import type { KeyErrors } from './problem.ts';
-import type { FlatCase, FlatTensor, OpenRange } from './task.ts';
+import type { AttentionCase, InputName } from '../../case/case.ts';
+import type { FileStorage } from '../../files/stored-file.ts';
+import {
+  elementCount,
+  forEachIndex,
+  isRanged,
+  type Tensor,
+  tensorOf,
+} from '../../numbers/tensor.ts';
+import type { FlatCase, FlatTensor, OpenRange } from '../float64/task.ts';
+import type { KeyErrors } from '../walk/problem.ts';
 import { isThreaded } from './threads.ts';
 
 /** Zeros over shared memory. */

@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { drawCase } from '../draw-case.ts';
-import { oneHead } from '../one-head.ts';
-import { forEachIndex, type Tensor, tensorOf, toFlat } from '../tensor.ts';
-import { FEATURE_CASES } from '../testing/feature-cases.ts';
-import { type Certified, certify } from './certify.ts';
+import { drawCase } from '../../case/draw-case.ts';
+import { oneHead } from '../../case/one-head.ts';
+import { forEachIndex, type Tensor, tensorOf, toFlat } from '../../numbers/tensor.ts';
+import { FEATURE_CASES } from '../../testing/feature-cases.ts';
+import { type Certified, certify } from '../float64/certify.ts';
 import { collect } from './collect.ts';
 import { workOff } from './threads.ts';
 

@@ -8,9 +8,9 @@
  * @module
  */
 import type { Worker } from 'node:worker_threads';
-import { type DoubleTask, doubleProblemOf, runDoubleUnit } from './double-task.ts';
-import { kernelModule } from './module.ts';
-import { type FlatCase, type OpenRange, problemOf, runUnit, type Task } from './task.ts';
+import { type DoubleTask, doubleProblemOf, runDoubleUnit } from '../double/double-task.ts';
+import { type FlatCase, type OpenRange, problemOf, runUnit, type Task } from '../float64/task.ts';
+import { kernelModule } from '../module.ts';
 
 /** Slots of the shared counters. */
 export const NEXT = 0;
@@ -119,7 +119,7 @@ function workerAt(index: number, { threads, files }: Node): Worker {
   const present = workers[index];
   if (present !== undefined) return present;
   const file = import.meta.url.endsWith('.ts')
-    ? new URL('../../dist/reference/kernels/worker.js', import.meta.url)
+    ? new URL('../../../dist/reference/kernels/threads/worker.js', import.meta.url)
     : new URL('./worker.js', import.meta.url);
   if (!files.existsSync(file)) {
     throw new Error(`worker threads expected ${file.pathname}: run "npm run build" first`);

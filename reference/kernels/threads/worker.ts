@@ -3,7 +3,7 @@
  * @module
  */
 import { parentPort } from 'node:worker_threads';
-import { fileStorage } from '../stored-file.ts';
+import { fileStorage } from '../../files/stored-file.ts';
 import { collect } from './collect.ts';
 import { serve, type ThreadMessage } from './threads.ts';
 

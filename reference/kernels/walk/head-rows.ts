@@ -2,7 +2,7 @@
  * Chosen query rows, of each head its own, and the place of each among all of them.
  * @module
  */
-import type { CaseParameters } from '../case.ts';
+import type { CaseParameters } from '../../case/case.ts';
 
 export interface HeadRows {
   /** Rising positions, of each head b·Hq + h. */

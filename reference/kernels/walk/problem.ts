@@ -2,10 +2,10 @@
  * A case as the kernels see it: readers of its rows, its pairs, and the numbers that do not change.
  * @module
  */
-import type { AttentionCase, CaseInputs, CaseParameters } from '../case.ts';
-import type { Tensor } from '../tensor.ts';
-import type { Tile } from './module.ts';
-import { SEES, U } from './radius.ts';
+import type { AttentionCase, CaseInputs, CaseParameters } from '../../case/case.ts';
+import type { Tensor } from '../../numbers/tensor.ts';
+import { SEES, U } from '../float64/radius.ts';
+import type { Tile } from '../module.ts';
 import { type Room, reusedRoom } from './room.ts';
 import { type Pairs, pairsOf, type RowReader, rowReader } from './source.ts';
 

@@ -3,10 +3,10 @@
  * say about the pairs of a tile.
  * @module
  */
-import type { AttentionCase, InputName } from '../case.ts';
-import { masks, visibility } from '../mask.ts';
-import { broadcastGet, broadcastStrides, isRanged, type Tensor } from '../tensor.ts';
-import { FAR_BIAS, SEES, SEES_FAR } from './radius.ts';
+import type { AttentionCase, InputName } from '../../case/case.ts';
+import { masks, visibility } from '../../case/mask.ts';
+import { broadcastGet, broadcastStrides, isRanged, type Tensor } from '../../numbers/tensor.ts';
+import { FAR_BIAS, SEES, SEES_FAR } from '../float64/radius.ts';
 
 /** Reads rows of a [B, H, N, width] tensor; elements that are not finite become 0. */
 export interface RowReader {
