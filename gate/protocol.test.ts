@@ -133,7 +133,7 @@ describe('messages', () => {
       '{"status":"ok"}',
     ];
     for (const line of lines) expect(meaning(line).kind, line).toBe('log');
-    const huge = messageIn({ text: JSON.stringify(hello), truncated: true });
+    const huge = messageIn({ text: '[INFO] {"case": 1}', truncated: true });
     expect(huge.kind === 'log' && huge.text).toMatch(/more than 1 MiB/);
   });
 
@@ -156,8 +156,42 @@ describe('messages', () => {
   });
 
   it('takes a log for a log, braces, NUL and all', () => {
-    for (const text of ['{"progress": 1}{"progress": 2}', 'a\0b', '}{', '{"case": 1}{', '\0\0{}']) {
-      expect(messageIn({ text, truncated: false }).kind).toBe('log');
+    for (const text of [
+      ...['{"progress": 1}{"progress": 2}', 'a\0b', '}{', '{"case": 1}{', '\0\0{}'],
+      ...['[INFO] ready', '[12:00:01] {"case": "/x", "status": "ok"}', '[1, 2', '[{"loss": 1}]'],
+      ...['{ case: "/x", status: "ok" }', "{'case': '/x', 'status': 'ok'}", '{"event": {"status":'],
+      '{"log": {"case": "/x", "status": "ok"}}',
+      `[INFO] "${'['.repeat(1e5)}"`,
+      `x ${'['.repeat(1e5)}`,
+      '[] '.repeat(1e5),
+    ]) {
+      expect(messageIn({ text, truncated: false }).kind, text.slice(0, 80)).toBe('log');
     }
+  });
+
+  // Each costs the whole time limit as log.
+  const answer = '{"case": "/x", "status": "ok"';
+  it.each<[text: string, reason: string, truncated?: boolean]>([
+    ['['.repeat(1e5), 'its line: expected JSON at most 64 deep, got deeper'],
+    [
+      `${'['.repeat(1e5)}1${']'.repeat(1e5)}`,
+      'its line: expected JSON at most 64 deep, got deeper',
+    ],
+    [` {"a":${'['.repeat(1e5)}`, 'its line: expected JSON at most 64 deep, got deeper'],
+    [
+      `{"a":${'['.repeat(100)}1${']'.repeat(100)}}`,
+      'its line: expected JSON at most 64 deep, got deeper',
+    ],
+    [`[${'{"a":['.repeat(1e5)}`, 'its line: expected JSON at most 64 deep, got deeper', true],
+    [`[${answer}}]`, 'its answer: expected an object, got a list'],
+    [`[${JSON.stringify(hello)}]`, 'its first line: expected an object, got a list'],
+    [answer, `its answer: expected JSON, got ${answer}`],
+    [`${answer},}`, `its answer: expected JSON, got ${answer},}`],
+    ['{"case": "/x", "status": ok}', 'its answer: expected JSON, got {"case": "/x", "status": ok}'],
+    ['{"xattn": 1, name: k}', 'its first line: expected JSON, got {"xattn": 1, name: k}'],
+    [`${answer}, "reason": "xx`, 'its answer: expected a line of at most 1 MiB, got more', true],
+    [JSON.stringify(hello), 'its first line: expected a line of at most 1 MiB, got more', true],
+  ])('says of a spoilt message what is wrong: %#', (text, reason, truncated = false) => {
+    expect(messageIn({ text, truncated })).toEqual({ kind: 'invalid', reason });
   });
 });

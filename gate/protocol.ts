@@ -3,7 +3,8 @@
  *
  * One JSON object a line. Whatever a candidate writes becomes a `Message`; nothing here throws on
  * its account, and no line is kept beyond `MAX_LINE_BYTES`. A line that is not a message of the
- * protocol is the candidate's log.
+ * protocol is the candidate's log, unless it is plain what it was meant to be, or nests as nothing does that
+ * anybody would log: waiting for another one would cost the whole time limit.
  * @module
  */
 import { z } from 'zod';
@@ -11,7 +12,7 @@ import type { Profile } from '../reference/bounds/lemmas/profile.ts';
 import { profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import { DTYPES } from '../reference/case/case.ts';
 import { FEATURE_WORDS } from '../reference/case/features.ts';
-import { parseStrictly } from '../reference/files/strict-json.ts';
+import { DEPTH_MAX, parseStrictly, stringEnd } from '../reference/files/strict-json.ts';
 import { profileSchema } from './profile-schema.ts';
 import { printable } from './text.ts';
 
@@ -191,17 +192,52 @@ function meantAs(value: Record<string, unknown> | null): 'first line' | 'answer'
   return ['case', 'status'].every((key) => Object.hasOwn(value, key)) ? 'answer' : null;
 }
 
-/** What a line that is no JSON was meant as, and why it is none; null where it is log. */
-function spoilt({ text }: Line): Message | null {
+const invalid = (of: string, expected: string, got: string): Message => ({
+  kind: 'invalid',
+  reason: `its ${of}: expected ${expected}, got ${got}`,
+});
+
+/** Does it begin as JSON does, and nest deeper than any message, or anything that one would log? */
+function isAbsurd(text: string): boolean {
+  if (!/^\s*[[{]/.test(text)) return false;
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (char === '"') at = stringEnd(text, at) - 1;
+    else if (char === ']' || char === '}') depth--;
+    else if ((char === '[' || char === '{') && ++depth > DEPTH_MAX) return true;
+  }
+  return false;
+}
+
+/** What a text that begins as an object names as its own, without being one: a message's keys. */
+function namedAs(text: string): 'first line' | 'answer' | null {
+  if (!/^\s*\{/.test(text)) return null;
+  if (/^\s*\{\s*"xattn"\s*:/.test(text)) return 'first line';
+  return /"case"\s*:/.test(text) && /"status"\s*:/.test(text) ? 'answer' : null;
+}
+
+/** The first of a list of objects, or null. */
+function firstIn(text: string): Record<string, unknown> | null {
+  const inner = /^\s*\[\s*(\{.*\})\s*\]\s*$/s.exec(text)?.[1];
+  return inner === undefined ? null : objectIn(inner);
+}
+
+/** What a line that is no such object was meant as, and why it is none; null where it is log. */
+function spoilt({ text, truncated }: Line): Message | null {
+  const named = namedAs(text);
+  if (truncated) return named && invalid(named, 'a line of at most 1 MiB', 'more');
+  const listed = meantAs(firstIn(text));
+  if (listed !== null) return invalid(listed, 'an object', 'a list');
   // What UTF-16 leaves of a message, read as UTF-8.
   const plain = meantAs(objectIn(text.replace(/[\0\ufeff\ufffd]/g, '')));
   if (plain !== null) {
-    return { kind: 'invalid', reason: `its ${plain}: expected UTF-8, got NUL or another encoding` };
+    return invalid(plain, 'UTF-8', 'NUL or another encoding');
   }
   const end = text.search(/\}\s*\{/);
   const first = end < 0 ? null : meantAs(objectIn(text.slice(0, end + 1)));
-  if (first === null) return null;
-  return { kind: 'invalid', reason: `its ${first}: expected one object in a line, got more` };
+  if (first !== null) return invalid(first, 'one object in a line', 'more');
+  return named && invalid(named, 'JSON', printable(text, 80));
 }
 
 /** What a line from a candidate means. */
@@ -213,7 +249,8 @@ export function messageIn(line: Line): Message {
     if (reason === null) return meant === 'first line' ? helloIn(value) : answerIn(value);
     return { kind: 'invalid', reason: `its ${meant}: ${reason}` };
   }
-  const wrong = value === null && !line.truncated ? spoilt(line) : null;
+  if (isAbsurd(line.text)) return invalid('line', `JSON at most ${DEPTH_MAX} deep`, 'deeper');
+  const wrong = value === null ? spoilt(line) : null;
   if (wrong !== null) return wrong;
   const mark = line.truncated ? ' (a line of more than 1 MiB, the rest discarded)' : '';
   return { kind: 'log', text: printable(line.text, 300) + mark };

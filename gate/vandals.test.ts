@@ -60,6 +60,9 @@ describe('whatever a candidate does on one case, the verdict on it is broken and
     ['in-one-line', 'its answer: expected one object in a line, got more'],
     ['utf-16', 'its answer: expected UTF-8, got NUL or another encoding'],
     ['with-nul', 'its answer: expected UTF-8, got NUL or another encoding'],
+    ['deep-list', 'its line: expected JSON at most 64 deep, got deeper'],
+    ['in-a-list', 'its answer: expected an object, got a list'],
+    ['endless', 'its answer: expected a line of at most 1 MiB, got more'],
   ])('%s', async (fault, reason) => {
     const results = await run(fault);
     expect(verdicts(results)).toEqual(['pass', 'broken', 'pass']);

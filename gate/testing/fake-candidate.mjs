@@ -242,6 +242,19 @@ const FAULTS = {
       process.stdout.write(`${line.replace(`"${key}":0`, `"${key}":${deep}`)}\n`);
     }
   },
+  'deep-list': (folder) => {
+    write(folder);
+    process.stdout.write(`${'['.repeat(1e5)}${']'.repeat(1e5)}\n`);
+  },
+  'in-a-list': (folder) => {
+    write(folder);
+    process.stdout.write(`${JSON.stringify([{ case: folder, status: 'ok' }])}\n`);
+  },
+  endless: (folder) => {
+    write(folder);
+    const reason = 'x'.repeat(2 ** 21);
+    process.stdout.write(`${JSON.stringify({ case: folder, status: 'ok', reason })}\n`);
+  },
   'two-statuses': (folder) => {
     write(folder);
     const line = JSON.stringify({ case: folder, status: 'error' });

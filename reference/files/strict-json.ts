@@ -19,7 +19,7 @@ const pathOf = (levels: readonly Level[]): string =>
   levels.flatMap(({ names, name }) => (names === null ? [] : [name])).join('.');
 
 /** The end of the string that begins at `start` of well-formed JSON. */
-function stringEnd(text: string, start: number): number {
+export function stringEnd(text: string, start: number): number {
   let at = start + 1;
   while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
   return at + 1;
