@@ -28,7 +28,7 @@ import { masks, visibility } from './mask.ts';
 const EXTENT_LIMIT = 2 ** 31 - 1;
 /** Elements of the largest tensor in memory; keeps a mistaken case from asking for more than that. */
 export const ELEMENT_LIMIT = 2 ** 30;
-const RANK_LIMIT = 4096;
+export const RANK_LIMIT = 4096;
 
 const extent = z.int().min(1).max(EXTENT_LIMIT);
 const extentOrZero = z.int().min(0).max(EXTENT_LIMIT);

@@ -58,7 +58,10 @@ function float64Radii<M>(
   return {
     zero: 0,
     infinite: Number.POSITIVE_INFINITY,
-    size: (m) => (bounded(m) ? up(Math.abs(lead(m))) : Number.POSITIVE_INFINITY),
+    // The largest number stands for itself: a mask of it is a number. A low word may exceed it by u, and the
+    // products and sums that a size goes into are rounded up by more than that beyond their own roundings.
+    size: (m) =>
+      bounded(m) ? Math.min(up(Math.abs(lead(m))), Number.MAX_VALUE) : Number.POSITIVE_INFINITY,
     gap: (m, r) => Math.max(0, Math.abs(lead(m)) * (1 - 8 * U) - up(r)) * (1 - 4 * U),
     add: (a, b) => rounded(a + b),
     mul: (a, b) => (a === 0 || b === 0 ? 0 : up(a * b)),

@@ -23,6 +23,9 @@ const LOWS: Readonly<Record<string, number>> = {
   'the lowest f16': -maxFinite('f16'),
   'the lowest bf16': -maxFinite('bf16'),
   'the lowest f32': -maxFinite('f32'),
+  // From here on sums of a few of them overflow float64 itself.
+  '−2·10³⁰⁷': -2e307,
+  'the lowest f64': -maxFinite('f64'),
 };
 
 type Masked = (i: number, j: number) => boolean;

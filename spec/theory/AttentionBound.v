@@ -17,6 +17,7 @@
                         error is then a logarithm
     - [row_hull]        O is an average of what it is made of, however far off the weights are
     - [stored_bound], [lse_stored_bound]   the roundings after that
+    - [far_weight_falls]  a far key contributes no more under a lower bias
     - [prompt_formulas]  what the formulas are where maxima do not lag, [head] = 0
 
     [head] is by how much a score may exceed the running maximum that it is exponentiated with: 0, or what
@@ -74,6 +75,34 @@ Theorem prompt_formulas : forall ue ua eta merges slack lse s score h k N,
 Proof.
   intros. unfold flush, rescaled_tiny, far_weight. cbv zeta.
   rewrite exp_0, Rmult_1_r, Rmult_0_r, Rplus_0_r. split; reflexivity.
+Qed.
+
+(** A lower score, its error up by as much as a lower bias makes it: what a far key may contribute falls. *)
+Theorem far_weight_falls : forall ue ua head merges slack lse s score score' b d,
+  0 <= ue -> 0 <= ua -> 0 <= merges -> 0 <= b -> 0 <= d -> score' <= score + d * b ->
+  2 * (1 + 8 * ue) * (1 + d) * ue
+    + (7 + 2 * merges) * ((1 + (20 + 4 * merges) * ua) * (1 + d)) * ua + d / 4 <= 1 / 4 ->
+  far_weight ue ua head merges slack lse (s - b) score' <= far_weight ue ua head merges slack lse s score.
+Proof.
+  intros ue ua head merges slack lse s score score' b d Ue Ua Me B D S Slope.
+  unfold far_weight. cbv zeta. apply Rmult_le_compat_l; [lra|]. apply exp_le.
+  assert (A : Rabs (s - b) <= Rabs s + b).
+  { pose proof (Rabs_triang s (- b)) as T. rewrite Rabs_Ropp, (Rabs_pos_eq b B) in T. exact T. }
+  set (w := 1 + (20 + 4 * merges) * ua) in *.
+  assert (W : 0 <= w) by (unfold w; assert (0 <= (20 + 4 * merges) * ua) by (apply Rmult_le_pos; lra); lra).
+  assert (G : 0 <= (1 + d) * b) by (apply Rmult_le_pos; lra).
+  set (X := Rmax (Rabs s + (score + 4 * head)) (Rabs lse + slack)).
+  set (X' := Rmax (Rabs (s - b) + (score' + 4 * head)) (Rabs lse + slack)).
+  assert (HX : w * X' <= w * (X + (1 + d) * b)).
+  { apply Rmult_le_compat_l; [exact W|]. unfold X, X'. apply Rmax_lub.
+    - pose proof (Rmax_l (Rabs s + (score + 4 * head)) (Rabs lse + slack)). lra.
+    - pose proof (Rmax_r (Rabs s + (score + 4 * head)) (Rabs lse + slack)). lra. }
+  assert (M : 0 <= (7 + 2 * merges) * ua) by (apply Rmult_le_pos; lra).
+  apply (Rmult_le_compat_l _ _ _ M) in HX.
+  assert (E : 2 * (1 + 8 * ue) * ue * (Rabs (s - b) + score')
+    <= 2 * (1 + 8 * ue) * ue * (Rabs s + score + (1 + d) * b)).
+  { apply Rmult_le_compat_l; [repeat apply Rmult_le_pos; lra | lra]. }
+  apply (Rmult_le_compat_r b _ _ B) in Slope. lra.
 Qed.
 
 (** step-errors.ts, quotient: 1 / (1 - b) - 1. *)

@@ -6,6 +6,7 @@
     of any ranks.
 
     Main results.
+    - [far_probability_falls]  the error of a far key's P is no more under a lower bias
     - [row_dS_bound]     dS of every key of a row, D computed either way: addErrors
     - [row_dSink_bound]  the same for the row's sink
     - [dV_bound]         dV, dropout included: valueTermError and finishSum
@@ -14,13 +15,52 @@
     - [dBias_bound]      dBias and dSink over whatever shares them: storedGradientError, finishSum
     - [projection_bound] dY, dW_K, dW_V: projectionTermError, finishSum
 
-    Dependencies. Gradient.v, BackwardAccuracy.v. *)
+    Dependencies. Gradient.v, AttentionBound.v, BackwardAccuracy.v. *)
 
 From Coq Require Import Reals Lra List.
-From Xattn Require Gradient.
+From Xattn Require Gradient AttentionBound.
 From Xattn Require Import Growth SumModel SumAccuracy DotModel DotAccuracy BackwardModel BackwardAccuracy.
 Import ListNotations.
 Open Scope R_scope.
+
+(** The same of its P, recomputed or kept, for whatever lies below the LSE. *)
+Theorem far_probability_falls : forall m n merges slack lse dl s score score' b d,
+  0 <= ue m -> 0 <= ua m -> 0 <= merges -> 0 <= b -> 0 <= d -> score' <= score + d * b ->
+  (1 + 8 * ue m) * (d + 2 * (1 + 8 * ue m) * (1 + d) * ue m + 10 * ua m
+    + (7 + 2 * merges) * (1 + (20 + 4 * merges) * ua m) * ua m + 6 * ue m) <= 1 ->
+  let error s score := far_probability_error m (exp (s - lse)) (lse - s)
+    (recomputed_weight m (Rabs lse) dl (Rabs s) (lse - s)
+      (AttentionBound.weight_error (ue m) (ua m) n merges slack lse s score)) in
+  error (s - b) score' <= error s score.
+Proof.
+  intros m n merges slack lse dl s score score' b d Ue Ua Me B D S Slope error.
+  assert (A : Rabs (s - b) <= Rabs s + b).
+  { pose proof (Rabs_triang s (- b)) as T. rewrite Rabs_Ropp, (Rabs_pos_eq b B) in T. exact T. }
+  set (w := 1 + (20 + 4 * merges) * ua m) in *.
+  assert (W : 0 <= w) by (unfold w; assert (0 <= (20 + 4 * merges) * ua m) by (apply Rmult_le_pos; lra); lra).
+  assert (HX : w * Rmax (Rabs (s - b)) (Rabs lse) <= w * (Rmax (Rabs s) (Rabs lse) + b)).
+  { apply Rmult_le_compat_l; [exact W|]. apply Rmax_lub.
+    - pose proof (Rmax_l (Rabs s) (Rabs lse)). lra.
+    - pose proof (Rmax_r (Rabs s) (Rabs lse)). lra. }
+  assert (M : 0 <= (7 + 2 * merges) * ua m) by (apply Rmult_le_pos; lra).
+  apply (Rmult_le_compat_l _ _ _ M) in HX.
+  assert (E : 2 * (1 + 8 * ue m) * ue m * (Rabs (s - b) + score')
+    <= 2 * (1 + 8 * ue m) * ue m * (Rabs s + score + (1 + d) * b)).
+  { apply Rmult_le_compat_l; [repeat apply Rmult_le_pos; lra | lra]. }
+  assert (T : AttentionBound.weight_error (ue m) (ua m) n merges slack lse (s - b) score'
+      + ue m * (Rabs (s - b) + 5 * b)
+    <= AttentionBound.weight_error (ue m) (ua m) n merges slack lse s score + ue m * Rabs s
+      + (d + 2 * (1 + 8 * ue m) * (1 + d) * ue m + 10 * ua m + (7 + 2 * merges) * w * ua m + 6 * ue m) * b).
+  { apply (Rmult_le_compat_l (ue m) _ _ Ue) in A.
+    unfold AttentionBound.weight_error, AttentionBound.weight_rounding. cbv zeta. fold w. lra. }
+  apply (Rmult_le_compat_l (1 + 8 * ue m)) in T; [|lra].
+  apply (Rmult_le_compat_r b _ _ B) in Slope.
+  unfold error, far_probability_error.
+  assert (P : exp (s - b - lse) <= exp (s - lse)) by (apply exp_le; lra).
+  match goal with |- _ + 2 * exp ?x + _ <= _ + 2 * exp ?y + _ => assert (x <= y) as Q end.
+  { unfold recomputed_weight. cbv zeta. lra. }
+  apply exp_le in Q. lra.
+Qed.
 
 Section Bound.
 

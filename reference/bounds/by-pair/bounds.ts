@@ -234,7 +234,9 @@ function scoreErrors(
   const { heads, kv_heads, seq_q, seq_kv, head_dim: d } = c.parameters;
   const queryAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * d;
   const keysAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * d;
-  let largest = row.sink === null || isFar(row.sink.below, sinkError) ? 0 : sinkError;
+  const { sink } = row;
+  const sinkFar = sink === null || sink.raised || isFar(sink.below, sinkError);
+  let largest = sinkFar ? 0 : sinkError;
   for (let k = 0; k < row.count; k++) {
     const keyAt = keysAt + (row.j[k] ?? 0) * d;
     const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
@@ -243,6 +245,7 @@ function scoreErrors(
     const { error, tError } = scoreError(c.parameters, model, sizes);
     to.scoreError[k] = error;
     to.tError[k] = tError;
+    if (row.raised[k] === 1) continue;
     if (error > largest && !isFar(row.below[k] ?? 0, error)) largest = error;
   }
   return largest;
@@ -262,7 +265,7 @@ function weigh(
     const own = weightRounding(model, terms, { score, fromLse, error });
     to.weight[k] = error + own;
     const below = row.below[k] ?? 0;
-    const far = isFar(below, error) || !provedFor(own + beside);
+    const far = row.raised[k] === 1 || isFar(below, error) || !provedFor(own + beside);
     to.far[k] = far ? 1 : 0;
     if (far) {
       const faint = SLACK * farWeight(model, terms, { score, below, error });
@@ -276,10 +279,10 @@ function weigh(
     }
   }
   if (row.sink !== null) {
-    const { p, score, fromLse, below } = row.sink;
+    const { p, score, fromLse, below, raised } = row.sink;
     const own = weightRounding(model, terms, { score, fromLse, error: sinkError });
     to.sinkWeight = sinkError + own;
-    to.sinkFar = isFar(below, sinkError) || !provedFor(own + beside);
+    to.sinkFar = raised || isFar(below, sinkError) || !provedFor(own + beside);
     if (to.sinkFar) {
       const faint = SLACK * farWeight(model, terms, { score, below, error: sinkError });
       faintSum += faint;
@@ -328,6 +331,10 @@ export function rowBound(
   }
 }
 
+/** Is some key's score, or the sink's, lower than its magnitudes are of? */
+const anyRaised = ({ raised, count, sink }: RowMagnitudes): boolean =>
+  sink?.raised === true || raised.subarray(0, count).includes(1);
+
 /** At least |s| + Δs of every key and the sink, and |LSE|; and the largest Δs. */
 function largestScore(row: RowMagnitudes, to: RowBound, sinkError: number) {
   let [score, size] = [row.sink === null ? 0 : sinkError, row.sink?.score ?? 0];
@@ -335,11 +342,14 @@ function largestScore(row: RowMagnitudes, to: RowBound, sinkError: number) {
     score = Math.max(score, to.scoreError[k] ?? 0);
     size = Math.max(size, row.score[k] ?? 0);
   }
+  if (anyRaised(row)) size = Number.POSITIVE_INFINITY;
   return { score, size: Math.max(row.lse, SLACK * (size + score)) };
 }
 
 /** No partial LSE of a row is larger in size than this, its slack aside; one may be of far keys alone. */
-function largestLogit({ score, count, lse, sink }: RowMagnitudes, to: RowBound): number {
+function largestLogit(row: RowMagnitudes, to: RowBound): number {
+  const { score, count, lse, sink } = row;
+  if (anyRaised(row)) return Number.POSITIVE_INFINITY;
   let size = Math.max(lse, sink === null ? 0 : sink.score);
   for (let k = 0; k < count; k++) {
     size = Math.max(size, (score[k] ?? 0) + (to.scoreError[k] ?? 0));

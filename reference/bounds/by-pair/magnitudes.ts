@@ -15,6 +15,13 @@ import type { Broadcast, CertifiedCase } from './certified.ts';
 const U = 2 ** -53;
 const TINY = 2 ** -1060;
 
+/**
+ * A bias is taken for this where it is lower, of a key that lies below its row's LSE even so: what such a key
+ * may weigh falls with its bias, and float64 has no room for the bounds of its own lowest number. bounds.md §3,
+ * Far keys
+ */
+export const LOWEST_BIAS = -(2 ** 1000);
+
 /** Magnitudes of the visible keys of a row, entry n for the n-th of them; reused row after row. */
 export interface RowMagnitudes {
   count: number;
@@ -33,6 +40,8 @@ export interface RowMagnitudes {
   readonly fromLse: Float64Array;
   /** LSE − s at least; 0 where nothing is known. */
   readonly below: Float64Array;
+  /** 1 for a key whose bias is lower than what the numbers here are of: LOWEST_BIAS. */
+  readonly raised: Uint8Array;
   /** |tanh(raw/c)| and 1 − tanh² at most; 1 − tanh² is 1 without softcap. */
   readonly t: Float64Array;
   readonly slope: Float64Array;
@@ -51,7 +60,7 @@ export interface RowMagnitudes {
   d: number;
   dLse: number;
   dProducts: number;
-  /** The sink's P, |s|, |s − m|, |s − LSE|, LSE − s at least, and |dS|; null without one. */
+  /** The same of the sink, and |dS|; null without one. */
   sink: SinkMagnitudes | null;
 }
 
@@ -61,6 +70,8 @@ export interface SinkMagnitudes {
   shift: number;
   fromLse: number;
   below: number;
+  /** Is the sink lower than what the numbers here are of? */
+  raised: boolean;
   dS: number;
 }
 
@@ -79,6 +90,7 @@ export function rowMagnitudes(seqKv: number): RowMagnitudes {
     shift: array(),
     fromLse: array(),
     below: array(),
+    raised: new Uint8Array(seqKv),
     t: array(),
     slope: array(),
     p: array(),
@@ -155,6 +167,17 @@ function cappedScore(softcap: number, bias: number, raw: number, rawError: numbe
   };
 }
 
+/** The bias, or LOWEST_BIAS where it is lower and a key under that lies below the LSE. */
+function raisedBias(
+  softcap: number,
+  bias: number,
+  { raw, rawError, lse }: { raw: number; rawError: number; lse: { mid: number; rad: number } },
+): number {
+  if (bias >= LOWEST_BIAS) return bias;
+  const { s, error } = cappedScore(softcap, LOWEST_BIAS, raw, rawError);
+  return belowAtLeast(s, error, lse) > 0 ? LOWEST_BIAS : bias;
+}
+
 /** The scores of the row: everything up to P. */
 function fillScores(
   c: CertifiedCase,
@@ -185,7 +208,8 @@ function fillScores(
     const raw = parameters.scale * dot;
     const rawError =
       scale * (1.01 * (d + 3) * U * (products + carried) + carried + d * TINY) + TINY;
-    const biasValue = bias === null ? 0 : (bias.data[broadcastAt(bias, row, j)] ?? 0);
+    const given = bias === null ? 0 : (bias.data[broadcastAt(bias, row, j)] ?? 0);
+    const biasValue = raisedBias(softcap, given, { raw, rawError, lse });
     const { s, error, capped, t, tError } = cappedScore(softcap, biasValue, raw, rawError);
     to.j[count] = j;
     to.products[count] = products + carried;
@@ -198,6 +222,7 @@ function fillScores(
     to.shift[count] = Math.abs(s - m.mid) + error + m.rad;
     to.fromLse[count] = Math.abs(s - lse.mid) + error + lse.rad;
     to.below[count] = belowAtLeast(s, error, lse);
+    to.raised[count] = biasValue === given ? 0 : 1;
     to.t[count] = Math.min(1, Math.abs(t) + tError);
     to.slope[count] =
       softcap === 0 ? 1 : Math.min(1, 1 - t * t + 2 * tError + tError * tError + 4 * U);
@@ -267,9 +292,11 @@ export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean 
   to.lse = Math.abs(lse.mid) + lse.rad;
   to.logSum = Math.abs(lse.mid - m.mid) + lse.rad + m.rad;
   to.range = to.shift.subarray(0, to.count).reduce((max, x) => Math.max(max, x), 0);
-  const sink = c.sink?.[row[1]];
-  if (sink === undefined) to.sink = null;
+  const given = c.sink?.[row[1]];
+  if (given === undefined) to.sink = null;
   else {
+    const raised = given < LOWEST_BIAS && belowAtLeast(LOWEST_BIAS, 0, lse) > 0;
+    const sink = raised ? LOWEST_BIAS : given;
     const shift = Math.abs(sink - m.mid) + m.rad;
     const p = probabilityAtMost(sink - lse.mid, lse.rad);
     to.sink = {
@@ -278,6 +305,7 @@ export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean 
       shift,
       fromLse: Math.abs(sink - lse.mid) + lse.rad,
       below: belowAtLeast(sink, 0, lse),
+      raised,
       dS: 0,
     };
     to.range = Math.max(to.range, shift);

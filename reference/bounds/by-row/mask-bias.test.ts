@@ -3,7 +3,7 @@ import type { AttentionCase, Outputs } from '../../case/case.ts';
 import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
 import { type Sample, sampledOutput } from '../../case/sampling.ts';
 import { referenceOutputs } from '../../definition/reference.ts';
-import { maxFinite } from '../../numbers/format.ts';
+import { maxFinite, roundTo } from '../../numbers/format.ts';
 import {
   elementCount,
   forEachIndex,
@@ -24,7 +24,7 @@ const causal = (mask: number, changes: CaseChanges = {}, whole = 0): AttentionCa
     ...{ seq_q: 12, seq_kv: 40, bias: [12, 40], judging: 'structured', ...changes },
     adjust: ({ bias }) =>
       forEachIndex(bias!.shape, ([i = 0, j = 0]) => {
-        if (j > 28 + i || i >= 12 - whole) bias!.set(i, j, Math.fround(mask));
+        if (j > 28 + i || i >= 12 - whole) bias!.set(i, j, roundTo(changes.dtype ?? 'f32', mask));
       }),
   });
 
@@ -72,13 +72,22 @@ describe('a sample of a case whose mask is a bias', () => {
   }
 
   it('sees a kernel that ignores the mask', () => {
-    for (const mask of [-1e9, -maxFinite('f32')]) {
-      const c = causal(mask);
+    for (const [profile, mask] of [
+      ...[-1e9, -maxFinite('f32')].map((x) => ['f32', x] as const),
+      ...[-2e307, -maxFinite('f64')].map((x) => ['f64', x] as const),
+    ]) {
+      const dtype = { dtype: profile };
+      const c = causal(mask, dtype);
       const ignored = drawCase(9, {
-        ...{ seq_q: 12, seq_kv: 40, bias: [12, 40], judging: 'structured' },
+        ...{ ...dtype, seq_q: 12, seq_kv: 40, bias: [12, 40], judging: 'structured' },
       });
-      const answer = given(c, SAMPLE, referenceOutputs(ignored));
-      expect(judgeSample(c, answer, 'f32', SAMPLE).verdict).toBe('impossible');
+      const answers = [c, ignored].map((one) => given(c, SAMPLE, referenceOutputs(one)));
+      const verdicts = answers.map((answer) => judgeSample(c, answer, profile, SAMPLE));
+      expect([mask, ...verdicts.map(({ verdict }) => verdict)]).toEqual([
+        ...[mask, 'pass', 'impossible'],
+      ]);
+      // All but dBias: rows of out, LSE and dQ, keys of dK and dV, of two heads.
+      expect([mask, verdicts[0]?.sample?.elements.judged]).toEqual([mask, 132]);
     }
   });
 
@@ -111,5 +120,9 @@ describe('the splits of a bias', () => {
       { near: 5000, from: 2e5, to: 1e9 },
     ]);
     expect(biasSplits(tensorOf([-1, -2000, 1e9], [3]))).toEqual([]);
+    // Lower than LOWEST_BIAS counts as that.
+    expect(biasSplits(tensorOf([-1, -maxFinite('f64')], [2]))[0]).toEqual({
+      ...{ near: 1, from: 2 ** 1000, to: 2 ** 1000 },
+    });
   });
 });

@@ -8,12 +8,16 @@
  */
 import { exp } from '../../numbers/float64.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
+import { LOWEST_BIAS } from '../by-pair/magnitudes.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
 import { SLACK } from '../lemmas/error-model.ts';
 import { farProbabilityError, recomputedWeight } from '../lemmas/gradient-errors.ts';
 import { farWeight, type WeightTerms, weightError } from '../lemmas/step-errors.ts';
 
-/** Largest |bias| of those above −threshold, and the smallest and largest size of the others. */
+/**
+ * Largest |bias| of those above −threshold, and the smallest and largest size of the others, either no more than
+ * that of LOWEST_BIAS: what is lower weighs less than a key under that.
+ */
 export interface BiasSplit {
   readonly near: number;
   readonly from: number;
@@ -32,9 +36,10 @@ export function biasSplits(bias: Tensor): BiasSplit[] {
       const x = run[n] ?? 0;
       const size = Math.abs(x);
       if (!(size < Number.POSITIVE_INFINITY)) continue;
-      if (x < 0 && size > to) to = size;
+      const low = Math.min(size, -LOWEST_BIAS);
+      if (x < 0 && low > to) to = low;
       for (let k = 0; k < THRESHOLDS.length; k++) {
-        if (-x > (THRESHOLDS[k] ?? 0)) from[k] = Math.min(from[k] ?? 0, size);
+        if (-x > (THRESHOLDS[k] ?? 0)) from[k] = Math.min(from[k] ?? 0, low);
         else if (size > (near[k] ?? 0)) near[k] = size;
       }
     }

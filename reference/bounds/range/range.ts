@@ -169,10 +169,12 @@ function pairsOf(context: Context, at: Row): Pair[] | null {
     if (pair === null) return null;
     const s = scores.get(j);
     if (s === undefined) continue;
+    // Of each by itself: two of float64's lowest numbers have no sum.
+    const share = 16 * model.scores + model.stored;
     const off =
       Math.abs(parameters.scale) * (pair.products * rounding + 2 * pair.sizes * context.keyError) +
       parameters.softcap * model.tanh +
-      (16 * model.scores + model.stored) * (Math.abs(s) + pair.bias) +
+      (share * Math.abs(s) + share * pair.bias) +
       model.storedTiny;
     const kappa = problem.dropout === null ? 1 : problem.dropout(b, h, i, j);
     const p = weightAtMost(context, at, s, off);
