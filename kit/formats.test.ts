@@ -94,7 +94,7 @@ with np.errstate(over="ignore"):
     halves = {"f16": x.astype(np.float16), "bf16": kit.bf16(x), "grid": kit.bf16(x[:6].reshape(2, 3).T)}
 kit.write_safetensors(folder + "/python-ties.safetensors", halves)
 try:
-    kit.write_safetensors(folder + "/none", {"out": np.zeros(3, int)})
+    kit.write_outputs(folder, {"out": np.zeros(3, int)})
 except TypeError as error:
     print(error)
 `;

@@ -1,15 +1,39 @@
 """Judge a Python implementation of cross-attention: one file, NumPy only (Python 3.8, NumPy 1.20).
 
+In a test that you have, in place of `allclose`:
+
+    from xattn_kit import assert_attention
+    assert_attention(q, k, v, out=out, lse=lse, causal="bottom-right")
+    assert_attention(q, k, v, out=out, d_out=d_out, d_q=q.grad, d_k=k.grad, d_v=v.grad)
+
+NumPy arrays, and tensors of PyTorch, JAX, TensorFlow and CuPy, are taken as they are, bfloat16 and FP8
+included. The verdict is that of `xattn judge`, from a process that is started once (`npm install
+lv-xattn-oracle`, or XATTN_COMMAND="node path/to/xattn.js").
+
+As a candidate of `xattn gate` and `xattn fuzz`:
+
     import xattn_kit
     xattn_kit.serve(compute, name="mine", supports=["forward", "f32"], profile="f32")
 
 `compute(case)` gets a Case and returns a dict of arrays by output name (`out`, `lse`, `d_q`, ...), or
 raises Unsupported("why"). Run it with `npx xattn gate --candidate 'python3 mine.py'`.
 """
+import atexit
+import collections
+import hashlib
 import json
+import math
 import os
+import re
+import shlex
+import shutil
+import signal
 import struct
+import subprocess
 import sys
+import tempfile
+import threading
+import warnings
 
 import numpy as np
 
@@ -21,12 +45,30 @@ class Unsupported(Exception):
 _PLAIN = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "u1"}
 
 
-class BFloat16:
+class Stored:
+    """An array as it is stored: its dtype by its name in safetensors, and its bits (or plain numbers)."""
+
+    def __init__(self, dtype, bits):
+        self.dtype, self.bits = dtype, bits
+
+    @property
+    def shape(self):
+        return self.bits.shape
+
+    def moved(self, move):
+        """The same elements elsewhere: `move` is applied to the array of bits."""
+        return Stored(self.dtype, move(self.bits))
+
+    def numbers(self):
+        """What is stored, exactly: float32 for narrower formats."""
+        return _values(self.dtype, np.array(self.bits, order="C").tobytes()).reshape(self.bits.shape)
+
+
+class BFloat16(Stored):
     """An array to be written as BF16, each element rounded to the nearest, ties to even."""
 
     def __init__(self, array):
         exact = np.asarray(array, np.float64)
-        self.shape = exact.shape
         with np.errstate(over="ignore"):
             single = exact.astype(np.float32)
         bits = single.view(np.uint32) if single.flags.c_contiguous else single.copy().view(np.uint32)
@@ -38,7 +80,7 @@ class BFloat16:
         bits = np.where(np.isinf(single) & np.isfinite(exact), np.uint32(0x7F7FFFFF) | (bits & np.uint32(0x80000000)), bits)
         rounded = bits.astype(np.uint64) + 0x7FFF + ((bits >> np.uint32(16)) & np.uint32(1))
         halves = (rounded >> np.uint64(16)).astype(np.uint16)
-        self.bits = np.where(np.isnan(exact), np.uint16(0x7FC0), halves).astype("<u2")
+        super().__init__("BF16", np.where(np.isnan(exact), np.uint16(0x7FC0), halves).astype("<u2"))
 
 
 def bf16(array):
@@ -90,28 +132,54 @@ def read_safetensors(path):
     return tensors
 
 
-_WRITTEN = {"float64": ("F64", "<f8"), "float32": ("F32", "<f4"), "float16": ("F16", "<f2")}
+_NUMPY = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "bool": "BOOL",
+          "uint8": "U8", "int32": "I32", "int64": "I64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2"}
+_BITS = dict(_PLAIN, BF16="<u2", F8_E4M3="u1", F8_E5M2="u1")
+_TORCH = {"torch.bfloat16": ("BF16", "int16"), "torch.float8_e4m3fn": ("F8_E4M3", "uint8"),
+          "torch.float8_e5m2": ("F8_E5M2", "uint8")}
+FLOATS = ("F64", "F32", "F16", "BF16")
+_FP8 = ("F8_E4M3", "F8_E5M2")
 
 
-def _stored(name, array):
-    """Dtype, shape and bytes of an array as it is written."""
-    if isinstance(array, BFloat16):
-        return "BF16", list(array.shape), array.bits.tobytes()
-    array = np.asarray(array)
-    if array.dtype.name == "bfloat16":
-        return "BF16", list(array.shape), array.tobytes()
-    if array.dtype.name not in _WRITTEN:
-        raise TypeError("%s expected float64, float32, float16 or bf16(array), got %s" % (name, array.dtype))
-    dtype, layout = _WRITTEN[array.dtype.name]
-    return dtype, list(array.shape), array.astype(layout).tobytes()
+def _package(value):
+    return type(value).__module__.split(".")[0]
 
 
-def write_safetensors(path, tensors):
-    """Writes float64, float32 or float16 arrays, bf16(array), and ml_dtypes.bfloat16 arrays."""
+def stored(name, value):
+    """An array or tensor of any of the libraries, as it is stored. Imports none of them."""
+    if isinstance(value, Stored):
+        return value
+    if _package(value) == "torch" or hasattr(value, "detach"):
+        value = value.detach().cpu().contiguous()
+        if str(value.dtype) in _TORCH:
+            dtype, same = _TORCH[str(value.dtype)]
+            bits = value.view(getattr(sys.modules["torch"], same)).numpy()
+            return Stored(dtype, bits.view(_BITS[dtype]))
+        if "float8" in str(value.dtype):
+            raise TypeError("%s expected float8_e4m3fn or float8_e5m2 of the FP8 formats, got %s" % (name, value.dtype))
+        value = value.resolve_neg().numpy() if hasattr(value, "resolve_neg") else value.numpy()
+    elif _package(value) == "cupy":
+        value = value.get()
+    array = np.asarray(value)
+    if array.dtype.kind in "iu" and array.dtype.name not in _NUMPY:
+        array = array.astype(np.int64)
+    if array.dtype.name not in _NUMPY:
+        raise TypeError("%s expected an array of %s, got %s" % (name, " ".join(_NUMPY), array.dtype))
+    dtype = _NUMPY[array.dtype.name]
+    if dtype in _PLAIN:
+        return Stored(dtype, array.astype(_PLAIN[dtype]))
+    return Stored(dtype, np.array(array, order="C").view(_BITS[dtype]))
+
+
+def write_safetensors(path, tensors, metadata=None):
+    """Writes arrays of any dtype that `stored` takes, bf16(array) among them; `metadata`: texts by name."""
     header, parts, at = {}, [], 0
+    if metadata:
+        header["__metadata__"] = metadata
     for name, array in tensors.items():
-        dtype, shape, raw = _stored(name, array)
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(raw)]}
+        kept = stored(name, array)
+        raw = np.asarray(kept.bits).tobytes()
+        header[name] = {"dtype": kept.dtype, "shape": list(kept.shape), "data_offsets": [at, at + len(raw)]}
         parts.append(raw)
         at += len(raw)
     text = json.dumps(header).encode()
@@ -120,6 +188,15 @@ def write_safetensors(path, tensors):
     with open(temporary, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
     os.replace(temporary, path)
+
+
+def write_outputs(folder, outputs):
+    """Writes outputs.safetensors of a case folder: arrays of float64, float32, float16 or bfloat16."""
+    kept = {name: stored(name, array) for name, array in outputs.items()}
+    for name, array in kept.items():
+        if array.dtype not in FLOATS:
+            raise TypeError("%s expected float64, float32, float16 or bf16(array), got %s" % (name, array.dtype))
+    write_safetensors(os.path.join(folder, "outputs.safetensors"), kept)
 
 
 class Case:
@@ -163,6 +240,549 @@ class Case:
         return seen
 
 
+class NewCase:
+    """A case to be written: `parameters` is case.json, `tensors` the inputs as they are stored."""
+
+    def __init__(self, parameters, tensors, judging="structured"):
+        self.parameters, self.tensors, self.judging = parameters, tensors, judging
+
+    def write(self, folder):
+        """Writes case.json and inputs.safetensors; the folder is made when missing."""
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "case.json"), "w") as file:
+            json.dump(self.parameters, file, indent=2)
+            file.write("\n")
+        write_safetensors(os.path.join(folder, "inputs.safetensors"), self.tensors, {"judging": self.judging})
+
+
+# What holds every number of a format, narrower formats first.
+_HOLDS = {"F64": FLOATS, "F32": ("F32", "F16", "BF16") + _FP8, "F16": ("F16",) + _FP8, "BF16": ("BF16",) + _FP8}
+_MASKS = ("mask", "dropout_keep")
+_INTEGERS = ("kv_lengths", "media_text", "media_key")
+
+
+def _cast(dtype, array):
+    """The same numbers in another format, or None where it does not hold them all."""
+    if array.dtype == dtype:
+        return array
+    exact = array.numbers().astype(np.float64)
+    if dtype == "BF16":
+        cast = bf16(exact)
+    else:
+        with np.errstate(over="ignore"):
+            cast = Stored(dtype, exact.astype(_PLAIN[dtype]))
+    same = array.dtype in _HOLDS[dtype] or np.array_equal(cast.numbers().astype(np.float64), exact, equal_nan=True)
+    return cast if same else None
+
+
+def _case_dtype(reals, first):
+    """The first format that holds every number of the inputs, beginning with those named in `first`."""
+    order = [dtype for dtype in first if dtype in FLOATS] + ["F16", "BF16", "F32", "F64"]
+    for dtype in order:
+        cast = {}
+        for name, array in reals.items():
+            cast[name] = _cast(dtype, array)
+            if cast[name] is None:
+                break
+        else:
+            return dtype, cast
+    raise TypeError("inputs expected numbers that float64 holds")
+
+
+def _structure(name, array):
+    """A mask as U8, integers as I64."""
+    kind = array.bits.dtype.kind
+    if array.dtype in FLOATS + _FP8 or kind not in "iub":
+        hint = "; a mask of floats that is added is a bias" if name == "mask" else ""
+        raise TypeError("%s expected booleans or integers, got %s%s" % (name, array.dtype, hint))
+    return Stored("U8", array.bits.astype("u1")) if name in _MASKS else Stored("I64", array.bits.astype("<i8"))
+
+
+def _causal(causal, seq_q, seq_kv):
+    if causal is None or causal is False:
+        return "none"
+    if causal is not True:
+        return causal
+    if seq_q == seq_kv:
+        return "top-left"
+    raise ValueError(
+        'causal expected "top-left" (PyTorch) or "bottom-right" (FlashAttention) where there are %d queries '
+        "and %d keys, got True" % (seq_q, seq_kv))
+
+
+def make_case(q, k=None, v=None, *, d_out=None, d_lse=None, bias=None, mask=None, kv_lengths=None, sink=None,
+              dropout_keep=None, dropout_rate=0.0, media=None, media_text=None, media_key=None, y=None, w_k=None,
+              w_v=None, kv_heads=None, wants=("out",), scale=None, softcap=None, causal=None, window=None,
+              partition=None, id="case", judging="structured", prefer=()):
+    """A case of arrays of any library, each [batch, heads, seq, dim]; shapes say the rest (spec/case.md).
+
+    `scale` is 1/sqrt(head_dim), `partition` one rank, where nothing is said. Inputs of several formats
+    are stored in the first that holds them all, exactly: those of `prefer`, that of q, wider ones.
+    `judging="random"` says that values were drawn independently, which makes the bounds sharper.
+    With features `y` in place of k and v, `kv_heads` is needed too.
+    """
+    given = dict(q=q, k=k, v=v, d_out=d_out, d_lse=d_lse, bias=bias, mask=mask, kv_lengths=kv_lengths, sink=sink,
+                 dropout_keep=dropout_keep, media_text=media_text, media_key=media_key, y=y, w_k=w_k, w_v=w_v)
+    tensors = {name: stored(name, value) for name, value in given.items() if value is not None}
+    needed = ("q", "k", "v") if y is None else ("q",)
+    for name in needed:
+        if name not in tensors:
+            raise ValueError("%s expected an array, got none" % name)
+        if len(tensors[name].shape) != 4:
+            raise ValueError("%s expected 4 axes, got shape %s" % (name, list(tensors[name].shape)))
+    structure = {name: _structure(name, tensors.pop(name)) for name in _MASKS + _INTEGERS if name in tensors}
+    dtype, reals = _case_dtype(tensors, list(prefer) + [tensors["q"].dtype])
+    batch, heads, seq_q, head_dim = reals["q"].shape
+    if y is None:
+        kv_heads, seq_kv, head_dim_v = reals["k"].shape[1], reals["k"].shape[2], reals["v"].shape[3]
+    else:
+        if kv_heads is None or w_k is None or w_v is None:
+            raise ValueError("y expected w_k, w_v and kv_heads beside it")
+        seq_kv, head_dim_v = reals["y"].shape[1], reals["w_v"].shape[1] // kv_heads
+    parameters = {
+        "schema": 1, "id": id, "dtype": dtype.lower(), "batch": batch, "heads": heads, "kv_heads": kv_heads,
+        "seq_q": seq_q, "seq_kv": seq_kv, "head_dim": head_dim, "head_dim_v": head_dim_v,
+        "scale": 1 / math.sqrt(head_dim) if scale is None else float(scale),
+        "softcap": 0 if softcap is None else float(softcap), "causal": _causal(causal, seq_q, seq_kv),
+        "window": None if window is None else [int(side) for side in window], "media": media,
+        "dropout_rate": float(dropout_rate), "wants": list(wants),
+        "partition": partition or {"ranks": 1, "q": [seq_q], "kv": [seq_kv]},
+    }
+    if y is not None:
+        parameters["dim_y"] = reals["y"].shape[2]
+    return NewCase(parameters, dict(reals, **structure), judging)
+
+
+# -- The judge ---------------------------------------------------------------------------------------
+
+
+class JudgeUnavailable(RuntimeError):
+    """The judge could not be started, died, or took too long: no verdict, for or against."""
+
+
+class NotAllJudged(UserWarning):
+    """A verdict that passes, and says nothing of some elements."""
+
+
+def _command():
+    """The command that runs xattn: XATTN_COMMAND, the package installed here or above, or the path's."""
+    if os.environ.get("XATTN_COMMAND"):
+        return shlex.split(os.environ["XATTN_COMMAND"])
+    for start in (os.getcwd(), os.path.dirname(os.path.abspath(__file__))):
+        folder = start
+        while True:
+            program = os.path.join(folder, "node_modules", ".bin", "xattn")
+            if os.path.exists(program):
+                return [program]
+            if os.path.dirname(folder) == folder:
+                break
+            folder = os.path.dirname(folder)
+    return [shutil.which("xattn")] if shutil.which("xattn") else ["npx", "--no", "xattn"]
+
+
+_HELP = "install it (npm install lv-xattn-oracle, Node 20 or newer), or say where it is: XATTN_COMMAND='node …/xattn.js'"
+
+
+class _Server:
+    """`xattn judge --serve`, asked from any thread; answers by id."""
+
+    def __init__(self):
+        self.lock, self.pending, self.next_id = threading.Lock(), {}, 0
+        self.log, self.gone = collections.deque(maxlen=20), False
+        command = _command() + ["judge", "--serve"]
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        except OSError as error:
+            raise JudgeUnavailable("the judge could not be started: %s; %s" % (error, _HELP))
+        for read in (self._answers, self._complaints):
+            threading.Thread(target=read, daemon=True).start()
+
+    def _answers(self):
+        for line in self.process.stdout:
+            try:
+                answer = json.loads(line.decode("utf-8", "replace"))
+                waiting = self.pending.pop(answer["id"])
+            except (ValueError, KeyError, TypeError):
+                self.log.append(line.decode("utf-8", "replace").rstrip())
+                continue
+            waiting.append(answer)
+            waiting.event.set()
+        self.process.wait()
+        with self.lock:
+            self.gone = True
+            left, self.pending = self.pending, {}
+        for waiting in left.values():
+            waiting.event.set()
+
+    def _complaints(self):
+        for line in self.process.stderr:
+            text = line.decode("utf-8", "replace").rstrip()
+            self.log.append(text)
+            print(text, file=sys.stderr)
+
+    def ask(self, request):
+        waiting = _Waiting()
+        with self.lock:
+            self.next_id += 1
+            if self.gone:
+                raise self.died()
+            self.pending[self.next_id] = waiting
+            line = json.dumps(dict(request, id=self.next_id)) + "\n"
+            try:
+                self.process.stdin.write(line.encode())
+                self.process.stdin.flush()
+            except OSError:
+                self.pending.pop(self.next_id, None)
+                raise self.died()
+        return waiting
+
+    def answer(self, waiting, timeout):
+        if not waiting.event.wait(timeout):
+            raise JudgeUnavailable("the judge has not answered for %g s; rows= and keys= take a sample" % timeout)
+        if not waiting:
+            raise self.died()
+        return waiting[0]
+
+    def died(self):
+        return JudgeUnavailable("the judge ended: %s; %s" % (" | ".join(self.log) or "without a word", _HELP))
+
+    def end(self):
+        """Its input is closed, which ends it; what it still judges is not waited for."""
+        try:
+            self.process.stdin.close()
+            self.process.wait(1)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+        if self.process.poll() is None:
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
+            self.process.wait()
+
+
+class _Waiting(list):
+    def __init__(self):
+        super().__init__()
+        self.event = threading.Event()
+
+
+_server, _server_of, _starting = None, None, threading.Lock()
+
+
+def _serving():
+    """The server of this process, started at the first call, and again where it has ended."""
+    global _server, _server_of
+    with _starting:
+        if _server is None or _server_of != os.getpid() or _server.gone:
+            _server, _server_of = _Server(), os.getpid()
+        return _server
+
+
+@atexit.register
+def end_judge():
+    """Ends the judge's process; the next question starts another. Done at exit."""
+    global _server
+    with _starting:
+        ended, _server = _server, None
+    if ended is not None and _server_of == os.getpid():
+        ended.end()
+
+
+def ask_judge(folder, profile, rows=None, keys=None):
+    """Begins to judge the outputs in a case folder; call what it returns for the verdict, a dict.
+
+    Fields of the verdict: verdict, reason, outputs, diagnosis, replay, and sample, open where there are
+    any (README). ValueError: the folder or the sample makes no sense. `rows`, `keys`: how many, or which.
+    """
+    server = _serving()
+    request = {"case": os.path.abspath(folder), "profile": profile}
+    for name, size in (("rows", rows), ("keys", keys)):
+        if size is not None:
+            request[name] = [int(at) for at in size] if hasattr(size, "__len__") else int(size)
+    waiting = server.ask(request)
+
+    def verdict(timeout=None):
+        answer = server.answer(waiting, float(timeout or os.environ.get("XATTN_TIMEOUT_S", 600)))
+        answer.pop("id")
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        return answer
+
+    return verdict
+
+
+def judge(folder, profile, rows=None, keys=None, timeout=None):
+    """The verdict on the outputs in a case folder, as ask_judge says."""
+    return ask_judge(folder, profile, rows, keys)(timeout)
+
+
+# -- Layouts -----------------------------------------------------------------------------------------
+
+_BY_ROWS = ("q", "d_out", "out", "d_q", "d_lse", "lse")
+_BY_KEYS = ("k", "v", "d_k", "d_v")
+_OUTPUTS = ("out", "lse", "d_q", "d_k", "d_v", "d_bias", "d_sink")
+
+
+class _Part:
+    """One case of a call: inputs and outputs as [batch, heads, seq, dim], and where they lie in the caller's."""
+
+    def __init__(self, tensors, outputs, place, about=""):
+        self.tensors, self.outputs, self.place, self.about = tensors, outputs, place, about
+
+
+def _dense(tensors, outputs, layout):
+    if layout == "bhsd":
+        return [_Part(tensors, outputs, lambda name, at: at)]
+    swap = lambda array: array.moved(lambda bits: bits.swapaxes(1, 2)) if len(array.shape) == 4 else array
+    turned = lambda arrays: {n: swap(a) if n in _BY_ROWS + _BY_KEYS else a for n, a in arrays.items()}
+    place = lambda name, at: [at[0], at[2], at[1], at[3]] if len(at) == 4 and name in _BY_ROWS + _BY_KEYS else at
+    return [_Part(turned(tensors), turned(outputs), place)]
+
+
+def _offsets(name, given, tokens):
+    if given is None:
+        raise ValueError('%s expected offsets with layout "thd", got none' % name)
+    at = stored(name, given)
+    ends = at.bits.tolist() if at.dtype in ("I32", "I64") and len(at.shape) == 1 else []
+    if len(ends) < 2 or ends[0] != 0 or ends[-1] != tokens or any(a > b for a, b in zip(ends, ends[1:])):
+        raise ValueError("%s expected integers that rise from 0 to %d, got %s" % (name, tokens, str(given)[:200]))
+    return ends
+
+
+def _packed(tensors, outputs, cu_seqlens_q, cu_seqlens_kv):
+    """One case for each sequence of packed ones: they see only themselves, and are aligned by themselves."""
+    for name in ("mask", "bias", "dropout_keep", "kv_lengths", "media_text", "media_key"):
+        if name in tensors:
+            raise ValueError('%s expected none with layout "thd", got one; judge its sequences one by one' % name)
+    for name in ("d_bias", "d_sink"):
+        if name in outputs:
+            raise ValueError('%s expected none with layout "thd", where it is a sum over sequences' % name)
+    for name, array in list(tensors.items()) + list(outputs.items()):
+        axes = 2 if name in ("lse", "d_lse") else 3
+        if name in _BY_ROWS + _BY_KEYS and len(array.shape) != axes:
+            shape = "[heads, tokens]" if axes == 2 else "[tokens, heads, dim]"
+            raise ValueError('%s expected %s with layout "thd", got shape %s' % (name, shape, list(array.shape)))
+    rows = _offsets("cu_seqlens_q", cu_seqlens_q, tensors["q"].shape[0])
+    keys = _offsets("cu_seqlens_kv", cu_seqlens_kv, tensors["k"].shape[0])
+    if len(rows) != len(keys):
+        raise ValueError("cu_seqlens_kv expected %d offsets, as cu_seqlens_q has, got %d" % (len(rows), len(keys)))
+    parts = []
+    for n in range(len(rows) - 1):
+        part = _sequence(tensors, outputs, (rows[n], rows[n + 1]), (keys[n], keys[n + 1]))
+        part.about = "sequence %d of %d (queries %d..%d, keys %d..%d): " % (
+            n, len(rows) - 1, rows[n], rows[n + 1], keys[n], keys[n + 1])
+        if part.outputs:
+            parts.append(part)
+    return parts
+
+
+def _sequence(tensors, outputs, rows, keys):
+    def cut(name, array):
+        if name not in _BY_ROWS + _BY_KEYS:
+            return array
+        begin, end = rows if name in _BY_ROWS else keys
+        if len(array.shape) == 2:
+            return array.moved(lambda bits: bits[None, :, begin:end])
+        return array.moved(lambda bits: bits[begin:end].swapaxes(0, 1)[None])
+
+    def place(name, at):
+        token = (rows if name in _BY_ROWS else keys)[0] + at[2]
+        return [at[1], token] if len(at) == 3 else [token, at[1], at[3]]
+
+    inner = {name: cut(name, array) for name, array in tensors.items()}
+    judged = {name: cut(name, array) for name, array in outputs.items()}
+    if rows[0] == rows[1]:
+        # Nobody asks: of the gradients of its keys it is known that they are 0, as of one row that sees nothing.
+        blank = lambda shape: Stored(tensors["q"].dtype, np.zeros(shape, tensors["q"].bits.dtype))
+        heads, dim = tensors["q"].shape[1:]
+        inner.update(q=blank((1, heads, 1, dim)), mask=Stored("U8", np.zeros((1, 1), "u1")))
+        if "d_out" in inner:
+            inner["d_out"] = blank((1, heads, 1, tensors["v"].shape[2]))
+        inner.pop("d_lse", None)
+        judged = {name: array for name, array in judged.items() if name in _BY_KEYS}
+    return _Part(inner, judged, place)
+
+
+def unpage(cache, block_table, lengths):
+    """Blocks of a paged cache as packed keys (or values): ([tokens, kv_heads, dim], cu_seqlens_kv).
+
+    `cache` is [blocks, block_size, kv_heads, dim], `block_table` [batch, blocks of a sequence] of integers,
+    `lengths` [batch]. For assert_attention with layout="thd": a decoding step has
+    cu_seqlens_q=range(batch + 1) and q as [batch, heads, dim].
+    """
+    pages, table, ends = stored("cache", cache), stored("block_table", block_table), stored("lengths", lengths)
+    if len(pages.shape) != 4 or len(table.shape) != 2 or ends.shape != table.shape[:1]:
+        raise ValueError("cache, block_table, lengths expected 4, 2 and 1 axes, got shapes %s %s %s" % (
+            list(pages.shape), list(table.shape), list(ends.shape)))
+    blocks, size = pages.shape[:2]
+    picked, offsets = [], [0]
+    for row, length in zip(table.bits, ends.bits.tolist()):
+        used = row[: -(-length // size)] if length >= 0 else row
+        if length < 0 or length > size * len(row):
+            raise ValueError("lengths expected 0..%d, got %d" % (size * len(row), length))
+        if any(block < 0 or block >= blocks for block in used.tolist()):
+            raise ValueError("block_table expected blocks 0..%d, got %s" % (blocks - 1, used.tolist()))
+        picked.append(pages.bits[used.astype(np.int64)].reshape((-1,) + pages.shape[2:])[:length])
+        offsets.append(offsets[-1] + length)
+    return Stored(pages.dtype, np.concatenate(picked)), np.array(offsets, np.int64)
+
+
+# -- The assertion -----------------------------------------------------------------------------------
+
+PROFILES = {"F64": "f64", "F32": "f32", "F16": "f16", "BF16": "bf16"}
+
+#: Called with each verdict of assert_attention, a dict with "test", "case" and "seconds" beside its own fields.
+observers = []
+
+
+def _test_name():
+    """`tests/test_x.py::test_a[3]` as pytest tells it, fit for a folder's name."""
+    now = os.environ.get("PYTEST_CURRENT_TEST", "").rsplit(" ", 1)[0]
+    return now or "attention"
+
+
+def _keep(folder, test):
+    """A failing case, moved to where it stays: under XATTN_OUT, by default out/assert_attention."""
+    digest = hashlib.sha256()
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            digest.update(file.read())
+    name = re.sub(r"[^A-Za-z0-9_]+", "-", test.split("/")[-1]).strip("-")[-100:]
+    kept = os.path.join(os.environ.get("XATTN_OUT", os.path.join("out", "assert_attention")),
+                        "%s-%s" % (name or "attention", digest.hexdigest()[:8]))
+    shutil.rmtree(kept, ignore_errors=True)
+    os.makedirs(os.path.dirname(kept) or ".", exist_ok=True)
+    shutil.move(folder, kept)
+    return kept
+
+
+def _worst_line(name, found, place):
+    at = "[%s]" % ", ".join(map(str, place(name, found["worst_index"])))
+    size = found["max_bound_fraction"]
+    size = "%.4g times the bound" % size if isinstance(size, (int, float)) else "no bound allows it"
+    return "%s%s: expected %s, got %s (%s)" % (name, at, found["expected"], found["got"], size)
+
+
+def _message(part, case, verdict, replay):
+    """The reason, the worst element of each output in the caller's layout, and what judges it again."""
+    p = case.parameters
+    beyond = lambda found: not isinstance(found["max_bound_fraction"], float) or found["max_bound_fraction"] > 1
+    lines = ["%s%s: %s" % (part.about, verdict["verdict"], verdict["reason"])]
+    worst = {n: f for n, f in verdict["outputs"].items() if beyond(f)}
+    lines += ["  " + _worst_line(name, found, part.place) for name, found in worst.items()]
+    if verdict.get("diagnosis"):
+        lines.append("  %s" % verdict["diagnosis"])
+    inputs = " ".join(n for n in case.tensors if n not in ("q", "k", "v", "d_out"))
+    lines.append("  %s, batch %d, heads %d/%d, seq %dx%d, dim %d/%d, scale %.6g%s%s%s" % (
+        p["dtype"], p["batch"], p["heads"], p["kv_heads"], p["seq_q"], p["seq_kv"], p["head_dim"], p["head_dim_v"],
+        p["scale"], ", softcap %g" % p["softcap"] if p["softcap"] else "",
+        ", causal %s" % p["causal"] if p["causal"] != "none" else "", ", with " + inputs if inputs else ""))
+    command = _command()
+    program = ["npx", "xattn"] if os.path.basename(command[0]) == "xattn" else command
+    lines.append("  again: %s %s" % (" ".join(map(shlex.quote, program)), replay))
+    return "\n".join(lines)
+
+
+def _cases_of(tensors, outputs, layout, packing, parameters):
+    if layout == "thd":
+        parts = _packed(tensors, outputs, *packing)
+    elif layout in ("bhsd", "bshd"):
+        parts = _dense(tensors, outputs, layout)
+    else:
+        raise ValueError('layout expected "bhsd", "bshd" or "thd", got %r' % (layout,))
+    return [(part, make_case(wants=[n for n in _OUTPUTS if n in part.outputs], **dict(part.tensors, **parameters)))
+            for part in parts]
+
+
+def assert_attention(q, k, v, *, out=None, lse=None, d_out=None, d_lse=None, d_q=None, d_k=None, d_v=None,
+                     d_bias=None, d_sink=None, scale=None, causal=None, window=None, mask=None, bias=None,
+                     softcap=None, sink=None, dropout_keep=None, dropout_rate=None, kv_lengths=None, media=None,
+                     media_text=None, media_key=None, layout="bhsd", cu_seqlens_q=None, cu_seqlens_kv=None,
+                     profile=None, rows=None, keys=None, random=False, timeout=None):
+    """Raises AssertionError unless what is given of out, lse, d_q, … is attention of q, k, v, within the bounds.
+
+    Layouts: "bhsd" [batch, heads, seq, dim]; "bshd" [batch, seq, heads, dim]; "thd" [tokens, heads, dim] of
+    sequences packed by `cu_seqlens_q` and `cu_seqlens_kv`. lse is [batch, heads, seq] ("thd": [heads,
+    tokens]), natural logarithm. mask (true = attend), bias and dropout_keep broadcast to [batch, heads,
+    seq_q, seq_kv]. window is (left, right), -1 unbounded. Gradients need the cotangent d_out, of random
+    numbers better than of ones. What each is: spec/attention.md.
+
+    `profile`: the precision of the kernel, f64 f32 tf32 f16 bf16, with options such as
+    "bf16+stored-partials" (spec/bounds.md); by default the format of q. `rows`, `keys`: judge only so many.
+    `random=True`: values were drawn independently, so a sharper bound holds.
+
+    Returns the verdicts. ValueError and TypeError: the call makes no sense. JudgeUnavailable: no verdict.
+    """
+    given = dict(q=q, k=k, v=v, d_out=d_out, d_lse=d_lse, mask=mask, bias=bias, sink=sink, kv_lengths=kv_lengths,
+                 dropout_keep=dropout_keep, media_text=media_text, media_key=media_key)
+    tensors = {name: stored(name, value) for name, value in given.items() if value is not None}
+    answers = dict(out=out, lse=lse, d_q=d_q, d_k=d_k, d_v=d_v, d_bias=d_bias, d_sink=d_sink)
+    outputs = {name: stored(name, value) for name, value in answers.items() if value is not None}
+    if not outputs:
+        raise ValueError("expected something to judge: out, lse, d_q, …; a gradient that is None was never computed")
+    if (dropout_keep is None) != (dropout_rate is None):
+        raise ValueError("dropout_keep and dropout_rate expected each other, got one of them")
+    if d_out is None and any(name.startswith("d_") for name in outputs):
+        raise ValueError("gradients expected the cotangent d_out, got none")
+    dtype = tensors["q"].dtype
+    if profile is None and dtype not in PROFILES:
+        raise ValueError('profile expected f16, bf16 or f32 for inputs of %s, such as profile="bf16"' % dtype)
+    profile = profile or PROFILES[dtype]
+    base = str(profile.get("base") if isinstance(profile, dict) else profile).split("+")[0].upper()
+    prefer = [dtype] + ([base] if dtype in _FP8 and base in ("F16", "BF16") else [])
+    parameters = dict(scale=scale, causal=causal, window=window, softcap=softcap, media=media, prefer=prefer,
+                      dropout_rate=dropout_rate or 0.0, judging="random" if random else "structured")
+    cases = _cases_of(tensors, outputs, layout, (cu_seqlens_q, cu_seqlens_kv), parameters)
+    if not cases:
+        raise ValueError("expected something to judge, got sequences without a query")
+    return _judged(cases, profile, rows, keys, timeout)
+
+
+def _judged(cases, profile, rows, keys, timeout):
+    """Every case asked at once; one AssertionError for all that fail."""
+    scratch = tempfile.mkdtemp(prefix="xattn-")
+    try:
+        asked = []
+        for n, (part, case) in enumerate(cases):
+            folder = os.path.join(scratch, str(n))
+            case.write(folder)
+            write_outputs(folder, part.outputs)
+            asked.append((part, case, folder, ask_judge(folder, profile, rows, keys)))
+        return _settled(asked, profile, timeout)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _replay(folder, kept, verdict, profile):
+    """`judge out/… --profile bf16`: what the server said, of the place where the case is kept."""
+    said = "xattn judge %s " % shlex.quote(folder)
+    options = "--profile %s" % (profile if isinstance(profile, str) else profile.get("base"))
+    if (verdict["replay"] or "").startswith(said):
+        options = verdict["replay"][len(said):]
+    return "judge %s %s" % (shlex.quote(kept), options)
+
+
+def _settled(asked, profile, timeout):
+    verdicts, failures, test = [], [], _test_name()
+    for part, case, folder, verdict_of in asked:
+        verdict = verdict_of(timeout)
+        if verdict["verdict"] != "pass":
+            replay = _replay(folder, _keep(folder, test), verdict, profile)
+            failures.append(_message(part, case, verdict, replay))
+            verdict["replay"] = "xattn " + replay
+        elif "open" in verdict:
+            warnings.warn(part.about + verdict["reason"], NotAllJudged, stacklevel=4)
+        verdicts.append(verdict)
+        for observe in observers:
+            observe(dict(verdict, test=test, case=case.parameters))
+    if not failures:
+        return verdicts
+    more = "\n%d of %d sequences fail" % (len(failures), len(asked)) if len(asked) > 1 else ""
+    raise AssertionError("\n".join(failures[:3]) + more)
+
+
 def serve(compute, name, supports, profile):
     """Speaks protocol 1 until standard input closes. print() in `compute` goes to standard error."""
     replies, sys.stdout = sys.stdout, sys.stderr
@@ -178,7 +798,7 @@ def serve(compute, name, supports, profile):
             case = Case(folder)
             outputs = compute(case)
             wanted = {output: outputs[output] for output in case.wants}
-            write_safetensors(os.path.join(folder, "outputs.safetensors"), wanted)
+            write_outputs(folder, wanted)
             say({"case": folder, "status": "ok"})
         except Unsupported as reason:
             say({"case": folder, "status": "unsupported", "reason": str(reason)})
