@@ -156,6 +156,22 @@ describe('xattn plan', () => {
     [['--model', 'odd.json'], /odd\.json: "heads" expected a number, got "eight"/],
     [['--seq-q', '0'], /Expected a whole number, 1 or more/],
     [['--seq-kv', '1e6'], /Expected a whole number/],
+    [['--seq-q', '9007199254740992'], /Expected a whole number, at most 9007199254740991/],
+    [['--frames', '9007199254740991'], /"--frames" expected at most 1406495823663 of this model/],
+    [['--cluster', 'deep.json'], /deep\.json: expected JSON at most 64 deep, got deeper/],
+    [['--model', 'deep.json'], /deep\.json: expected JSON at most 64 deep, got deeper/],
+    [['--cluster', 'twice.json'], /twice\.json: expected each name once, got "ranks" twice/],
+    [['--cluster', 'vast.json'], /vast\.json: "ranks" expected a finite number, got 1e999/],
+    [
+      ['--cluster', 'slowest.json'],
+      /slowest\.json: "between_nodes_bytes_per_s" expected a number, 1 or more, got 1e-300/,
+    ],
+    [
+      ['--cluster', 'fastest.json'],
+      /fastest\.json: "peak_flops_per_s" expected a number, at most 1e\+30, got 1e\+300/,
+    ],
+    [['--cluster', 'field.json'], /field\.json: expected no field "nodes"/],
+    [['--model', 'wide.json'], /wide\.json: "heads" expected a number, at most 65536, got 1000000/],
     [['--frames', '2', '--seq-kv', '3'], /cannot be used with option/],
     [['extra'], /too many arguments/],
     [['--schedule', 'ring'], /argument 'ring' is invalid\. Allowed choices are lv-xattn/],
@@ -181,6 +197,15 @@ describe('xattn plan', () => {
       writeFileSync(path.join(root, 'slow.json'), JSON.stringify(slow));
       writeFileSync(path.join(root, 'odd.json'), JSON.stringify({ ...MODELS[0], heads: 'eight' }));
       writeFileSync(path.join(root, 'text.json'), 'ranks: 4');
+      const file = (name: string, text: string) => writeFileSync(path.join(root, name), text);
+      file('deep.json', '['.repeat(1e5) + ']'.repeat(1e5));
+      file('twice.json', '{"name":"a","ranks":1,"ranks":2}');
+      file('vast.json', '{"name":"a","ranks":1e999}');
+      const changed = (change: object) => JSON.stringify({ ...CLUSTERS[0], ...change });
+      file('slowest.json', changed({ between_nodes_bytes_per_s: 1e-300 }));
+      file('fastest.json', changed({ peak_flops_per_s: 1e300 }));
+      file('field.json', changed({ nodes: 4 }));
+      file('wide.json', JSON.stringify({ ...MODELS[0], heads: 1e6, kv_heads: 1e6 }));
       const [many, late] = [{ ranks: 4096 }, { between_nodes_latency_s: -1 }];
       writeFileSync(path.join(root, 'many.json'), JSON.stringify({ ...CLUSTERS[0], ...many }));
       writeFileSync(path.join(root, 'late.json'), JSON.stringify({ ...CLUSTERS[0], ...late }));

@@ -70,13 +70,18 @@ export const choiceOf = ({ rows, keys, seed }: SampleOptions) => ({
   ...(seed === undefined ? {} : { seed }),
 });
 
-export function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
-    throw new InvalidArgumentError('Expected a whole number, 0 or more.');
+/** Digits as a number that they are exactly, or a sentence with the limits. */
+function wholeFrom(text: string, least: 0 | 1): number {
+  if (!/^\d+$/.test(text) || Number(text) < least) {
+    throw new InvalidArgumentError(`Expected a whole number, ${least} or more.`);
   }
-  return value;
+  if (!Number.isSafeInteger(Number(text))) {
+    throw new InvalidArgumentError(`Expected a whole number, at most ${Number.MAX_SAFE_INTEGER}.`);
+  }
+  return Number(text);
 }
+
+export const wholeNumber = (text: string): number => wholeFrom(text, 0);
 
 /** `64`: so many; `3,5,8` or `3,`: these positions. */
 export function positions(text: string): number | number[] {
@@ -100,12 +105,7 @@ export function address(text: string): { host: string; port: number } {
   return { host, port };
 }
 
-export function positiveNumber(text: string): number {
-  if (!/^\d+$/.test(text) || wholeNumber(text) === 0) {
-    throw new InvalidArgumentError('Expected a whole number, 1 or more.');
-  }
-  return wholeNumber(text);
-}
+export const positiveNumber = (text: string): number => wholeFrom(text, 1);
 
 export function factor(text: string): number {
   const value = Number(text);

@@ -8,6 +8,7 @@ import { CLUSTERS, type Cluster, parseCluster } from '../../gpu/costs/clusters.t
 import { MODELS, type Model, parseModel } from '../../gpu/costs/models.ts';
 import { planOf } from '../../gpu/costs/plan.ts';
 import type { ScheduleName } from '../../gpu/costs/schedules.ts';
+import { parseStrictly } from '../../reference/strict-json.ts';
 import { clockText, onTheClock } from './plan-clock.ts';
 import { paperText } from './plan-paper.ts';
 import { planText } from './plan-text.ts';
@@ -27,6 +28,8 @@ export interface PlanOptions {
 
 const FILE_BYTES_MAX = 2 ** 20;
 const FRAMES = 384;
+/** Keys beyond are not whole numbers any more. */
+const LENGTH_MAX = Number.MAX_SAFE_INTEGER;
 
 function readJson(file: string): unknown {
   if (statSync(file).size > FILE_BYTES_MAX) {
@@ -34,9 +37,11 @@ function readJson(file: string): unknown {
   }
   const text = readFileSync(file, 'utf8');
   try {
-    return JSON.parse(text);
+    return parseStrictly(text, `${file}:`);
   } catch (error) {
-    throw new RangeError(`${file}: expected JSON: ${error instanceof Error ? error.message : ''}`);
+    const reason = error instanceof Error ? error.message : '';
+    if (error instanceof SyntaxError) throw new RangeError(`${file}: expected JSON: ${reason}`);
+    throw new RangeError(reason.startsWith(`${file}:`) ? reason : `${file}: ${reason}`);
   }
 }
 
@@ -69,6 +74,10 @@ export async function planCommand(options: PlanOptions): Promise<number> {
   const cluster: Cluster = named('--cluster', options.cluster, CLUSTERS, parseCluster);
   const frames = options.frames ?? FRAMES;
   const seq_kv = options.seqKv ?? frames * model.tokens_per_frame;
+  if (seq_kv > LENGTH_MAX) {
+    const most = Math.floor(LENGTH_MAX / model.tokens_per_frame);
+    throw new RangeError(`"--frames" expected at most ${most} of this model, got ${frames}`);
+  }
   const setting = { model, cluster, seq_q: options.seqQ, seq_kv };
   const { schedule, trace, svg } = options;
   const asked = [schedule, trace, svg].some((one) => one !== undefined);

@@ -8,11 +8,7 @@
  * @module
  */
 import { z } from 'zod';
-import { checked } from './checked.ts';
-
-const count = z.number().int().positive();
-const rate = z.number().positive().finite();
-const duration = z.number().nonnegative().finite();
+import { amount, checked, count, duration } from './checked.ts';
 
 export const Cluster = z
   .strictObject({
@@ -20,13 +16,13 @@ export const Cluster = z
     ranks: count,
     ranks_per_node: count,
     /** Memory of one rank. */
-    memory_bytes: rate,
+    memory_bytes: amount,
     /** Peak of one rank at the model's element size. */
-    peak_flops_per_s: rate,
+    peak_flops_per_s: amount,
     /** Needed where a node has several ranks. */
-    within_node_bytes_per_s: rate.optional(),
+    within_node_bytes_per_s: amount.optional(),
     /** Needed where there are several nodes. */
-    between_nodes_bytes_per_s: rate.optional(),
+    between_nodes_bytes_per_s: amount.optional(),
     /** From when a message has left its link until it has arrived; 0 when absent. */
     within_node_latency_s: duration.optional(),
     between_nodes_latency_s: duration.optional(),

@@ -8,9 +8,10 @@
  * @module
  */
 import { z } from 'zod';
-import { checked } from './checked.ts';
+import { checked, count } from './checked.ts';
 
-const count = z.number().int().positive();
+/** Schedules deal heads out one by one. */
+const heads = count.max(2 ** 16);
 
 export const Model = z
   .strictObject({
@@ -20,8 +21,8 @@ export const Model = z
     /** Width of the text, of the visual features, and of one head. */
     hidden: count,
     visual_dim: count,
-    heads: count,
-    kv_heads: count,
+    heads,
+    kv_heads: heads,
     head_dim: count,
     /** Keys that one frame (or image) gives. */
     tokens_per_frame: count,

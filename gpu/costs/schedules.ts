@@ -7,6 +7,7 @@
  */
 import type { Direction, HeadRange, Kind } from '../schedule.ts';
 import { DEALS_HEADS, type ScheduleName } from '../schedules/index.ts';
+import { isBoundToRows } from '../wire.ts';
 import { blockPairFlops, projectionFlops } from './flops.ts';
 import {
   alone,
@@ -70,29 +71,33 @@ interface Equal {
   readonly summed: boolean;
 }
 
-/** Bytes of a rank's block: of these heads; of those dealt to whichever member needs most. */
+/** Bytes of a rank's block: of these heads. */
 const blockOf = ({ messages }: Equal, what: Kind, heads: HeadRange): number =>
   messages.bytes(what, [0], heads);
-const dealtTo = ({ group }: Equal, of: (member: number) => number): number[] =>
-  Array.from({ length: group }, (_, member) => of(member));
 
-function dealtMost(equal: Equal, what: Kind): number {
-  const { messages, group } = equal;
-  if (group === 1) return blockOf(equal, what, messages.all(what));
-  return Math.max(
-    ...dealtTo(equal, (member) => blockOf(equal, what, messages.of(what, member, group))),
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/**
+ * Bytes of a rank's block by the member that they are dealt to. Members need more KV heads or fewer
+ * where those do not come out even, and so many members on the same again: these stand for all.
+ */
+function dealtBytes({ w, messages, group }: Equal, what: Kind): number[] {
+  const period = isBoundToRows(what) ? 1 : group / gcd(group, w.kv_heads);
+  return Array.from({ length: period }, (_, member) =>
+    messages.bytes(what, [0], messages.of(what, member, group)),
   );
 }
+
+const dealtMost = (equal: Equal, what: Kind): number => Math.max(...dealtBytes(equal, what));
 
 /** Alone, to each of `others` ranks in a row. */
 const toAll = (bytes: number, group: number): Phase => alone(bytes, { to: 'all', group });
 
 /** All-to-all of the own block in a group: of whoever keeps least, and so sends most. */
 function exchange(equal: Equal, what: Kind): Phase {
-  const { messages, group } = equal;
-  const parts = dealtTo(equal, (member) => blockOf(equal, what, messages.of(what, member, group)));
-  const total = parts.reduce((sum, bytes) => sum + bytes, 0);
-  return toAll(total - Math.min(...parts), group);
+  const parts = dealtBytes(equal, what);
+  const total = (equal.group / parts.length) * parts.reduce((sum, bytes) => sum + bytes, 0);
+  return toAll(total - Math.min(...parts), equal.group);
 }
 
 function ringOf(equal: Equal, stage: Extract<Stage, { readonly does: 'ring' }>): Pass {
