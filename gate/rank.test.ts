@@ -86,7 +86,9 @@ describe('xattn rank', () => {
     // The run goes on without it.
     const rank = await xattn(['rank', '--connect', at]);
     expect(rank.status).toBe(0);
-    expect((await run).status).toBe(0);
+    const { status, stderr } = await run;
+    expect(status).toBe(0);
+    expect(stderr).toBe('xattn: refused 127.0.0.1: expected the "token" of this run\n');
   });
 });
 

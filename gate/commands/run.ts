@@ -2,6 +2,7 @@
  * `xattn run`: a schedule run on drawn numbers, what it sent, and what the judge says of it.
  * @module
  */
+
 import { writeFileSync } from 'node:fs';
 import { MultiBar } from 'cli-progress';
 import pc from 'picocolors';
@@ -18,6 +19,7 @@ import { isSampled, sampledOutput, sampleOf } from '../../reference/case/samplin
 import { elementCount, tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
 import { type GivenOutputs, isFailure, judge } from '../../reference/verdict/judge.ts';
 import { judgeSample } from '../../reference/verdict/judge-sample.ts';
+import { printable } from '../text.ts';
 import { threadsFor } from '../threads.ts';
 import type { DEVICES, TRANSPORTS } from './options.ts';
 import { runSvg } from './run-svg.ts';
@@ -52,7 +54,21 @@ function listeningAt({ listen, transport }: RunCommandOptions): Listening | null
   if (token === undefined || token === '') {
     throw new RangeError('"XATTN_TOKEN" expected a secret that ranks are to have too, got none');
   }
-  return { ...listen, token };
+  return { ...listen, token, onRefused: strangerTeller((line) => process.stderr.write(line)) };
+}
+
+/** A port scan must not fill a terminal. */
+const STRANGERS_SHOWN = 20;
+
+/** Says of each stranger in a line that it was refused, and of the last one shown that it is. */
+export function strangerTeller(write: (line: string) => void): Required<Listening>['onRefused'] {
+  let shown = 0;
+  return (from, reason) => {
+    if (shown === STRANGERS_SHOWN) return;
+    shown++;
+    const last = shown === STRANGERS_SHOWN ? ' (no more of these are shown)' : '';
+    write(`xattn: refused ${printable(from, 60)}: ${printable(reason)}${last}\n`);
+  };
 }
 
 /** Lists of operations grow with the square of the ranks: a million operations at so many. */

@@ -28,6 +28,8 @@ const FROM_RANK: Limits = {
 /** Where ranks from elsewhere are to connect, and what they must know. */
 export interface Listening extends Address {
   readonly token: string;
+  /** Told of each stranger that was turned away: where it came from, and why. Waiting goes on. */
+  readonly onRefused?: (from: string, reason: string) => void;
 }
 
 /** One rank's process, as whoever deals out sees it. */
@@ -106,14 +108,15 @@ export class Crew {
   readonly #server: Server;
   readonly #address: Address;
   readonly #spawning: boolean;
+  readonly #onRefused: Listening['onRefused'];
   readonly #children = new Set<Child>();
   #members: Member[] = [];
   #refused: string | null = null;
   #changed: () => void = () => undefined;
 
-  private constructor(server: Server, address: Address, token: string, spawning: boolean) {
+  private constructor(server: Server, address: Address, token: string, at: Listening | null) {
     [this.#server, this.#address, this.token] = [server, address, token];
-    this.#spawning = spawning;
+    [this.#spawning, this.#onRefused] = [at === null, at?.onRefused];
     server.on('connection', (socket) => this.#welcome(new Link(socket, STRANGER)));
   }
 
@@ -126,14 +129,15 @@ export class Crew {
     if (bound === null || typeof bound === 'string') throw new Error('a server has no port');
     const address = { host: listening?.host ?? '127.0.0.1', port: bound.port };
     const token = listening?.token ?? randomBytes(32).toString('hex');
-    return new Crew(server, address, token, listening === null);
+    return new Crew(server, address, token, listening);
   }
 
   #welcome(link: Link): void {
     // Later it is not known any more.
-    const from = link.socket.remoteAddress;
+    const from = link.socket.remoteAddress ?? 'an address that is gone';
     const refuse = (reason: string): void => {
       this.#refused = `${from}: ${reason}`;
+      this.#onRefused?.(from, reason);
     };
     const late = `expected a hello within ${HELLO_MS} ms`;
     const timer = setTimeout(() => {

@@ -74,7 +74,7 @@ class Deal {
     this.#seats = members.map((member) => ({
       member,
       place: { pass: 0, step: 0 },
-      heard: Date.now(),
+      heard: performance.now(),
       isReady: false,
       failed: false,
       done: null,
@@ -110,7 +110,7 @@ class Deal {
   }
 
   #receive(rank: number, seat: Seat, frame: Frame): void {
-    seat.heard = Date.now();
+    seat.heard = performance.now();
     if (frame.kind === 'refused') {
       this.#fail(rank, seat.place, headerOf(refused, frame).reason, null);
       return;
@@ -171,24 +171,34 @@ class Deal {
     else this.#doubt ??= setTimeout(() => this.#settle(this.#silent() ?? error), REASON_MS);
   }
 
-  /** The rank that has said nothing for longest, where that is too long. */
+  /**
+   * The rank that has said nothing for longest, where that is too long: before all are ready, of those
+   * that are not, for the others have nothing to say until then.
+   */
   #silent(): Error | null {
-    const now = Date.now();
+    const now = performance.now();
+    const starting = !this.#seats.every(({ isReady }) => isReady);
     const quiet = [...this.#seats.entries()]
-      .filter(([, { done, failed, heard }]) => {
+      .filter(([, { done, failed, heard, isReady }]) => {
+        if (starting && isReady) return false;
         return done === null && !failed && now - heard > this.#timeoutMs;
       })
       .sort(([, a], [, b]) => a.heard - b.heard);
     const [first] = quiet;
     if (first === undefined) return null;
     const [rank, { place, heard }] = first;
-    return failureAt(this.#passes, rank, place, `it has said nothing for ${now - heard} ms`);
+    return failureAt(
+      this.#passes,
+      rank,
+      place,
+      `it has said nothing for ${Math.round(now - heard)} ms`,
+    );
   }
 
   #look(): void {
     // Ranks that wait for it in vain say so first.
     if (this.#doubt !== undefined) return;
-    const late = Date.now() - this.#timeoutMs - REASON_MS;
+    const late = performance.now() - this.#timeoutMs - REASON_MS;
     const stalled = this.#seats.some(({ done, failed, heard }) => {
       return done === null && !failed && heard < late;
     });

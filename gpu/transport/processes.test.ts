@@ -8,6 +8,7 @@ import { FEATURE_CASES } from '../../reference/testing/feature-cases.ts';
 import type { RankEvent } from '../interpreter.ts';
 import { closeWorkers, type RunOptions, run, runLvXattn } from '../run.ts';
 import { SCHEDULE_NAMES } from '../schedules/index.ts';
+import { type Link, linkTo } from './link.ts';
 
 afterAll(closeWorkers);
 
@@ -171,9 +172,13 @@ const said = async (child: ChildProcess): Promise<string> => {
 };
 
 /** A run that waits for ranks at a port. */
-async function listening(ranks: number, more: Partial<RunOptions> = {}) {
+async function listening(
+  ranks: number,
+  more: Partial<RunOptions> = {},
+  onRefused: (from: string, reason: string) => void = () => undefined,
+) {
   const port = await freePort();
-  const listen = { host: '127.0.0.1', port, token };
+  const listen = { host: '127.0.0.1', port, token, onRefused };
   const options = { transport: 'processes', device: 'reference', listen, ...more } as const;
   const ran = runLvXattn(plain(ranks), options);
   ran.catch(() => undefined);
@@ -215,7 +220,9 @@ describe('ranks that connect from elsewhere', () => {
   });
 
   it('are refused with a sentence where they do not know the token; the run says who came', async () => {
-    const { port, ran } = await listening(1, { startTimeoutMs: 8000 });
+    const told: string[] = [];
+    const onRefused = (from: string, reason: string) => told.push(`${from}: ${reason}`);
+    const { port, ran } = await listening(1, { startTimeoutMs: 8000 }, onRefused);
     await stranger(port, 'x'.repeat(20));
     const rank = startRank(port, 'of another run');
     expect(await said(rank)).toBe(`127.0.0.1:${port}: expected the "token" of this run\n`);
@@ -223,6 +230,28 @@ describe('ranks that connect from elsewhere', () => {
     await expect(ran).rejects.toThrow(
       /^expected 1 ranks to connect to 127.0.0.1:\d+ within 8000 ms, got 0; refused was 127.0.0.1: expected the "token" of this run/,
     );
+    expect(told).toEqual([
+      '127.0.0.1: a frame expected "magic" to be "XATN", got "xxxx"',
+      '127.0.0.1: expected the "token" of this run',
+    ]);
+  });
+
+  it('end the run by the rank that is stopped before it begins, not by one that waits for it', async () => {
+    const { port, ran } = await listening(3, { timeoutMs: 300 });
+    await stranger(port, 'x'.repeat(20));
+    const links: Link[] = [];
+    for (const rank of [0, 1, 2]) {
+      const limits = { job: { header: 2 ** 20, payload: 2 ** 20 } };
+      const link = await linkTo({ host: '127.0.0.1', port }, limits, 1000);
+      links.push(link);
+      link.receive = ({ header }) => {
+        if (rank !== 1) link.send('ready', { job: (header as { job: number }).job });
+      };
+      link.send('hello', { role: 'rank', token, name: '', port: 1 });
+      await new Promise((go) => setTimeout(go, 50));
+    }
+    await expect(ran).rejects.toThrow(/^rank 1, pass 0, step 0 \(\w+\): it has said nothing for/);
+    for (const link of links) link.close();
   });
 
   for (const [how, reason] of [
