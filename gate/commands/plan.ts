@@ -8,7 +8,7 @@ import { CLUSTERS, type Cluster, parseCluster } from '../../gpu/costs/clusters.t
 import { MODELS, type Model, parseModel } from '../../gpu/costs/models.ts';
 import { planOf } from '../../gpu/costs/plan.ts';
 import type { ScheduleName } from '../../gpu/costs/schedules.ts';
-import { parseStrictly } from '../../reference/strict-json.ts';
+import { parseStrictly } from '../../reference/files/strict-json.ts';
 import { clockText, onTheClock } from './plan-clock.ts';
 import { paperText } from './plan-paper.ts';
 import { planText } from './plan-text.ts';

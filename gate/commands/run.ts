@@ -2,7 +2,6 @@
  * `xattn run`: a schedule run on drawn numbers, what it sent, and what the judge says of it.
  * @module
  */
-
 import { writeFileSync } from 'node:fs';
 import { MultiBar } from 'cli-progress';
 import pc from 'picocolors';
