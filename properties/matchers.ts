@@ -11,33 +11,12 @@ import type {} from 'vitest';
 import { type ProfileLike, profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import type { AttentionCase, OutputName } from '../reference/case/case.ts';
 import { forEachIndex, type Tensor } from '../reference/numbers/tensor.ts';
-import { type GivenOutputs, judge } from '../reference/verdict/judge.ts';
-
-/** What an implementation hands over: tensors, with or without the format they were stored in. */
-export type Answers = Partial<
-  Record<OutputName, Tensor | { readonly dtype: string; readonly tensor: Tensor }>
->;
+import { type Answers, givenAnswers } from '../reference/verdict/answers.ts';
+import { judge } from '../reference/verdict/judge.ts';
 
 interface MatcherResult {
   readonly pass: boolean;
   readonly message: () => string;
-}
-
-/** The format of a bare tensor: that of its typed array; of plain numbers, float64. */
-function withDtype(answer: Tensor | { dtype: string; tensor: Tensor }): {
-  dtype: string;
-  tensor: Tensor;
-} {
-  if ('tensor' in answer) return answer;
-  return { dtype: answer.data instanceof Float32Array ? 'F32' : 'F64', tensor: answer };
-}
-
-function given(answers: Answers): GivenOutputs {
-  const outputs: GivenOutputs = {};
-  for (const [name, answer] of Object.entries(answers)) {
-    outputs[name as OutputName] = withDtype(answer);
-  }
-  return outputs;
 }
 
 /** One sentence about which case this was. */
@@ -53,7 +32,7 @@ function toPassOracle(
   attentionCase: AttentionCase,
   profile: ProfileLike,
 ): MatcherResult {
-  const { verdict, reason, outputs } = judge(attentionCase, given(received), profile);
+  const { verdict, reason, outputs } = judge(attentionCase, received, profile);
   const pass = verdict === 'pass';
   const rows = Object.entries(outputs).map(
     ([name, { max_ulp, max_bound_fraction, worst_index, expected, got }]) =>
@@ -88,7 +67,7 @@ function difference(name: string, got: Tensor, expected: Tensor): string | null 
 
 /** The same numbers, every one of them, and the same outputs. */
 function toEqualExactly(received: Answers, expected: Answers): MatcherResult {
-  const [got, want] = [given(received), given(expected)];
+  const [got, want] = [givenAnswers(received), givenAnswers(expected)];
   const names = [...new Set([...Object.keys(got), ...Object.keys(want)])] as OutputName[];
   const found = names.flatMap((name) => {
     const [a, b] = [got[name], want[name]];

@@ -12,16 +12,15 @@ import type { Profile } from '../bounds/lemmas/profile.ts';
 import type { ProfileLike } from '../bounds/lemmas/profile-options.ts';
 import { MARGIN } from '../bounds/range/range-limits.ts';
 import type { AttentionCase, OutputName } from '../case/case.ts';
+import { outputShape } from '../case/case-shapes.ts';
 import { EVERYTHING } from '../case/sampling.ts';
 import { roundTo, ulp, unitRoundoff } from '../numbers/format.ts';
 import { elementCount, indexOf, type Tensor, toFlat } from '../numbers/tensor.ts';
+import { type Answers, type GivenOutputs, givenAnswers } from './answers.ts';
 import { type Bounds, type Expectation, expectation } from './expectation.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 
-/** A candidate's outputs: the format each was stored in, and the numbers it denotes. */
-export type GivenOutputs = Partial<
-  Record<OutputName, { readonly dtype: string; readonly tensor: Tensor }>
->;
+export type { GivenOutputs };
 
 export const VERDICT_NAMES = ['pass', 'improbable', 'impossible', 'broken', 'skip'] as const;
 export type VerdictName = (typeof VERDICT_NAMES)[number];
@@ -362,16 +361,20 @@ function byKernels(c: AttentionCase): boolean {
 }
 
 /**
- * Judge one candidate's outputs on one case at the precision it declared. Large cases are judged by
+ * Judge one candidate's outputs on one case at the precision it declared: tensors, plain numbers, either
+ * with the format that they were stored in. The profile is the case's dtype where none is named. Large cases are judged by
  * the kernels' radii and the bounds of spec/bounds.md §10, which are no smaller.
  */
 export function judge(
   attentionCase: AttentionCase,
-  outputs: GivenOutputs,
-  profile: ProfileLike,
+  outputs: Answers,
+  profile: ProfileLike = attentionCase.parameters.dtype,
 ): Verdict {
   const expected = byKernels(attentionCase)
     ? sampledExpectation(attentionCase, profile, EVERYTHING, 1)
     : expectation(attentionCase, profile);
-  return judgeAgainst(expected, outputs);
+  return judgeAgainst(
+    expected,
+    givenAnswers(outputs, (name) => outputShape(attentionCase, name)),
+  );
 }
