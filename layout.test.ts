@@ -18,6 +18,18 @@ const ALLOWED: Record<string, readonly string[]> = {
   gate: ['gate', 'properties', 'gpu', 'fixtures', 'reference'],
 };
 
+/** Rooms of the reference that each of them may import from, besides itself. testing/ and index.ts may all. */
+const WITHIN_REFERENCE: Record<string, readonly string[]> = {
+  numbers: [],
+  case: ['numbers'],
+  files: ['numbers', 'case'],
+  definition: ['numbers', 'case'],
+  kernels: ['numbers', 'case', 'files'],
+  oracle: ['numbers', 'case', 'definition', 'kernels'],
+  bounds: ['numbers', 'case', 'definition', 'kernels'],
+  verdict: ['numbers', 'case', 'kernels', 'bounds'],
+};
+
 function filesUnder(folder: string, ending: string): string[] {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -29,6 +41,40 @@ const sources = ROOMS.flatMap((room) => filesUnder(join(root, room), '.ts'));
 const shipped = sources.filter((file) => !file.endsWith('.test.ts'));
 const text = (file: string): string => readFileSync(file, 'utf8');
 const roomOf = (file: string): string => relative(root, file).split('/')[0] ?? '';
+const isTest = (file: string): boolean => /\.(test|long)\.ts$/.test(file);
+
+/** The files of ours that each file imports, types included. */
+const imports = new Map(
+  sources.map((file) => [
+    file,
+    [...text(file).matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map((match) =>
+      resolve(dirname(file), match[1] ?? ''),
+    ),
+  ]),
+);
+
+/** Files that import one another, each set once: Tarjan's strongly connected components. */
+function circles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const order = new Map<string, number>();
+  const [stack, found]: [string[], string[][]] = [[], []];
+  const visit = (file: string): number => {
+    const index = order.size;
+    let low = index;
+    order.set(file, index);
+    stack.push(file);
+    for (const next of graph.get(file) ?? []) {
+      if (!order.has(next)) low = Math.min(low, visit(next));
+      else if (stack.includes(next)) low = Math.min(low, order.get(next) ?? low);
+    }
+    if (low === index) {
+      const circle = stack.splice(stack.indexOf(file));
+      if (circle.length > 1 || graph.get(file)?.includes(file)) found.push(circle);
+    }
+    return low;
+  };
+  for (const file of graph.keys()) if (!order.has(file)) visit(file);
+  return found;
+}
 
 describe('the code base', () => {
   it('has sources in the rooms it is about', () => {
@@ -37,12 +83,36 @@ describe('the code base', () => {
 
   it('imports one way', () => {
     const wrong = shipped.flatMap((file) =>
-      [...text(file).matchAll(/from '(\.[^']+)'/g)]
-        .map((match) => roomOf(resolve(dirname(file), match[1] ?? '')))
+      (imports.get(file) ?? [])
+        .map(roomOf)
         .filter((room) => !(ALLOWED[roomOf(file)] ?? []).includes(room))
         .map((room) => `${relative(root, file)} imports from ${room}`),
     );
     expect(wrong).toEqual([]);
+  });
+
+  it('imports one way among the rooms of the reference', () => {
+    const within = (file: string): string => relative(root, file).split('/')[1] ?? '';
+    const free = (file: string): boolean =>
+      isTest(file) || /^(testing|index\.ts)$/.test(within(file));
+    const own = sources.filter((file) => roomOf(file) === 'reference' && !free(file));
+    const wrong = own.flatMap((file) =>
+      (imports.get(file) ?? [])
+        .map(within)
+        .filter((room) => ![within(file), ...(WITHIN_REFERENCE[within(file)] ?? [])].includes(room))
+        .map((room) => `${relative(root, file)} imports from ${room}`),
+    );
+    expect(wrong).toEqual([]);
+    const rooms = new Set(own.map(within));
+    expect([...rooms].sort()).toEqual(Object.keys(WITHIN_REFERENCE).sort());
+  });
+
+  it('has no circle of imports', () => {
+    expect(circles(new Map(Object.entries({ a: ['b'], b: ['c'], c: ['b', 'd'], d: [] })))).toEqual([
+      ['b', 'c'],
+    ]);
+    const found = circles(imports).map((circle) => circle.map((file) => relative(root, file)));
+    expect(found).toEqual([]);
   });
 
   it('opens every file with what it promises', () => {

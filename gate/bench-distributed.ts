@@ -9,12 +9,13 @@
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import type { Shard } from '../gpu/context.ts';
 import { heldBytes } from '../gpu/costs/memory.ts';
 import { type DeviceName, resolveDevice } from '../gpu/device/choose.ts';
 import { distribute, gather } from '../gpu/distribute.ts';
 import type { RankEvent } from '../gpu/interpreter.ts';
-import type { Shard } from '../gpu/rank.ts';
-import { closeWorkers, passesOf, type RanksRun } from '../gpu/run.ts';
+import { closeWorkers, passesOf } from '../gpu/run.ts';
+import type { RanksRun } from '../gpu/run-options.ts';
 import type { Direction } from '../gpu/schedule.ts';
 import { runThreads } from '../gpu/transport/threads-run.ts';
 import type { AttentionCase } from '../reference/case/case.ts';

@@ -18,11 +18,11 @@ import { parseArgs } from 'node:util';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { AttentionCase, CaseParameters, OutputName } from '../reference/case/case.ts';
+import type { GivenOutputs } from '../reference/case/given.ts';
 import { openCase } from '../reference/files/case-folder.ts';
 import { encode, FORMATS, type FormatName } from '../reference/numbers/format.ts';
 import { elementCount } from '../reference/numbers/tensor.ts';
 import { type OracleAnswer, oracle } from '../reference/oracle/oracle.ts';
-import type { GivenOutputs } from '../reference/verdict/judge.ts';
 import { judgeSample } from '../reference/verdict/judge-sample.ts';
 import { threadsFor } from './threads.ts';
 

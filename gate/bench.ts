@@ -6,7 +6,8 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { runLvXattn } from '../gpu/run.ts';
-import { type AttentionCase, type OutputName, validateCase } from '../reference/case/case.ts';
+import type { AttentionCase, OutputName } from '../reference/case/case.ts';
+import { validateCase } from '../reference/case/validate.ts';
 import { referenceOutputs } from '../reference/definition/reference.ts';
 import { tensorOf } from '../reference/numbers/tensor.ts';
 import { judge } from '../reference/verdict/judge.ts';

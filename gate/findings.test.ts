@@ -8,7 +8,7 @@ import { readCase } from '../reference/files/case-folder.ts';
 import { type Finding, hunt } from './fuzz/hunt.ts';
 import type { Interviewer, Reply } from './fuzz/interviewer.ts';
 import { keepNewCase } from './keep.ts';
-import { NOT_REACHED } from './report.ts';
+import { NOT_REACHED } from './run-suite.ts';
 import { smallCase } from './testing/cases.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'xattn-findings-'));

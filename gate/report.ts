@@ -43,9 +43,6 @@ export interface Report {
   signal?: NodeJS.Signals;
 }
 
-/** The reason of cases that the run did not come to. */
-export const NOT_REACHED = 'the run was interrupted';
-
 const COUNTED: Record<Verdict['verdict'], keyof Summary> = {
   pass: 'pass',
   improbable: 'fail',

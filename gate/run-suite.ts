@@ -13,9 +13,10 @@ import path from 'node:path';
 import type { ProfileLike } from '../reference/bounds/lemmas/profile-options.ts';
 import type { AttentionCase, OutputName } from '../reference/case/case.ts';
 import { featureWords } from '../reference/case/features.ts';
+import type { GivenOutputs } from '../reference/case/given.ts';
 import type { Sample } from '../reference/case/sampling.ts';
 import { readOutputs } from '../reference/files/given-outputs.ts';
-import { type GivenOutputs, judge, type Verdict } from '../reference/verdict/judge.ts';
+import { judge, type Verdict } from '../reference/verdict/judge.ts';
 import { judgeSample } from '../reference/verdict/judge-sample.ts';
 import { bitsOrNone } from './answer-bits.ts';
 import type { Candidate, Started } from './candidate.ts';
@@ -31,10 +32,12 @@ import {
   questionFolders,
   removeDistrusted,
 } from './question-folders.ts';
-import { NOT_REACHED } from './report.ts';
 import { type Direction, directed, returnedBy } from './select.ts';
 import type { SuiteCase } from './suite.ts';
 import { threadsFor } from './threads.ts';
+
+/** The reason of cases that the run did not come to. */
+export const NOT_REACHED = 'the run was interrupted';
 
 /** What became of one case. */
 export interface CaseResult {

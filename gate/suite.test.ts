@@ -11,11 +11,12 @@ import {
   type Outputs,
 } from '../reference/case/case.ts';
 import { FEATURE_WORDS, featureWords } from '../reference/case/features.ts';
+import type { GivenOutputs } from '../reference/case/given.ts';
 import { referenceOutputs } from '../reference/definition/reference.ts';
 import { roundTo } from '../reference/numbers/format.ts';
 import { mapTensor, type Tensor, toFlat } from '../reference/numbers/tensor.ts';
 import { expectation } from '../reference/verdict/expectation.ts';
-import { type GivenOutputs, judge, judgeAgainst } from '../reference/verdict/judge.ts';
+import { judge, judgeAgainst } from '../reference/verdict/judge.ts';
 import { suite } from './suite.ts';
 
 const core = suite('core', 'f32').map((one) => ({ ...one, built: one.build() }));

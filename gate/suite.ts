@@ -21,7 +21,8 @@ import {
   singles,
 } from './suite/features.ts';
 import { PROBES } from './suite/probes.ts';
-import { buildCase, type SuiteSpec } from './suite/spec.ts';
+import { buildCase } from './suite/spec.ts';
+import type { SuiteSpec } from './suite/suite-spec.ts';
 import { EVERYTHING } from './suite/vary.ts';
 
 export const SUITES = ['smoke', 'core', 'full'] as const;

@@ -6,10 +6,11 @@
  * are computed one KV head after another.
  * @module
  */
+
+import type { Context } from './context.ts';
 import type { Block, Data } from './device/device.ts';
 import { gradientsOf, headsFor, resultOf } from './labels.ts';
 import { type PairPlace, pairsOf, placesOf } from './pairs.ts';
-import type { Context } from './rank.ts';
 import type { HeadRange } from './schedule.ts';
 import { type Held, partOf } from './store.ts';
 import { joinHeads, takeHeads } from './tiles.ts';

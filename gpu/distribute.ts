@@ -23,8 +23,9 @@ import {
   zeros,
 } from '../reference/numbers/tensor.ts';
 import type { BiasPart } from './bias-sums.ts';
+import type { Shard } from './context.ts';
 import type { Real } from './device/device.ts';
-import type { RankResult, Shard } from './rank.ts';
+import type { RankResult } from './rank.ts';
 import { startOf } from './wire.ts';
 
 /** Element type of a run. */

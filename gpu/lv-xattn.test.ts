@@ -1,10 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { AttentionCase, OutputName, Partition } from '../reference/case/case.ts';
 import { drawCase } from '../reference/case/draw-case.ts';
+import type { GivenOutputs } from '../reference/case/given.ts';
 import { toFlat } from '../reference/numbers/tensor.ts';
 import { FEATURE_CASES } from '../reference/testing/feature-cases.ts';
-import { type GivenOutputs, judge } from '../reference/verdict/judge.ts';
-import { closeWorkers, type RunOptions, runLvXattn } from './run.ts';
+import { judge } from '../reference/verdict/judge.ts';
+import { closeWorkers, runLvXattn } from './run.ts';
+import type { RunOptions } from './run-options.ts';
 
 afterAll(closeWorkers);
 

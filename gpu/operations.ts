@@ -3,6 +3,7 @@
  * @module
  */
 import { compute, wholeResult } from './compute.ts';
+import type { Context } from './context.ts';
 import type { Data, ProjectionShape } from './device/device.ts';
 import {
   emptyLike,
@@ -14,7 +15,6 @@ import {
   paddedLabel,
   reducedLabel,
 } from './labels.ts';
-import type { Context } from './rank.ts';
 import type { BufferName, Operation } from './schedule.ts';
 import { type Held, partOf } from './store.ts';
 import { joinBlocks, joinHeads, putHeads, takeBlocks, takeHeads } from './tiles.ts';

@@ -2,55 +2,24 @@
  * A schedule, run on a case: deal it out, run forward and backward, gather what it wants.
  * @module
  */
+
 import { type AttentionCase, type Outputs, wantsGradients } from '../reference/case/case.ts';
-import { type DeviceName, deviceOf, resolveDevice } from './device/choose.ts';
+import type { Shard } from './context.ts';
+import { deviceOf, resolveDevice } from './device/choose.ts';
 import type { Device } from './device/device.ts';
 import { distribute, gather } from './distribute.ts';
 import { inOrder, interpret, type Log, type RankEvent } from './interpreter.ts';
-import { makeRank, type RankResult, type Shard } from './rank.ts';
+import { makeRank } from './rank.ts';
+import type { RanksRun, RunOptions, Watching } from './run-options.ts';
 import type { Schedule } from './schedule.ts';
 import { DEALS_HEADS, SCHEDULES, type ScheduleName, SENDS_QUERIES } from './schedules/index.ts';
 import type { MakeSchedule } from './schedules/parts.ts';
-import type { Listening } from './transport/crew.ts';
 import { NO_FAULTS } from './transport/faults.ts';
 import { checkProcessNeeds, checkThreadNeeds } from './transport/needs.ts';
 import { closeThreads } from './transport/pool.ts';
 import { closeProcesses, runProcesses } from './transport/processes-run.ts';
-import { type Choose, chooseBySeed, runSimulated } from './transport/simulated.ts';
+import { chooseBySeed, runSimulated } from './transport/simulated.ts';
 import { runThreads } from './transport/threads-run.ts';
-
-export const TRANSPORT_NAMES = ['simulated', 'threads', 'processes'] as const;
-export type TransportName = (typeof TRANSPORT_NAMES)[number];
-
-export interface RunOptions {
-  /** LV-XAttn when absent. */
-  readonly schedule?: ScheduleName;
-  /** What queries take along backward, where they travel: D when absent, or O, as published. */
-  readonly sends?: 'D' | 'O';
-  readonly transport: TransportName;
-  readonly device: DeviceName;
-  /** Interleaving of the simulated transport: by a seed, or by whoever chooses. */
-  readonly seed?: number;
-  readonly choose?: Choose;
-  /**
-   * How long a rank may wait for a message, and for a process how long it may take for one
-   * operation, milliseconds; a minute when absent.
-   */
-  readonly timeoutMs?: number;
-  /** How long processes may take to start and connect, milliseconds; a minute when absent. */
-  readonly startTimeoutMs?: number;
-  /** Wait here for ranks from elsewhere (`xattn rank`), in place of starting processes. */
-  readonly listen?: Listening;
-  /** Whether the log shows what the buffers held, hashes included; no by default, for it takes time. */
-  readonly observing?: boolean;
-  /** Whether the log shows when each operation happened. */
-  readonly timing?: boolean;
-  /** Counts the operations that each rank has completed: in shared memory, an element a rank. */
-  readonly progress?: Int32Array;
-}
-
-/** What a log is to show. */
-export type Watching = Pick<RunOptions, 'observing' | 'timing' | 'progress'>;
 
 export const logOf = ({ observing = false, timing = false, progress }: Watching): Log => ({
   events: [],
@@ -67,14 +36,6 @@ export interface RunResult {
   /** Every operation that happened, in an order in which they could have happened one at a time. */
   readonly log: readonly RankEvent[];
   /** The most bytes that each rank's buffers held at once. */
-  readonly peakBytes: readonly number[];
-}
-
-/** What each way of running hands back, by rank. */
-export interface RanksRun {
-  readonly results: readonly RankResult[];
-  readonly backend: string;
-  readonly log: readonly RankEvent[];
   readonly peakBytes: readonly number[];
 }
 

@@ -7,10 +7,11 @@
 import fc from 'fast-check';
 import { type Fraction, fraction } from 'mathjs';
 import type { AttentionCase } from '../reference/case/case.ts';
+import { kvHead } from '../reference/case/heads.ts';
 import { attention } from '../reference/definition/attention.ts';
 import { lift, type Problem } from '../reference/definition/lift.ts';
 import { EMPTY, finish, merge, type PartialResult, single } from '../reference/definition/merge.ts';
-import { kvHead, rowScores } from '../reference/definition/scores.ts';
+import { rowScores } from '../reference/definition/scores.ts';
 import { rational } from '../reference/numbers/rational.ts';
 import { forEachIndex } from '../reference/numbers/tensor.ts';
 import { fold, mergeTreeArbitrary } from './arbitraries/merge-tree.ts';

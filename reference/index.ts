@@ -18,6 +18,8 @@ export {
 export * from './case/case.ts';
 export { featureWords } from './case/features.ts';
 export { type CaseChoices, type GivenInputs, makeCase } from './case/make-case.ts';
+export type { GivenOutputs } from './case/given.ts';
+export { validateCase } from './case/validate.ts';
 export { attention, logSumExp } from './definition/attention.ts';
 export { attentionGradients } from './definition/gradients.ts';
 export { lift, type Problem } from './definition/lift.ts';
@@ -33,4 +35,4 @@ export { block, type Tensor, tensorOf, toFlat, zeros } from './numbers/tensor.ts
 export { oracle } from './oracle/oracle.ts';
 export type { Answer, Answers, PlainTensor } from './verdict/answers.ts';
 export { expectation } from './verdict/expectation.ts';
-export { type GivenOutputs, judge, judgeAgainst, type Verdict } from './verdict/judge.ts';
+export { judge, judgeAgainst, type Verdict } from './verdict/judge.ts';

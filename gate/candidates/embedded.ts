@@ -8,11 +8,12 @@
  * @module
  */
 
-import { dealtFor, type RunOptions, run } from '../../gpu/run.ts';
+import { dealtFor, run } from '../../gpu/run.ts';
+import type { RunOptions } from '../../gpu/run-options.ts';
 import type { ScheduleName } from '../../gpu/schedules/index.ts';
 import { PROFILES } from '../../reference/bounds/lemmas/profile.ts';
 import type { AttentionCase } from '../../reference/case/case.ts';
-import { validateCase } from '../../reference/case/case.ts';
+import { validateCase } from '../../reference/case/validate.ts';
 import { readCase, writeOutputs } from '../../reference/files/case-folder.ts';
 import { tensorOf } from '../../reference/numbers/tensor.ts';
 import type { Answer, Candidate } from '../candidate.ts';

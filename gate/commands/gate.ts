@@ -11,10 +11,16 @@ import { unlessAborted } from '../interruption.ts';
 import { writeAnswers } from '../keep.ts';
 import { type LiveReport, liveReport } from '../live-report.ts';
 import { progressBar } from '../progress.ts';
-import { isFailing, NOT_REACHED, type Report } from '../report.ts';
+import { isFailing, type Report } from '../report.ts';
 import { addRound } from '../rounds.ts';
 import { linkLatest, runFolder, withAnswersAway } from '../run-folder.ts';
-import { type CaseResult, notReached, type RunOptions, runSuite } from '../run-suite.ts';
+import {
+  type CaseResult,
+  NOT_REACHED,
+  notReached,
+  type RunOptions,
+  runSuite,
+} from '../run-suite.ts';
 import { type Direction, inDrawnOrder, nameFilter, type Shard, shardOf } from '../select.ts';
 import { type SuiteCase, suite } from '../suite.ts';
 import {

@@ -4,7 +4,8 @@
  * @module
  */
 import pc from 'picocolors';
-import { closeWorkers, type RunOptions } from '../../gpu/run.ts';
+import { closeWorkers } from '../../gpu/run.ts';
+import type { RunOptions } from '../../gpu/run-options.ts';
 import type { Direction } from '../../gpu/schedule.ts';
 import { definedAttention } from '../../gpu/stack/attention.ts';
 import { drawStack } from '../../gpu/stack/draw.ts';

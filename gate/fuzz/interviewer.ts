@@ -6,13 +6,12 @@
 
 import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import type { AttentionCase } from '../../reference/case/case.ts';
-import type { GivenOutputs } from '../../reference/verdict/judge.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
 import { bitsOrNone } from '../answer-bits.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { unlessAborted } from '../interruption.ts';
 import { placesFor, questionFolders } from '../question-folders.ts';
-import { NOT_REACHED } from '../report.ts';
-import { type Asked, answerOrSkip, askOrSkip } from '../run-suite.ts';
+import { type Asked, answerOrSkip, askOrSkip, NOT_REACHED } from '../run-suite.ts';
 import { returnedBy } from '../select.ts';
 import { type AskedSince, askedSince } from './asked.ts';
 import { kindOf } from './kind.ts';

@@ -18,7 +18,7 @@ import {
 import { LAWS } from '../../properties/laws/index.ts';
 import { checkLaw, coarseElementBounds, type Law, relatives } from '../../properties/laws/law.ts';
 import type { AttentionCase } from '../../reference/case/case.ts';
-import type { GivenOutputs } from '../../reference/verdict/judge.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
 import type { Interviewer, Reply } from './interviewer.ts';
 
 /** Extents of the cases on which laws are tried, some hundred times the work of the small ones. */

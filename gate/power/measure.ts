@@ -10,8 +10,9 @@ import { eagerPrecision } from '../../properties/zoo/host/precision.ts';
 import { honestHost, hostOf } from '../../properties/zoo/host.ts';
 import { PROFILES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';
 import type { AttentionCase, Dtype, Outputs } from '../../reference/case/case.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
 import { type Expectation, expectation } from '../../reference/verdict/expectation.ts';
-import { type GivenOutputs, isFailure, judgeAgainst } from '../../reference/verdict/judge.ts';
+import { isFailure, judgeAgainst } from '../../reference/verdict/judge.ts';
 import type { SuiteCase } from '../suite.ts';
 import { RULES, type Rule, refusedBy } from './rules.ts';
 

@@ -7,13 +7,13 @@ import {
   claimedOf,
   isFailing,
   judgedCount,
-  NOT_REACHED,
   notReturned,
   type Report,
   type ReportedCase,
   sampledCount,
   skipReasons,
 } from '../report.ts';
+import { NOT_REACHED } from '../run-suite.ts';
 import { evidence } from './evidence.ts';
 
 type Colors = ReturnType<typeof pc.createColors>;

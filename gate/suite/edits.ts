@@ -6,7 +6,7 @@ import type { CaseInputs, CaseParameters } from '../../reference/case/case.ts';
 import type { Below } from '../../reference/case/draw-case.ts';
 import { roundTo } from '../../reference/numbers/format.ts';
 import { forEachIndex, type Tensor, tensorOf } from '../../reference/numbers/tensor.ts';
-import type { SuiteSpec } from './spec.ts';
+import type { SuiteSpec } from './suite-spec.ts';
 
 export type Adjust = NonNullable<SuiteSpec['adjust']>;
 

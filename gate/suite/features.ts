@@ -5,7 +5,8 @@
 import type { CaseChanges } from '../../reference/case/draw-case.ts';
 import { maxFinite } from '../../reference/numbers/format.ts';
 import { type Adjust, set } from './edits.ts';
-import { evenSizes, type SuiteSpec } from './spec.ts';
+import { evenSizes } from './spec.ts';
+import type { SuiteSpec } from './suite-spec.ts';
 import { EVERYTHING } from './vary.ts';
 
 /** A row, which is drawn, stands before every image, and sees nothing. */

@@ -5,7 +5,7 @@
  */
 import { filled, forEachIndex, zeros } from '../../reference/numbers/tensor.ts';
 import { type Adjust, edit, nonZero } from './edits.ts';
-import type { SuiteSpec } from './spec.ts';
+import type { SuiteSpec } from './suite-spec.ts';
 
 /** The one key that row i of head h in batch entry b sees. */
 const onlyKey = ([b, h, i]: readonly number[], drawn: number, keys: number): number =>

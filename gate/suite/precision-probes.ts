@@ -10,7 +10,7 @@
 import type { CaseParameters } from '../../reference/case/case.ts';
 import { ulp } from '../../reference/numbers/format.ts';
 import { type Adjust, all, edit, set, sign } from './edits.ts';
-import type { SuiteSpec } from './spec.ts';
+import type { SuiteSpec } from './suite-spec.ts';
 import { EVERYTHING } from './vary.ts';
 
 const LARGE = 2048;

@@ -9,8 +9,8 @@ import { type Adjust, all, edit, nonZero, permutation, rankOf, set } from './edi
 import { INDEX_PROBES } from './index-probes.ts';
 import { PRECISION_PROBES } from './precision-probes.ts';
 import { RANGE_PROBES } from './range-probes.ts';
-import type { SuiteSpec } from './spec.ts';
 import { STATE_PROBES } from './state-probes.ts';
+import type { SuiteSpec } from './suite-spec.ts';
 
 const SHIFT =
   'an unstable softmax or merge: a constant added to a row must change nothing but the LSE';

@@ -4,7 +4,7 @@
  * @module
  */
 import { all, edit, set } from './edits.ts';
-import type { SuiteSpec } from './spec.ts';
+import type { SuiteSpec } from './suite-spec.ts';
 
 const FAR = 'an unstable softmax or merge: exp overflows even float64 above 709';
 

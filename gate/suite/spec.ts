@@ -6,26 +6,11 @@
  * @module
  */
 
-import type { AttentionCase, Dtype, Partition } from '../../reference/case/case.ts';
-import { type CaseChanges, drawCase } from '../../reference/case/draw-case.ts';
+import type { AttentionCase, Dtype } from '../../reference/case/case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
 import { all, shuffledLengths } from './edits.ts';
-import { type Extent, varied } from './vary.ts';
-
-export interface SuiteSpec extends Omit<CaseChanges, 'partition' | 'id' | 'dtype'> {
-  /** Group and name, without the suite: `probe/phantom-key`. */
-  readonly name: string;
-  /** The fault that this case shows, one sentence; null for a control. */
-  readonly shows?: string;
-  /** Ranks with even shards, or the partition itself; default one rank. */
-  readonly ranks?: number;
-  readonly partition?: Partition;
-  /** Cases of one sequence are asked one right after another, in their order. */
-  readonly sequence?: string;
-  /** Extents that are not drawn: what the case shows needs them as they are. Default: none. */
-  readonly keeps?: readonly Extent[];
-  /** Only for candidates of these dtypes; default all. */
-  readonly dtypes?: readonly Dtype[];
-}
+import type { SuiteSpec } from './suite-spec.ts';
+import { varied } from './vary.ts';
 
 /** Sizes as equal as can be: the first few one larger. */
 export function evenSizes(total: number, ranks: number): number[] {

@@ -4,7 +4,7 @@
  * @module
  */
 import { set } from './edits.ts';
-import type { SuiteSpec } from './spec.ts';
+import type { SuiteSpec } from './suite-spec.ts';
 
 const STALE = 'a buffer, a mask or a kernel kept from the question before';
 const SAME = {

@@ -6,14 +6,12 @@
  * shards stay even. A spec `keeps` what its claim, its edits or its name speak of.
  * @module
  */
+
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { Partition } from '../../reference/case/case.ts';
 import type { Below } from '../../reference/case/draw-case.ts';
-import type { SuiteSpec } from './spec.ts';
-
-/** Batch entries; heads of either kind; rows and keys; components of keys and of values. */
-export type Extent = 'batch' | 'heads' | 'sizes' | 'widths';
+import type { Extent, SuiteSpec } from './suite-spec.ts';
 
 export const EVERYTHING: readonly Extent[] = ['batch', 'heads', 'sizes', 'widths'];
 

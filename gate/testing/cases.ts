@@ -2,7 +2,8 @@
  * Small cases for the tests of this room: every output wanted, values without pattern, one seed.
  * @module
  */
-import { type AttentionCase, type OutputName, validateCase } from '../../reference/case/case.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import { validateCase } from '../../reference/case/validate.ts';
 import { type Tensor, tensorOf } from '../../reference/numbers/tensor.ts';
 import type { SuiteCase } from '../suite.ts';
 

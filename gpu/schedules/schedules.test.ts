@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionCase, OutputName, Partition } from '../../reference/case/case.ts';
 import { drawCase } from '../../reference/case/draw-case.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
 import { FEATURE_CASES } from '../../reference/testing/feature-cases.ts';
-import { type GivenOutputs, judge } from '../../reference/verdict/judge.ts';
-import { type RunOptions, run } from '../run.ts';
+import { judge } from '../../reference/verdict/judge.ts';
+import { run } from '../run.ts';
+import type { RunOptions } from '../run-options.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from './index.ts';
 
 async function verdictOf(attentionCase: AttentionCase, options: RunOptions): Promise<string> {

@@ -8,10 +8,11 @@
  * @module
  */
 import { block, type Tensor, tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
+import type { Shard } from '../context.ts';
 import type { Device, Real } from '../device/device.ts';
 import { shared } from '../distribute.ts';
-import type { RankResult, Shard } from '../rank.ts';
-import type { RanksRun } from '../run.ts';
+import type { RankResult } from '../rank.ts';
+import type { RanksRun } from '../run-options.ts';
 import type { Direction, Schedule } from '../schedule.ts';
 import { SCHEDULES, type ScheduleName } from '../schedules/index.ts';
 import type { MakeSchedule } from '../schedules/parts.ts';

@@ -3,7 +3,8 @@
  * @module
  */
 import { deviceOf, resolveDevice } from '../device/choose.ts';
-import { type RunOptions, runRanks } from '../run.ts';
+import { runRanks } from '../run.ts';
+import type { RunOptions } from '../run-options.ts';
 import { distributedAttention, type Traffic } from './distributed.ts';
 import { realNumbers } from './numbers.ts';
 import type { StackInputs, StackShape } from './shape.ts';

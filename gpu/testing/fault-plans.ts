@@ -4,11 +4,12 @@
  */
 import fc from 'fast-check';
 import { type CaseChanges, drawCase } from '../../reference/case/draw-case.ts';
+import type { Shard } from '../context.ts';
 import { deviceOf } from '../device/choose.ts';
 import { distribute } from '../distribute.ts';
 import { StepError } from '../interpreter.ts';
 import { messagesOf } from '../labels.ts';
-import type { RankResult, Shard } from '../rank.ts';
+import type { RankResult } from '../rank.ts';
 import { passesOf, runOnOneThread } from '../run.ts';
 import type { Schedule } from '../schedule.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from '../schedules/index.ts';

@@ -4,8 +4,9 @@
  */
 import type { InputName } from '../../reference/case/case.ts';
 import { type Storage, tensorOf } from '../../reference/numbers/tensor.ts';
+import type { Shard } from '../context.ts';
 import type { RankEvent } from '../interpreter.ts';
-import type { RankResult, Shard } from '../rank.ts';
+import type { RankResult } from '../rank.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Mailboxes } from './threads.ts';
 import type { Place } from './transport.ts';

@@ -4,7 +4,7 @@
  */
 import { availableParallelism, freemem } from 'node:os';
 import { elementCount } from '../../reference/numbers/tensor.ts';
-import type { Shard } from '../rank.ts';
+import type { Shard } from '../context.ts';
 
 /** Resident memory of a thread with its engine and its GPU.js kernels; measured 18 to 23 MiB. */
 const THREAD_BYTES = 32 * 2 ** 20;

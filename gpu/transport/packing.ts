@@ -6,9 +6,10 @@ import type { z } from 'zod';
 import type { CaseInputs } from '../../reference/case/case.ts';
 import { validateParameters } from '../../reference/case/validate.ts';
 import { elementCount, type Tensor, tensorOf } from '../../reference/numbers/tensor.ts';
+import type { Shard } from '../context.ts';
 import type { Real } from '../device/device.ts';
 import type { RankEvent } from '../interpreter.ts';
-import type { RankResult, Shard } from '../rank.ts';
+import type { RankResult } from '../rank.ts';
 import { jsonOf } from './frames.ts';
 import { type jobHeader, logOf, type resultHeader } from './headers.ts';
 

@@ -7,11 +7,11 @@
  * @module
  */
 import type { z } from 'zod';
+import type { Shard } from '../context.ts';
 import type { resolveDevice } from '../device/choose.ts';
 import { failureAt, type RankEvent } from '../interpreter.ts';
 import { messagesOf } from '../labels.ts';
-import type { Shard } from '../rank.ts';
-import type { RanksRun, RunOptions, Watching } from '../run.ts';
+import type { RanksRun, RunOptions, Watching } from '../run-options.ts';
 import type { Schedule } from '../schedule.ts';
 import { elementCount } from '../wire.ts';
 import { Crew, type Member } from './crew.ts';

@@ -6,7 +6,8 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { type CaseChanges, drawCase } from '../../reference/case/draw-case.ts';
 import { FEATURE_CASES } from '../../reference/testing/feature-cases.ts';
 import type { RankEvent } from '../interpreter.ts';
-import { closeWorkers, type RunOptions, run, runLvXattn } from '../run.ts';
+import { closeWorkers, run, runLvXattn } from '../run.ts';
+import type { RunOptions } from '../run-options.ts';
 import { SCHEDULE_NAMES } from '../schedules/index.ts';
 import { type Link, linkTo } from './link.ts';
 

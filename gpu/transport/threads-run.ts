@@ -2,9 +2,10 @@
  * Ranks on worker threads: what they need is checked, dealt out, run, and collected.
  * @module
  */
+
+import type { Shard } from '../context.ts';
 import type { resolveDevice } from '../device/choose.ts';
-import type { Shard } from '../rank.ts';
-import type { RanksRun, RunOptions, Watching } from '../run.ts';
+import type { RanksRun, RunOptions, Watching } from '../run-options.ts';
 import type { Schedule } from '../schedule.ts';
 import { flattenInputs } from './job.ts';
 import { checkThreadNeeds, inputBytesOf } from './needs.ts';

@@ -15,9 +15,9 @@ import {
   type Dtype,
   type OutputName,
 } from '../../reference/case/case.ts';
+import { kvHead } from '../../reference/case/heads.ts';
 import { visibility } from '../../reference/case/mask.ts';
 import { validateCase } from '../../reference/case/validate.ts';
-import { kvHead } from '../../reference/definition/scores.ts';
 import { elementCount, forEachIndex, tensorOf } from '../../reference/numbers/tensor.ts';
 import { type BiasRecipe, biasArbitrary, drawBias } from './bias.ts';
 import { drawMask, integerAt, type MaskRecipe, maskArbitrary, sometimes } from './mask.ts';

@@ -4,7 +4,7 @@
  * @module
  */
 import type { OutputName } from '../../reference/case/case.ts';
-import { kvHead } from '../../reference/definition/scores.ts';
+import { kvHead } from '../../reference/case/heads.ts';
 import {
   broadcastIndex,
   forEachIndex,

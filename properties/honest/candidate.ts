@@ -19,7 +19,7 @@ import {
   type OutputName,
   wantsGradients,
 } from '../../reference/case/case.ts';
-import type { GivenOutputs } from '../../reference/verdict/judge.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
 import {
   type CaseOptions,
   type CaseRecipe,

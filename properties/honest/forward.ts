@@ -4,8 +4,8 @@
  * @module
  */
 import type { AttentionCase, InputName } from '../../reference/case/case.ts';
+import { kvHead } from '../../reference/case/heads.ts';
 import { visibility } from '../../reference/case/mask.ts';
-import { kvHead } from '../../reference/definition/scores.ts';
 import {
   broadcastGet,
   filled,

@@ -17,11 +17,11 @@ import type {
   CaseParameters,
   OutputName,
 } from '../../reference/case/case.ts';
+import { type GivenOutputs, STORED } from '../../reference/case/given.ts';
 import { validateCase } from '../../reference/case/validate.ts';
 import { unitRoundoff } from '../../reference/numbers/format.ts';
 import type { Tensor } from '../../reference/numbers/tensor.ts';
 import { expectation } from '../../reference/verdict/expectation.ts';
-import { type GivenOutputs, STORED } from '../../reference/verdict/judge.ts';
 
 /** One element of one answer, times a coefficient. Run 0 is the case itself. */
 export interface Term {

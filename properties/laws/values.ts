@@ -3,8 +3,8 @@
  * @module
  */
 import { type AttentionCase, isGradient, type OutputName } from '../../reference/case/case.ts';
+import { kvHead } from '../../reference/case/heads.ts';
 import { visibility } from '../../reference/case/mask.ts';
-import { kvHead } from '../../reference/definition/scores.ts';
 import { mapTensor, type Tensor } from '../../reference/numbers/tensor.ts';
 import { changed, type Equation, equal, type Law } from './law.ts';
 import { indicesOf, wants } from './output-shape.ts';

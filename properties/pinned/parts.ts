@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { coarseBounds } from '../../reference/bounds/by-case/coarse-bounds.ts';
 import { OUTPUT_NAMES, type OutputName, type Outputs } from '../../reference/case/case.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
 import { referenceOutputs } from '../../reference/definition/reference.ts';
 import { certifyDouble } from '../../reference/kernels/double/double-certify.ts';
 import { certifySized } from '../../reference/kernels/float64/certify.ts';
@@ -14,7 +15,7 @@ import { roundTo, unitRoundoff } from '../../reference/numbers/format.ts';
 import { mapTensor, type Storage } from '../../reference/numbers/tensor.ts';
 import { oracle } from '../../reference/oracle/oracle.ts';
 import { type Bounds, type Expectation, expectation } from '../../reference/verdict/expectation.ts';
-import { type GivenOutputs, judgeAgainst, type Verdict } from '../../reference/verdict/judge.ts';
+import { judgeAgainst, type Verdict } from '../../reference/verdict/judge.ts';
 import { judgedOutputs, sampledExpectation } from '../../reference/verdict/sampled-expectation.ts';
 import { LAWS } from '../laws/index.ts';
 import { checkLaw, coarseElementBounds, relatives } from '../laws/law.ts';

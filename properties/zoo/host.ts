@@ -16,12 +16,12 @@ import {
 } from '../../reference/case/case.ts';
 import { tensorOf } from '../../reference/numbers/tensor.ts';
 import { backward } from './host/backward.ts';
-import { type Context, contextOf } from './host/context.ts';
+import { contextOf } from './host/context.ts';
 import { forward } from './host/forward.ts';
 import { HONEST } from './host/honest.ts';
 import { PRECISIONS, type Precision } from './host/precision.ts';
 import { projectionGradients, recompute } from './host/projection.ts';
-import type { Buffers, Seams } from './host/seams.ts';
+import type { Buffers, Context, Seams } from './host/seams.ts';
 
 /** Answers cases one after another; a faulty one may remember what it was asked before. */
 export type Host = (attentionCase: AttentionCase) => Outputs;

@@ -112,4 +112,3 @@ export interface AttentionCase {
 
 /** Outputs under their contract names. */
 export type Outputs<T = number> = Partial<Record<OutputName, Tensor<T>>>;
-export { validateCase } from './validate.ts';

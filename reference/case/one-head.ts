@@ -4,9 +4,9 @@
  * @module
  */
 
-import { kvHead } from '../definition/scores.ts';
 import { block, type Tensor } from '../numbers/tensor.ts';
 import type { AttentionCase, CaseInputs, InputName } from './case.ts';
+import { kvHead } from './heads.ts';
 
 /** The axes of batch and head of each input, from the front; null = it broadcasts to four axes. */
 const AXES: Partial<Record<InputName, readonly (number | undefined)[]>> = {

@@ -5,7 +5,6 @@
  * @module
  */
 import { z } from 'zod';
-import { kvHead } from '../definition/scores.ts';
 import { roundTo } from '../numbers/format.ts';
 import { elementCount, forEachRun, indexOf, isRanged, type Tensor } from '../numbers/tensor.ts';
 import {
@@ -23,6 +22,7 @@ import {
   type OutputName,
   wantsGradients,
 } from './case.ts';
+import { kvHead } from './heads.ts';
 import { masks, visibility } from './mask.ts';
 
 const EXTENT_LIMIT = 2 ** 31 - 1;

@@ -6,9 +6,10 @@
  * @module
  */
 
+import { kvHead } from '../case/heads.ts';
 import { filled, forEachIndex, sparseTensor, type Tensor } from '../numbers/tensor.ts';
 import type { Problem } from './lift.ts';
-import { kvHead, rowScores, type Score } from './scores.ts';
+import { rowScores, type Score } from './scores.ts';
 
 /** Log-sum-exp of a row as m + log l, l ≥ 1 part of it at its maximum; null is −∞. */
 export type RowState<T> = { readonly m: T; readonly l: T } | null;

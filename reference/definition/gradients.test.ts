@@ -8,8 +8,8 @@ import { forEachIndex, type Tensor } from '../numbers/tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { attention, logSumExp } from './attention.ts';
 import { attentionGradients, gradientsByName } from './gradients.ts';
-import { type Features, lift, type Problem } from './lift.ts';
-import { recomputeKeysAndValues } from './recompute.ts';
+import { lift, type Problem } from './lift.ts';
+import { type Features, recomputeKeysAndValues } from './recompute.ts';
 
 const arithmetic = big(50);
 const number = (x: number) => arithmetic.fromNumber(x);

@@ -7,6 +7,7 @@
  */
 
 import type { OutputName } from '../case/case.ts';
+import { kvHead } from '../case/heads.ts';
 import {
   broadcastIndex,
   filled,
@@ -17,7 +18,7 @@ import {
 import { attention, type Forward, probability, type RowChoice } from './attention.ts';
 import type { Problem } from './lift.ts';
 import { recomputeGradients } from './recompute.ts';
-import { kvHead, rowScores, type Score } from './scores.ts';
+import { rowScores, type Score } from './scores.ts';
 
 /** Gradients with the shapes of what they are gradients of; null where there is no such input. */
 export interface Gradients<T> {

@@ -9,7 +9,7 @@ import type { AttentionCase, CaseParameters, InputName } from '../case/case.ts';
 import { visibility } from '../case/mask.ts';
 import type { Arithmetic } from '../numbers/arithmetic.ts';
 import { broadcastGet, filled, lazyTensor, mapTensor, type Tensor } from '../numbers/tensor.ts';
-import { recomputeKeysAndValues } from './recompute.ts';
+import { type Features, recomputeKeysAndValues } from './recompute.ts';
 
 /** Everything the definition reads. Tensors may be replaced (tests perturb them), shapes may not. */
 export interface Problem<T> {
@@ -34,13 +34,6 @@ export interface Problem<T> {
   dLse: Tensor<T>;
   /** y [B, Skv, dim_y], w_k [dim_y, Hkv·d], w_v [dim_y, Hkv·dv]; null without recomputation. */
   features: Features<T> | null;
-}
-
-/** Visual features and the projections that make K and V of them, spec (24). */
-export interface Features<T> {
-  y: Tensor<T>;
-  wK: Tensor<T>;
-  wV: Tensor<T>;
 }
 
 function required(attentionCase: AttentionCase, name: InputName): Tensor {

@@ -8,7 +8,13 @@
 import type { CaseParameters } from '../case/case.ts';
 import type { Arithmetic } from '../numbers/arithmetic.ts';
 import { filled, forEachIndex, type Tensor } from '../numbers/tensor.ts';
-import type { Features } from './lift.ts';
+
+/** Visual features and the projections that make K and V of them, spec (24). */
+export interface Features<T> {
+  y: Tensor<T>;
+  wK: Tensor<T>;
+  wV: Tensor<T>;
+}
 
 /** Extents of a projection: rows of `dim_y` numbers to `kv_heads` heads. */
 export type ProjectionExtents = Pick<CaseParameters, 'batch' | 'kv_heads' | 'seq_kv' | 'dim_y'>;

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { kvHead } from '../case/heads.ts';
 import { broadcastGet } from '../numbers/tensor.ts';
 import type { Problem } from './lift.ts';
 
@@ -17,11 +18,6 @@ export interface Score<T> {
   readonly s: T;
   /** tanh(raw/c), the softcap's own value; null without softcap. */
   readonly t: T | null;
-}
-
-/** KV head that query head h reads. spec (1) */
-export function kvHead(parameters: { heads: number; kv_heads: number }, h: number): number {
-  return Math.floor((h * parameters.kv_heads) / parameters.heads);
 }
 
 /** Visible keys of query (b, h, i), by rising j. */

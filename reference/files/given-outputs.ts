@@ -12,10 +12,10 @@
  */
 import { type AttentionCase, OUTPUT_NAMES, type OutputName } from '../case/case.ts';
 import { outputShape, shardedAlong } from '../case/case-shapes.ts';
+import type { GivenOutputs } from '../case/given.ts';
 import { EVERYTHING, isSampled, type Sample, sampledOutput } from '../case/sampling.ts';
 import { ELEMENT_LIMIT } from '../case/validate.ts';
 import { elementCount, indexOf, isRanged, type Tensor, tensorOf } from '../numbers/tensor.ts';
-import type { GivenOutputs } from '../verdict/judge.ts';
 import { type OpenTensors, openTensors } from './regular-file.ts';
 import type { SafetensorsFile, StoredTensor } from './safetensors.ts';
 

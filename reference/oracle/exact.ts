@@ -17,9 +17,10 @@ import { enclose, UNKNOWN } from '../numbers/enclosure.ts';
 import { exponentialSumsWithin, OutOfWork, rationalValue } from '../numbers/exponential-sums.ts';
 import { neighbours } from '../numbers/format.ts';
 import { indexOf } from '../numbers/tensor.ts';
+import { afford, type Budget, nameOf } from './budget.ts';
 import { evaluateWork, type Level } from './levels.ts';
 import { type OpenElements, type Work, workFor } from './open-elements.ts';
-import { afford, type Budget, featureProducts, grouped, nameOf, type Shapes } from './work.ts';
+import { featureProducts, grouped, type Shapes } from './work.ts';
 
 /** Larger work is not tried exactly: fractions grow with every product. */
 const SIZE_LIMIT = 20_000;

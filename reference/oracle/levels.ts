@@ -15,8 +15,8 @@ import type { BallSystem } from '../numbers/balls.ts';
 import { type Enclosure, emptyRow, enclose, UNKNOWN } from '../numbers/enclosure.ts';
 import type { FormatName } from '../numbers/format.ts';
 import { indexOf, type Tensor } from '../numbers/tensor.ts';
+import type { Budget } from './budget.ts';
 import { type OpenElements, type Work, workFor } from './open-elements.ts';
-import type { Budget } from './work.ts';
 
 /** What a level may make use of. */
 export interface Means {

@@ -7,10 +7,10 @@
  */
 
 import { isGradient, type OutputName } from '../case/case.ts';
+import { kvHead } from '../case/heads.ts';
 import type { RowChoice } from '../definition/attention.ts';
 import type { Choice } from '../definition/gradients.ts';
 import type { Problem } from '../definition/lift.ts';
-import { kvHead } from '../definition/scores.ts';
 import { flatOf, indexOf } from '../numbers/tensor.ts';
 
 /** Flat positions of the open elements of each output. */

@@ -28,10 +28,10 @@ import { assertNotEmpty, type Enclosure } from '../numbers/enclosure.ts';
 import type { FormatName } from '../numbers/format.ts';
 import { FORMATS } from '../numbers/format.ts';
 import { elementCount, indexOf, tensorOf } from '../numbers/tensor.ts';
+import { type Budget, nameOf, newBudget } from './budget.ts';
 import { KERNEL_LEVEL, kernelLevel } from './kernel-level.ts';
 import { LADDER } from './ladder.ts';
 import { type OpenElements, openCount } from './open-elements.ts';
-import { type Budget, nameOf, newBudget } from './work.ts';
 
 /**
  * Why an element is undecided: the last level's digits do not tell, or it would have taken more work

@@ -3,6 +3,7 @@
  * @module
  */
 import { OUTPUT_NAMES, type OutputName } from '../case/case.ts';
+import type { GivenOutputs } from '../case/given.ts';
 import { elementCount, type Tensor, tensorOf } from '../numbers/tensor.ts';
 
 /** Numbers in row-major order, with their shape. */
@@ -22,11 +23,6 @@ export type Answer =
   | { readonly dtype: string; readonly tensor: Tensor | PlainTensor | PlainTensor['data'] };
 
 export type Answers = Partial<Record<OutputName, Answer | undefined>>;
-
-/** A candidate's outputs: the format each was stored in, and the numbers it denotes. */
-export type GivenOutputs = Partial<
-  Record<OutputName, { readonly dtype: string; readonly tensor: Tensor }>
->;
 
 const isTensor = (value: object): value is Tensor =>
   'shape' in value && 'get' in value && typeof value.get === 'function';

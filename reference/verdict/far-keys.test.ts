@@ -6,11 +6,12 @@ import { describe, expect, it } from 'vitest';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from '../bounds/lemmas/profile.ts';
 import type { AttentionCase, Partition } from '../case/case.ts';
 import { type CaseChanges, drawCase } from '../case/draw-case.ts';
+import type { GivenOutputs } from '../case/given.ts';
 import { referenceOutputs } from '../definition/reference.ts';
 import { maxFinite, roundTo } from '../numbers/format.ts';
 import { elementCount, forEachIndex, mapTensor, toFlat } from '../numbers/tensor.ts';
 import { expectation } from './expectation.ts';
-import { type GivenOutputs, judge, judgeAgainst, judgeCounted } from './judge.ts';
+import { judge, judgeAgainst, judgeCounted } from './judge.ts';
 
 const dtypeOf = (profile: ProfileName) => (profile === 'tf32' ? 'f32' : profile);
 

@@ -7,9 +7,10 @@
 import type { ProfileLike } from '../bounds/lemmas/profile-options.ts';
 import type { AttentionCase } from '../case/case.ts';
 import { outputShape } from '../case/case-shapes.ts';
+import type { GivenOutputs } from '../case/given.ts';
 import { type Sample, sampledOutput } from '../case/sampling.ts';
 import { elementCount } from '../numbers/tensor.ts';
-import { type GivenOutputs, judgeCounted, type SampleShare, type Verdict } from './judge.ts';
+import { judgeCounted, type SampleShare, type Verdict } from './judge.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 
 /** How much of a case a sample of it is. */

@@ -3,6 +3,7 @@ import { certifiedCase } from '../bounds/by-pair/certified.ts';
 import { referenceModel } from '../bounds/lemmas/error-model.ts';
 import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
 import { drawCase } from '../case/draw-case.ts';
+import type { GivenOutputs } from '../case/given.ts';
 import { evaluate, referenceOutputs } from '../definition/reference.ts';
 import { doubleDoubleBall } from '../numbers/balls.ts';
 import { big } from '../numbers/big.ts';
@@ -10,7 +11,7 @@ import { roundTo, ulp } from '../numbers/format.ts';
 import { filled, forEachIndex, mapTensor, tensorOf, toFlat } from '../numbers/tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { boundsOf, expectation } from './expectation.ts';
-import { type GivenOutputs, judge, judgeAgainst } from './judge.ts';
+import { judge, judgeAgainst } from './judge.ts';
 
 const given = (outputs: Outputs, dtype = 'F32'): GivenOutputs =>
   Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, { dtype, tensor }]));

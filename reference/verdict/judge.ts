@@ -13,14 +13,13 @@ import type { ProfileLike } from '../bounds/lemmas/profile-options.ts';
 import { MARGIN } from '../bounds/range/range-limits.ts';
 import type { AttentionCase, OutputName } from '../case/case.ts';
 import { outputShape } from '../case/case-shapes.ts';
+import { type GivenOutputs, STORED } from '../case/given.ts';
 import { EVERYTHING } from '../case/sampling.ts';
 import { roundTo, ulp, unitRoundoff } from '../numbers/format.ts';
 import { elementCount, indexOf, type Tensor, toFlat } from '../numbers/tensor.ts';
-import { type Answers, type GivenOutputs, givenAnswers } from './answers.ts';
+import { type Answers, givenAnswers } from './answers.ts';
 import { type Bounds, type Expectation, expectation } from './expectation.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
-
-export type { GivenOutputs };
 
 export const VERDICT_NAMES = ['pass', 'improbable', 'impossible', 'broken', 'skip'] as const;
 export type VerdictName = (typeof VERDICT_NAMES)[number];
@@ -88,14 +87,6 @@ interface Judged {
   readonly excused: Excused | null;
   readonly unbounded: number;
 }
-
-/** Formats that outputs may be stored in, by their safetensors names. */
-export const STORED: Readonly<Record<string, 'f64' | 'f32' | 'f16' | 'bf16'>> = {
-  F64: 'f64',
-  F32: 'f32',
-  F16: 'f16',
-  BF16: 'bf16',
-};
 
 /**
  * |got − expected| as a fraction of the bound; infinities compared as what they are. A NaN is never

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PROFILE_NAMES } from '../bounds/lemmas/profile.ts';
 import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
 import { type CaseChanges, drawCase } from '../case/draw-case.ts';
+import type { GivenOutputs } from '../case/given.ts';
 import { EVERYTHING, type Sample, sampledOutput } from '../case/sampling.ts';
 import { referenceOutputs } from '../definition/reference.ts';
 import { certify } from '../kernels/float64/certify.ts';
@@ -15,7 +16,7 @@ import {
 } from '../numbers/tensor.ts';
 import { FEATURE_CASES } from '../testing/feature-cases.ts';
 import { expectation } from './expectation.ts';
-import { type GivenOutputs, judge, LARGE } from './judge.ts';
+import { judge, LARGE } from './judge.ts';
 import { judgeSample, shareOf, shareSentence } from './judge-sample.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 

@@ -9,13 +9,8 @@ import { afterAll, expect, it } from 'vitest';
 import { deviceOf } from '../../gpu/device/choose.ts';
 import { distribute } from '../../gpu/distribute.ts';
 import type { RankEvent } from '../../gpu/interpreter.ts';
-import {
-  closeWorkers,
-  passesOf as passesOfCase,
-  type RunOptions,
-  run,
-  runOnOneThread,
-} from '../../gpu/run.ts';
+import { closeWorkers, passesOf as passesOfCase, run, runOnOneThread } from '../../gpu/run.ts';
+import type { RunOptions } from '../../gpu/run-options.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/schedules/index.ts';
 import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
 import { drawCase } from '../../reference/case/draw-case.ts';

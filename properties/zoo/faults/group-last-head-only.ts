@@ -3,7 +3,7 @@
  * @module
  */
 
-import { kvHead } from '../../../reference/definition/scores.ts';
+import { kvHead } from '../../../reference/case/heads.ts';
 import type { Fault } from '../fault.ts';
 
 export const fault: Fault = {

@@ -3,10 +3,10 @@
  * where the keys are.
  * @module
  */
-import { type Context, flatIndex, read } from './context.ts';
+import { flatIndex, read } from './context.ts';
 import { forEachRow } from './forward.ts';
 import { rowIndex } from './honest.ts';
-import type { Buffers, ForwardResult, Pair, Row } from './seams.ts';
+import type { Buffers, Context, ForwardResult, Pair, Row } from './seams.ts';
 
 interface Sums {
   readonly dQ: Float64Array;

@@ -2,42 +2,12 @@
  * Context: one case as the host works on it, in flat row-major arrays rounded to the operand format.
  * @module
  */
-import type { AttentionCase, CaseParameters, InputName } from '../../../reference/case/case.ts';
-import { type Visibility, visibility } from '../../../reference/case/mask.ts';
+
+import type { AttentionCase, InputName } from '../../../reference/case/case.ts';
+import { visibility } from '../../../reference/case/mask.ts';
 import { broadcastIndex, flatOf, type Tensor, toFlat } from '../../../reference/numbers/tensor.ts';
 import type { Precision } from './precision.ts';
-import type { Seams } from './seams.ts';
-
-/** Positions from `start` up to and without `stop`. */
-export interface Range {
-  readonly start: number;
-  readonly stop: number;
-}
-
-/** A flat tensor with its shape. */
-export interface Flat {
-  readonly data: Float64Array;
-  readonly shape: readonly number[];
-}
-
-export interface Context {
-  readonly attentionCase: AttentionCase;
-  readonly p: CaseParameters;
-  readonly seams: Seams;
-  readonly round: Precision;
-  readonly visible: Visibility;
-  /** Each rank's query rows and keys. */
-  readonly rows: readonly Range[];
-  readonly keys: readonly Range[];
-  /** [B, Hq, Sq, d], [B, Hkv, Skv, d], [B, Hkv, Skv, dv]; K and V perhaps recomputed. */
-  q: Float64Array;
-  k: Float64Array;
-  v: Float64Array;
-  /** [B, Hq, Sq, dv] and [B, Hq, Sq]; zeros where the case has none. */
-  dOut: Float64Array;
-  dLse: Float64Array;
-  readonly inputs: Partial<Record<InputName, Flat>>;
-}
+import type { Context, Flat, Range, Seams } from './seams.ts';
 
 /** `array[index]`, 0 past its end. */
 export function read(array: Float64Array, index: number): number {

@@ -3,8 +3,7 @@
  * follow and are merged; within a shard, an online softmax over tiles of keys.
  * @module
  */
-import type { Context } from './context.ts';
-import type { ForwardResult, Pair, Partial_, Row } from './seams.ts';
+import type { Context, ForwardResult, Pair, Partial_, Row } from './seams.ts';
 
 /** Attention of one row over the keys of one rank. */
 function overShard(x: Context, row: Row, source: number): Partial_ {

@@ -3,10 +3,10 @@
  * @module
  */
 
-import { kvHead } from '../../../reference/definition/scores.ts';
+import { kvHead } from '../../../reference/case/heads.ts';
 import { exp, log, tanh } from '../../../reference/numbers/float64.ts';
-import { broadcastFlat, type Context, flatIndex, read } from './context.ts';
-import type { Pair, Partial_, Row, Running, Score, Seams } from './seams.ts';
+import { broadcastFlat, flatIndex, read } from './context.ts';
+import type { Context, Pair, Partial_, Row, Running, Score, Seams } from './seams.ts';
 
 const NEVER = Number.NEGATIVE_INFINITY;
 

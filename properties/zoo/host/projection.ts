@@ -2,8 +2,8 @@
  * The host's activation recomputation: K = Y W_K, V = Y W_V, and the gradients through them.
  * @module
  */
-import { type Context, flatIndex, read } from './context.ts';
-import type { Buffers, Pass } from './seams.ts';
+import { flatIndex, read } from './context.ts';
+import type { Buffers, Context, Pass } from './seams.ts';
 
 /** Visits each element of X = Y W with its place and its column of W. */
 function forEachElement(

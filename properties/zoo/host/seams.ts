@@ -5,8 +5,13 @@
  * replaces one step leaves all others as they are.
  * @module
  */
-import type { OutputName } from '../../../reference/case/case.ts';
-import type { Context, Range } from './context.ts';
+import type {
+  AttentionCase,
+  CaseParameters,
+  InputName,
+  OutputName,
+} from '../../../reference/case/case.ts';
+import type { Visibility } from '../../../reference/case/mask.ts';
 import type { Precision } from './precision.ts';
 
 export type Pass = 'forward' | 'backward';
@@ -137,4 +142,35 @@ export interface Seams {
   finishBackward(x: Context, gradients: Buffers): void;
   /** Everything that is handed out. */
   finish(x: Context, outputs: Buffers): void;
+}
+
+/** Positions from `start` up to and without `stop`. */
+export interface Range {
+  readonly start: number;
+  readonly stop: number;
+}
+
+/** A flat tensor with its shape. */
+export interface Flat {
+  readonly data: Float64Array;
+  readonly shape: readonly number[];
+}
+
+export interface Context {
+  readonly attentionCase: AttentionCase;
+  readonly p: CaseParameters;
+  readonly seams: Seams;
+  readonly round: Precision;
+  readonly visible: Visibility;
+  /** Each rank's query rows and keys. */
+  readonly rows: readonly Range[];
+  readonly keys: readonly Range[];
+  /** [B, Hq, Sq, d], [B, Hkv, Skv, d], [B, Hkv, Skv, dv]; K and V perhaps recomputed. */
+  q: Float64Array;
+  k: Float64Array;
+  v: Float64Array;
+  /** [B, Hq, Sq, dv] and [B, Hq, Sq]; zeros where the case has none. */
+  dOut: Float64Array;
+  dLse: Float64Array;
+  readonly inputs: Partial<Record<InputName, Flat>>;
 }

@@ -36,21 +36,7 @@ import {
 } from '../lemmas/step-errors.ts';
 import { nothingOverflows } from '../range/within-range.ts';
 import { coarseGradients } from './coarse-gradients.ts';
-import { type Largest, largestOf } from './coarse-magnitudes.ts';
-
-/** What the forward pass leaves for the backward pass, each at least that of any row. */
-export interface CoarseForward {
-  /** |s| and LSE − s of keys and sink, |LSE|; terms of a row, its sink included. */
-  readonly score: number;
-  readonly fromLse: number;
-  readonly lse: number;
-  readonly terms: number;
-  /** Error of a weight in the log domain, of tanh, of the LSE, and of the rounded output. */
-  readonly weight: number;
-  readonly tError: number;
-  readonly lseError: number;
-  readonly outError: number;
-}
+import { type CoarseForward, type Largest, largestOf } from './coarse-magnitudes.ts';
 
 /** Lemmas Score, Softcap, Bias. */
 function scoreErrors(c: AttentionCase, model: ErrorModel, max: Largest) {

@@ -20,8 +20,7 @@ import {
   storedGradientError,
 } from '../lemmas/gradient-errors.ts';
 import { heldGradientError, heldKeyTermError, heldValueTermError } from '../lemmas/held-errors.ts';
-import type { CoarseForward } from './coarse-bounds.ts';
-import type { Largest } from './coarse-magnitudes.ts';
+import type { CoarseForward, Largest } from './coarse-magnitudes.ts';
 
 /** A sum that is an element of a gradient: error of its terms, their magnitudes, their number. */
 interface Summed {

@@ -98,3 +98,17 @@ export function largestOf(c: AttentionCase, model: ErrorModel): Largest {
     w: Math.max(wK, wV),
   };
 }
+
+/** What the forward pass leaves for the backward pass, each at least that of any row. */
+export interface CoarseForward {
+  /** |s| and LSE − s of keys and sink, |LSE|; terms of a row, its sink included. */
+  readonly score: number;
+  readonly fromLse: number;
+  readonly lse: number;
+  readonly terms: number;
+  /** Error of a weight in the log domain, of tanh, of the LSE, and of the rounded output. */
+  readonly weight: number;
+  readonly tError: number;
+  readonly lseError: number;
+  readonly outError: number;
+}

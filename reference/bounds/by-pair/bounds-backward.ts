@@ -10,7 +10,7 @@
 
 import { FEATURE_GRADIENTS, type OutputName } from '../../case/case.ts';
 import { outputShape } from '../../case/case-shapes.ts';
-import { kvHead } from '../../definition/scores.ts';
+import { kvHead } from '../../case/heads.ts';
 import { elementCount } from '../../numbers/tensor.ts';
 import { type ErrorModel, growth, SLACK, sumGrowth } from '../lemmas/error-model.ts';
 import {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionCase, Dtype, OutputName } from '../../case/case.ts';
 import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import type { GivenOutputs } from '../../case/given.ts';
 import { evaluate, referenceOutputs } from '../../definition/reference.ts';
 import type { Arithmetic } from '../../numbers/arithmetic.ts';
 import { float64 } from '../../numbers/float64.ts';
@@ -8,7 +9,7 @@ import { roundTo } from '../../numbers/format.ts';
 import { mapTensor } from '../../numbers/tensor.ts';
 import { FEATURE_CASES } from '../../testing/feature-cases.ts';
 import { expectation } from '../../verdict/expectation.ts';
-import { type GivenOutputs, judge, judgeAgainst } from '../../verdict/judge.ts';
+import { judge, judgeAgainst } from '../../verdict/judge.ts';
 import type { ProfileName } from '../lemmas/profile.ts';
 
 /** Float64 with every result rounded to a format: an honest sequential candidate. */

@@ -9,7 +9,7 @@
  */
 
 import type { CaseParameters } from '../../case/case.ts';
-import { kvHead } from '../../definition/scores.ts';
+import { kvHead } from '../../case/heads.ts';
 import { exp } from '../../numbers/float64.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { heldScoreError } from '../lemmas/held-errors.ts';

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { kvHead } from '../../definition/scores.ts';
+import { kvHead } from '../../case/heads.ts';
 import { exp, tanh } from '../../numbers/float64.ts';
 import { growth } from '../lemmas/error-model.ts';
 import type { Broadcast, CertifiedCase } from './certified.ts';

@@ -11,8 +11,8 @@ import {
   type InputName,
   type OutputName,
 } from '../../case/case.ts';
+import { kvHead } from '../../case/heads.ts';
 import { visibility } from '../../case/mask.ts';
-import { kvHead } from '../../definition/scores.ts';
 import type { Certified, CertifiedOutput } from '../../kernels/float64/certify.ts';
 import { inputOf, keyReaders } from '../../kernels/float64/features.ts';
 import { DEPTH } from '../../kernels/float64/matrix.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionCase, Outputs } from '../../case/case.ts';
 import { type CaseChanges, drawCase } from '../../case/draw-case.ts';
+import type { GivenOutputs } from '../../case/given.ts';
 import { type Sample, sampledOutput } from '../../case/sampling.ts';
 import { referenceOutputs } from '../../definition/reference.ts';
 import { maxFinite, roundTo } from '../../numbers/format.ts';
@@ -12,7 +13,6 @@ import {
   tensorOf,
   toFlat,
 } from '../../numbers/tensor.ts';
-import type { GivenOutputs } from '../../verdict/judge.ts';
 import { judgeSample } from '../../verdict/judge-sample.ts';
 import { judgedOutputs, sampledExpectation } from '../../verdict/sampled-expectation.ts';
 import { PROFILE_NAMES } from '../lemmas/profile.ts';

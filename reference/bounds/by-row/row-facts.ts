@@ -4,7 +4,7 @@
  * @module
  */
 import type { AttentionCase } from '../../case/case.ts';
-import { kvHead } from '../../definition/scores.ts';
+import { kvHead } from '../../case/heads.ts';
 import type { Certified, Sized } from '../../kernels/float64/certify.ts';
 import { SLACK } from '../lemmas/error-model.ts';
 import { largestInput } from '../range/range-limits.ts';

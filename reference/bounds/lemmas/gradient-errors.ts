@@ -7,8 +7,6 @@
  * @module
  */
 import { exp } from '../../numbers/float64.ts';
-import type { RowBound } from '../by-pair/bounds.ts';
-import type { RowMagnitudes } from '../by-pair/magnitudes.ts';
 import { type ErrorModel, growth, sumGrowth } from './error-model.ts';
 import { finalRounding } from './step-errors.ts';
 
@@ -22,8 +20,8 @@ const etaStored = (model: ErrorModel): number => model.storedTiny + model.tiny;
 /** Lemma Recomputed P: exp(s − LSE) from a rounded LSE, or the forward pass's own P. */
 export function recomputedWeight(
   model: ErrorModel,
-  { lse }: Pick<RowMagnitudes, 'lse'>,
-  { lseError }: Pick<RowBound, 'lseError'>,
+  { lse }: { readonly lse: number },
+  { lseError }: { readonly lseError: number },
   [score, fromLse, weight]: readonly [number, number, number],
 ): number {
   const { exponential: uE, accumulation: uA, probabilities: uP } = model;
@@ -82,7 +80,7 @@ export function fromKey(
 /** Lemma dS: P·(|G| + |D| + |dLSE|) takes the error of P; the bracket brings its own. */
 export function scoreGradientError(
   model: ErrorModel,
-  { d, dLse }: Pick<RowMagnitudes, 'd' | 'dLse'>,
+  { d, dLse }: { readonly d: number; readonly dLse: number },
   dError: number,
   [p, pError, g, gError]: readonly [number, number, number, number],
 ): number {

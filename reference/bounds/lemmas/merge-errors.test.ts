@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionCase } from '../../case/case.ts';
+import type { GivenOutputs } from '../../case/given.ts';
 import { readCase } from '../../files/case-folder.ts';
 import { exp, log } from '../../numbers/float64.ts';
 import { forEachIndex, zeros } from '../../numbers/tensor.ts';
-import { type GivenOutputs, judge } from '../../verdict/judge.ts';
+import { judge } from '../../verdict/judge.ts';
 
 const folder = new URL('../../testing/found/refused-honest/ring-cancel', import.meta.url).pathname;
 const round = Math.fround;

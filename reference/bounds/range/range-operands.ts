@@ -6,7 +6,8 @@
  * @module
  */
 
-import type { Features, Problem } from '../../definition/lift.ts';
+import type { Problem } from '../../definition/lift.ts';
+import type { Features } from '../../definition/recompute.ts';
 import { filled, forEachIndex, type Tensor } from '../../numbers/tensor.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
 import { changed, type Limits, narrowed, over, scales } from './range-limits.ts';

@@ -17,9 +17,10 @@ import {
   wantsGradients,
 } from '../../case/case.ts';
 import { outputShape } from '../../case/case-shapes.ts';
+import { kvHead } from '../../case/heads.ts';
 import { attention, type Forward } from '../../definition/attention.ts';
 import { lift, type Problem } from '../../definition/lift.ts';
-import { kvHead, rowScores } from '../../definition/scores.ts';
+import { rowScores } from '../../definition/scores.ts';
 import { exp, float64 } from '../../numbers/float64.ts';
 import {
   broadcastGet,

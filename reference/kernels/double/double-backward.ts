@@ -5,8 +5,8 @@
  * @module
  */
 import { type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
-import { isEmptyRow } from '../float64/forward.ts';
 import { growth, norm, SLACK } from '../float64/radius.ts';
+import { isEmptyRow } from '../float64/row-blocks.ts';
 import type { KernelModule, Tile } from '../module.ts';
 import type { HeadRows } from '../walk/head-rows.ts';
 import { eights, PAIR_STRIDE, readRows, TILE, tilesOf } from '../walk/problem.ts';
@@ -415,4 +415,15 @@ export function doubleBackward(
   const factor = (1 + Math.abs(p.scale)) * (1 + kappaOf(problem).hi);
   const sizes = (1 + met.key) * (1 + met.query) * (1 + met.dOut) * (1 + met.value);
   return terms * factor * (1 + met.gradient) * sizes * LOST * SLACK;
+}
+
+export interface DoubleBackwardTask
+  extends Pick<DoubleWork, 'rows' | 'results' | 'deltas' | 'dQ' | 'dK' | 'dV'> {
+  readonly kind: 'backward';
+  readonly keys: readonly number[];
+  /** Of how many keys these are some, and whether dQ has seen all of them after this task. */
+  readonly keyCount: number;
+  readonly last: boolean;
+  /** What pairs may lose near zero: of each KV head the most, and the sum over its ranges of keys. */
+  readonly lost: { readonly most: Float64Array; readonly sum: Float64Array };
 }

@@ -15,7 +15,7 @@ import {
   type HeadRows,
   type RowMaxima,
 } from '../walk/head-rows.ts';
-import type { DoubleScoreListener } from './double-backward.ts';
+import type { DoubleBackwardTask, DoubleScoreListener } from './double-backward.ts';
 import { throughDoubleFeatures } from './double-feature-gradients.ts';
 import { type DoubleProblem, doubleProblem } from './double-features.ts';
 import {
@@ -30,12 +30,7 @@ import {
   doubleDeltas,
   doubleSinkGradient,
 } from './double-row-sums.ts';
-import {
-  type DoubleBackwardTask,
-  type DoubleTask,
-  doubleUnitCount,
-  runDoubleUnit,
-} from './double-task.ts';
+import { type DoubleTask, doubleUnitCount, runDoubleUnit } from './double-task.ts';
 
 /** Outputs by name, flat; rows and keys are those chosen. */
 export type CertifiedDouble = Partial<Record<OutputName, DoubleSums>>;

@@ -5,8 +5,8 @@
  * @module
  */
 import { addNumber, type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
-import type { RowPart } from '../float64/forward.ts';
 import { besideFar, finiteRadius, growth, logOfOneMinus, norm, SLACK } from '../float64/radius.ts';
+import type { RowPart } from '../float64/row-blocks.ts';
 import type { KernelModule, Tile } from '../module.ts';
 import {
   eachSeeing,

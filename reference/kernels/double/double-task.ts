@@ -6,13 +6,20 @@
  */
 
 import { slabCount } from '../float64/feature-parts.ts';
-import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from '../float64/forward.ts';
+import { forwardBlock } from '../float64/forward.ts';
 import { keyUnits } from '../float64/key-sizes.ts';
+import { emptyResults, ROW_BLOCK, type RowPart } from '../float64/row-blocks.ts';
 import { type FlatCase, type KeyErrorsTask, type OpenRange, problemOf } from '../float64/task.ts';
 import type { KernelModule } from '../module.ts';
 import type { Columns, HeadRows } from '../walk/head-rows.ts';
 import { fours, type KernelProblem, TILE } from '../walk/problem.ts';
-import { DOUBLE_RANGE, type DoubleWork, doubleBackward, finishSums } from './double-backward.ts';
+import {
+  DOUBLE_RANGE,
+  type DoubleBackwardTask,
+  type DoubleWork,
+  doubleBackward,
+  finishSums,
+} from './double-backward.ts';
 import { addDoubleFeatures, type DoubleFeaturesTask } from './double-feature-gradients.ts';
 import { type DoubleProblem, doubleProblem, findDoubleKeyErrors } from './double-features.ts';
 import { type DoublePart, type DoubleRows, doubleForward } from './double-forward.ts';
@@ -30,17 +37,6 @@ export interface DoubleForwardTask {
   readonly known: boolean;
   /** [rows] */
   readonly results: DoubleRows;
-}
-
-export interface DoubleBackwardTask
-  extends Pick<DoubleWork, 'rows' | 'results' | 'deltas' | 'dQ' | 'dK' | 'dV'> {
-  readonly kind: 'backward';
-  readonly keys: readonly number[];
-  /** Of how many keys these are some, and whether dQ has seen all of them after this task. */
-  readonly keyCount: number;
-  readonly last: boolean;
-  /** What pairs may lose near zero: of each KV head the most, and the sum over its ranges of keys. */
-  readonly lost: { readonly most: Float64Array; readonly sum: Float64Array };
 }
 
 export type DoubleTask =

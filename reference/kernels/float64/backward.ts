@@ -15,8 +15,8 @@ import {
   TILE,
   tilesOf,
 } from '../walk/problem.ts';
-import { isEmptyRow, type RowResults } from './forward.ts';
 import { dotDepth, growth, norm, SLACK, TINY, U } from './radius.ts';
+import { isEmptyRow, type RowResults } from './row-blocks.ts';
 
 /** Keys of a range: their rows, gradients and bounds stay in the kernels' memory meanwhile. */
 export const RANGE = 1024;
@@ -455,4 +455,20 @@ export function backwardRange(
     }
   }
   finishKeys(kernels, problem, t, work, largest);
+}
+
+export interface BackwardTask {
+  readonly kind: 'backward';
+  readonly rows: readonly number[];
+  readonly keys: readonly number[];
+  /** Of how many keys these are some. */
+  readonly keyCount: number;
+  readonly results: RowResults;
+  readonly deltas: Deltas;
+  /** [B, Hq, rows, d], [B, Hkv, keys, d], [B, Hkv, keys, dv]; null = not wanted. */
+  readonly dQ: Sums | null;
+  readonly dK: Sums | null;
+  readonly dV: Sums | null;
+  /** Errors of dK and dV as radii, rounded outward; else as they are, for sums that go on. */
+  readonly final: boolean;
 }

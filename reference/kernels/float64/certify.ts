@@ -16,13 +16,13 @@ import { outputShape } from '../../case/case-shapes.ts';
 import { type Tensor, tensorOf } from '../../numbers/tensor.ts';
 import { type KernelRun, type KernelSystem, startRun } from '../threads/run.ts';
 import type { KernelProblem, KeyErrors } from '../walk/problem.ts';
-import { newSums, type ScoreListener, type Sums } from './backward.ts';
+import { type BackwardTask, newSums, type ScoreListener, type Sums } from './backward.ts';
 import { featureGradientsOf, throughFeatures } from './feature-gradients.ts';
-import { emptyResults, type RowResults } from './forward.ts';
 import { type KeySizes, newKeySizes } from './key-sizes.ts';
 import { finiteRadius } from './radius.ts';
+import { emptyResults, type RowResults } from './row-blocks.ts';
 import { biasGradient, deltasOf, sinkGradient } from './row-sums.ts';
-import { type BackwardTask, runUnit, type Task, unitCount } from './task.ts';
+import { runUnit, type Task, unitCount } from './task.ts';
 
 /** An output with its certificate; all of one shape. */
 export interface CertifiedOutput {

@@ -8,6 +8,7 @@ import type { Tensor } from '../../numbers/tensor.ts';
 import { featureModule } from '../module.ts';
 import type { KernelProblem } from '../walk/problem.ts';
 import type { Room } from '../walk/room.ts';
+import type { BackwardTask } from './backward.ts';
 import { newSums, type Sums, sumsWithin } from './backward.ts';
 import {
   depthsOf,
@@ -27,7 +28,6 @@ import {
   wholeProduct,
 } from './matrix.ts';
 import { U } from './radius.ts';
-import type { BackwardTask } from './task.ts';
 
 type FeatureGradientName = (typeof FEATURE_GRADIENTS)[number];
 

@@ -9,10 +9,11 @@ import { reusedRoom } from '../walk/room.ts';
 import type { RowReader } from '../walk/source.ts';
 import { type Certified, certify } from './certify.ts';
 import { keyReaders } from './features.ts';
-import { emptyResults, forwardBlock, ROW_BLOCK, type RowPart } from './forward.ts';
+import { forwardBlock } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
 import { findKeyErrors, keyUnits, newKeyErrors } from './key-sizes.ts';
 import { addTerms, partialProduct, transposed, wholeProduct } from './matrix.ts';
+import { emptyResults, ROW_BLOCK, type RowPart } from './row-blocks.ts';
 
 /** Of the bits of an array. */
 const digest = (data: ArrayLike<number>): string =>

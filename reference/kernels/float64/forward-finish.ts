@@ -5,7 +5,6 @@
 import { log } from '../../numbers/float64.ts';
 import type { KernelModule } from '../module.ts';
 import { GROUP, type KernelProblem, TILE } from '../walk/problem.ts';
-import type { OpenBlock, RowResults, RowTile, Tiles } from './forward.ts';
 import {
   besideFar,
   denominatorError,
@@ -22,6 +21,7 @@ import {
   weightError,
   weightFloor,
 } from './radius.ts';
+import type { OpenBlock, RowResults, RowTile, Tiles } from './row-blocks.ts';
 
 /** One row's outputs and radii from its state and sums. */
 function finishRow(

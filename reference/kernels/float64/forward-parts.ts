@@ -10,16 +10,9 @@
 import type { KernelModule } from '../module.ts';
 import { GROUP, type KernelProblem, readRows, TILE } from '../walk/problem.ts';
 import { gatheringReader, type RowReader } from '../walk/source.ts';
-import {
-  absorbAll,
-  blockOf,
-  forwardBlock,
-  type OpenBlock,
-  openBlock,
-  type RowPart,
-  type RowResults,
-} from './forward.ts';
+import { absorbAll, forwardBlock } from './forward.ts';
 import { finishBlock } from './forward-finish.ts';
+import { blockOf, type OpenBlock, openBlock, type RowPart, type RowResults } from './row-blocks.ts';
 
 /** Keys of a part. */
 const PART = GROUP * TILE;

@@ -8,8 +8,8 @@ import { exp } from '../../numbers/float64.ts';
 import { broadcastStrides, elementCount, tensorOf } from '../../numbers/tensor.ts';
 import { type KernelProblem, PAIR_STRIDE } from '../walk/problem.ts';
 import { type Deltas, newSums, type ScoreListener, type Sums } from './backward.ts';
-import type { RowResults } from './forward.ts';
 import { growth, SLACK, TINY, U } from './radius.ts';
+import type { RowResults } from './row-blocks.ts';
 
 /** dLSE − D of the given rows, [B, Hq, rows]: `ΔD ≤ Σ|dO|ΔO + (dv + 1)u·Σ|dO||Ô|`. */
 export function deltasOf(

@@ -11,8 +11,8 @@ import { type RangedStorage, rangedTensor, tensorOf } from '../../numbers/tensor
 import type { KernelModule } from '../module.ts';
 import { fours, type KernelProblem, type KeyErrors, kernelProblem, TILE } from '../walk/problem.ts';
 import {
+  type BackwardTask,
   backwardRange,
-  type Deltas,
   RANGE,
   rangeTiles,
   type ScoreListener,
@@ -22,9 +22,10 @@ import {
 import { addFeatures, type FeaturesTask } from './feature-gradients.ts';
 import { slabCount } from './feature-parts.ts';
 import { keyReaders } from './features.ts';
-import { forwardBlock, ROW_BLOCK, type RowPart, type RowResults } from './forward.ts';
+import { forwardBlock } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
 import { findKeyErrors, findKeySizes, type KeySizes, keyUnits } from './key-sizes.ts';
+import { ROW_BLOCK, type RowPart, type RowResults } from './row-blocks.ts';
 
 /** A tensor as a flat array, or as what it is in a file, and its shape; row-major. */
 export interface FlatTensor {
@@ -62,22 +63,6 @@ export interface ForwardTask {
   readonly threads: number;
   /** [B, Hq, rows] */
   readonly results: RowResults;
-}
-
-export interface BackwardTask {
-  readonly kind: 'backward';
-  readonly rows: readonly number[];
-  readonly keys: readonly number[];
-  /** Of how many keys these are some. */
-  readonly keyCount: number;
-  readonly results: RowResults;
-  readonly deltas: Deltas;
-  /** [B, Hq, rows, d], [B, Hkv, keys, d], [B, Hkv, keys, dv]; null = not wanted. */
-  readonly dQ: Sums | null;
-  readonly dK: Sums | null;
-  readonly dV: Sums | null;
-  /** Errors of dK and dV as radii, rounded outward; else as they are, for sums that go on. */
-  readonly final: boolean;
 }
 
 export type Task = KeyErrorsTask | KeySizesTask | ForwardTask | BackwardTask | FeaturesTask;
