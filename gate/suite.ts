@@ -6,8 +6,7 @@
  * controls: when they fail, nothing later needs a subtle explanation. Same seed, same bits.
  * @module
  */
-import type { AttentionCase, Dtype } from '../reference/case/case.ts';
-import { DTYPES } from '../reference/case/case.ts';
+import { type AttentionCase, DTYPES, type Dtype } from '../reference/case/case.ts';
 import {
   BASIC,
   BIASES,

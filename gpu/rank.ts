@@ -7,8 +7,7 @@
  */
 
 import { type BiasPart, BiasSums } from './bias-sums.ts';
-import type { Context, HomeName, Shard } from './context.ts';
-import { HOMES } from './context.ts';
+import { type Context, HOMES, type HomeName, type Shard } from './context.ts';
 import { clocked } from './device/clocked.ts';
 import type { Data, Device, Real } from './device/device.ts';
 import { contentsOf, NOTHING, type Snapshot } from './observation.ts';

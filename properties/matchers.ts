@@ -10,7 +10,6 @@
 import type {} from 'vitest';
 import { type ProfileLike, profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import type { AttentionCase, OutputName } from '../reference/case/case.ts';
-import type { GivenOutputs } from '../reference/case/given.ts';
 import { forEachIndex, type Tensor } from '../reference/numbers/tensor.ts';
 import { type Answers, givenAnswers } from '../reference/verdict/answers.ts';
 import { judge } from '../reference/verdict/judge.ts';

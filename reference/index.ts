@@ -17,8 +17,8 @@ export {
 } from './bounds/lemmas/profile-options.ts';
 export * from './case/case.ts';
 export { featureWords } from './case/features.ts';
-export { type CaseChoices, type GivenInputs, makeCase } from './case/make-case.ts';
 export type { GivenOutputs } from './case/given.ts';
+export { type CaseChoices, type GivenInputs, makeCase } from './case/make-case.ts';
 export { validateCase } from './case/validate.ts';
 export { attention, logSumExp } from './definition/attention.ts';
 export { attentionGradients } from './definition/gradients.ts';

@@ -15,8 +15,7 @@ import { replayCommand } from '../keep.ts';
 import type { LiveReport } from '../live-report.ts';
 import { textReport } from '../report/text.ts';
 import { exitStatus, judgedCount, type Report, summaryOf, unjudgedWords } from '../report.ts';
-import type { CaseResult } from '../run-suite.ts';
-import { NOT_REACHED } from '../run-suite.ts';
+import { type CaseResult, NOT_REACHED } from '../run-suite.ts';
 import { type CandidateOptions, replayOptions } from './options.ts';
 
 /** The precision to judge at: the one asked for, or the one declared. */

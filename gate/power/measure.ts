@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Fault } from '../../properties/zoo/fault.ts';
-import { faultyHost, profileOf } from '../../properties/zoo/fault.ts';
+import { type Fault, faultyHost, profileOf } from '../../properties/zoo/fault.ts';
 import { eagerPrecision } from '../../properties/zoo/host/precision.ts';
 import { honestHost, hostOf } from '../../properties/zoo/host.ts';
 import { PROFILES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';

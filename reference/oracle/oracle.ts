@@ -25,8 +25,7 @@ import {
 import { ELEMENT_LIMIT } from '../case/validate.ts';
 import { shareInputs } from '../kernels/threads/shared.ts';
 import { assertNotEmpty, type Enclosure } from '../numbers/enclosure.ts';
-import type { FormatName } from '../numbers/format.ts';
-import { FORMATS } from '../numbers/format.ts';
+import { FORMATS, type FormatName } from '../numbers/format.ts';
 import { elementCount, indexOf, tensorOf } from '../numbers/tensor.ts';
 import { type Budget, nameOf, newBudget } from './budget.ts';
 import { KERNEL_LEVEL, kernelLevel } from './kernel-level.ts';
