@@ -42,4 +42,10 @@ describe.skipIf(!hasPytest && !required)('the Python kit under pytest', () => {
     expect(said).not.toMatch(/failed/);
     expect(status).toBe(0);
   });
+
+  it('the plugin has a fixture, a report and drawn cases', { timeout: 600_000 }, () => {
+    const { status, said } = pytest('test_xattn_pytest.py');
+    expect(said).toMatch(/^3 passed/m);
+    expect(status).toBe(0);
+  });
 });

@@ -633,7 +633,7 @@ def unpage(cache, block_table, lengths):
 
 PROFILES = {"F64": "f64", "F32": "f32", "F16": "f16", "BF16": "bf16"}
 
-#: Called with each verdict of assert_attention, a dict with "test", "case" and "seconds" beside its own fields.
+#: Called with each verdict of assert_attention, a dict with "test", "case" and "profile" beside its own fields.
 observers = []
 
 
@@ -643,7 +643,7 @@ def _test_name():
     return now or "attention"
 
 
-def _keep(folder, test):
+def _keep(folder, test, only_last):
     """A failing case, moved to where it stays: under XATTN_OUT, by default out/assert_attention."""
     digest = hashlib.sha256()
     for name in sorted(os.listdir(folder)):
@@ -651,7 +651,7 @@ def _keep(folder, test):
             digest.update(file.read())
     name = re.sub(r"[^A-Za-z0-9_]+", "-", test.split("/")[-1]).strip("-")[-100:]
     kept = os.path.join(os.environ.get("XATTN_OUT", os.path.join("out", "assert_attention")),
-                        "%s-%s" % (name or "attention", digest.hexdigest()[:8]))
+                        "%s-%s" % (name or "attention", "last" if only_last else digest.hexdigest()[:8]))
     shutil.rmtree(kept, ignore_errors=True)
     os.makedirs(os.path.dirname(kept) or ".", exist_ok=True)
     shutil.move(folder, kept)
@@ -700,7 +700,7 @@ def assert_attention(q, k, v, *, out=None, lse=None, d_out=None, d_lse=None, d_q
                      d_bias=None, d_sink=None, scale=None, causal=None, window=None, mask=None, bias=None,
                      softcap=None, sink=None, dropout_keep=None, dropout_rate=None, kv_lengths=None, media=None,
                      media_text=None, media_key=None, layout="bhsd", cu_seqlens_q=None, cu_seqlens_kv=None,
-                     profile=None, rows=None, keys=None, random=False, timeout=None):
+                     profile=None, rows=None, keys=None, random=False, keep=None, timeout=None):
     """Raises AssertionError unless what is given of out, lse, d_q, … is attention of q, k, v, within the bounds.
 
     Layouts: "bhsd" [batch, heads, seq, dim]; "bshd" [batch, seq, heads, dim]; "thd" [tokens, heads, dim] of
@@ -711,7 +711,8 @@ def assert_attention(q, k, v, *, out=None, lse=None, d_out=None, d_lse=None, d_q
 
     `profile`: the precision of the kernel, f64 f32 tf32 f16 bf16, with options such as
     "bf16+stored-partials" (spec/bounds.md); by default the format of q. `rows`, `keys`: judge only so many.
-    `random=True`: values were drawn independently, so a sharper bound holds.
+    `random=True`: values were drawn independently, so a sharper bound holds. `keep="last"`: of the failing
+    cases of a test only the last is kept, as is of use where something draws them.
 
     Returns the verdicts. ValueError and TypeError: the call makes no sense. JudgeUnavailable: no verdict.
     """
@@ -737,10 +738,10 @@ def assert_attention(q, k, v, *, out=None, lse=None, d_out=None, d_lse=None, d_q
     cases = _cases_of(tensors, outputs, layout, (cu_seqlens_q, cu_seqlens_kv), parameters)
     if not cases:
         raise ValueError("expected something to judge, got sequences without a query")
-    return _judged(cases, profile, rows, keys, timeout)
+    return _judged(cases, profile, (rows, keys), keep, timeout)
 
 
-def _judged(cases, profile, rows, keys, timeout):
+def _judged(cases, profile, sample, keep, timeout):
     """Every case asked at once; one AssertionError for all that fail."""
     scratch = tempfile.mkdtemp(prefix="xattn-")
     try:
@@ -749,8 +750,8 @@ def _judged(cases, profile, rows, keys, timeout):
             folder = os.path.join(scratch, str(n))
             case.write(folder)
             write_outputs(folder, part.outputs)
-            asked.append((part, case, folder, ask_judge(folder, profile, rows, keys)))
-        return _settled(asked, profile, timeout)
+            asked.append((part, case, folder, ask_judge(folder, profile, *sample)))
+        return _settled(asked, profile, keep, timeout)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -764,19 +765,20 @@ def _replay(folder, kept, verdict, profile):
     return "judge %s %s" % (shlex.quote(kept), options)
 
 
-def _settled(asked, profile, timeout):
+def _settled(asked, profile, keep, timeout):
     verdicts, failures, test = [], [], _test_name()
     for part, case, folder, verdict_of in asked:
         verdict = verdict_of(timeout)
         if verdict["verdict"] != "pass":
-            replay = _replay(folder, _keep(folder, test), verdict, profile)
+            replay = _replay(folder, _keep(folder, test, keep == "last"), verdict, profile)
             failures.append(_message(part, case, verdict, replay))
             verdict["replay"] = "xattn " + replay
         elif "open" in verdict:
             warnings.warn(part.about + verdict["reason"], NotAllJudged, stacklevel=4)
         verdicts.append(verdict)
         for observe in observers:
-            observe(dict(verdict, test=test, case=case.parameters))
+            named = profile if isinstance(profile, str) else json.dumps(profile)
+            observe(dict(verdict, test=test, case=case.parameters, profile=named))
     if not failures:
         return verdicts
     more = "\n%d of %d sequences fail" % (len(failures), len(asked)) if len(asked) > 1 else ""
