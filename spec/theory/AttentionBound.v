@@ -24,6 +24,10 @@
     a profile grants to lazy maxima. [slack] has it in it, so that weights and reach do; flushes of
     operations are e^head times larger, and a far key may weigh e^head more.
 
+    [granted] is what a budget may cost beside, and [undamped] an error of O that no weight takes down: 0,
+    or what merges that subtract cost (SigmoidBound.v). [lanes_bound], [lanes_bound_wide] and [lanes_hull]
+    are about any run of which [lanes] is known, however it was merged.
+
     [merges] is the number of merges on the way of a key at most: split keys of one rank merged at once,
     one merge a rank, and the sink's. [up] and [ep] are what storing a partial output costs, once on the
     way of a key; 0 where they are kept.
@@ -44,34 +48,34 @@ Open Scope R_scope.
 
 (** step-errors.ts, weightError: [slack] is one and [head] more than the largest score error of a key
     that is not far. *)
-Definition weight_rounding (ue ua n merges slack lse s score : R) : R :=
+Definition weight_rounding (ue ua n merges slack granted lse s score : R) : R :=
   let reach := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs s) (Rabs lse) + slack) + 1 in
   let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + score)) * ue in
   let summed := 8 * n * ua in
   let shifted := 10 * (lse - s + 2 * slack) * ua in
   let merged := (18 + 7 * reach + merges * (14 + 2 * reach)) * ua in
-  exponential + summed + shifted + merged.
+  exponential + summed + shifted + merged + granted.
 
-Definition weight_error (ue ua n merges slack lse s score : R) : R :=
-  score + weight_rounding ue ua n merges slack lse s score.
+Definition weight_error (ue ua n merges slack granted lse s score : R) : R :=
+  score + weight_rounding ue ua n merges slack granted lse s score.
 
 (** step-errors.ts, farWeight: half of what a far key may contribute, relative to the row's sum. It may
     weigh exp head before a maximum has risen, of which a rise takes a quarter off. *)
-Definition far_weight (ue ua head merges slack lse s score : R) : R :=
+Definition far_weight (ue ua head merges slack granted lse s score : R) : R :=
   let error := score + 4 * head in
   let reach := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs s + error) (Rabs lse + slack)) + 1 in
   let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + error)) * ue in
   let merged := (18 + 7 * reach + merges * (14 + 2 * reach)) * ua in
-  4 * exp (exponential + merged + (error - (lse - s)) / 4).
+  4 * exp (exponential + merged + granted + (error - (lse - s)) / 4).
 
 (** Where maxima do not lag these are what they are without the option. *)
-Theorem prompt_formulas : forall ue ua eta merges slack lse s score h k N,
+Theorem prompt_formulas : forall ue ua eta merges slack granted lse s score h k N,
   flush eta 0 h k N = h + N * (8 * eta * (Rabs k + 1)) /\
-  far_weight ue ua 0 merges slack lse s score =
+  far_weight ue ua 0 merges slack granted lse s score =
     (let reach := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs s + score) (Rabs lse + slack)) + 1 in
      let exponential := (8 + 2 * (1 + 8 * ue) * (Rabs s + score)) * ue in
      let merged := (18 + 7 * reach + merges * (14 + 2 * reach)) * ua in
-     4 * exp (exponential + merged + (score - (lse - s)) / 4)).
+     4 * exp (exponential + merged + granted + (score - (lse - s)) / 4)).
 Proof.
   intros. unfold flush, rescaled_tiny, far_weight. cbv zeta.
   rewrite exp_0, Rmult_1_r, Rmult_0_r, Rplus_0_r. split; reflexivity.
@@ -221,7 +225,7 @@ Context {A : Type}.
 Variables ua ue eta head fall up ep beside : R.
 Variables s sc score k c dk hp ho : A -> R.
 Variable far : A -> bool.
-Variables (js : list A) (slack merges : R).
+Variables (js : list A) (slack merges granted undamped : R).
 Hypothesis Hua : 0 <= ua <= 1 / 128.
 Hypothesis Hue : 0 <= ue <= ua.
 Hypothesis Heta : 0 <= eta <= ua / 32.
@@ -232,6 +236,8 @@ Hypothesis Hup : 0 <= up.
 Hypothesis Hep : 0 <= ep.
 Hypothesis Hmerges : 0 <= merges.
 Hypothesis Hslack : 1 + head <= slack.
+Hypothesis Hgranted : 0 <= granted.
+Hypothesis Hundamped : 0 <= undamped.
 Hypothesis Hscore : forall j, In j js ->
   Rabs (sc j - s j) <= score j /\ (far j = false -> score j + 1 + head <= slack).
 Hypothesis Hc : forall j, In j js -> Rabs (c j - k j) <= dk j.
@@ -244,10 +250,10 @@ Definition p (j : A) : R := exp (s j - lse).
 Definition out : R := total (fun j => p j * k j) js.
 Definition n : R := INR (length js).
 
-Definition weight (j : A) : R := weight_error ue ua n merges slack lse (s j) (score j).
-Definition rounding (j : A) : R := weight_rounding ue ua n merges slack lse (s j) (score j).
+Definition weight (j : A) : R := weight_error ue ua n merges slack granted lse (s j) (score j).
+Definition rounding (j : A) : R := weight_rounding ue ua n merges slack granted lse (s j) (score j).
 (** What a far key may be mistaken for. *)
-Definition faint (j : A) : R := far_weight ue ua head merges slack lse (s j) (score j).
+Definition faint (j : A) : R := far_weight ue ua head merges slack granted lse (s j) (score j).
 
 (** Of a key's product with its value, stored once or not. *)
 Definition aside : R := beside + up.
@@ -268,7 +274,7 @@ Definition part_lost : R :=
 Definition numerator : R :=
   total (fun j => if far j then (p j + 2 * faint j) * (Rabs (k j) + 2 * dk j)
     else p j * (Rabs (k j) * growth (weight j + aside) + dk j * (1 + growth (weight j + aside)))) js
-  + lost + part_lost.
+  + lost + part_lost + undamped.
 Definition divided_by (least : R) : R := divided_error numerator (Rabs out) denominator least.
 Definition divided : R := divided_by (1 - denominator).
 
@@ -304,7 +310,7 @@ Qed.
 
 (** What a run may cost a key, in computed quantities, is at most what bounds.ts computes. *)
 Theorem weight_bound : forall r L j, In j js -> far j = false -> 0 <= r <= merges -> L <= top ->
-  merged_budget ua ue head top sc 1 merges n r L j <= rounding j.
+  merged_budget ua ue head top sc 1 merges n r L j + granted <= rounding j.
 Proof.
   intros r L j J Fj R LT. destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). pose proof (score_below_lse j J) as B.
   destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
@@ -382,29 +388,29 @@ Proof.
 Qed.
 
 (** What a far key may contribute: nothing is asked of its score. Z = exp (lse - L) is near one. *)
-Theorem far_bound : forall b r L h kk j, 0 <= r <= merges -> 0 <= h j -> In j js ->
-  exp (9 * (n + r) * ua + b + lift ua 1 r L) <= 2 ->
-  held ua ue eta head sc far b (lift ua 1 r L) (n + r) L (bonus ua head top sc 1 merges r) h kk j
+Theorem far_bound : forall b w x r L h kk j, 0 <= r <= merges -> 0 <= w -> 0 <= h j -> In j js ->
+  x j <= bonus ua head top sc 1 merges r j + granted ->
+  exp (9 * (n + r) * ua + b + w) <= 2 ->
+  held ua ue eta head sc far b w (n + r) L x h kk j
     <= 2 * flush eta head (h j) (kk j) (n + r) + (if far j then (1 + exp (lse - L)) * (faint j * Rabs (kk j)) else 0).
 Proof.
-  intros b r L h kk j R Hh J Two'. unfold held. pose proof (pos_INR (length js)) as N0. fold n in N0.
-  assert (Lp : 0 <= lift ua 1 r L).
-  { unfold lift. pose proof (Rabs_pos L). repeat apply Rmult_le_pos; lra. }
+  intros b w x r L h kk j R Lp Hh J Xg Two'. unfold held. pose proof (pos_INR (length js)) as N0. fold n in N0.
   assert (Two : exp (9 * (n + r) * ua + b) <= 2) by (eapply Rle_trans; [apply exp_le | exact Two']; lra).
   rewrite exp_plus in Two'.
   destruct (flush_le ua eta head Heta Hhead (h j) (kk j) (n + r) (n + r) Hh ltac:(lra)) as [F0 _].
   pose proof (exp_pos (9 * (n + r) * ua + b)) as Q0. set (q := exp (9 * (n + r) * ua + b)) in *.
-  set (f := flush eta head (h j) (kk j) (n + r)) in *. set (up' := exp (lift ua 1 r L)) in *.
+  set (f := flush eta head (h j) (kk j) (n + r)) in *. set (up' := exp w) in *.
   assert (Qf : q * (up' * f) <= 2 * f) by (rewrite <- Rmult_assoc; apply Rmult_le_compat_r; assumption).
   unfold tail. destruct (far j) eqn:Fj; [|lra].
   destruct (Hscore j J) as [S1 _]. destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
-  set (x := (8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue + bonus ua head top sc 1 merges r j + head).
+  set (xx := (8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue + x j + head).
   assert (MU : 0 <= 4 * merges * ua) by (repeat apply Rmult_le_pos; lra).
   set (y := (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + (score j + 4 * head))) * ue
     + (18 + 7 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1)
        + merges * (14 + 2 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1))) * ua).
-  assert (XY : x <= y + head).
-  { unfold x, y. apply Rplus_le_compat_r, Rplus_le_compat.
+  assert (XY : xx <= y + granted + head).
+  { unfold xx, y. apply Rplus_le_compat_r. eapply Rle_trans; [apply Rplus_le_compat_l; exact Xg|].
+    rewrite <- Rplus_assoc. apply Rplus_le_compat_r, Rplus_le_compat.
     - apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra.
     - unfold bonus. apply Rmult_le_compat_r; [lra|]. destruct (reach_ge ua head fall top sc 1 merges Hua Hhead Hmerges (or_intror eq_refl) j) as [Q1 _].
       assert (Re : reach ua head top sc 1 merges j <= (1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1).
@@ -416,19 +422,19 @@ Proof.
       assert (r * (14 + 2 * reach ua head top sc 1 merges j)
         <= merges * (14 + 2 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1)))
         by (apply Rmult_le_compat; lra). lra. }
-  assert (Q : exp x * decay (L - sc j) <= (1 + exp (lse - L)) * exp (y + (score j + 4 * head - (lse - s j)) / 4)).
-  { apply Rle_trans with (exp ((lse - L) / 4) * exp (y + (score j + 4 * head - (lse - s j)) / 4)).
+  assert (Q : exp xx * decay (L - sc j) <= (1 + exp (lse - L)) * exp (y + granted + (score j + 4 * head - (lse - s j)) / 4)).
+  { apply Rle_trans with (exp ((lse - L) / 4) * exp (y + granted + (score j + 4 * head - (lse - s j)) / 4)).
     - unfold decay. rewrite <- !exp_plus. apply exp_le. lra.
     - apply Rmult_le_compat_r; [left; apply exp_pos|]. pose proof (exp_pos (lse - L)).
       destruct (Rle_lt_dec (lse - L) 0) as [G | G].
       + pose proof (exp_le ((lse - L) / 4) 0 ltac:(lra)) as E. rewrite exp_0 in E. lra.
       + pose proof (exp_le ((lse - L) / 4) (lse - L) ltac:(lra)). lra. }
   unfold faint, far_weight. cbv zeta. fold y.
-  set (E := exp (y + (score j + 4 * head - (lse - s j)) / 4)) in *. set (Z := exp (lse - L)) in *.
+  set (E := exp (y + granted + (score j + 4 * head - (lse - s j)) / 4)) in *. set (Z := exp (lse - L)) in *.
   pose proof (Rabs_pos (kk j)) as k0. apply (Rmult_le_compat_r (Rabs (kk j))) in Q; [|exact k0].
-  assert (P0 : 0 <= 2 * exp x * Rabs (kk j) * decay (L - sc j)).
-  { pose proof (exp_pos x). pose proof (exp_pos (- ((L - sc j) / 4))). unfold decay. repeat apply Rmult_le_pos; lra. }
-  assert (q * (2 * exp x * Rabs (kk j) * decay (L - sc j)) <= 2 * (2 * exp x * Rabs (kk j) * decay (L - sc j)))
+  assert (P0 : 0 <= 2 * exp xx * Rabs (kk j) * decay (L - sc j)).
+  { pose proof (exp_pos xx). pose proof (exp_pos (- ((L - sc j) / 4))). unfold decay. repeat apply Rmult_le_pos; lra. }
+  assert (q * (2 * exp xx * Rabs (kk j) * decay (L - sc j)) <= 2 * (2 * exp xx * Rabs (kk j) * decay (L - sc j)))
     by (apply Rmult_le_compat_r; lra). lra.
 Qed.
 
@@ -543,12 +549,77 @@ Qed.
 Lemma faint_pos : forall j, 0 < faint j.
 Proof. intros j. unfold faint, far_weight. cbv zeta. apply Rmult_lt_0_compat; [lra | apply exp_pos]. Qed.
 
-(** What the run's lanes are, and their absolute errors in what bounds.ts computes: of the weights, of the
-    values, and the sum over the weights that what a store lost near zero is no more than [ep] times. *)
-Lemma row_lanes : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
-  (exists j, In j js /\ far j = false) ->
-  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta head fall up ep top beside sc c hp js r q L O ->
+Lemma carried_pos : forall j, In j js -> 0 <= dk j /\ Rabs (c j) <= Rabs (k j) + dk j.
+Proof.
+  intros j J. pose proof (Hc j J) as C. pose proof (Rabs_pos (c j - k j)).
+  pose proof (Rabs_triang (c j - k j) (k j)) as G. replace (c j - k j + k j) with (c j) in G by ring. lra.
+Qed.
+
+Lemma flush_more : forall h h' a b m m', 0 <= h <= h' -> Rabs a <= b -> 0 <= m <= m' ->
+  0 <= flush eta head h a m <= flush eta head h' b m'.
+Proof.
+  intros h h' a b m m' H Hab Hm. unfold flush. destruct (rescaled_ge ua eta head Heta Hhead) as [HE _].
+  set (he := rescaled_tiny eta head) in *. pose proof (Rabs_pos a). rewrite (Rabs_pos_eq b) by lra.
+  assert (0 <= 8 * he * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
+  assert (8 * he * (Rabs a + 1) <= 8 * he * (b + 1)) by (apply Rmult_le_compat_l; lra).
+  assert (0 <= m * (8 * he * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
+  assert (m * (8 * he * (Rabs a + 1)) <= m' * (8 * he * (b + 1))) by (apply Rmult_le_compat; lra). lra.
+Qed.
+
+Lemma leaf_lost : forall j, In j js -> 0 <= hp j + eta * Rabs (c j) <= 3 * ho j.
+Proof.
+  intros j J. specialize (Hho j J). specialize (Hhp j). assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]). lra.
+Qed.
+
+Lemma flushes_pos : 0 <= flushes /\ 0 <= lost.
+Proof.
+  pose proof (pos_INR (length js)) as N0. fold n in N0. split.
+  - unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
+    apply (flush_more (3 * eta) (3 * eta) 1 1 (3 * n + merges) (3 * n + merges)); rewrite ?Rabs_R1; lra.
+  - unfold lost. apply Rmult_le_pos; [lra|]. apply total_pos. intros j J. pose proof (leaf_lost j J).
+    destruct (carried_pos j J) as [D0 _]. pose proof (Rabs_pos (k j)).
+    apply (flush_more (3 * ho j) (3 * ho j) (Rabs (k j) + dk j) (Rabs (k j) + dk j) (3 * n + merges) (3 * n + merges));
+      [lra | rewrite Rabs_pos_eq; lra | lra].
+Qed.
+
+(** What the keys of a lane of weights lose, and one of values. *)
+Lemma ones_within : forall b w x r L, 0 <= r <= merges -> 0 <= w ->
+  (forall j, In j js -> x j <= bonus ua head top sc 1 merges r j + granted) ->
+  exp (9 * (n + r) * ua + b + w) <= 2 ->
+  total (held ua ue eta head sc far b w (n + r) L x (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1)) js
+    <= flushes + (1 + exp (lse - L)) * faint_sum.
+Proof.
+  intros b w x r L R W X Two. pose proof (pos_INR (length js)) as N0. fold n in N0.
+  eapply Rle_trans; [apply total_le; intros j J;
+    apply (far_bound b w x r L (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1) j);
+    [exact R | exact W | unfold lost_at_leaf; rewrite Rabs_R1; lra | exact J | apply X, J | exact Two]|].
+  unfold flushes, faint_sum. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
+  apply Rplus_le_compat.
+  - apply Rmult_le_compat_l; [lra|]. apply flush_more; [unfold lost_at_leaf; rewrite Rabs_R1; lra | rewrite Rabs_R1; lra | lra].
+  - destruct (far j); [rewrite Rabs_R1; lra | lra].
+Qed.
+
+Lemma values_within : forall b w x r L, 0 <= r <= merges -> 0 <= w ->
+  (forall j, In j js -> x j <= bonus ua head top sc 1 merges r j + granted) ->
+  exp (9 * (n + r) * ua + b + w) <= 2 ->
+  total (held ua ue eta head sc far b w (n + r) L x (lost_at_leaf eta hp c) c) js
+    <= lost + (1 + exp (lse - L)) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js.
+Proof.
+  intros b w x r L R W X Two. pose proof (pos_INR (length js)) as N0. fold n in N0.
+  eapply Rle_trans; [apply total_le; intros j J;
+    apply (far_bound b w x r L (lost_at_leaf eta hp c) c j);
+    [exact R | exact W | unfold lost_at_leaf; apply leaf_lost, J | exact J | apply X, J | exact Two]|].
+  unfold lost. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
+  apply Rplus_le_compat.
+  - apply Rmult_le_compat_l; [lra|]. apply flush_more; [unfold lost_at_leaf; apply leaf_lost, J | apply carried_pos, J | lra].
+  - destruct (far j); [|lra]. pose proof (exp_pos (lse - L)) as ZP. apply Rmult_le_compat_l; [lra|].
+    apply Rmult_le_compat_l; [left; apply faint_pos | apply carried_pos, J].
+Qed.
+
+(** What is known of a run of the row, whatever merged it: its lanes, and their absolute errors in what
+    bounds.ts computes: of the weights, of the values, and the sum over the weights that what a store lost
+    near zero is no more than [ep] times; [undamped] is what no weight damps. *)
+Definition lanes (L O : R) : Prop :=
   let Z := exp (lse - L) in
   exists T g1 gc gm O' M,
     (forall j, In j js -> far j = false -> 0 <= T j <= rounding j) /\ js <> [] /\
@@ -558,9 +629,14 @@ Lemma row_lanes : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
     0 <= flushes /\ 0 <= lost /\
     total g1 js <= flushes + (1 + Z) * faint_sum /\
     total gc js <= lost + (1 + Z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js /\
-    total gm js <= flushes + (1 + Z) * faint_sum /\ Rabs (O - O') <= ep * M.
+    total gm js <= flushes + (1 + Z) * faint_sum /\ Rabs (O - O') <= ep * M + undamped.
+
+Lemma row_lanes : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
+  (exists j, In j js /\ far j = false) ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
+  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> lanes L O.
 Proof.
-  intros r q L O Rr Hq (j0 & J0 & F0) Half M Z. pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
+  intros r q L O Rr Hq (j0 & J0 & F0) Half M. unfold lanes. set (Z := exp (lse - L)). pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
   fold n in N0. set (mb := merged_budget ua ue head top sc 1 merges n (INR r)).
   assert (Ba : beside <= stored_beside up beside q <= aside).
   { unfold stored_beside, aside. apply le_INR in Hq. simpl in Hq. pose proof (pos_INR q).
@@ -575,58 +651,23 @@ Proof.
     as (LT & NE & Sj & X & O' & Mm & Y & W & M0 & Dd). fold n in Sj, X, Y, W. unfold lane in X, Y, W.
   assert (Two : forall b, 0 <= b <= aside -> exp (9 * (n + INR r) * ua + b + lift ua 1 (INR r) L) <= 2).
   { intros b B. apply (few_operations (INR r) L j0 b); try assumption; [lra | apply Half; assumption | apply Sj, J0]. }
-  assert (D0 : forall j, In j js -> 0 <= dk j).
-  { intros j J. eapply Rle_trans; [apply Rabs_pos | apply Hc, J]. }
-  assert (Cabs : forall j, In j js -> Rabs (c j) <= Rabs (k j) + dk j).
-  { intros j J. pose proof (Hc j J). pose proof (Rabs_triang (c j - k j) (k j)) as G.
-    replace (c j - k j + k j) with (c j) in G by ring. lra. }
-  assert (Fl : forall h h' a b m m', 0 <= h <= h' -> Rabs a <= b -> 0 <= m <= m' ->
-    0 <= flush eta head h a m <= flush eta head h' b m').
-  { intros h h' a b m m' H Hab Hm. unfold flush. destruct (rescaled_ge ua eta head Heta Hhead) as [HE _].
-    set (he := rescaled_tiny eta head) in *. pose proof (Rabs_pos a). rewrite (Rabs_pos_eq b) by lra.
-    assert (0 <= 8 * he * (Rabs a + 1)) by (repeat apply Rmult_le_pos; lra).
-    assert (8 * he * (Rabs a + 1) <= 8 * he * (b + 1)) by (apply Rmult_le_compat_l; lra).
-    assert (0 <= m * (8 * he * (Rabs a + 1))) by (apply Rmult_le_pos; lra).
-    assert (m * (8 * he * (Rabs a + 1)) <= m' * (8 * he * (b + 1))) by (apply Rmult_le_compat; lra). lra. }
-  assert (Hh : forall j, In j js -> 0 <= hp j + eta * Rabs (c j) <= 3 * ho j).
-  { intros j J. specialize (Hho j J). specialize (Hhp j). assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]). lra. }
-  assert (F1 : 0 <= flushes).
-  { unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
-    apply (Fl (3 * eta) (3 * eta) 1 1 (3 * n + merges) (3 * n + merges)); rewrite ?Rabs_R1; lra. }
-  assert (F2 : 0 <= lost).
-  { unfold lost. apply Rmult_le_pos; [lra|]. apply total_pos. intros j J. specialize (Hh j J). specialize (D0 j J).
-    pose proof (Rabs_pos (k j)).
-    apply (Fl (3 * ho j) (3 * ho j) (Rabs (k j) + dk j) (Rabs (k j) + dk j) (3 * n + merges) (3 * n + merges));
-      [lra | rewrite Rabs_pos_eq; lra | lra]. }
-  assert (Ones : forall b, 0 <= b <= aside ->
-    total (held ua ue eta head sc far b (lift ua 1 (INR r) L) (n + INR r) L (bonus ua head top sc 1 merges (INR r))
-      (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1)) js <= flushes + (1 + Z) * faint_sum).
-  { intros b B. eapply Rle_trans; [apply total_le; intros j J;
-      apply (far_bound b (INR r) L (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1) j);
-      [lra | unfold lost_at_leaf; rewrite Rabs_R1; lra | exact J | apply Two; exact B]|].
-    unfold flushes, faint_sum. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
-    apply Rplus_le_compat.
-    - apply Rmult_le_compat_l; [lra|]. apply Fl; [unfold lost_at_leaf; rewrite Rabs_R1; lra | rewrite Rabs_R1; lra | lra].
-    - destruct (far j); [rewrite Rabs_R1; unfold Z; lra | lra]. }
+  assert (Lp : 0 <= lift ua 1 (INR r) L).
+  { unfold lift. pose proof (Rabs_pos L). repeat apply Rmult_le_pos; lra. }
   exists (fun j => mb L j + 0). do 3 eexists. exists O', Mm.
   split; [|split; [exact NE|split; [exact X|split; [|split]]]].
   - intros j J Fj. destruct (Sj j J) as [Sg _]. rewrite Rplus_0_r. split.
     + apply (budget_pos ua ue head fall top sc 1 merges Hua Hue Hhead Hmerges (or_intror eq_refl)); assumption.
-    + apply weight_bound; try assumption. lra.
+    + eapply Rle_trans; [|apply (weight_bound (INR r) L); try assumption; lra]. unfold mb. lra.
   - eapply near_weaken; [| |exact Y]; intros j J; cbv beta; [fold mb; lra | apply Rle_refl].
   - eapply near_weaken; [| |exact W]; intros j J; cbv beta; [fold mb; lra | apply Rle_refl].
-  - split; [exact F1|]. split; [exact F2|]. split; [apply Ones; unfold aside in *; lra|]. split; [|split].
-    + eapply Rle_trans; [apply total_le; intros j J;
-        apply (far_bound (stored_beside up beside q) (INR r) L (lost_at_leaf eta hp c) c j);
-        [lra | unfold lost_at_leaf; apply Hh, J | exact J | apply Two; lra]|].
-      unfold lost. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
-      apply Rplus_le_compat.
-      * apply Rmult_le_compat_l; [lra|]. apply Fl; [unfold lost_at_leaf; apply Hh, J | apply Cabs, J | lra].
-      * destruct (far j); [|lra]. fold Z. pose proof (exp_pos (lse - L)) as ZP. fold Z in ZP. apply Rmult_le_compat_l; [lra|].
-        apply Rmult_le_compat_l; [left; apply faint_pos | apply Cabs, J].
-    + apply Ones. lra.
-    + eapply Rle_trans; [exact Dd|]. apply le_INR in Hq. simpl in Hq. rewrite <- (Rmult_1_l (ep * Mm)) at 2.
-      apply Rmult_le_compat_r; [apply Rmult_le_pos; assumption | exact Hq].
+  - destruct flushes_pos as [F1 F2]. split; [exact F1|]. split; [exact F2|].
+    assert (Bo : forall j, In j js -> bonus ua head top sc 1 merges (INR r) j <= bonus ua head top sc 1 merges (INR r) j + granted)
+      by (intros; lra).
+    split; [apply ones_within; try assumption; [lra | apply Two; unfold aside in *; lra]|]. split; [|split].
+    + apply values_within; try assumption; [lra | apply Two; lra].
+    + apply ones_within; try assumption; [lra | apply Two; lra].
+    + eapply Rle_trans; [exact Dd|]. apply le_INR in Hq. simpl in Hq.
+      assert (Q : INR q * (ep * Mm) <= 1 * (ep * Mm)) by (apply Rmult_le_compat_r; [apply Rmult_le_pos; assumption | exact Hq]). lra.
 Qed.
 
 Lemma p_total : js <> [] -> total p js = 1.
@@ -638,10 +679,8 @@ Proof.
 Qed.
 
 (** What a run is, before it is divided: its sums, Z = exp (lse - L) times the exact ones. *)
-Lemma row_parts : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
-  (exists j, In j js /\ far j = false) ->
-  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta head fall up ep top beside sc c hp js r q L O ->
+Lemma row_parts : forall L O,
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) -> lanes L O ->
   let Z := exp (lse - L) in
   exists B' N' Eo,
     denominator = B' + (flushes + faint_sum) /\ numerator = N' + Eo /\
@@ -649,9 +688,8 @@ Lemma row_parts : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
     Rabs (1 - Z) <= Z * B' + (flushes + faint_sum) /\ Rabs (O - Z * out) <= Z * N' + Eo /\
     kept_sum <= 1 /\ Z * kept_sum <= 1 + (flushes + faint_sum).
 Proof.
-  intros r q L O Rr Hq Some Half Mg Z. assert (A0 : 0 <= aside) by (unfold aside; lra).
-  destruct (row_lanes r q L O Rr Hq Some Half Mg)
-    as (T & g1 & gc & gm & O' & M & Bud & NE & X & Y & W & F0 & L0 & G1 & Gc & Gm & Dd).
+  intros L O Half (T & g1 & gc & gm & O' & M & Bud & NE & X & Y & W & F0 & L0 & G1 & Gc & Gm & Dd) Z.
+  assert (A0 : 0 <= aside) by (unfold aside; lra).
   fold Z in G1, Gc, Gm. assert (HZ : 0 < Z) by apply exp_pos.
   assert (P0 : forall j, 0 < p j) by (intros; apply exp_pos). pose proof (p_total NE) as P1.
   assert (S0 : forall j, In j js -> 0 <= score j) by (intros; apply score_pos; assumption).
@@ -697,15 +735,15 @@ Proof.
     rewrite P1 in Q. apply (Rmult_le_compat_l Z) in Q; [|lra]. pose proof (Rle_abs (M - Z)). lra. }
   assert (PlS : total (fun j => if far j then 2 * (p j + faint j) else p j * (1 + growth (weight j + aside))) js = Pl + faint_sum).
   { unfold Pl, faint_sum. rewrite <- total_plus. apply total_ext. intros j _. destruct (far j); ring. }
-  exists B', (N' + ep * Pl), (lost + K + ep * (flushes + faint_sum)).
+  exists B', (N' + ep * Pl), (lost + K + ep * (flushes + faint_sum) + undamped).
   split.
   { unfold denominator, B', faint_sum. rewrite (Rplus_comm flushes), <- Rplus_assoc, <- total_plus.
     apply Rplus_eq_compat_r, total_ext. intros j _. destruct (far j); ring. }
   split.
   { unfold numerator, part_lost. rewrite PlS.
-    replace (N' + ep * Pl + (lost + K + ep * (flushes + faint_sum)))
-      with (N' + K + lost + ep * (Pl + faint_sum + flushes)) by ring.
-    apply Rplus_eq_compat_r, Rplus_eq_compat_r. unfold N', K. rewrite <- total_plus.
+    replace (N' + ep * Pl + (lost + K + ep * (flushes + faint_sum) + undamped))
+      with (N' + K + lost + ep * (Pl + faint_sum + flushes) + undamped) by ring.
+    apply Rplus_eq_compat_r, Rplus_eq_compat_r, Rplus_eq_compat_r. unfold N', K. rewrite <- total_plus.
     apply total_ext. intros j _. destruct (far j); ring. }
   split.
   { unfold B'. apply total_pos. intros j J. pose proof (P0 j). pose proof (faint_pos j).
@@ -757,12 +795,11 @@ Proof.
   unfold kept_sum. split; [lra|]. lra.
 Qed.
 
-Theorem row_bound : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
-  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> js <> [] -> denominator < 1 ->
+Lemma lanes_bound : forall L O, ((exists j, In j js /\ far j = false) -> lanes L O) -> js <> [] ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) -> denominator < 1 ->
   Rabs (O - out) <= divided /\ Rabs (L - lse) <= quotient denominator.
 Proof.
-  intros r q L O Rr Hq Half M NE D1.
+  intros L O M NE Half D1.
   assert (Some : exists j, In j js /\ far j = false).
   { destruct (Exists_dec (fun j => far j = false) js) as [E | E].
     - intros j. destruct (far j); [right; discriminate | left; reflexivity].
@@ -770,7 +807,7 @@ Proof.
     - exfalso. assert (Q : total p js <= denominator).
       { unfold denominator. assert (F : 0 <= flushes).
         { unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _. unfold flush. rewrite Rabs_R1.
-          pose proof (pos_INR (length js)) as N0. fold n in N0. pose proof (pos_INR r).
+          pose proof (pos_INR (length js)) as N0. fold n in N0.
           destruct (rescaled_ge ua eta head Heta Hhead) as [HE _].
           assert (0 <= (3 * n + merges) * (8 * rescaled_tiny eta head * (1 + 1))) by (repeat apply Rmult_le_pos; lra). lra. }
         apply Rle_trans with (total (fun j => if far j then p j + 2 * faint j else p j * growth (weight j)) js); [|lra].
@@ -778,42 +815,36 @@ Proof.
         - pose proof (faint_pos j). lra.
         - exfalso. apply E, Exists_exists. exists j. auto. }
       rewrite (p_total NE) in Q. lra. }
-  destruct (row_parts r q L O Rr Hq Some Half M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & _).
+  destruct (row_parts L O Half (M Some)) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & _).
   unfold divided, divided_by, divided_error. rewrite HD, HN in *.
   destruct (quotient_of_sums _ out O N' Eo B' (flushes + faint_sum) (exp_pos (lse - L)) B0 E0 Eo0 N0 D1 X Y) as [Q1 Q2].
   split; [exact Q1|]. rewrite ln_exp in Q2. rewrite Rabs_minus_sym. exact Q2.
 Qed.
 
-(** No assumption says that the computed sum keeps anything: [kept_sum] is looked at. *)
-Theorem row_bound_wide : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
-  (exists j, In j js /\ far j = false) ->
-  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> flushes + faint_sum < 1 -> 0 < kept_sum ->
+Lemma lanes_bound_wide : forall L O, lanes L O ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) -> flushes + faint_sum < 1 -> 0 < kept_sum ->
   Rabs (O - out) <= divided_by least /\
   Rabs (L - lse) <= wide_lse_error denominator (flushes + faint_sum) least.
 Proof.
-  intros r q L O Rr Hq Some Half M F1 Kp.
-  destruct (row_parts r q L O Rr Hq Some Half M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & Lo & ZLo).
+  intros L O M Half F1 Kp.
+  destruct (row_parts L O Half M) as (B' & N' & Eo & HD & HN & B0 & E0 & Eo0 & N0 & X & Y & Lo & ZLo).
   unfold divided_by, least. rewrite HD, HN in *.
   destruct (quotient_wide _ out O N' Eo B' (flushes + faint_sum) _ (exp_pos (lse - L)) B0 (conj E0 F1) Eo0 N0
     (conj Kp Lo) ZLo X Y) as [Q1 Q2].
   split; [exact Q1|]. rewrite ln_exp in Q2. rewrite Rabs_minus_sym. exact Q2.
 Qed.
 
-(** [z] is only looked at where there are far keys: 1/least, or anything that Z is known to be below. *)
-Theorem row_hull : forall r q L O v rounded z, INR r <= merges -> (q <= 1)%nat ->
+Lemma lanes_hull : forall L O v rounded z, lanes L O ->
   (exists j, In j js /\ far j = false) ->
   (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
   (forall j, In j js -> far j = false -> Rabs (k j) + dk j <= v) ->
   (faint_sum = 0 \/ exp (lse - L) <= z) ->
-  merged ua ue eta head fall up ep top beside sc c hp js r q L O ->
   Rabs (O - out) <= hull_error (Rabs out) (v + ep) rounded (flushes + (1 + z) * faint_sum)
     (lost + (1 + z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js
-     + ep * (flushes + (1 + z) * faint_sum)).
+     + ep * (flushes + (1 + z) * faint_sum)) + undamped.
 Proof.
-  intros r q L O v rounded z Rr Hq Some Half Half' V Zz Mg. assert (A0 : 0 <= aside) by (unfold aside; lra).
-  destruct (row_lanes r q L O Rr Hq Some ltac:(intros j J Fj; specialize (Half j J Fj); lra) Mg)
-    as (T & g1 & gc & gm & O' & M & Bud & NE & X & Y & Wm & F0 & L0 & G1 & Gc & Gm & Dd).
+  intros L O v rounded z (T & g1 & gc & gm & O' & M & Bud & NE & X & Y & Wm & F0 & L0 & G1 & Gc & Gm & Dd)
+    Some Half Half' V Zz. assert (A0 : 0 <= aside) by (unfold aside; lra).
   set (Z := exp (lse - L)) in *. assert (HZ : 0 < Z) by apply exp_pos.
   set (K := total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js) in *.
   assert (D0 : forall j, In j js -> 0 <= dk j).
@@ -895,6 +926,41 @@ Proof.
   unfold hull_error. pose proof (Rabs_triang O' (- out)) as G. rewrite Rabs_Ropp in G.
   replace (O' + - out) with (O' - out) in G by ring.
   pose proof (Rabs_triang (O - O') (O' - out)) as G2. replace (O - O' + (O' - out)) with (O - out) in G2 by ring. lra.
+Qed.
+
+(** Runs of AttentionModel.v, to which nothing is granted; [granted] and [undamped] are 0, or anything. *)
+Theorem row_bound : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
+  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> js <> [] -> denominator < 1 ->
+  Rabs (O - out) <= divided /\ Rabs (L - lse) <= quotient denominator.
+Proof.
+  intros r q L O Rr Hq Half M NE. apply lanes_bound; try assumption. intros Some. now apply (row_lanes r q).
+Qed.
+
+(** No assumption says that the computed sum keeps anything: [kept_sum] is looked at. *)
+Theorem row_bound_wide : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
+  (exists j, In j js /\ far j = false) ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
+  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> flushes + faint_sum < 1 -> 0 < kept_sum ->
+  Rabs (O - out) <= divided_by least /\
+  Rabs (L - lse) <= wide_lse_error denominator (flushes + faint_sum) least.
+Proof.
+  intros r q L O Rr Hq Some Half M. apply lanes_bound_wide; try assumption. now apply (row_lanes r q).
+Qed.
+
+(** [z] is only looked at where there are far keys: 1/least, or anything that Z is known to be below. *)
+Theorem row_hull : forall r q L O v rounded z, INR r <= merges -> (q <= 1)%nat ->
+  (exists j, In j js /\ far j = false) ->
+  (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
+  (forall j, In j js -> far j = false -> Rabs (k j) + dk j <= v) ->
+  (faint_sum = 0 \/ exp (lse - L) <= z) ->
+  merged ua ue eta head fall up ep top beside sc c hp js r q L O ->
+  Rabs (O - out) <= hull_error (Rabs out) (v + ep) rounded (flushes + (1 + z) * faint_sum)
+    (lost + (1 + z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js
+     + ep * (flushes + (1 + z) * faint_sum)) + undamped.
+Proof.
+  intros r q L O v rounded z Rr Hq Some Half Half' V Zz M. apply (lanes_hull L); try assumption.
+  apply (row_lanes r q); try assumption. intros j J Fj. specialize (Half j J Fj). lra.
 Qed.
 
 End Bound.

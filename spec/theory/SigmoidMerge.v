@@ -38,6 +38,13 @@ Definition subtracts (ua eta w Oa Ob O : R) : Prop :=
   exists d p, Rabs (d - (Oa - Ob)) <= ua * (Rabs Oa + Rabs Ob) /\ rounds ua eta (w * d) p /\
     Rabs (O - (Oa - p)) <= ua * (Rabs Oa + Rabs p).
 
+(** A merge by a sigmoid: O - w (O - O_b); or, where the other part has no value (a sink), w O. *)
+Definition by_sigmoid (ua eta La Lb Oa Ob O : R) : Prop :=
+  (exists w, 0 <= w <= 1 /\ Rabs (w - exp Lb / (exp La + exp Lb)) <= 10 * ua + eta /\
+    subtracts ua eta w Oa Ob O) \/
+  (Ob = 0 /\ exists w, 0 <= w <= 1 /\ Rabs (w - exp La / (exp La + exp Lb)) <= 10 * ua + eta /\
+    rounds ua eta (w * Oa) O).
+
 (** One merge: off by at most 30 u of the larger part, and 2 eta. *)
 Lemma one_subtraction : forall ua eta w v Oa Ob O W, 0 <= ua <= 1 / 128 -> 0 <= eta <= ua ->
   0 <= w <= 1 -> Rabs (w - v) <= 10 * ua + eta -> Rabs Oa <= W -> Rabs Ob <= W ->
@@ -82,6 +89,27 @@ Proof.
   pose proof (Rabs_triang (p - w * d) (w * d - v * x)) as G. lra.
 Qed.
 
+Lemma one_merge : forall ua eta La Lb Oa Ob O W, 0 <= ua <= 1 / 128 -> 0 <= eta <= ua ->
+  Rabs Oa <= W -> Rabs Ob <= W -> by_sigmoid ua eta La Lb Oa Ob O ->
+  let v := exp Lb / (exp La + exp Lb) in
+  Rabs (O - ((1 - v) * Oa + v * Ob)) <= 30 * ua * W + 2 * eta.
+Proof.
+  intros ua eta La Lb Oa Ob O W U E HA HB [(w & Hw & Hv & S) | (Z & w & Hw & Hv & S)] v.
+  - now apply (one_subtraction ua eta w).
+  - pose proof (exp_pos La). pose proof (exp_pos Lb).
+    assert (Va : exp La / (exp La + exp Lb) = 1 - v) by (unfold v; field; lra). rewrite Va in Hv.
+    unfold rounds in S. rewrite Z, Rmult_0_r, Rplus_0_r. pose proof (Rabs_pos Oa).
+    assert (UW : 0 <= ua * W) by (apply Rmult_le_pos; lra). assert (EW : eta * W <= ua * W) by (apply Rmult_le_compat_r; lra).
+    assert (R1 : Rabs (w * Oa) <= W).
+    { rewrite Rabs_mult, (Rabs_pos_eq w) by lra. assert (w * Rabs Oa <= 1 * Rabs Oa) by (apply Rmult_le_compat_r; lra). lra. }
+    assert (R2 : Rabs ((w - (1 - v)) * Oa) <= 10 * (ua * W) + eta * W).
+    { rewrite Rabs_mult. apply Rle_trans with ((10 * ua + eta) * W); [|lra].
+      apply Rmult_le_compat; try apply Rabs_pos; lra. }
+    assert (ua * Rabs (w * Oa) <= ua * W) by (apply Rmult_le_compat_l; lra).
+    replace (O - (1 - v) * Oa) with ((O - w * Oa) + (w - (1 - v)) * Oa) by ring.
+    eapply Rle_trans; [apply Rabs_triang|]. lra.
+Qed.
+
 Lemma average_abs : forall v x y B, 0 <= v <= 1 -> Rabs x <= B -> Rabs y <= B ->
   Rabs ((1 - v) * x + v * y) <= B.
 Proof.
@@ -111,16 +139,18 @@ Qed.
 Section Run.
 
 Context {A : Type}.
-Variables ua eta V M beside : R.
+Variables ua eta ep V M low top beside : R.
 Variables s k c : A -> R.
 Hypothesis Hua : 0 < ua <= 1 / 128.
 Hypothesis Heta : 0 <= eta <= ua.
+Hypothesis Hep : 0 <= ep.
+Hypothesis Htop : top <= M.
 
 (** Parts: their keys, LSE and output; the budget of a key at an LSE, its absolute error there when the
     LSE was off by x, in the sum of weights and in that of values. *)
 Variable part : list A -> R -> R -> Prop.
 Variable budget : R -> A -> R.
-Variables lost_of_weights lost_of_values : R -> R -> A -> R.
+Variables lost_of_weights lost_of_values lost_of_stores : R -> R -> A -> R.
 
 (** A budget rises by no more than 10 u for each unit by which the LSE falls. *)
 Definition falls : Prop := forall L L' y j, 0 <= y -> L - L' <= y -> budget L j <= budget L' j + 10 * ua * y.
@@ -132,32 +162,42 @@ Definition kept (lost : R -> R -> A -> R) : Prop := forall x y v L L' j, 0 <= x 
 Hypothesis Hfalls : falls.
 Hypothesis Hkept_weights : kept lost_of_weights.
 Hypothesis Hkept_values : kept lost_of_values.
+Hypothesis Hkept_stores : kept lost_of_stores.
 Hypothesis Hbeside : 0 <= beside.
-Hypothesis Hpart : forall js L O, part js L O -> js <> [] /\ Rabs O <= V /\ Rabs L <= M /\
+Hypothesis Hpart : forall js L O, part js L O -> js <> [] /\ Rabs O <= V /\ - low <= L <= top /\
   (forall j, In j js -> 0 <= budget L j) /\
   near js (fun j => exp (s j - L) * k j) (budget L) (lost_of_weights 0 L) 1 /\
-  near js (fun j => exp (s j - L) * c j) (fun j => budget L j + beside) (lost_of_values 0 L) O.
+  exists O' W, near js (fun j => exp (s j - L) * c j) (fun j => budget L j + beside) (lost_of_values 0 L) O' /\
+    near js (fun j => exp (s j - L) * k j) (fun j => budget L j + beside) (lost_of_stores 0 L) W /\
+    Rabs (O - O') <= ep * W.
 
 (** Any tree of merges, of m merges. *)
 Inductive subtracted : list A -> nat -> R -> R -> Prop :=
   | subtracted_part : forall js L O, part js L O -> subtracted js 0 L O
-  | subtracted_two : forall a b ma mb La Lb Oa Ob L O w,
-      subtracted a ma La Oa -> subtracted b mb Lb Ob -> Rabs L <= M ->
+  | subtracted_two : forall a b ma mb La Lb Oa Ob L O,
+      subtracted a ma La Oa -> subtracted b mb Lb Ob -> L <= top ->
       Rabs (L - ln (exp La + exp Lb)) <= sigmoid_rounding ua La Lb ->
-      0 <= w <= 1 -> Rabs (w - exp Lb / (exp La + exp Lb)) <= 10 * ua + eta ->
-      subtracts ua eta w Oa Ob O -> subtracted (a ++ b) (S (ma + mb)) L O
+      by_sigmoid ua eta La Lb Oa Ob O -> subtracted (a ++ b) (S (ma + mb)) L O
   | subtracted_perm : forall a b m L O, Permutation a b -> subtracted a m L O -> subtracted b m L O.
 
-Theorem subtracted_merges : forall js m L O, subtracted js m L O -> (m < length js)%nat.
+(** No log-sum-exp is larger in size than M while merges are few enough. *)
+Lemma lse_within : forall js m L O, subtracted js m L O -> 0 <= M ->
+  low + INR m * (ua * (20 + 8 * M)) <= M -> - (low + INR m * (ua * (20 + 8 * M))) <= L <= top /\ Rabs L <= M.
 Proof.
-  intros js m L O H. induction H as [js L O H | a b ma mb La Lb Oa Ob L O w Ha IHa Hb IHb | a b m L O P H IH].
-  - destruct (Hpart js L O H) as [NE _]. destruct js; [congruence | simpl; lia].
-  - rewrite app_length. lia.
-  - now rewrite <- (Permutation_length P).
+  intros js m L O H MM. assert (G0 : 0 <= ua * (20 + 8 * M)) by (apply Rmult_le_pos; lra).
+  set (g := ua * (20 + 8 * M)) in *.
+  induction H as [js L O H | a b ma mb La Lb Oa Ob L O Ha IHa Hb IHb LT LR Hs | a b m L O P H IH]; intros F.
+  - destruct (Hpart js L O H) as (_ & _ & [L1 L2] & _). simpl in *. split; [lra|]. apply Rabs_le. lra.
+  - rewrite S_INR, plus_INR in *. pose proof (pos_INR ma). pose proof (pos_INR mb).
+    assert (0 <= INR ma * g) by (apply Rmult_le_pos; lra). assert (0 <= INR mb * g) by (apply Rmult_le_pos; lra).
+    destruct IHa as [[A1 A2] A3]; [lra|]. destruct IHb as [[B1 B2] B3]; [lra|].
+    pose proof (exp_pos La). pose proof (exp_pos Lb).
+    assert (La <= ln (exp La + exp Lb)) by (rewrite <- (ln_exp La) at 1; left; apply ln_increasing; lra).
+    assert (R : sigmoid_rounding ua La Lb <= g).
+    { unfold sigmoid_rounding, g. apply Rmult_le_compat_l; lra. }
+    apply Rabs_le_inv in LR. split; [lra|]. apply Rabs_le. lra.
+  - now apply IH.
 Qed.
-
-Lemma lse_size : forall js m L O, subtracted js m L O -> Rabs L <= M.
-Proof. intros js m L O H. induction H; try assumption. now destruct (Hpart js L O H) as (_ & _ & ? & _). Qed.
 
 (** A part of an average: brought from L to L' by its exact share v of the whole, eps beside. *)
 Lemma lane_share : forall js (q T g g' : A -> R) L L' v eps x, 0 < v <= 1 ->
@@ -178,36 +218,50 @@ Proof.
 Qed.
 
 Theorem subtracted_accuracy : forall js m L O, subtracted js m L O -> 0 <= V -> 0 <= M ->
+  low + INR m * (ua * (20 + 8 * M)) <= M ->
   let x := sigmoid_lse_error ua (INR m) M in
+  Rabs L <= M /\ L <= top /\
   (forall j, In j js -> 0 <= budget L j + x) /\
   near js (fun j => exp (s j - L) * k j) (fun j => budget L j + x) (lost_of_weights x L) 1 /\
-  exists O', near js (fun j => exp (s j - L) * c j) (fun j => budget L j + x + beside) (lost_of_values x L) O' /\
-    Rabs (O - O') <= subtracted_error ua eta (INR m) V.
+  exists O' W, near js (fun j => exp (s j - L) * c j) (fun j => budget L j + x + beside) (lost_of_values x L) O' /\
+    near js (fun j => exp (s j - L) * k j) (fun j => budget L j + x + beside) (lost_of_stores x L) W /\
+    Rabs (O - O') <= ep * W + subtracted_error ua eta (INR m) V.
 Proof.
-  intros js m L O H HV MM. cbv zeta. set (q := eta / ua).
+  intros js m L O H HV MM Few. cbv zeta. destruct (lse_within js m L O H MM Few) as [[_ LT] LM].
+  split; [exact LM|]. split; [exact LT|]. clear LT LM. set (q := eta / ua).
   assert (Q0 : 0 <= q) by (apply Rmult_le_pos; [lra | left; apply Rinv_0_lt_compat; lra]).
   assert (Qe : ua * q = eta) by (unfold q; field; lra).
   cut ((forall j, In j js -> 0 <= budget L j + sigmoid_lse_error ua (INR m) M) /\
     near js (fun j => exp (s j - L) * k j) (fun j => budget L j + sigmoid_lse_error ua (INR m) M)
       (lost_of_weights (sigmoid_lse_error ua (INR m) M) L) 1 /\
-    exists O', near js (fun j => exp (s j - L) * c j)
+    exists O' W, near js (fun j => exp (s j - L) * c j)
         (fun j => budget L j + sigmoid_lse_error ua (INR m) M + beside)
         (lost_of_values (sigmoid_lse_error ua (INR m) M) L) O' /\
-      Rabs (O - O') <= (V + q) * (grown ua m - 1) /\ Rabs O + q <= (V + q) * grown ua m).
-  { intros (H1 & H3 & O' & H4 & H5 & _). split; [exact H1 | split; [exact H3|]]. exists O'. split; [exact H4|].
-    eapply Rle_trans; [exact H5|]. unfold subtracted_error. fold q. apply Rmult_le_compat_l; [lra | apply grown_le; lra]. }
-  induction H as [js L O Hp | a b ma mb La Lb Oa Ob L O w Ha IHa Hb IHb LM LR Hw Hwv Hs | a b m L O P H IH].
-  - destruct (Hpart js L O Hp) as (NE & OV & LM & B & X & Y).
+      near js (fun j => exp (s j - L) * k j)
+        (fun j => budget L j + sigmoid_lse_error ua (INR m) M + beside)
+        (lost_of_stores (sigmoid_lse_error ua (INR m) M) L) W /\
+      Rabs (O - O') <= (V + q) * (grown ua m - 1) + ep * W /\ Rabs O + q <= (V + q) * grown ua m).
+  { intros (H1 & H3 & O' & W & H4 & H4' & H5 & _). split; [exact H1 | split; [exact H3|]]. exists O', W.
+    split; [exact H4 | split; [exact H4'|]].
+    eapply Rle_trans; [exact H5|]. unfold subtracted_error. fold q. rewrite Rplus_comm. apply Rplus_le_compat_l.
+    apply Rmult_le_compat_l; [lra | apply grown_le; lra]. }
+  induction H as [js L O Hp | a b ma mb La Lb Oa Ob L O Ha IHa Hb IHb LT LR Hs | a b m L O P H IH].
+  - destruct (Hpart js L O Hp) as (NE & OV & _ & B & X & O' & W & Y & Y' & E).
     assert (Z : sigmoid_lse_error ua (INR 0) M = 0) by (unfold sigmoid_lse_error; simpl; ring). rewrite Z.
     split; [intros j J; specialize (B j J); lra | split].
     + eapply near_weaken; [| intros; apply Rle_refl | exact X]. intros j _. lra.
-    + exists O. split; [|split].
+    + exists O', W. split; [|split; [|split]].
       * eapply near_weaken; [| intros; apply Rle_refl | exact Y]. intros j _. cbv beta. lra.
-      * rewrite Rminus_diag_eq, Rabs_R0 by reflexivity. unfold grown. simpl. lra.
+      * eapply near_weaken; [| intros; apply Rle_refl | exact Y']. intros j _. cbv beta. lra.
       * unfold grown. simpl. lra.
-  - pose proof (lse_size _ _ _ _ Ha) as MA. pose proof (lse_size _ _ _ _ Hb) as MB.
-    destruct IHa as (Pa & Xa & Oa' & Ya & Ea & Wa). destruct IHb as (Pb & Xb & Ob' & Yb & Eb & Wb).
-    pose proof (pos_INR ma) as M0. pose proof (pos_INR mb) as M1.
+      * unfold grown. simpl. lra.
+  - pose proof (pos_INR ma) as M0. pose proof (pos_INR mb) as M1.
+    assert (G0 : 0 <= ua * (20 + 8 * M)) by (apply Rmult_le_pos; lra). set (g := ua * (20 + 8 * M)) in *.
+    rewrite S_INR, plus_INR in Few.
+    assert (0 <= INR ma * g) by (apply Rmult_le_pos; lra). assert (0 <= INR mb * g) by (apply Rmult_le_pos; lra).
+    destruct (lse_within _ _ _ _ Ha MM) as [_ MA]; [fold g; lra|]. destruct (lse_within _ _ _ _ Hb MM) as [_ MB]; [fold g; lra|].
+    destruct IHa as (Pa & Xa & Oa' & Wa' & Ya & Ya' & Ea & Wa); [lra|]. destruct IHb as (Pb & Xb & Ob' & Wb' & Yb & Yb' & Eb & Wb); [lra|].
+    clear Few.
     set (Z := exp La + exp Lb) in *. pose proof (exp_pos La). pose proof (exp_pos Lb).
     assert (Z0 : 0 < Z) by (unfold Z; lra).
     set (eps := L - ln Z) in *. set (v := exp Lb / Z) in *.
@@ -278,7 +332,8 @@ Proof.
         - eapply near_weaken; [| intros; apply Rle_refl | exact Xb]. intros j _. cbv beta. lra. }
       replace ((1 - v) * 1 + v * 1) with 1 in J1 by ring.
       eapply near_weaken; [| intros; apply Rle_refl | exact J1]. intros j _. cbv beta. lra. }
-    exists ((1 - v) * Oa' + v * Ob'). split; [apply Join; assumption|].
+    exists ((1 - v) * Oa' + v * Ob'), ((1 - v) * Wa' + v * Wb'). split; [apply Join; assumption|].
+    split; [apply Join; assumption|].
     (* what this merge and those before it lost *)
     set (K := V + q) in *. assert (K0 : 0 <= K) by (unfold K; lra).
     set (W := K * grown ua (ma + mb) - q).
@@ -289,7 +344,7 @@ Proof.
     assert (KA : K * grown ua ma <= K * grown ua (ma + mb)) by (apply Rmult_le_compat_l; lra).
     assert (KB : K * grown ua mb <= K * grown ua (ma + mb)) by (apply Rmult_le_compat_l; lra).
     assert (HA : Rabs Oa <= W) by (unfold W; lra). assert (HB : Rabs Ob <= W) by (unfold W; lra).
-    pose proof (one_subtraction ua eta w v Oa Ob O W ltac:(lra) Heta Hw Hwv HA HB Hs) as One.
+    pose proof (one_merge ua eta La Lb Oa Ob O W ltac:(lra) Heta HA HB Hs) as One. cbv zeta in One. fold Z v in One.
     assert (Gs : K * grown ua (S (ma + mb)) = K * grown ua (ma + mb) + 30 * ua * (W + q)).
     { unfold W, grown. simpl. ring. }
     assert (Qs : 30 * ua * q = 30 * eta) by (rewrite <- Qe; ring).
@@ -297,16 +352,55 @@ Proof.
     + replace (O - ((1 - v) * Oa' + v * Ob'))
         with ((O - ((1 - v) * Oa + v * Ob)) + ((1 - v) * (Oa - Oa') + v * (Ob - Ob'))) by ring.
       eapply Rle_trans; [apply Rabs_triang|].
-      pose proof (average_abs v (Oa - Oa') (Ob - Ob') (K * (grown ua (ma + mb) - 1)) ltac:(lra)
-        ltac:(lra) ltac:(lra)) as Av. lra.
+      assert (Av : Rabs ((1 - v) * (Oa - Oa') + v * (Ob - Ob'))
+        <= K * (grown ua (ma + mb) - 1) + ep * ((1 - v) * Wa' + v * Wb')).
+      { eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult, (Rabs_pos_eq v), (Rabs_pos_eq (1 - v)) by lra.
+        assert ((1 - v) * Rabs (Oa - Oa') <= (1 - v) * (K * (grown ua (ma + mb) - 1) + ep * Wa'))
+          by (apply Rmult_le_compat_l; lra).
+        assert (v * Rabs (Ob - Ob') <= v * (K * (grown ua (ma + mb) - 1) + ep * Wb'))
+          by (apply Rmult_le_compat_l; lra). lra. }
+      lra.
     + pose proof (average_abs v Oa Ob W ltac:(lra) HA HB) as Av.
       pose proof (Rabs_triang (O - ((1 - v) * Oa + v * Ob)) ((1 - v) * Oa + v * Ob)) as G.
       replace (O - ((1 - v) * Oa + v * Ob) + ((1 - v) * Oa + v * Ob)) with O in G by ring.
       unfold W in *. lra.
-  - destruct IH as (S1 & X & O' & Y & E1 & E2).
+  - destruct (IH Few) as (S1 & X & O' & W & Y & Y' & E1 & E2).
     split; [intros j J; apply S1; eapply Permutation_in; [apply Permutation_sym, P | exact J]|].
     split; [eapply near_perm; eassumption|].
-    exists O'. split; [eapply near_perm; eassumption | split; assumption].
+    exists O', W. split; [eapply near_perm; eassumption | split; [eapply near_perm; eassumption | split; assumption]].
 Qed.
 
 End Run.
+
+Theorem subtracted_merges : forall (A : Type) ua eta top (part : list A -> R -> R -> Prop) js m L O,
+  (forall js L O, part js L O -> js <> []) -> subtracted ua eta top part js m L O -> (m < length js)%nat.
+Proof.
+  intros A ua eta top part js m L O NE H.
+  induction H as [js L O H | a b ma mb La Lb Oa Ob L O Ha IHa Hb IHb | a b m L O P H IH].
+  - specialize (NE js L O H). destruct js; [congruence | simpl; lia].
+  - rewrite app_length. lia.
+  - now rewrite <- (Permutation_length P).
+Qed.
+
+(** A part of a tree is a part of the whole. *)
+Lemma subtracted_within : forall (A : Type) ua eta top (part : list A -> R -> R -> Prop) js m L O,
+  subtracted ua eta top part js m L O ->
+  subtracted ua eta top (fun js' L' O' => part js' L' O' /\ exists rest, Permutation (js' ++ rest) js) js m L O.
+Proof.
+  intros A ua eta top part js m L O H.
+  assert (Weak : forall js m L O (p q : list A -> R -> R -> Prop), (forall l x y, p l x y -> q l x y) ->
+    subtracted ua eta top p js m L O -> subtracted ua eta top q js m L O).
+  { clear. intros js m L O p q I H. induction H.
+    - apply subtracted_part. now apply I.
+    - eapply subtracted_two; eassumption.
+    - eapply subtracted_perm; eassumption. }
+  induction H as [js L O Hp | a b ma mb La Lb Oa Ob L O Ha IHa Hb IHb LT LR Hs | a b m L O P H IH].
+  - apply subtracted_part. split; [exact Hp|]. exists []. rewrite app_nil_r. apply Permutation_refl.
+  - eapply subtracted_two; try eassumption.
+    + eapply Weak; [|exact IHa]. intros l x y [Q [rest R]]. split; [exact Q|]. exists (rest ++ b).
+      rewrite app_assoc. now apply Permutation_app_tail.
+    + eapply Weak; [|exact IHb]. intros l x y [Q [rest R]]. split; [exact Q|]. exists (rest ++ a).
+      rewrite app_assoc. eapply Permutation_trans; [apply Permutation_app_tail, R | apply Permutation_app_comm].
+  - eapply subtracted_perm; [exact P|]. eapply Weak; [|exact IH]. intros l x y [Q [rest R]]. split; [exact Q|].
+    exists rest. eapply Permutation_trans; eassumption.
+Qed.

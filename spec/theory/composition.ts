@@ -1,6 +1,6 @@
 /**
- * The bounds of a whole case, composed by the theorems: what AttentionBound.v, FarRows.v and
- * BackwardBound.v conclude of it, evaluated from statements/ with the least that their hypotheses ask for.
+ * The bounds of a whole case, composed by the theorems: what AttentionBound.v, SigmoidBound.v, FarRows.v
+ * and BackwardBound.v conclude of it, evaluated from statements/ with the least that their hypotheses ask for.
  *
  * Exact values are computed here in float64, from the inputs alone; nothing is taken from bounds.ts,
  * bounds-backward.ts, magnitudes.ts or the steps that these are made of. For composition.test.ts.
@@ -19,6 +19,8 @@ const MODULES = [
     'AttentionModel',
     'AttentionBound',
     'FarRows',
+    'SigmoidMerge',
+    'SigmoidBound',
     'BackwardModel',
     'BackwardBound',
     'Gradient',
@@ -68,6 +70,13 @@ const HULL_FROM = 1 / 3;
 
 /** Below which distance from the LSE, eight errors of its score more, the program calls a key far. */
 const FAR_BELOW = 800;
+
+/** Theorems about a row merged by weights, and those about one merged by sigmoids. */
+const SUBTRACTED = {
+  row_bound: 'sigmoid_row_bound',
+  row_bound_wide: 'sigmoid_row_bound_wide',
+  row_hull: 'sigmoid_row_hull',
+} as const;
 
 interface Operands {
   readonly k: readonly number[];
@@ -207,10 +216,14 @@ class Composition {
     const own = { s: over(row.s), score: over(score), js };
     const lse = this.#coq.at('AttentionBound.lse', own);
     const below = (j: number): boolean => lse - row.s(j) > FAR_BELOW + 8 * score(j);
+    // The least that the theorems' hypotheses allow.
+    const slack = 1 + Math.max(0, ...js.filter((j) => !below(j)).map(score)) + m.headroom;
+    const largest = Math.max(Math.abs(lse), ...js.map((j) => Math.abs(row.s(j)) + score(j)));
+    const merged = { ua: m.accumulation, js, slack, largest };
     const variables = {
       ...{ ...own, ua: m.accumulation, ue: m.exponential, eta: m.tiny, head: m.headroom },
-      // The least that the theorems' hypothesis allows.
-      slack: 1 + Math.max(0, ...js.filter((j) => !below(j)).map(score)) + m.headroom,
+      ...{ slack },
+      granted: m.subtractsInMerges ? this.#coq.at('SigmoidBound.granted', merged) : 0,
       // Split keys on one rank, the ranks, the sink.
       merges: this.#c.parameters.partition.ranks + (row.sink === null ? 0 : 1),
       ...{ up: m.partial, ep: m.partialTiny },
@@ -225,7 +238,7 @@ class Composition {
     const far: Value = (j) => isFar(Number(j));
     const all = { ...variables, beside, far };
     return {
-      ...{ js, lse, score, tError, isFar, variables: all },
+      ...{ js, lse, score, tError, isFar, largest, variables: all },
       rounded: Math.max(...js.filter((j) => !isFar(j)).map(rounding)),
       anyFar: js.some(isFar),
       denominator: this.#coq.at('AttentionBound.denominator', all),
@@ -251,28 +264,42 @@ class Composition {
     const { size, least: underflow, ...coefficients } = this.#coefficients(row, e);
     const at = { ...variables, ...coefficients };
     const of = (name: string): number => this.#coq.at(`AttentionBound.${name}`, at);
-    const bounds = (name: string, more: Record<string, Value> = {}): number[] =>
-      this.#coq.bounds(`AttentionBound.${name}`)({ ...at, ...more });
+    const most = (list: readonly number[]): number => Math.max(...list.map(size));
+    const bounds = (name: keyof typeof SUBTRACTED, more: Record<string, Value> = {}): number[] => {
+      if (!this.#m.subtractsInMerges) {
+        return this.#coq.bounds(`AttentionBound.${name}`)({ ...at, ...more, undamped: 0 });
+      }
+      const { granted: _, ...rest } = at;
+      const given = { ...rest, largest: forward.largest, v: most(js), rounded };
+      return this.#coq.bounds(`SigmoidBound.${SUBTRACTED[name]}`)({ ...given, ...more });
+    };
+    const using = (name: keyof typeof SUBTRACTED): unknown =>
+      this.used.add(this.#m.subtractsInMerges ? SUBTRACTED[name] : name);
     const exact = of('out');
     const some = js.some((j) => !isFar(j));
     const lost = of('flushes') + of('faint_sum');
     let [divided, lse] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-    if (denominator < 1) [divided = 0, lse = 0] = this.#using('row_bound', bounds('row_bound'));
-    else if (some && lost < 1 && of('kept_sum') > 0) {
-      [divided = 0, lse = 0] = this.#using('row_bound_wide', bounds('row_bound_wide'));
+    if (denominator < 1) {
+      [divided = 0, lse = 0] = bounds('row_bound');
+      using('row_bound');
+    } else if (some && lost < 1 && of('kept_sum') > 0) {
+      [divided = 0, lse = 0] = bounds('row_bound_wide');
+      using('row_bound_wide');
     }
     const least = denominator < 1 ? 1 - denominator : of('least');
     const z = anyFar ? 1 / Math.max(0, least) : 0;
     const averaged = anyFar ? of('flushes') + (1 + z) * of('faint_sum') < 1 : of('flushes') < 1;
     if (some && averaged && denominator > HULL_FROM) {
-      const v = Math.max(...js.filter((j) => !isFar(j)).map(size));
-      const [hull = 0] = bounds('row_hull', { v, rounded, z });
-      if (hull < divided) divided = this.#using('row_hull', hull);
+      const near = most(js.filter((j) => !isFar(j)));
+      const more = this.#m.subtractsInMerges ? { w: near } : { v: near, rounded };
+      const [hull = 0] = bounds('row_hull', { ...more, z });
+      if (hull < divided) using('row_hull');
+      divided = Math.min(divided, hull);
     }
     if (divided === Number.POSITIVE_INFINITY && this.#ofFarRows) {
-      const most = { v: Math.max(...js.map(size)), h: Math.max(...js.map(underflow)) };
       const { ua, eta, beside } = variables;
-      const given = { ...most, ua, eta, beside, js, out: exact, parts: js.length };
+      const h = Math.max(...js.map(underflow));
+      const given = { v: most(js), h, ua, eta, beside, js, out: exact, parts: js.length };
       [divided = 0] = this.#using('row_average', this.#coq.bounds('FarRows.row_average')(given));
     }
     return { exact, divided, lse };
@@ -293,9 +320,10 @@ class Composition {
     return this.#using('far_row_lse', bounds[0] ?? 0);
   }
 
-  /** FarRows.v speaks of runs that store no partial output, and whose maxima do not lag. */
+  /** FarRows.v speaks of runs that store no partial output, whose maxima do not lag, that merge by weights. */
   get #ofFarRows(): boolean {
-    return this.#m.partial === 0 && this.#m.headroom === 0;
+    const { partial, headroom, subtractsInMerges } = this.#m;
+    return partial === 0 && headroom === 0 && !subtractsInMerges;
   }
 
   #using<T>(theorem: string, found: T): T {

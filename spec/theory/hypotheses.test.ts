@@ -11,7 +11,11 @@ import { profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
 import { DTYPES } from '../../reference/case/case.ts';
 import { RANK_LIMIT } from '../../reference/case/validate.ts';
 
-const NAMES = PROFILE_NAMES.flatMap((name) => [name, `${name}+lazy-maximum` as const]);
+const NAMES = PROFILE_NAMES.flatMap((name) => [
+  name,
+  `${name}+lazy-maximum` as const,
+  `${name}+sigmoid-merge+stored-partials` as const,
+]);
 const MODELS = NAMES.flatMap((name) =>
   DTYPES.map((dtype) => ({ name, dtype, m: errorModel(profileFrom(name), dtype, null) })),
 );
@@ -24,7 +28,8 @@ describe('what the theorems ask of the formats', () => {
     it(`holds of ${name} on ${dtype} inputs`, () => {
       const { accumulation: ua, exponential: ue, tiny } = m;
       const eta = m.operandTiny + tiny;
-      // AttentionAccuracy.v and AttentionBound.v: Hua, Hue, Heta, Hbeside, Hhp, Hhead.
+      // AttentionAccuracy.v, AttentionBound.v, SigmoidBound.v: Hua, Hue, Heta, Hbeside, Hhp, Hhead, Hup, Hep.
+      expect(ua).toBeGreaterThan(0);
       expect(ua).toBeLessThanOrEqual(1 / 128);
       expect(ue).toBeLessThanOrEqual(ua);
       expect(tiny).toBeLessThanOrEqual(ua / 32);
@@ -60,7 +65,17 @@ describe('what the theorems ask of the formats', () => {
         m.stored,
         m.tanh,
       ];
-      for (const x of [...sizes, m.headroom, tiny, eta, m.outputTiny, m.inputTiny, m.storedTiny]) {
+      for (const x of [
+        ...sizes,
+        m.partial,
+        m.partialTiny,
+        m.headroom,
+        tiny,
+        eta,
+        m.outputTiny,
+        m.inputTiny,
+        m.storedTiny,
+      ]) {
         expect(x).toBeGreaterThanOrEqual(0);
       }
     });

@@ -5,18 +5,20 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { SLACK } from '../../reference/bounds/lemmas/error-model.ts';
 import * as merges from '../../reference/bounds/lemmas/merge-errors.ts';
 import { exp } from '../../reference/numbers/float64.ts';
 import { agree, constantsChanged, definition } from './agree.ts';
 import { CoqFormulas } from './coq-formula.ts';
 
-const NAMES = ['subtracted_error', 'sigmoid_lse_error'] as const;
-const source = readFileSync(new URL('SigmoidMerge.v', import.meta.url), 'utf8');
+const NAMES = ['subtracted_error', 'sigmoid_lse_error', 'logit_reach', 'part_size'] as const;
+const read = (file: string): string => readFileSync(new URL(file, import.meta.url), 'utf8');
+const source = [read('AttentionBound.v'), read('SigmoidMerge.v'), read('SigmoidBound.v')].join('');
 
 const formulas = (text: string): CoqFormulas =>
   new CoqFormulas({ exp })
     .read(new URL('Growth.v', import.meta.url), ['growth'])
-    .define(text, NAMES);
+    .define(text, ['hull_error', ...NAMES]);
 
 const COMPARED: Readonly<Record<(typeof NAMES)[number], (coq: CoqFormulas) => void>> = {
   subtracted_error: (coq) =>
@@ -29,6 +31,16 @@ const COMPARED: Readonly<Record<(typeof NAMES)[number], (coq: CoqFormulas) => vo
       merges.sigmoidLseError({ ...m, subtractsInMerges: true }, n, reach),
       coq.evaluate('sigmoid_lse_error', { ua: m.accumulation, m: n, reach }),
     ]),
+  logit_reach: (coq) =>
+    agree(['largest', 'slack'], (_, x) => [
+      merges.logitReach(x.largest, x.slack),
+      coq.evaluate('logit_reach', x),
+    ]),
+  part_size: (coq) =>
+    agree(['top', 'rounded', 'flushes', 'lost'], (_, { top, ...x }) => {
+      const at = { ...x, rounded: x.rounded / 256, flushes: x.flushes / 256 };
+      return [merges.partialSize(top, at), SLACK * coq.evaluate('part_size', { top, ...at })];
+    }),
 };
 
 describe('the formulas of merges that subtract', () => {

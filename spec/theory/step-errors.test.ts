@@ -76,14 +76,14 @@ const weights =
     theorem: 'weight_rounding' | 'weight_error',
   ): ((coq: CoqFormulas) => void) =>
   (coq) =>
-    agree(['s', 'fromLse', 'error', 'merges', 'slack'], (m, x, n) => {
+    agree(['s', 'fromLse', 'error', 'merges', 'slack', 'granted'], (m, x, n) => {
       const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
-      const { merges, slack } = x;
-      const terms = { summed: n, merges, slack, lse: Math.abs(lse), granted: 0 };
+      const { merges, slack, granted } = x;
+      const terms = { summed: n, merges, slack, lse: Math.abs(lse), granted };
       return [
         program(m, terms, { score: Math.abs(s), fromLse: lse - s, error: x.error }),
         coq.evaluate(theorem, {
-          ...{ ue: m.exponential, ua: m.accumulation, n, merges, slack },
+          ...{ ue: m.exponential, ua: m.accumulation, n, merges, slack, granted },
           ...{ lse, s, score: x.error },
         }),
       ];
@@ -132,16 +132,17 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
   weightRounding: weights(steps.weightRounding, 'weight_rounding'),
   weightError: weights(steps.weightError, 'weight_error'),
   farWeight: (coq) =>
-    agree(['s', 'fromLse', 'error', 'merges', 'slack'], (m, x, n) => {
+    agree(['s', 'fromLse', 'error', 'merges', 'slack', 'granted'], (m, x, n) => {
       const [s, lse] = [x.s - 32, x.s - 32 + x.fromLse];
+      const granted = x.granted / 16;
       const terms = {
-        ...{ summed: n, merges: x.merges / 64, slack: x.slack, lse: Math.abs(lse), granted: 0 },
+        ...{ summed: n, merges: x.merges / 64, slack: x.slack, lse: Math.abs(lse), granted },
       };
       return [
         steps.farWeight(m, terms, { score: Math.abs(s), below: lse - s, error: x.error }),
         coq.evaluate('far_weight', {
           ...{ ue: m.exponential, ua: m.accumulation, merges: x.merges / 64, slack: x.slack },
-          ...{ lse, s, score: x.error, head: m.headroom },
+          ...{ lse, s, score: x.error, head: m.headroom, granted },
         }),
       ];
     }),

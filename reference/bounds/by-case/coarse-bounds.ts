@@ -16,6 +16,7 @@ import { fewProducts, lseStored, roundedBeside } from '../by-pair/bounds.ts';
 import { caseModel, type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { heldScoreError } from '../lemmas/held-errors.ts';
 import {
+  logitReach,
   mostMerges,
   partialSize,
   sigmoidLseError,
@@ -74,7 +75,8 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const fromLse = lse + score;
   const slack = 1 + error + model.headroom;
   const summed = model.roundings(terms);
-  const granted = sigmoidLseError(model, summed, lse + slack + 1);
+  const reach = logitReach(Math.max(lse, score + error), slack);
+  const granted = sigmoidLseError(model, summed, reach);
   const row = { summed, merges, lse, slack, granted };
   const weight = weightError(model, row, { score, fromLse, error });
   const flushes = 2 * terms * flush(model, { leaf: model.tiny, size: 1, operations });

@@ -14,6 +14,7 @@ import { exp } from '../../numbers/float64.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { heldScoreError } from '../lemmas/held-errors.ts';
 import {
+  logitReach,
   mostMerges,
   partialSize,
   sigmoidLseError,
@@ -314,7 +315,7 @@ export function rowBound(
   const slack = 1 + scoreErrors(c, model, operands, { at, row, sinkError }, to) + model.headroom;
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
-  const reach = largestLogit(row, to) + slack + 1;
+  const reach = logitReach(largestLogit(row, to, sinkError), slack);
   const granted = sigmoidLseError(model, summed, reach);
   to.flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
   weigh(model, { summed, merges, lse: row.lse, slack, granted }, { row, sinkError }, to);
@@ -346,11 +347,11 @@ function largestScore(row: RowMagnitudes, to: RowBound, sinkError: number) {
   return { score, size: Math.max(row.lse, SLACK * (size + score)) };
 }
 
-/** No partial LSE of a row is larger in size than this, its slack aside; one may be of far keys alone. */
-function largestLogit(row: RowMagnitudes, to: RowBound): number {
+/** The largest |LSE| or |s| + Δs of a row: a partial result may be of far keys, or of the sink, alone. */
+function largestLogit(row: RowMagnitudes, to: RowBound, sinkError: number): number {
   const { score, count, lse, sink } = row;
   if (anyRaised(row)) return Number.POSITIVE_INFINITY;
-  let size = Math.max(lse, sink === null ? 0 : sink.score);
+  let size = Math.max(lse, sink === null ? 0 : sink.score + sinkError);
   for (let k = 0; k < count; k++) {
     size = Math.max(size, (score[k] ?? 0) + (to.scoreError[k] ?? 0));
   }
@@ -431,14 +432,13 @@ export function outErrors(
     return;
   }
   out.fill(lostAtZero + partLost(model, row, to));
-  const parts = new Float64Array(width);
-  let mostFlushed = 0;
+  // A part may be of far keys alone: each of them may be its average.
+  const parts = { top: new Float64Array(width), lost: new Float64Array(width).fill(lostAtZero) };
   for (let k = 0; k < row.count; k++) {
     const [kappa, p] = [(row.kappa[k] ?? 0) * (1 + model.held.kappa), row.p[k] ?? 0];
     const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
     const flushed =
       2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
-    mostFlushed = Math.max(mostFlushed, flushed);
     const far = to.far[k] === 1;
     const faint = far ? (to.faint[k] ?? 0) : 0;
     const grown = far ? 1 : growth((to.weight[k] ?? 0) + beside);
@@ -449,17 +449,16 @@ export function outErrors(
       const v = Math.abs(c.v.mid[vAt + e] ?? 0) + (c.v.rad[vAt + e] ?? 0);
       const off = operands?.v[vAt + e] ?? 0;
       out[e] = (out[e] ?? 0) + ofV * v + ofError * off;
-      // A part may be of far keys alone: each of them may be its average.
-      parts[e] = Math.max(parts[e] ?? 0, kappa * (v + off));
+      parts.top[e] = Math.max(parts.top[e] ?? 0, kappa * (v + off));
+      parts.lost[e] = (parts.lost[e] ?? 0) + flushed * (v + off);
       if (hull !== null) addToHull(hull, e, { kappa, flushed, far, faint, size: v + off });
     }
   }
   for (let e = 0; e < width; e++) {
     const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
-    const top = parts[e] ?? 0;
-    const part = partialSize(top + model.partialTiny, {
+    const part = partialSize((parts.top[e] ?? 0) + model.partialTiny, {
       ...to,
-      lost: lostAtZero + n * mostFlushed * top + model.partialTiny * to.flushes,
+      lost: (parts.lost[e] ?? 0) + model.partialTiny * to.flushes,
     });
     const merged = subtractedError(model, model.roundings(n), part);
     // All of O is off by as much as κ.

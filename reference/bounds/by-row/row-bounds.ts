@@ -22,6 +22,7 @@ import {
 } from '../lemmas/gradient-errors.ts';
 import { heldGradientError, heldKeyTermError } from '../lemmas/held-errors.ts';
 import {
+  logitReach,
   mostMerges,
   partialSize,
   sigmoidLseError,
@@ -141,7 +142,8 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
   const operations = 3 * n + merges;
   const slack = 1 + Math.max(error, sinkError) + model.headroom;
   // A partial result may be of masked keys alone.
-  const reach = Math.max(all.score + all.error, row.lse, row.sink?.score ?? 0) + slack + 1;
+  const ofSink = row.sink === null ? 0 : row.sink.score + sinkError;
+  const reach = logitReach(Math.max(all.score + all.error, row.lse, ofSink), slack);
   const terms: WeightTerms = {
     summed: model.roundings(n),
     merges,
@@ -152,9 +154,9 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
   let weight = weightError(model, terms, near);
   let rounded = weight - error;
   if (row.sink !== null) {
-    const ofSink = weightError(model, terms, { ...row.sink, error: sinkError });
-    weight = Math.max(weight, ofSink);
-    rounded = Math.max(rounded, ofSink - sinkError);
+    const sinkWeight = weightError(model, terms, { ...row.sink, error: sinkError });
+    weight = Math.max(weight, sinkWeight);
+    rounded = Math.max(rounded, sinkWeight - sinkError);
   }
   // Σ P, the sink's included, is one.
   const lost = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });

@@ -34,7 +34,16 @@ export function sigmoidLseError(model: ErrorModel, merges: number, reach: number
   return model.subtractsInMerges ? merges * (22 + 9 * reach) * model.accumulation : 0;
 }
 
-/** Lemma Hull: the largest that an average of some keys of a row can be; unbounded where it is not proved. */
+/**
+ * Lemma Sigmoid: no partial LSE of a row is larger in size; `largest` is the largest |LSE| or |s| + Δs of it, of
+ * its sink and far keys too. Coq: logit_reach
+ */
+export const logitReach = (largest: number, slack: number): number => largest + slack + 1;
+
+/**
+ * Lemma Sigmoid: the largest that an average of some keys of a row can be, and so a partial output; unbounded
+ * where it is not proved. Coq: part_size
+ */
 export function partialSize(
   top: number,
   { rounded, flushes, lost }: { rounded: number; flushes: number; lost: number },
