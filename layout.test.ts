@@ -2,7 +2,7 @@
  * Laws about the code base: imports point one way, files say what they promise, functions stay
  * short, nothing is left unfinished, and every spec equation cited in the code exists.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -105,6 +105,22 @@ describe('the code base', () => {
     expect(wrong).toEqual([]);
     const rooms = new Set(own.map(within));
     expect([...rooms].sort()).toEqual(Object.keys(WITHIN_REFERENCE).sort());
+  });
+
+  it('says of each room of the reference what it promises, may import and holds', () => {
+    for (const [room, allowed] of Object.entries(WITHIN_REFERENCE)) {
+      const folder = join(root, 'reference', room);
+      const readme = text(join(folder, 'README.md'));
+      const names = allowed.map((name) => `\`${name}\``).join(', ') || 'nothing';
+      expect([room, readme]).toEqual([room, expect.stringContaining(`May import: ${names}.`)]);
+      const links = [...readme.matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(([, path]) => path ?? '');
+      expect(links.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
+      // The kernels have too many files of one kind to name each.
+      const unnamed = filesUnder(folder, '.ts').filter(
+        (file) => room !== 'kernels' && !isTest(file) && !links.includes(relative(folder, file)),
+      );
+      expect(unnamed).toEqual([]);
+    }
   });
 
   it('has no circle of imports', () => {

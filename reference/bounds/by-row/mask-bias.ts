@@ -8,10 +8,8 @@
  */
 import { exp } from '../../numbers/float64.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
-
 import { LOWEST_BIAS } from '../by-pair/magnitudes.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
-
 import { farProbabilityError, recomputedWeight } from '../lemmas/gradient-errors.ts';
 import { farWeight, type WeightTerms, weightError } from '../lemmas/step-errors.ts';
 
