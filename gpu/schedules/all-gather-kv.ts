@@ -17,6 +17,7 @@ import {
   type ScheduleOptions,
   scatter,
   startSums,
+  table,
 } from './parts.ts';
 
 export function allGatherKvSchedule(
@@ -24,33 +25,33 @@ export function allGatherKvSchedule(
   direction: Direction,
   options: ScheduleOptions = {},
 ): Schedule {
-  const ranks = eachRank(layout, (rank, n): Operation[] => {
-    const keysOf = (block: number) => `${direction} keys ${block}`;
-    const members = range(n);
-    const backward = direction === 'backward';
-    const home = { rank, members, lane: 'gradients', buffer: 'sums', home: 'own sums' } as const;
-    return [
-      ownKeys(keysOf(rank), options),
-      ...startSums(direction, 'own sums', keysOf(rank)),
-      { op: 'loadQuery', into: 'query' },
-      { op: 'initResult', into: 'result', like: 'query', sink: true },
-      ...allGather({ rank, n, lane: 'keys' }, keysOf),
-      { op: 'join', buffers: members.map(keysOf), into: 'keys' },
-      ...release(...members.map(keysOf)),
-      ...startSums(direction, 'sums', 'keys'),
-      {
-        op: 'computeBlock',
-        query: 'query',
-        keys: 'keys',
-        into: 'delta',
-        sums: backward ? 'sums' : null,
-      },
-      ...release('keys'),
-      { op: 'merge', buffer: 'delta', into: 'result' },
-      { op: 'finish', buffer: 'result' },
-      ...(backward ? scatter(home) : []),
-      ...finishKeys(direction, options, 'own sums'),
-    ];
-  });
+  const n = layout.ranks;
+  const members = range(n);
+  const keysOf = table((block) => `${direction} keys ${block}`);
+  const backward = direction === 'backward';
+  const home = scatter({ lane: 'gradients', buffer: 'sums', home: 'own sums' });
+  const pieces = members.map(keysOf);
+  const join: Operation[] = [{ op: 'join', buffers: pieces, into: 'keys' }, ...release(...pieces)];
+  const ranks = eachRank(layout, (rank): Operation[] => [
+    ownKeys(keysOf(rank), options),
+    ...startSums(direction, 'own sums', keysOf(rank)),
+    { op: 'loadQuery', into: 'query' },
+    { op: 'initResult', into: 'result', like: 'query', sink: true },
+    ...allGather({ rank, n, lane: 'keys' }, keysOf),
+    ...join,
+    ...startSums(direction, 'sums', 'keys'),
+    {
+      op: 'computeBlock',
+      query: 'query',
+      keys: 'keys',
+      into: 'delta',
+      sums: backward ? 'sums' : null,
+    },
+    ...release('keys'),
+    { op: 'merge', buffer: 'delta', into: 'result' },
+    { op: 'finish', buffer: 'result' },
+    ...(backward ? home(rank, members) : []),
+    ...finishKeys(direction, options, 'own sums'),
+  ]);
   return { name: 'all-gather-kv', direction, layout, ranks };
 }

@@ -15,6 +15,7 @@
 import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
 import {
+  blockOf,
   eachRank,
   finishKeys,
   ownKeys,
@@ -38,7 +39,6 @@ export function lvXattnSchedule(
   direction: Direction,
   options: LvXattnOptions = {},
 ): Schedule {
-  const blocks = range(layout.ranks).map((block) => [block]);
   const ranks = eachRank(layout, (rank, n): Operation[] => {
     const { start, home } = ringSlots(direction, n);
     const { isSkipped, overlap } = options;
@@ -51,7 +51,7 @@ export function lvXattnSchedule(
         direction,
         ranks: range(n),
         place: rank,
-        blocksAt: (place) => blocks[place] ?? [],
+        blocksAt: blockOf,
         ...(isSkipped === undefined ? {} : { isSkipped }),
         ...(overlap === undefined ? {} : { overlap }),
       }),

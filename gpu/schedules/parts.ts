@@ -63,6 +63,22 @@ export function finishKeys(
   return list;
 }
 
+/** What is made once for each number, however many ranks' lists it stands in. */
+export function table<T>(make: (n: number) => T): (n: number) => T {
+  const known: T[] = [];
+  return (n) => {
+    let one = known[n];
+    if (one === undefined) {
+      one = make(n);
+      known[n] = one;
+    }
+    return one;
+  };
+}
+
+/** One block, as operations name it. */
+export const blockOf = table((block): readonly number[] => [block]);
+
 export const release = (...buffers: readonly BufferName[]): Operation[] =>
   buffers.map((buffer) => ({ op: 'release', buffer }));
 
@@ -87,21 +103,20 @@ export function allGather(
   { rank, n, lane }: { readonly rank: number; readonly n: number; readonly lane: Kind },
   bufferOf: (block: number) => BufferName,
 ): Operation[] {
-  const [right, left] = [(rank + 1) % n, (rank - 1 + n) % n];
-  return range(n - 1).flatMap((hop): Operation[] => {
+  const [to, from] = [(rank + 1) % n, (rank - 1 + n) % n];
+  const list: Operation[] = [];
+  for (let hop = 0; hop < n - 1; hop++) {
     const [sent, got] = [(rank - hop + n) % n, (rank - hop - 1 + n) % n];
-    return [
-      { op: 'send', lane, buffer: bufferOf(sent), to: right, blocks: [sent] },
-      { op: 'receive', lane, buffer: bufferOf(got), from: left, blocks: [got] },
-    ];
-  });
+    list.push(
+      { op: 'send', lane, buffer: bufferOf(sent), to, blocks: blockOf(sent) },
+      { op: 'receive', lane, buffer: bufferOf(got), from, blocks: blockOf(got) },
+    );
+  }
+  return list;
 }
 
-/** A rank's ends of a scatter: what it sends to each member, and what it adds up itself. */
+/** What all ranks' ends of a scatter have in common. */
 export interface Scatter {
-  readonly rank: number;
-  /** Who takes part; each is home to its own block. */
-  readonly members: readonly number[];
   readonly lane: 'result' | 'gradients';
   /** What holds all members' blocks. */
   readonly buffer: BufferName;
@@ -111,74 +126,93 @@ export interface Scatter {
   readonly padded?: boolean;
 }
 
+/** A rank's ends of a collective among `members`, each of which is home to its own block. */
+export type Ends = (rank: number, members: readonly number[]) => Operation[];
+
 /**
  * Every member gets its own block of everybody's `buffer`, merged into its `home` in the members'
- * order.
+ * order. What is the same at all ranks' ends is one value: of a thousand there are millions.
  */
-export function scatter({ rank, members, lane, buffer, home, padded }: Scatter): Operation[] {
-  const list: Operation[] = [];
-  const piece = (to: number): BufferName => `${buffer} for ${to}`;
-  const own = members.indexOf(rank);
-  const others = othersOf(own, members.length).map((n) => members[n] ?? rank);
-  for (const to of [...others, rank]) {
-    const cut: BufferName = padded ? `${piece(to)}, own heads` : piece(to);
-    list.push({ op: 'takeBlocks', buffer, into: cut, blocks: [to] });
-    if (padded) list.push({ op: 'padHeads', buffer: cut, into: piece(to) }, ...release(cut));
-    if (to !== rank) list.push({ op: 'send', lane, buffer: piece(to), to, blocks: [to] });
-  }
-  list.push(...release(buffer));
-  for (const from of members) {
-    const share = from === rank ? piece(rank) : `${buffer} from ${from}`;
-    if (from !== rank) list.push({ op: 'receive', lane, buffer: share, from, blocks: [rank] });
-    list.push({ op: 'merge', buffer: share, into: home }, ...release(share));
-  }
-  return list;
+export function scatter({ lane, buffer, home, padded }: Scatter): Ends {
+  const piece = table((to) => `${buffer} for ${to}`);
+  const cut = table((to): Operation[] => {
+    const into: BufferName = padded ? `${piece(to)}, own heads` : piece(to);
+    const take: Operation = { op: 'takeBlocks', buffer, into, blocks: blockOf(to) };
+    if (!padded) return [take];
+    return [take, { op: 'padHeads', buffer: into, into: piece(to) }, ...release(into)];
+  });
+  const send = table((to): Operation => {
+    return { op: 'send', lane, buffer: piece(to), to, blocks: blockOf(to) };
+  });
+  const shareOf = table((from) => `${buffer} from ${from}`);
+  const put = (share: BufferName): Operation[] => [
+    { op: 'merge', buffer: share, into: home },
+    ...release(share),
+  ];
+  const putOwn = table((rank) => put(piece(rank)));
+  const putFrom = table((from) => put(shareOf(from)));
+  const letGo = release(buffer);
+  return (rank, members) => {
+    const own = members.indexOf(rank);
+    const list: Operation[] = [];
+    for (const n of othersOf(own, members.length)) {
+      const to = members[n] ?? rank;
+      list.push(...cut(to), send(to));
+    }
+    list.push(...cut(rank), ...letGo);
+    for (const from of members) {
+      if (from === rank) list.push(...putOwn(rank));
+      else {
+        const blocks = blockOf(rank);
+        list.push({ op: 'receive', lane, buffer: shareOf(from), from, blocks }, ...putFrom(from));
+      }
+    }
+    return list;
+  };
 }
 
-/** A rank's ends of an exchange of heads. */
+/** What all ranks' ends of an exchange of heads have in common. */
 export interface HeadExchange {
-  readonly rank: number;
-  readonly members: readonly number[];
   readonly lane: 'query' | 'keys';
   /** The rank's own block, all heads. */
   readonly buffer: BufferName;
   /** All members' blocks, the rank's share of the heads. */
   readonly into: BufferName;
-  /** Query heads of each member. */
+  /** Query heads of each member, and members: neighbours, the first one's rank a multiple of theirs. */
   readonly each: number;
+  readonly group: number;
 }
 
 /** All-to-all: everybody's blocks, in the members' order, of the heads that fall to this rank. */
-export function gatherHeads({
-  rank,
-  members,
-  lane,
-  buffer,
-  into,
-  each,
-}: HeadExchange): Operation[] {
-  const list: Operation[] = [];
-  const own = members.indexOf(rank);
-  const pieceFrom = (from: number): BufferName => `${buffer} from ${from}`;
-  const take = (member: number, piece: BufferName): Operation => ({
-    op: 'takeHeads',
-    buffer,
-    into: piece,
-    from: member * each,
-    to: (member + 1) * each,
+export function gatherHeads({ lane, buffer, into, each, group }: HeadExchange): Ends {
+  const take = (rank: number, piece: BufferName): Operation => {
+    const from = (rank % group) * each;
+    return { op: 'takeHeads', buffer, into: piece, from, to: from + each };
+  };
+  const pieceFor = table((to) => `${buffer} for ${to}`);
+  const pieceFrom = table((from) => `${buffer} from ${from}`);
+  const takeFor = table((to) => take(to, pieceFor(to)));
+  const takeOwn = table((rank) => take(rank, pieceFrom(rank)));
+  const receive = table((from): Operation => {
+    return { op: 'receive', lane, buffer: pieceFrom(from), from, blocks: blockOf(from) };
   });
-  for (const n of othersOf(own, members.length)) {
-    const to = members[n] ?? rank;
-    const piece = `${buffer} for ${to}`;
-    list.push(take(n, piece), { op: 'send', lane, buffer: piece, to, blocks: [rank] });
-  }
-  list.push(take(own, pieceFrom(rank)));
-  for (const n of othersOf(own, members.length)) {
-    const from = members[n] ?? rank;
-    list.push({ op: 'receive', lane, buffer: pieceFrom(from), from, blocks: [from] });
-  }
-  const pieces = members.map(pieceFrom);
-  const sent = members.filter((member) => member !== rank).map((to) => `${buffer} for ${to}`);
-  list.push({ op: 'join', buffers: pieces, into }, ...release(...pieces, ...sent));
-  return list;
+  const joinOf = table((first): Operation[] => {
+    const pieces = range(group).map((n) => pieceFrom(first + n));
+    return [{ op: 'join', buffers: pieces, into }, ...release(...pieces)];
+  });
+  const dropFor = table((to) => release(pieceFor(to)));
+  return (rank, members) => {
+    const own = members.indexOf(rank);
+    const others = othersOf(own, members.length).map((n) => members[n] ?? rank);
+    const list: Operation[] = [];
+    for (const to of others) {
+      const blocks = blockOf(rank);
+      list.push(takeFor(to), { op: 'send', lane, buffer: pieceFor(to), to, blocks });
+    }
+    list.push(takeOwn(rank));
+    for (const from of others) list.push(receive(from));
+    list.push(...joinOf(rank - own));
+    for (const to of members) if (to !== rank) list.push(...dropFor(to));
+    return list;
+  };
 }

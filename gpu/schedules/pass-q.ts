@@ -10,15 +10,16 @@
 import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
 import {
+  blockOf,
   eachRank,
   finishKeys,
   othersOf,
   ownKeys,
   ownQuery,
-  range,
   release,
   type ScheduleOptions,
   startSums,
+  table,
 } from './parts.ts';
 
 /** What both begin and end with, around their rounds. */
@@ -38,58 +39,80 @@ function around(
   ];
 }
 
-interface Place {
-  readonly rank: number;
+/** What the lists of all ranks have in common, made once. */
+interface Ring {
   readonly n: number;
   readonly direction: Direction;
+  /** Computes a slot's queries into a partial result of this number. */
+  readonly computes: readonly [(part: number) => Operation, (part: number) => Operation];
+  /** The own block's partial result from another rank, into the result. */
+  readonly gather: (from: number) => readonly Operation[];
+  readonly partFrom: (from: number) => string;
 }
 
-/** A round's queries: passed on, computed into `part`, with whatever is to happen then. */
-function round(
-  { rank, n, direction }: Place,
-  r: number,
-  part: string,
-  then: readonly Operation[],
-): Operation[] {
-  const query = (k: number) => {
-    const blocks = [(rank - k + 2 * n) % n];
-    return { lane: 'query', buffer: `${direction} query${k % 2}`, blocks } as const;
-  };
+function ringOf(n: number, direction: Direction, partOf: (part: number) => string): Ring {
   const sums = direction === 'backward' ? 'sums' : null;
+  const compute = (slot: 0 | 1) =>
+    table((part): Operation => {
+      const query = `${direction} query${slot}`;
+      return { op: 'computeBlock', query, keys: 'keys', into: partOf(part), sums };
+    });
+  const partFrom = table((from) => `part from ${from}`);
+  const gather = table((from): readonly Operation[] => [
+    { op: 'merge', buffer: partFrom(from), into: 'result' },
+    ...release(partFrom(from)),
+  ]);
+  return { n, direction, computes: [compute(0), compute(1)], gather, partFrom };
+}
+
+/** A round's queries: passed on, computed into a part, with whatever is to happen then. */
+function round(
+  { n, direction, computes }: Ring,
+  { rank, r, part }: { readonly rank: number; readonly r: number; readonly part: number },
+  list: Operation[],
+  then: () => void,
+): void {
+  const query = (k: number) => {
+    const blocks = blockOf((rank - k + 2 * n) % n);
+    const buffer = k % 2 === 0 ? `${direction} query0` : `${direction} query1`;
+    return { lane: 'query', buffer, blocks } as const;
+  };
   const last = r === n - 1;
-  return [
-    ...(last ? [] : [{ op: 'send', ...query(r), to: (rank + 1) % n } as const]),
-    { op: 'computeBlock', query: query(r).buffer, keys: 'keys', into: part, sums },
-    ...then,
-    ...(last ? [] : [{ op: 'receive', ...query(r + 1), from: (rank - 1 + n) % n } as const]),
-  ];
+  if (!last) list.push({ op: 'send', ...query(r), to: (rank + 1) % n });
+  list.push(computes[r % 2 === 0 ? 0 : 1](part));
+  then();
+  if (!last) list.push({ op: 'receive', ...query(r + 1), from: (rank - 1 + n) % n });
 }
 
 /** A partial result of the own block, from another rank, into the result. */
-const fetch = (rank: number, from: number): Operation[] => [
-  { op: 'receive', lane: 'result', buffer: `part from ${from}`, from, blocks: [rank] },
-  { op: 'merge', buffer: `part from ${from}`, into: 'result' },
-  ...release(`part from ${from}`),
-];
+function fetch({ gather, partFrom }: Ring, rank: number, from: number, list: Operation[]): void {
+  list.push({
+    ...{ op: 'receive', lane: 'result', buffer: partFrom(from), from, blocks: blockOf(rank) },
+  });
+  list.push(...gather(from));
+}
 
 export function passQSchedule(
   layout: Partition,
   direction: Direction,
   options: ScheduleOptions = {},
 ): Schedule {
+  const partOf = table((block) => `${direction} part ${block}`);
+  const ring = ringOf(layout.ranks, direction, partOf);
+  const send = table((to): Operation => {
+    return { op: 'send', lane: 'result', buffer: partOf(to), to, blocks: blockOf(to) };
+  });
   const ranks = eachRank(layout, (rank, n) => {
-    const partOf = (block: number) => `${direction} part ${block}`;
-    const rounds = range(n).flatMap((r) => {
-      const block = (rank - r + n) % n;
-      const own: Operation[] =
-        r === 0 ? [{ op: 'merge', buffer: partOf(rank), into: 'result' }] : [];
-      return round({ rank, n, direction }, r, partOf(block), own);
-    });
-    const home = othersOf(rank, n).map((to): Operation => {
-      return { op: 'send', lane: 'result', buffer: partOf(to), to, blocks: [to] };
-    });
-    const arrivals = othersOf(rank, n).flatMap((from) => fetch(rank, from));
-    return around(direction, options, [...rounds, ...home, ...arrivals]);
+    const list: Operation[] = [];
+    for (let r = 0; r < n; r++) {
+      round(ring, { rank, r, part: (rank - r + n) % n }, list, () => {
+        if (r === 0) list.push({ op: 'merge', buffer: partOf(rank), into: 'result' });
+      });
+    }
+    const others = othersOf(rank, n);
+    for (const to of others) list.push(send(to));
+    for (const from of others) fetch(ring, rank, from, list);
+    return around(direction, options, list);
   });
   return { name: 'pass-q', direction, layout, ranks };
 }
@@ -99,20 +122,26 @@ export function tokenRingSchedule(
   direction: Direction,
   options: ScheduleOptions = {},
 ): Schedule {
+  const partOf = table((slot) => `${direction} part${slot}`);
+  const ring = ringOf(layout.ranks, direction, partOf);
+  const sends = [0, 1].map((slot) =>
+    table((to): Operation => {
+      return { op: 'send', lane: 'result', buffer: partOf(slot), to, blocks: blockOf(to) };
+    }),
+  );
   const ranks = eachRank(layout, (rank, n) => {
-    const rounds = range(n).flatMap((r) => {
-      const part = `${direction} part${r % 2}`;
-      const to = (rank - r + n) % n;
-      const then: Operation[] =
-        r === 0
-          ? [{ op: 'merge', buffer: part, into: 'result' }]
-          : [
-              { op: 'send', lane: 'result', buffer: part, to, blocks: [to] },
-              ...fetch(rank, (rank + r) % n),
-            ];
-      return round({ rank, n, direction }, r, part, then);
-    });
-    return around(direction, options, rounds);
+    const list: Operation[] = [];
+    for (let r = 0; r < n; r++) {
+      round(ring, { rank, r, part: r % 2 }, list, () => {
+        const send = sends[r % 2]?.((rank - r + n) % n);
+        if (r === 0) list.push({ op: 'merge', buffer: partOf(0), into: 'result' });
+        else if (send !== undefined) {
+          list.push(send);
+          fetch(ring, rank, (rank + r) % n, list);
+        }
+      });
+    }
+    return around(direction, options, list);
   });
   return { name: 'token-ring', direction, layout, ranks };
 }

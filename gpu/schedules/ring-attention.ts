@@ -8,7 +8,15 @@
  */
 import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
-import { eachRank, finishKeys, ownKeys, range, release, type ScheduleOptions } from './parts.ts';
+import {
+  blockOf,
+  eachRank,
+  finishKeys,
+  ownKeys,
+  range,
+  release,
+  type ScheduleOptions,
+} from './parts.ts';
 
 export interface RingOptions extends ScheduleOptions {
   /** Keys and values travel once for every query head, as most published code sends them. */
@@ -40,7 +48,7 @@ function rankOperations(
   options: RingOptions,
 ): Operation[] {
   const [right, left] = [(rank + 1) % n, (rank - 1 + n) % n];
-  const blocksAt = (round: number): number[] => [(rank - round + 2 * n) % n];
+  const blocksAt = (round: number) => blockOf((rank - round + 2 * n) % n);
   const backward = direction === 'backward';
   // A backward pass starts in the slot that the forward pass has not sent from last.
   const start = backward && n > 1 ? (n - 1) % 2 : 0;

@@ -15,6 +15,7 @@ import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
 import {
   allGather,
+  type Ends,
   eachRank,
   finishKeys,
   gatherHeads,
@@ -25,6 +26,7 @@ import {
   type ScheduleOptions,
   scatter,
   startSums,
+  table,
 } from './parts.ts';
 import { queryRing, ringSlots } from './query-ring.ts';
 
@@ -48,18 +50,15 @@ function computeAll(direction: Direction, query: string, keys: string): Operatio
   ];
 }
 
-/** Results, and backward dK and dV, to the homes of their blocks among `members`. */
+/** Results, and backward dK and dV, to the homes of their blocks among members. */
 function bringHome(
   direction: Direction,
-  rank: number,
-  members: readonly number[],
   { result, padded = false }: { readonly result: string; readonly padded?: boolean },
-): Operation[] {
-  const ends = { rank, members, padded } as const;
-  const results = scatter({ ...ends, lane: 'result', buffer: result, home: 'own result' });
+): Ends {
+  const results = scatter({ padded, lane: 'result', buffer: result, home: 'own result' });
   if (direction === 'forward') return results;
-  const sums = scatter({ ...ends, lane: 'gradients', buffer: 'sums', home: 'own sums' });
-  return [...results, ...sums];
+  const sums = scatter({ padded, lane: 'gradients', buffer: 'sums', home: 'own sums' });
+  return (rank, members) => [...results(rank, members), ...sums(rank, members)];
 }
 
 const finish = (direction: Direction, options: ScheduleOptions): Operation[] => [
@@ -72,42 +71,46 @@ export function ulyssesSchedule(
   direction: Direction,
   options: ScheduleOptions = {},
 ): Schedule {
-  const each = headsEach('ulysses', options.heads, layout.ranks);
-  const ranks = eachRank(layout, (rank, n): Operation[] => {
-    const members = range(n);
-    const [query, keys] = [`${direction} query`, `${direction} keys`];
-    return [
-      ...own(direction, options, query, keys),
-      ...gatherHeads({ rank, members, lane: 'query', buffer: query, into: 'all queries', each }),
-      ...gatherHeads({ rank, members, lane: 'keys', buffer: keys, into: 'all keys', each }),
-      ...computeAll(direction, 'all queries', 'all keys'),
-      ...bringHome(direction, rank, members, { result: 'result' }),
-      ...finish(direction, options),
-    ];
-  });
+  const group = layout.ranks;
+  const each = headsEach('ulysses', options.heads, group);
+  const [query, keys] = [`${direction} query`, `${direction} keys`];
+  const members = range(group);
+  const queries = gatherHeads({ lane: 'query', buffer: query, into: 'all queries', each, group });
+  const allKeys = gatherHeads({ lane: 'keys', buffer: keys, into: 'all keys', each, group });
+  const home = bringHome(direction, { result: 'result' });
+  const ranks = eachRank(layout, (rank): Operation[] => [
+    ...own(direction, options, query, keys),
+    ...queries(rank, members),
+    ...allKeys(rank, members),
+    ...computeAll(direction, 'all queries', 'all keys'),
+    ...home(rank, members),
+    ...finish(direction, options),
+  ]);
   return { name: 'ulysses', direction, layout, ranks };
 }
 
 /** All blocks with all heads, of which the rank's own are kept. */
 function gatherAll(
-  place: Parameters<typeof allGather>[0],
-  bufferOf: (block: number) => string,
+  { n, lane, name }: { readonly n: number; readonly lane: 'query' | 'keys'; readonly name: string },
   into: string,
   each: number,
-): Operation[] {
-  const { rank, n } = place;
-  const kept = (block: number) => `${bufferOf(block)}, own heads`;
-  const take = range(n).map((block): Operation => {
-    const [from, to] = [rank * each, (rank + 1) * each];
-    return { op: 'takeHeads', buffer: bufferOf(block), into: kept(block), from, to };
-  });
+): (rank: number) => Operation[] {
+  const bufferOf = table((block) => `${name} ${block}`);
+  const kept = table((block) => `${bufferOf(block)}, own heads`);
   const pieces = range(n).map(kept);
-  return [
-    ...allGather(place, bufferOf),
-    ...take,
+  const end: Operation[] = [
     { op: 'join', buffers: pieces, into },
     ...release(...range(n).map(bufferOf), ...pieces),
   ];
+  return (rank) => {
+    const list = allGather({ rank, n, lane }, bufferOf);
+    const [from, to] = [rank * each, (rank + 1) * each];
+    for (let block = 0; block < n; block++) {
+      list.push({ op: 'takeHeads', buffer: bufferOf(block), into: kept(block), from, to });
+    }
+    list.push(...end);
+    return list;
+  };
 }
 
 export function headParallelSchedule(
@@ -115,19 +118,21 @@ export function headParallelSchedule(
   direction: Direction,
   options: ScheduleOptions = {},
 ): Schedule {
-  const each = headsEach('head-parallel', options.heads, layout.ranks);
-  const ranks = eachRank(layout, (rank, n): Operation[] => {
-    const queryOf = (block: number) => `${direction} query ${block}`;
-    const keysOf = (block: number) => `${direction} keys ${block}`;
-    return [
-      ...own(direction, options, queryOf(rank), keysOf(rank)),
-      ...gatherAll({ rank, n, lane: 'query' }, queryOf, 'all queries', each),
-      ...gatherAll({ rank, n, lane: 'keys' }, keysOf, 'all keys', each),
-      ...computeAll(direction, 'all queries', 'all keys'),
-      ...bringHome(direction, rank, range(n), { result: 'result', padded: true }),
-      ...finish(direction, options),
-    ];
-  });
+  const n = layout.ranks;
+  const each = headsEach('head-parallel', options.heads, n);
+  const [query, keys] = [`${direction} query`, `${direction} keys`];
+  const members = range(n);
+  const queries = gatherAll({ n, lane: 'query', name: query }, 'all queries', each);
+  const allKeys = gatherAll({ n, lane: 'keys', name: keys }, 'all keys', each);
+  const home = bringHome(direction, { result: 'result', padded: true });
+  const ranks = eachRank(layout, (rank): Operation[] => [
+    ...own(direction, options, `${query} ${rank}`, `${keys} ${rank}`),
+    ...queries(rank),
+    ...allKeys(rank),
+    ...computeAll(direction, 'all queries', 'all keys'),
+    ...home(rank, members),
+    ...finish(direction, options),
+  ]);
   return { name: 'head-parallel', direction, layout, ranks };
 }
 
@@ -153,18 +158,20 @@ export function uspSchedule(
       `"usp" expected "group" to divide "ranks", got groups of ${group} of ${layout.ranks} ranks`,
     );
   }
-  const ranks = eachRank(layout, (rank, n): Operation[] => {
-    const groups = n / group;
+  const groups = layout.ranks / group;
+  const membersAt = table((at) => range(group).map((k) => at * group + k));
+  const { start, home } = ringSlots(direction, groups);
+  const [query, keys, first] = [`${direction} query`, `${direction} keys`, `query${start}`];
+  const queries = gatherHeads({ lane: 'query', buffer: query, into: first, each, group });
+  const allKeys = gatherHeads({ lane: 'keys', buffer: keys, into: 'keys', each, group });
+  const bring = bringHome(direction, { result: `result${home}` });
+  const ranks = eachRank(layout, (rank): Operation[] => {
     const [place, within] = [Math.floor(rank / group), rank % group];
-    const membersAt = (at: number) => range(group).map((k) => at * group + k);
     const members = membersAt(place);
-    const { start, home } = ringSlots(direction, groups);
-    const [query, keys] = [`${direction} query`, `${direction} keys`];
-    const first = `query${start}`;
     return [
       ...own(direction, options, query, keys),
-      ...gatherHeads({ rank, members, lane: 'query', buffer: query, into: first, each }),
-      ...gatherHeads({ rank, members, lane: 'keys', buffer: keys, into: 'keys', each }),
+      ...queries(rank, members),
+      ...allKeys(rank, members),
       ...startSums(direction, 'sums', 'keys'),
       { op: 'initResult', into: `result${start}`, like: first, sink: false },
       ...queryRing({
@@ -173,7 +180,7 @@ export function uspSchedule(
         place,
         blocksAt: membersAt,
       }),
-      ...bringHome(direction, rank, members, { result: `result${home}` }),
+      ...bring(rank, members),
       ...finish(direction, options),
     ];
   });
