@@ -45,12 +45,16 @@ const within = (merged: readonly Contribution[], { from, to }: HeadRange): Contr
 const contributions = (blocks: readonly number[], { from, to }: HeadRange): Contribution[] =>
   blocks.map((block) => ({ block, from, to }));
 
+/** Most often all blocks are there, in the order of their numbers. */
+const placeOfBlock = (all: readonly number[], block: number): number =>
+  all[block] === block ? block : all.indexOf(block);
+
 /** Where blocks lie behind one another among those of a label: the first one's place. */
 export function placeOfBlocks(label: Label, blocks: readonly number[]): number {
-  const [only, ...others] = blocks;
+  const [only] = blocks;
   const first =
-    only !== undefined && others.length === 0
-      ? label.blocks.indexOf(only)
+    only !== undefined && blocks.length === 1
+      ? placeOfBlock(label.blocks, only)
       : label.blocks.findIndex((_, n) => blocks.every((block, m) => label.blocks[n + m] === block));
   if (first < 0) {
     throw new RangeError(`blocks ${blocks.join(', ')} expected in ${showLabel(label)}`);
@@ -64,12 +68,17 @@ export function withBlocks(label: Label, blocks: readonly number[]): Label {
   return { ...label, blocks };
 }
 
-/** Some of the heads, by their own numbers. */
-export function withHeads(e: Extents, label: Label, { from, to, of }: HeadRange): Label {
+/** Throws unless the heads are among those of a label. */
+export function checkHeads(label: Label, { from, to, of }: HeadRange): void {
   const own = label.heads;
   if (own.of !== of || from < own.from || to > own.to) {
     throw new RangeError(`heads ${from} to ${to} of ${of} expected in ${showLabel(label)}`);
   }
+}
+
+/** Some of the heads, by their own numbers. */
+export function withHeads(e: Extents, label: Label, { from, to, of }: HeadRange): Label {
+  checkHeads(label, { from, to, of });
   const merged = within(label.merged, queryHeadsOf({ from, to, of }, e.heads));
   return { ...label, heads: { from, to, of }, merged };
 }
@@ -309,18 +318,39 @@ export type Visit = (
   sent: Label | null,
 ) => void;
 
-/** Messages on their way, each channel's in the order in which they were sent. */
-function onTheWay(ranks: number): (from: number, to: number, lane: Kind) => Label[] {
-  const wires = new Map<number, Label[]>();
-  return (from, to, lane) => {
-    const key = (KINDS.indexOf(lane) * ranks + from) * ranks + to;
-    let labels = wires.get(key);
-    if (labels === undefined) {
-      labels = [];
-      wires.set(key, labels);
+/** Labels of messages on their way, each channel's in the order in which they were sent. */
+class OnTheWay {
+  readonly #ranks: number;
+  /** Most often one; several as a list. */
+  readonly #wires = new Map<number, Label | Label[]>();
+
+  constructor(ranks: number) {
+    this.#ranks = ranks;
+  }
+
+  #key(from: number, to: number, lane: Kind): number {
+    return (KINDS.indexOf(lane) * this.#ranks + from) * this.#ranks + to;
+  }
+
+  put(from: number, to: number, lane: Kind, label: Label): void {
+    const key = this.#key(from, to, lane);
+    const before = this.#wires.get(key);
+    if (before === undefined) this.#wires.set(key, label);
+    else if (Array.isArray(before)) before.push(label);
+    else this.#wires.set(key, [before, label]);
+  }
+
+  take(from: number, to: number, lane: Kind): Label | undefined {
+    const key = this.#key(from, to, lane);
+    const there = this.#wires.get(key);
+    if (!Array.isArray(there)) {
+      if (there !== undefined) this.#wires.delete(key);
+      return there;
     }
-    return labels;
-  };
+    const label = there.shift();
+    if (there.length === 0) this.#wires.delete(key);
+    return label;
+  }
 }
 
 /**
@@ -333,7 +363,7 @@ export function walk(
   visit: Visit,
   rules: LabelRules = WHOLE_LABELS,
 ): void {
-  const wire = onTheWay(ranks.length);
+  const wires = new OnTheWay(ranks.length);
   const states = ranks.map(() => ({ step: 0, labels: new Map() as Labels }));
   let moved = true;
   while (moved) {
@@ -344,9 +374,9 @@ export function walk(
         let sent: Label | null = null;
         if (o.op === 'send') {
           sent = labelIn(state.labels, o.buffer);
-          wire(rank, o.to, o.lane).push(sent);
+          wires.put(rank, o.to, o.lane, sent);
         } else if (o.op === 'receive') {
-          const label = wire(o.from, rank, o.lane).shift();
+          const label = wires.take(o.from, rank, o.lane);
           if (label === undefined) break;
           state.labels.set(o.buffer, label);
         } else {

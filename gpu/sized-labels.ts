@@ -7,12 +7,14 @@
  * @module
  */
 import {
+  checkHeads,
   checkMergeable,
   emptyLike,
   expandedLabel,
   joined,
   type LabelRules,
   paddedLabel,
+  placeOfBlocks,
   reducedLabel,
   withBlocks,
   withHeads,
@@ -35,24 +37,35 @@ function once(make: (label: Label) => Label): (label: Label) => Label {
   };
 }
 
+/** Which single-block label: by what distinguishes those of one pass. */
+function blockLabels({ heads, partition }: Extents) {
+  const known = new Map<number, Label>();
+  const places = heads + 1;
+  /** The label of `like` with this block and these heads. */
+  return (like: Label, block: number, from: number, to: number, of: number): Label => {
+    const kind = KINDS.indexOf(like.kind) * partition.ranks + block;
+    const sends = like.sends === undefined ? 0 : SENT.indexOf(like.sends);
+    const key = (((kind * places + from) * places + to) * places + of) * SENT.length + sends;
+    let label = known.get(key);
+    if (label === undefined) {
+      label = { ...like, blocks: [block], heads: { from, to, of } };
+      known.set(key, label);
+    }
+    return label;
+  };
+}
+
 /**
  * The rules for one pass. Labels of one block are the same object whenever they say the same; of
  * several blocks, whenever they were made of the same object in the same way.
  */
-export function sizedLabels({ heads, partition }: Extents): LabelRules {
-  const known = new Map<number, Label>();
-  const places = heads + 1;
+export function sizedLabels(e: Extents): LabelRules {
+  const labelOf = blockLabels(e);
   const one = (label: Label): Label => {
-    const [block, ...others] = label.blocks;
-    if (block === undefined || others.length > 0) return label;
+    const [block] = label.blocks;
+    if (block === undefined || label.blocks.length > 1) return label;
     const { from, to, of } = label.heads;
-    const kind = KINDS.indexOf(label.kind) * partition.ranks + block;
-    const sends = SENT.indexOf(label.sends);
-    const key = (((kind * places + from) * places + to) * places + of) * SENT.length + sends;
-    const before = known.get(key);
-    if (before !== undefined) return before;
-    known.set(key, label);
-    return label;
+    return labelOf(label, block, from, to, of);
   };
   const empty = once((label) => one(emptyLike(label)));
   return {
@@ -65,10 +78,21 @@ export function sizedLabels({ heads, partition }: Extents): LabelRules {
       return whole;
     },
     joined: (labels) => one(joined(labels)),
-    withBlocks: (label, blocks) => one(withBlocks(label, blocks)),
-    withHeads: (e, label, range) => one(withHeads(e, label, range)),
-    padded: (label) => one(paddedLabel(label)),
-    expanded: (e, label) => one(expandedLabel(e, label)),
-    reduced: (e, label) => one(reducedLabel(e, label)),
+    withBlocks: (label, blocks) => {
+      const [block] = blocks;
+      if (block === undefined || blocks.length > 1) return withBlocks(label, blocks);
+      placeOfBlocks(label, blocks);
+      const { from, to, of } = label.heads;
+      return labelOf(label, block, from, to, of);
+    },
+    withHeads: (extents, label, range) => {
+      const [block] = label.blocks;
+      if (block === undefined || label.blocks.length > 1) return withHeads(extents, label, range);
+      checkHeads(label, range);
+      return labelOf(label, block, range.from, range.to, range.of);
+    },
+    padded: once((label) => one(paddedLabel(label))),
+    expanded: (extents, label) => one(expandedLabel(extents, label)),
+    reduced: (extents, label) => one(reducedLabel(extents, label)),
   };
 }

@@ -15,7 +15,7 @@
  */
 import TinyQueue from 'tinyqueue';
 import type { Machine } from '../costs/machine.ts';
-import { type Channel, COMPUTE, Column, HOLD, type Programs, RECEIVE, SEND } from './program.ts';
+import { COMPUTE, Column, HOLD, type Programs, RECEIVE, SEND } from './program.ts';
 
 export type Lane = 'compute' | 'link' | 'wait';
 
@@ -59,7 +59,6 @@ export type Links = Pick<
 
 const NOBODY = -1;
 const NO_STEPS = new Column(0);
-const NOTHING: Channel = { from: NOBODY, to: NOBODY, lane: NOBODY };
 
 /** An element. One function a kind of array: of each, an engine then makes a single load. */
 const real = (column: Float64Array, n: number): number => column[n] ?? 0;
@@ -207,7 +206,8 @@ class Clock {
   }
 
   #send(rank: number, channel: number, bytes: number, now: number, source: number): void {
-    const { to, lane } = this.#programs.channels[channel] ?? NOTHING;
+    const { channels } = this.#programs;
+    const [to, lane] = [whole(channels.to, channel), whole(channels.lane, channel)];
     const links = this.#links;
     const node = Math.floor(rank / links.ranks_per_node);
     const inside = node === Math.floor(to / links.ranks_per_node);

@@ -11,14 +11,6 @@ export const SEND = 1;
 export const RECEIVE = 2;
 export const HOLD = 3;
 
-/** A one-place mailbox from one rank to another. */
-export interface Channel {
-  readonly from: number;
-  readonly to: number;
-  /** Which of `lanes`. */
-  readonly lane: number;
-}
-
 /** A rank's steps, one an index; entries from `length` on say nothing. */
 export class Column {
   length = 0;
@@ -35,6 +27,14 @@ export class Column {
     this.ops = new Uint8Array(room);
     this.amounts = new Float64Array(room);
     [this.channels, this.sources] = [new Int32Array(room), new Int32Array(room)];
+  }
+
+  /** More is held, or less: in a row of either, one step. */
+  hold(bytes: number, source: number): void {
+    const last = this.length - 1;
+    const before = this.ops[last] === HOLD ? (this.amounts[last] ?? 0) : 0;
+    if (before * bytes > 0) this.amounts[last] = before + bytes;
+    else this.add(HOLD, bytes, -1, source);
   }
 
   add(op: number, amount: number, channel: number, source: number): void {
@@ -62,13 +62,33 @@ export class Column {
 /** Names an operation of a rank, for people. */
 export type NameOf = (rank: number, source: number) => string;
 
+/** The one-place mailboxes from one rank to another: to whom, and on which of the lanes. */
+export class Channels {
+  length = 0;
+  to = new Int32Array(1024);
+  lane = new Int32Array(1024);
+
+  add(to: number, lane: number): number {
+    if (this.length === this.to.length) {
+      const [before, lanes] = [this.to, this.lane];
+      [this.to, this.lane] = [new Int32Array(2 * this.length), new Int32Array(2 * this.length)];
+      this.to.set(before);
+      this.lane.set(lanes);
+    }
+    this.to[this.length] = to;
+    this.lane[this.length] = lane;
+    return this.length++;
+  }
+}
+
 /** The steps of all ranks, and the channels between them. */
 export class Programs {
   readonly ranks: readonly Column[];
-  readonly channels: Channel[] = [];
+  readonly channels = new Channels();
   readonly lanes: string[] = [];
   readonly nameOf: NameOf;
-  readonly #channels = new Map<number, number>();
+  /** Of each lane, by sender and receiver: the channel's number and 1 more; 0 where there is none. */
+  readonly #numbers: Int32Array[] = [];
 
   /** `expected`: about how many steps each rank will have. */
   constructor(expected: readonly number[], nameOf: NameOf) {
@@ -83,7 +103,7 @@ export class Programs {
 
   /** So many bytes more are held from here on, or fewer. */
   hold(rank: number, bytes: number, source: number): void {
-    this.#column(rank).add(HOLD, bytes, -1, source);
+    this.#column(rank).hold(bytes, source);
   }
 
   send(rank: number, lane: string, to: number, bytes: number, source: number): void {
@@ -102,14 +122,16 @@ export class Programs {
 
   #channel(from: number, to: number, name: string): number {
     let lane = this.lanes.indexOf(name);
-    if (lane < 0) lane = this.lanes.push(name) - 1;
     const { length } = this.ranks;
-    const key = (lane * length + from) * length + to;
-    let channel = this.#channels.get(key);
-    if (channel === undefined) {
-      channel = this.channels.push({ from, to, lane }) - 1;
-      this.#channels.set(key, channel);
+    if (lane < 0) {
+      lane = this.lanes.push(name) - 1;
+      this.#numbers.push(new Int32Array(length * length));
     }
+    const [numbers, at] = [this.#numbers[lane], from * length + to];
+    const known = numbers?.[at] ?? 0;
+    if (known > 0) return known - 1;
+    const channel = this.channels.add(to, lane);
+    if (numbers !== undefined) numbers[at] = channel + 1;
     return channel;
   }
 }
