@@ -7,6 +7,9 @@ import type { OutputName } from '../reference/case/case.ts';
 import { drawCase } from '../reference/case/draw-case.ts';
 import { readCase } from '../reference/files/case-folder.ts';
 import { readOutputs } from '../reference/files/given-outputs.ts';
+import { readSafetensors } from '../reference/files/safetensors.ts';
+import { toFlat } from '../reference/numbers/tensor.ts';
+import { oracle } from '../reference/oracle/oracle.ts';
 import { processCandidate } from './candidates/process.ts';
 import { writeAnswers } from './keep.ts';
 import { exitStatus, notReturned, summaryOf } from './report.ts';
@@ -203,8 +206,13 @@ describe('what is kept of a failing case', () => {
     expect(read.ok && read.outputs.out!.tensor.get(0, 0, 0, 0)).toBe(1000);
     const expected = path.join(result!.kept!, 'expected.safetensors');
     expect(existsSync(expected)).toBe(false);
-    writeAnswers([result!.kept!]);
-    expect(existsSync(expected)).toBe(true);
+    await writeAnswers([result!.kept!]);
+    const { tensors } = readSafetensors(readFileSync(expected));
+    const answer = oracle(question).values;
+    expect([...tensors.keys()].sort()).toEqual(Object.keys(answer).sort());
+    for (const [name, tensor] of Object.entries(answer)) {
+      expect(toFlat(tensors.get(name)!.tensor)).toEqual(toFlat(tensor));
+    }
   });
 
   it('never shows the candidate what was expected, nor what the question is called', async () => {

@@ -230,6 +230,6 @@ export async function fuzzCommand(given: FuzzOptions): Promise<number> {
       candidate.scratch,
     ),
   );
-  writeAnswers([...kept]);
+  await writeAnswers([...kept]);
   return status;
 }

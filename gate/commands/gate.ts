@@ -194,10 +194,10 @@ async function judged(
 }
 
 /** What was expected of the kept cases, beside them; a full disk costs these and no verdict. */
-function keepAnswers(report: Report, out: string, outDir: string): void {
+async function keepAnswers(report: Report, out: string, outDir: string): Promise<void> {
   const kept = report.cases.flatMap((one) => one.kept ?? []);
   try {
-    writeAnswers(kept);
+    await writeAnswers(kept);
     if (kept.length > 0) linkLatest(out, outDir);
   } catch (error) {
     process.stderr.write(`xattn: what was expected is not kept: ${fileSentence(error)}\n`);
@@ -223,6 +223,6 @@ export async function gateCommand(given: GateOptions): Promise<number> {
     }),
   );
   const status = conclude(report, { live, nothingIsFine: options.shard !== undefined });
-  keepAnswers(report, options.out, outDir);
+  await keepAnswers(report, options.out, outDir);
   return status;
 }
