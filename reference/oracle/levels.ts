@@ -1,8 +1,9 @@
 /**
- * The levels of the oracle's ladder: each encloses open elements in one number system.
+ * What a level of the oracle's ladder is: something that encloses open elements.
  *
- * All levels run the one definition (attention.ts, gradients.ts) over balls, on the rows and keys
- * that the open elements belong to and on nothing else.
+ * The levels made here run the one definition (attention.ts, gradients.ts) over balls of a number
+ * system, on the rows and keys that the open elements belong to and on nothing else. The kernels
+ * (kernel-level.ts, double-level.ts) and exact sums (exact.ts) are levels of other kinds.
  * @module
  */
 

@@ -1,6 +1,7 @@
 /**
- * The lemmas of spec/bounds.md as functions: what one step of attention may lose.
+ * A profile ready for the lemmas: how many roundings a sum may gather, and what they come to.
  *
+ * What a step of attention may lose is in step-errors.ts and gradient-errors.ts, as formulas in this model.
  * Errors of weights are kept in the log domain: a product of factors (1 + εₖ) with Σ|εₖ| ≤ T lies
  * within e^T − 1 of one, and `growth(T)` bounds that from above. All bounds hold for any order of
  * summation. What they are compared with comes in balls, whose radius is added. spec/bounds.md §2

@@ -8,7 +8,8 @@ import type { CaseParameters } from '../../case/case.ts';
 import { exp } from '../../numbers/float64.ts';
 import { maxFinite } from '../../numbers/format.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
-import { type ErrorModel, SLACK, sumGrowth } from '../lemmas/error-model.ts';
+import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
+import { projectionError } from '../lemmas/step-errors.ts';
 
 /** Sums of magnitudes are themselves computed, and intermediates are off by their own errors. */
 export const MARGIN = 2;
@@ -105,9 +106,7 @@ export interface KeySizes {
 export function keyErrorOf(sizes: KeySizes | null, model: ErrorModel): number {
   if (sizes === null) return model.inputTiny;
   const { dimY, y, w, k } = sizes;
-  const grown = sumGrowth(model, dimY, 2, model.scores, 2 * model.input);
-  const sum = dimY * (y * w * grown + 2 * (y + w + model.inputTiny) * model.inputTiny);
-  return sum + model.operand * (k + sum) + 2 * model.operandTiny;
+  return projectionError(model, dimY, { magnitude: dimY * y * w, sizes: dimY * (y + w), x: k });
 }
 
 /**
