@@ -62,7 +62,8 @@ Each failure is shrunk through the candidate and kept under --out with the comma
 What lies there from an earlier run is asked first. Without --runs and --max-seconds, 1000 cases.
 
 Exit status: 0 nothing found; 1 a wrong answer was found; 2 the command or its input is wrong;
-3 only crashes, hangs or breaches of the protocol were found.`;
+3 only crashes, hangs or breaches of the protocol were found; 130 and 143 interrupted: what was being
+shrunk is kept as small as it is, and the summary is printed.`;
 
 const REPLAY_EXAMPLES = `
 Example:

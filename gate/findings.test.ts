@@ -2,11 +2,15 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { LAWS } from '../properties/laws/index.ts';
 import { PROFILES } from '../reference/bounds/lemmas/profile.ts';
 import type { AttentionCase } from '../reference/case/case.ts';
+import { referenceOutputs } from '../reference/definition/reference.ts';
 import { readCase } from '../reference/files/case-folder.ts';
+import { mapTensor } from '../reference/numbers/tensor.ts';
 import { type Finding, hunt } from './fuzz/hunt.ts';
 import type { Interviewer, Reply } from './fuzz/interviewer.ts';
+import { huntLaw } from './fuzz/law-hunt.ts';
 import { keepNewCase } from './keep.ts';
 import { NOT_REACHED } from './run-suite.ts';
 import { smallCase } from './testing/cases.ts';
@@ -74,6 +78,48 @@ describe('a hunt that is interrupted', () => {
       onAsked: () => {},
     });
     expect(counts).toMatchObject({ judged: 0, gone: false });
+  });
+});
+
+describe('a law that is broken when the run is interrupted', () => {
+  it('is shown by the answer that broke it, judged, and no more is asked', async () => {
+    const stop = new AbortController();
+    const given: AttentionCase[] = [];
+    const never = async (): Promise<Reply> => NEVER;
+    // Out is wrong in every second answer, so every law on outputs is broken.
+    const answer: Interviewer['answer'] = async (question) => {
+      if (given.push(question) === 6) stop.abort('SIGTERM');
+      if (stop.signal.aborted) return NEVER;
+      const outputs = referenceOutputs(question);
+      const wrong = given.length % 2 === 0 ? mapTensor(outputs.out!, () => 1e9) : outputs.out!;
+      return {
+        outputs: Object.fromEntries(
+          Object.entries({ ...outputs, out: wrong }).map(([name, tensor]) => [
+            name,
+            { dtype: 'F64' as const, tensor },
+          ]),
+        ),
+      };
+    };
+    const asked = { all: () => [], isWhole: () => true };
+    const asker: Interviewer = {
+      ...{ ask: never, askAfresh: never, askImpatiently: never, asked, answer },
+      ...{ fit: (question: AttentionCase) => question, profile: PROFILES.f32 },
+    };
+    const turn = LAWS.findIndex(({ name }) => name.startsWith('bias + β'));
+    const broken = await huntLaw(
+      asker,
+      { dtypes: ['f32'] },
+      { seed: 1, turn, endMs: Number.POSITIVE_INFINITY, stop: stop.signal },
+      { laws: 0, equations: 0, gone: false },
+    );
+    expect(given).toHaveLength(6);
+    expect(broken?.refused).toMatchObject({
+      reply: { asked: true, verdict: { verdict: 'impossible' } },
+      before: [],
+    });
+    expect(given).toContain(broken?.refused?.question);
+    expect(broken?.shrinks).toBeGreaterThan(0);
   });
 });
 

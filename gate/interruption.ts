@@ -9,9 +9,12 @@ export function unlessAborted<T>(
   promise: Promise<T>,
 ): Promise<T | 'aborted'> {
   if (stop === undefined) return promise;
+  if (stop.aborted) {
+    promise.catch(() => {});
+    return Promise.resolve('aborted');
+  }
   return new Promise((resolve, reject) => {
     const end = (): void => resolve('aborted');
-    if (stop.aborted) end();
     stop.addEventListener('abort', end, { once: true });
     promise.then(resolve, reject).finally(() => stop.removeEventListener('abort', end));
   });

@@ -122,16 +122,17 @@ function keepInteresting(session: Session, drawn: AttentionCase, what: string): 
 }
 
 /** What earlier runs left is asked first; those that still fail. */
-async function askCorpus(session: Session): Promise<void> {
+async function askCorpus(session: Session, stop: AbortSignal): Promise<void> {
   const { cases, ignored } = readCorpus(session.options.out);
   if (ignored > 0)
     say(`${ignored} entries of ${session.options.out} are no case and were left alone`);
-  let repaired = 0;
+  let [repaired, asked] = [0, 0];
   for (const { folder, question, before } of cases) {
     const reply = await (before.length === 0
       ? session.asker.ask(question)
       : session.asker.askAfresh([...before, question]));
-    if (reply === null) break;
+    if (reply === null || stop.aborted) break;
+    asked++;
     const { kind } = reply;
     if (kind === null) {
       if (folder.includes(`${FINDINGS}/`) && reply.verdict.verdict === 'pass') repaired++;
@@ -143,7 +144,8 @@ async function askCorpus(session: Session): Promise<void> {
     say(`    again: ${replayCommand(folder, replayOptions(session.options))}`);
   }
   if (cases.length > 0) {
-    say(`${cases.length} cases of earlier runs asked again, ${repaired} findings no longer fail`);
+    const share = asked < cases.length ? `${asked} of ${cases.length}` : `${asked}`;
+    say(`${share} cases of earlier runs asked again, ${repaired} findings no longer fail`);
   }
 }
 
@@ -194,7 +196,7 @@ async function fuzz(
     stop,
   });
   const session: Session = { options, asker, line, findings: [], kept, interesting: 0 };
-  await askCorpus(session);
+  await askCorpus(session, stop);
   const { maxSeconds = null, shard } = options;
   const runs = options.runs ?? (maxSeconds === null ? RUNS_DEFAULT : null);
   const asked = {

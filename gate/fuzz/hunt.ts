@@ -319,7 +319,7 @@ async function lawBatch(
   options: HuntOptions,
   { seed, turn }: { seed: number; turn: number },
 ): Promise<void> {
-  const draws = { seed, turn, endMs: state.endMs };
+  const draws = { seed, turn, endMs: state.endMs, stop: state.stop };
   const broken = await huntLaw(asker, drawable(options.supports), draws, state.counts);
   if (broken === null) return;
   const { law, refused, reason, question: drawn, ...origin } = broken;

@@ -83,6 +83,7 @@ export function interviewer(
     limitMs: number | undefined,
     { use, bits = false }: AskOptions = {},
   ): Promise<Reply> => {
+    if (stop?.aborted) return { ...UNASKED, kind: null, bits: '' };
     const folder = folders.next();
     const begin = performance.now();
     asked.note(question);
@@ -103,6 +104,7 @@ export function interviewer(
     ask: (question, options) => put(question, undefined, options),
     askImpatiently: (question) => put(question, Math.max(PATIENCE_MS_MIN, PATIENCE * slowestMs)),
     async askAfresh(sequence, { untilMs = Number.POSITIVE_INFINITY, ...options } = {}) {
+      if (stop?.aborted) return null;
       candidate.kill();
       asked.forget();
       isNew = true;
@@ -118,6 +120,7 @@ export function interviewer(
     fit: (question) =>
       returnedBy(started.ok ? started.hello.supports : new Set(), question).question,
     answer: async (question) => {
+      if (stop?.aborted) return UNASKED;
       const folder = folders.next();
       asked.note(question);
       const answer = answerOrSkip(candidate, question, folder, asking);

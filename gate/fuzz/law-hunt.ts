@@ -19,7 +19,9 @@ import { LAWS } from '../../properties/laws/index.ts';
 import { checkLaw, coarseElementBounds, type Law, relatives } from '../../properties/laws/law.ts';
 import type { AttentionCase } from '../../reference/case/case.ts';
 import type { GivenOutputs } from '../../reference/case/given.ts';
+import { judge } from '../../reference/verdict/judge.ts';
 import type { Interviewer, Reply } from './interviewer.ts';
+import { kindOf } from './kind.ts';
 
 /** Extents of the cases on which laws are tried, some hundred times the work of the small ones. */
 export const LARGE = {
@@ -64,13 +66,20 @@ export interface BrokenLaw {
 
 class Broken extends Error {}
 
-/** Why a law is broken on this case; null where it is not, or says nothing here. */
+/** A law broken: why, and the answers that break it, to these cases. */
+interface Breach {
+  readonly reason: string;
+  readonly cases: readonly AttentionCase[];
+  readonly outputs: readonly GivenOutputs[];
+}
+
+/** The law broken on this case; null where it is not, or says nothing here. */
 async function brokenOn(
   asker: Interviewer,
   law: Law,
   question: AttentionCase,
   counts: LawCounts,
-): Promise<string | null> {
+): Promise<Breach | null> {
   const cases = relatives(law, question);
   if (cases === null) return null;
   const outputs: GivenOutputs[] = [];
@@ -85,7 +94,19 @@ async function brokenOn(
   const verdict = checkLaw(law, cases, outputs, asker.profile, coarseElementBounds);
   if (verdict.checked > 0) counts.laws++;
   counts.equations += verdict.checked;
-  return verdict.verdict === 'impossible' ? verdict.reason : null;
+  return verdict.verdict === 'impossible' ? { reason: verdict.reason, cases, outputs } : null;
+}
+
+/** Of a run that is to end: the first of the answers that broke the law that the judge refuses. */
+function refusedBefore(asker: Interviewer, { cases, outputs }: Breach): Refused | null {
+  for (const [n, question] of cases.entries()) {
+    const verdict = judge(question, outputs[n] ?? {}, asker.profile);
+    const kind = kindOf(verdict);
+    if (kind === null) continue;
+    const reply = { asked: true, verdict, kind, bits: '' };
+    return { question, reply, before: [], isWhole: false };
+  }
+  return null;
 }
 
 /** The first answer to a case or a relative that the judge refuses. */
@@ -103,32 +124,43 @@ async function refusedOf(
   return null;
 }
 
+interface LawDraws {
+  readonly seed: number;
+  /** Chooses the law. */
+  readonly turn: number;
+  readonly endMs: number;
+  readonly stop: AbortSignal | undefined;
+}
+
 /**
- * Some draws of larger cases under one law, until `endMs` at most; the first that breaks it, shrunk.
- * `turn` chooses the law.
+ * Some draws of larger cases under one law, until `endMs` at most; the first that breaks it, shrunk until
+ * `stop` is aborted: then what broke it is judged as it was answered.
  */
 export async function huntLaw(
   asker: Interviewer,
   options: CaseOptions,
-  { seed, turn, endMs }: { seed: number; turn: number; endMs: number },
+  { seed, turn, endMs, stop }: LawDraws,
   counts: LawCounts,
 ): Promise<BrokenLaw | null> {
   const law = LAWS[turn % LAWS.length];
   if (law === undefined) return null;
   const shrink = { sinceMs: Number.POSITIVE_INFINITY, attempts: 0 };
+  let last: Breach | null = null;
   const property = fc.asyncProperty(
     recipeArbitrary({ ...options, shape: { ...LARGE, ...options.shape } }),
     async (recipe: CaseRecipe) => {
       const now = performance.now();
       const shrinking = Number.isFinite(shrink.sinceMs);
-      if (counts.gone || now >= (shrinking ? shrink.sinceMs + SHRINK_MS : endMs)) return;
+      if (counts.gone || stop?.aborted || now >= (shrinking ? shrink.sinceMs + SHRINK_MS : endMs))
+        return;
       if (shrinking) shrink.attempts++;
       const fit = asker.fit(buildCase(recipe));
       if (fit === null) return;
-      const reason = await brokenOn(asker, law, fit, counts);
-      if (reason === null) return;
+      const breach = await brokenOn(asker, law, fit, counts);
+      if (breach === null) return;
+      last = breach;
       if (!shrinking) shrink.sinceMs = now;
-      throw new Broken(reason);
+      throw new Broken(breach.reason);
     },
   );
   const result = await fc.check(property, { seed, numRuns: DRAWS });
@@ -138,7 +170,9 @@ export async function huntLaw(
   const shrinkSeconds = (performance.now() - shrink.sinceMs) / 1000;
   const drawn = buildCase(recipe);
   const question = asker.fit(drawn) ?? drawn;
-  const refused = await refusedOf(asker, law, question);
+  const breach = last as Breach | null;
+  const isStopped = stop?.aborted === true && breach !== null;
+  const refused = isStopped ? refusedBefore(asker, breach) : await refusedOf(asker, law, question);
   const { message: reason } = result.errorInstance;
   const { seed: drawnFrom, counterexamplePath: path } = result;
   const shrinks = { shrinks: shrink.attempts, shrinkSeconds };
