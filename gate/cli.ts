@@ -9,7 +9,7 @@
  */
 import './node-version.ts';
 import { existsSync, readFileSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import type { GenerateCommandOptions, VerifyCommandOptions } from './commands/fixtures.ts';
 import type { FuzzOptions } from './commands/fuzz.ts';
 import type { GateOptions } from './commands/gate.ts';
@@ -22,6 +22,7 @@ import type { ReplayOptions } from './commands/replay.ts';
 import type { RunCommandOptions } from './commands/run.ts';
 import type { StackCommandOptions } from './commands/run-stack.ts';
 import { fileSentence } from './file-errors.ts';
+import { LANGUAGES, type Language } from './init.ts';
 import { DIRECTIONS } from './select.ts';
 
 const GATE_EXAMPLES = `
@@ -147,6 +148,14 @@ Ranks send their messages straight to one another, at ports that the system pick
 strangers out; nothing is encrypted, so use a network that you trust.
 
 Exit status: 0 the run is over; 2 it was not let in; 3 the run failed.`;
+
+const INIT_EXAMPLES = `
+Examples:
+  $ xattn init torch my-attention       attention.py, candidate.py, test_attention.py, xattn_kit.py
+  $ npx xattn gate --candidate 'python3 my-attention/candidate.py'
+
+What it writes passes the gate. Put your implementation in its place, and list the words that it
+supports. Files that are there already are left alone: it then writes nothing.`;
 
 const FIXTURES_EXAMPLES = `
 Examples:
@@ -399,6 +408,20 @@ function addRank(program: Command, finish: Finish): void {
     });
 }
 
+function addInit(program: Command, finish: Finish): void {
+  const language = new Argument('<language>', 'what it is written in').choices(LANGUAGES);
+  program
+    .command('init')
+    .summary('write a first candidate, which runs as it is written')
+    .description('Write a first candidate into a folder, which runs as it is written.')
+    .addArgument(language)
+    .argument('<dir>', 'folder, made when missing', value.pathText)
+    .addHelpText('after', INIT_EXAMPLES)
+    .action(async (chosen: Language, folder: string) => {
+      finish((await import('./commands/init.ts')).initCommand(chosen, folder));
+    });
+}
+
 function addDoctor(program: Command, finish: Finish): void {
   program
     .command('doctor')
@@ -455,6 +478,7 @@ export function program(finish: Finish): Command {
     addRun,
     addRank,
     addFixtures,
+    addInit,
     addDoctor,
   ];
   for (const add of commands) add(command, finish);

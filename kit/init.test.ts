@@ -1,0 +1,111 @@
+/** What `xattn init` writes runs as it is written: the gate's smoke suite passes it. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { initialise, LANGUAGES, type Language } from '../gate/init.ts';
+
+const root = join(import.meta.dirname, '..');
+const cli = join(root, 'dist/gate/cli.js');
+const python = process.env.XATTN_PYTHON ?? 'python3';
+const required = process.env.XATTN_REQUIRE_TOOLS === '1';
+const scratch = mkdtempSync(join(tmpdir(), 'xattn-init-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const runs = (command: string, ...args: string[]) => spawnSync(command, args).status === 0;
+
+/** What each needs, the program that runs it, and how many cases of smoke it passes at least. */
+const NEEDS: Record<Language, [here: boolean, program: string, passes: number]> = {
+  python: [required || runs(python, '-c', 'import numpy'), `${python} candidate.py`, 9],
+  torch: [required || runs(python, '-c', 'import torch'), `${python} candidate.py`, 9],
+  // Debian has no package of it.
+  jax: [runs(python, '-c', 'import jax'), `${python} candidate.py`, 9],
+  js: [true, `${process.execPath} candidate.mjs`, 9],
+  ts: [true, `${process.execPath} candidate.mjs`, 9],
+};
+
+function gate(folder: string, program: string) {
+  const args = ['gate', '--candidate', program, '--seed', '1', '--report', 'report.json'];
+  const { status, stdout } = spawnSync(process.execPath, [cli, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  return { status, stdout, report: JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')) };
+}
+
+describe('xattn init', () => {
+  for (const language of LANGUAGES) {
+    const [here, program, passes] = NEEDS[language];
+    if (!here) console.warn(`SKIPPED: xattn init ${language} is not run, its library is missing`);
+    it.runIf(here)(`${language}: passes smoke, and fails it when it is broken`, () => {
+      const folder = join(scratch, language);
+      const { written } = initialise(language, folder);
+      expect(written.map((file) => file.slice(folder.length + 1)).sort()).toEqual(
+        readdirSync(folder).sort(),
+      );
+      if (language === 'ts') {
+        const tsc = join(root, 'node_modules/.bin/tsc');
+        expect(spawnSync(tsc, ['-p', folder], { encoding: 'utf8' }).stdout).toBe('');
+      }
+      const { status, stdout, report } = gate(folder, program);
+      expect(stdout).not.toMatch(/^(impossible|improbable|broken)/m);
+      expect(status).toBe(0);
+      expect(report.summary.pass).toBeGreaterThanOrEqual(passes);
+      const file = join(
+        folder,
+        language === 'js' || language === 'ts' ? 'candidate.mjs' : 'attention.py',
+      );
+      const text = readFileSync(file, 'utf8');
+      const broken = text
+        .replace(/c\.scale \* dot/, 'dot')
+        .replace(/np\.float32\(scale\) \*/, '')
+        .replace(/s = \(.*scale\) \*/, 's =');
+      expect(broken).not.toBe(text);
+      writeFileSync(file, broken);
+      expect(gate(folder, program).status).toBe(1);
+    });
+  }
+
+  it('says what to run, quoted, by the version of Node', () => {
+    const { steps } = initialise('torch', join(scratch, "it's here"));
+    // The shell takes the command apart, and what it finds is the file.
+    const [command = '', tests = ''] = steps.map((step) => step.replace('npx xattn', 'set --'));
+    const words = (text: string): string[] =>
+      spawnSync('sh', ['-c', `${text}; printf '%s\n' "$@"`], { encoding: 'utf8' }).stdout.split(
+        '\n',
+      );
+    const [, , program = ''] = words(command);
+    expect(words(`set -- ${program}`)[1]).toBe(join(scratch, "it's here", 'candidate.py'));
+    expect(words(`set -- ${tests}`)[3]).toBe(join(scratch, "it's here"));
+    expect(initialise('ts', join(scratch, 'new'), '24.1.0').steps).toEqual([
+      `npx xattn gate --candidate 'node ${scratch}/new/candidate.mts'`,
+    ]);
+    expect(initialise('ts', join(scratch, 'old'), '20.20.2').steps).toEqual([
+      `npx -p typescript tsc -p ${scratch}/old`,
+      `npx xattn gate --candidate 'node ${scratch}/old/candidate.mjs'`,
+    ]);
+  });
+
+  it('writes nothing where one of its files is', () => {
+    const there = join(scratch, 'there');
+    initialise('js', there);
+    expect(() => initialise('js', there)).toThrow(
+      /"DIR" expected a folder without .*candidate.mjs/,
+    );
+    expect(() => initialise('ts', there)).toThrow(/xattn-kit.mjs/);
+    expect(readdirSync(there).sort()).toEqual(['candidate.mjs', 'xattn-kit.mjs']);
+  });
+
+  it('is a command', () => {
+    const said = spawnSync(process.execPath, [cli, 'init', 'js', 'mine'], {
+      cwd: scratch,
+      encoding: 'utf8',
+    });
+    expect(said.stdout).toContain("$ npx xattn gate --candidate 'node mine/candidate.mjs'");
+    expect(said.status).toBe(0);
+    const refused = spawnSync(process.execPath, [cli, 'init', 'cobol', 'x'], { encoding: 'utf8' });
+    expect(refused.stderr).toMatch(/Allowed choices are python, torch, jax, js, ts/);
+    expect(refused.status).toBe(2);
+  });
+});
