@@ -54,6 +54,20 @@ function overKeys(f: (p: number) => number, { plain, weighted }: Sums): number {
   return none * plain + Math.max(0, all - none) * weighted;
 }
 
+/**
+ * Σ_j f(P_j, g_j) at most, of an f that is affine in either, rises, and rises in one the faster the larger the
+ * other is: Σ P ≤ 1, g_j ≤ `largest`, Σ P_j g_j ≤ `weighted`.
+ */
+function overKeyPairs(
+  f: (p: number, g: number) => number,
+  { count, largest, weighted }: { count: number; largest: number; weighted: number },
+): number {
+  const [none, ofG, ofP] = [f(0, 0), f(0, largest), f(1, 0)];
+  const both = Math.max(0, f(1, largest) - ofG - ofP + none);
+  const share = largest > 0 ? weighted / largest : 0;
+  return count * ofG + Math.max(0, ofP - none) + share * both;
+}
+
 /** What the bounds of a row rest on under one model. */
 export interface RowErrors {
   readonly terms: WeightTerms;
@@ -239,10 +253,10 @@ export function gradientErrors(
   const pError = (weight: number): number => probabilityError(model, weight, grown) + beside;
   const [outError, outSum] = [errors.out, row.outSum + errors.out.reduce((sum, x) => sum + x, 0)];
   const ofOutput = row.dOut.reduce((sum, x, c) => sum + x * (outError[c] ?? 0), 0);
-  const fromKeys = overKeys(
-    (weight) => fromKey(model, row.count, [weight, pError(weight), g, gError]),
-    { plain: row.count, weighted: 1 },
-  );
+  const one = (weight: number, size: number): number =>
+    fromKey(model, row.count, [weight, pError(weight), size, gError]);
+  const weighted = Math.min(g, dot(row.dOut, row.values) * SLACK);
+  const fromKeys = overKeyPairs(one, { count: row.count, largest: g, weighted });
   const ofOut = fromOutput(model, width, [row.dProducts, ofOutput, outSum]);
   return { pError, g, gError, dError: Math.max(ofOut, fromKeys) };
 }
