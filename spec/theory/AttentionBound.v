@@ -82,13 +82,14 @@ Proof.
 Qed.
 
 (** A lower score, its error up by as much as a lower bias makes it: what a far key may contribute falls. *)
-Theorem far_weight_falls : forall ue ua head merges slack lse s score score' b d,
+Theorem far_weight_falls : forall ue ua head merges slack granted lse s score score' b d,
   0 <= ue -> 0 <= ua -> 0 <= merges -> 0 <= b -> 0 <= d -> score' <= score + d * b ->
   2 * (1 + 8 * ue) * (1 + d) * ue
     + (7 + 2 * merges) * ((1 + (20 + 4 * merges) * ua) * (1 + d)) * ua + d / 4 <= 1 / 4 ->
-  far_weight ue ua head merges slack lse (s - b) score' <= far_weight ue ua head merges slack lse s score.
+  far_weight ue ua head merges slack granted lse (s - b) score'
+    <= far_weight ue ua head merges slack granted lse s score.
 Proof.
-  intros ue ua head merges slack lse s score score' b d Ue Ua Me B D S Slope.
+  intros ue ua head merges slack granted lse s score score' b d Ue Ua Me B D S Slope.
   unfold far_weight. cbv zeta. apply Rmult_le_compat_l; [lra|]. apply exp_le.
   assert (A : Rabs (s - b) <= Rabs s + b).
   { pose proof (Rabs_triang s (- b)) as T. rewrite Rabs_Ropp, (Rabs_pos_eq b B) in T. exact T. }

@@ -24,16 +24,16 @@ Import ListNotations.
 Open Scope R_scope.
 
 (** The same of its P, recomputed or kept, for whatever lies below the LSE. *)
-Theorem far_probability_falls : forall m n merges slack lse dl s score score' b d,
+Theorem far_probability_falls : forall m n merges slack granted lse dl s score score' b d,
   0 <= ue m -> 0 <= ua m -> 0 <= merges -> 0 <= b -> 0 <= d -> score' <= score + d * b ->
   (1 + 8 * ue m) * (d + 2 * (1 + 8 * ue m) * (1 + d) * ue m + 10 * ua m
     + (7 + 2 * merges) * (1 + (20 + 4 * merges) * ua m) * ua m + 6 * ue m) <= 1 ->
   let error s score := far_probability_error m (exp (s - lse)) (lse - s)
     (recomputed_weight m (Rabs lse) dl (Rabs s) (lse - s)
-      (AttentionBound.weight_error (ue m) (ua m) n merges slack lse s score)) in
+      (AttentionBound.weight_error (ue m) (ua m) n merges slack granted lse s score)) in
   error (s - b) score' <= error s score.
 Proof.
-  intros m n merges slack lse dl s score score' b d Ue Ua Me B D S Slope error.
+  intros m n merges slack granted lse dl s score score' b d Ue Ua Me B D S Slope error.
   assert (A : Rabs (s - b) <= Rabs s + b).
   { pose proof (Rabs_triang s (- b)) as T. rewrite Rabs_Ropp, (Rabs_pos_eq b B) in T. exact T. }
   set (w := 1 + (20 + 4 * merges) * ua m) in *.
@@ -47,9 +47,9 @@ Proof.
   assert (E : 2 * (1 + 8 * ue m) * ue m * (Rabs (s - b) + score')
     <= 2 * (1 + 8 * ue m) * ue m * (Rabs s + score + (1 + d) * b)).
   { apply Rmult_le_compat_l; [repeat apply Rmult_le_pos; lra | lra]. }
-  assert (T : AttentionBound.weight_error (ue m) (ua m) n merges slack lse (s - b) score'
+  assert (T : AttentionBound.weight_error (ue m) (ua m) n merges slack granted lse (s - b) score'
       + ue m * (Rabs (s - b) + 5 * b)
-    <= AttentionBound.weight_error (ue m) (ua m) n merges slack lse s score + ue m * Rabs s
+    <= AttentionBound.weight_error (ue m) (ua m) n merges slack granted lse s score + ue m * Rabs s
       + (d + 2 * (1 + 8 * ue m) * (1 + d) * ue m + 10 * ua m + (7 + 2 * merges) * w * ua m + 6 * ue m) * b).
   { apply (Rmult_le_compat_l (ue m) _ _ Ue) in A.
     unfold AttentionBound.weight_error, AttentionBound.weight_rounding. cbv zeta. fold w. lra. }
