@@ -33,6 +33,8 @@ describe('what the theorems ask of the formats', () => {
       expect(ua).toBeLessThanOrEqual(1 / 128);
       expect(ue).toBeLessThanOrEqual(ua);
       expect(tiny).toBeLessThanOrEqual(ua / 32);
+      // SigmoidAccuracy.v.
+      if (m.subtractsInMerges) expect(ua).toBeLessThanOrEqual(2 ** -16);
       // ExpAccuracy.v.
       expect(ue).toBeLessThanOrEqual(1 / 1024);
       // BackwardModel.v, sane; kept_probability; far_recomputed, far_kept.
