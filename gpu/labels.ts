@@ -5,15 +5,7 @@
  * is counted is what is run.
  * @module
  */
-import {
-  type BufferName,
-  type Direction,
-  type HeadRange,
-  KINDS,
-  type Kind,
-  type Operation,
-  type Schedule,
-} from './schedule.ts';
+import type { BufferName, Direction, HeadRange, Kind, Operation, Schedule } from './schedule.ts';
 import {
   allHeads,
   type Contribution,
@@ -96,7 +88,9 @@ export function joined(labels: readonly Label[]): Label {
   if (other !== undefined) {
     throw new RangeError(`${showLabel(other)} cannot be put behind ${showLabel(first)}`);
   }
-  return { ...first, blocks: labels.flatMap(({ blocks }) => blocks) };
+  const blocks: number[] = [];
+  for (const label of labels) for (const block of label.blocks) blocks.push(block);
+  return { ...first, blocks };
 }
 
 /**
@@ -309,47 +303,65 @@ export interface PlannedMessage {
   readonly label: Label;
 }
 
-/** What is called for every operation of a walk: labels are those after it, and what was sent. */
+/**
+ * What is called for every operation of a walk: labels are those after it; what was sent; and what
+ * stood before in the buffer that it changes.
+ */
 export type Visit = (
   rank: number,
   step: number,
   operation: Operation,
   labels: Labels,
   sent: Label | null,
+  before: Label | undefined,
 ) => void;
 
 /** Labels of messages on their way, each channel's in the order in which they were sent. */
 class OnTheWay {
   readonly #ranks: number;
-  /** Most often one; several as a list. */
-  readonly #wires = new Map<number, Label | Label[]>();
+  /** Of each kind, by sender and receiver: most often one; several as a list. */
+  readonly #wires = new Map<Kind, (Label | Label[] | undefined)[]>();
 
   constructor(ranks: number) {
     this.#ranks = ranks;
   }
 
-  #key(from: number, to: number, lane: Kind): number {
-    return (KINDS.indexOf(lane) * this.#ranks + from) * this.#ranks + to;
+  #lane(lane: Kind): (Label | Label[] | undefined)[] {
+    const { length } = this.#wires.get(lane) ?? [];
+    if (length === 0) this.#wires.set(lane, new Array(this.#ranks * this.#ranks));
+    return this.#wires.get(lane) ?? [];
   }
 
   put(from: number, to: number, lane: Kind, label: Label): void {
-    const key = this.#key(from, to, lane);
-    const before = this.#wires.get(key);
-    if (before === undefined) this.#wires.set(key, label);
+    const [wires, at] = [this.#lane(lane), from * this.#ranks + to];
+    const before = wires[at];
+    if (before === undefined) wires[at] = label;
     else if (Array.isArray(before)) before.push(label);
-    else this.#wires.set(key, [before, label]);
+    else wires[at] = [before, label];
   }
 
   take(from: number, to: number, lane: Kind): Label | undefined {
-    const key = this.#key(from, to, lane);
-    const there = this.#wires.get(key);
-    if (!Array.isArray(there)) {
-      if (there !== undefined) this.#wires.delete(key);
-      return there;
-    }
-    const label = there.shift();
-    if (there.length === 0) this.#wires.delete(key);
-    return label;
+    const [wires, at] = [this.#lane(lane), from * this.#ranks + to];
+    const there = wires[at];
+    if (Array.isArray(there)) return there.shift();
+    wires[at] = undefined;
+    return there;
+  }
+}
+
+/** The buffer whose label an operation may replace: merging and adding up leave it as it was. */
+export function changedBy(operation: Operation): BufferName | null {
+  switch (operation.op) {
+    case 'receive':
+    case 'release':
+      return operation.buffer;
+    case 'send':
+    case 'merge':
+    case 'finish':
+    case 'projectGradients':
+      return null;
+    default:
+      return operation.into;
   }
 }
 
@@ -365,27 +377,38 @@ export function walk(
 ): void {
   const wires = new OnTheWay(ranks.length);
   const states = ranks.map(() => ({ step: 0, labels: new Map() as Labels }));
+  /** As far as a rank's messages have come: whether it has come any further. */
+  const advance = (rank: number, list: readonly Operation[]): boolean => {
+    const state = states[rank];
+    if (state === undefined) return false;
+    const { labels, step: first } = state;
+    const place = { rank, direction };
+    let step = first;
+    for (; step < list.length; step++) {
+      const o = list[step];
+      if (o === undefined) break;
+      let sent: Label | null = null;
+      const changed = changedBy(o);
+      const before = changed === null ? undefined : labels.get(changed);
+      if (o.op === 'send') {
+        sent = labelIn(labels, o.buffer);
+        wires.put(rank, o.to, o.lane, sent);
+      } else if (o.op === 'receive') {
+        const label = wires.take(o.from, rank, o.lane);
+        if (label === undefined) break;
+        labels.set(o.buffer, label);
+      } else {
+        relabel(e, place, o, labels, rules);
+      }
+      visit(rank, step, o, labels, sent, before);
+    }
+    state.step = step;
+    return step > first;
+  };
   let moved = true;
   while (moved) {
     moved = false;
-    for (const [rank, state] of states.entries()) {
-      const place = { rank, direction };
-      for (let o = ranks[rank]?.[state.step]; o !== undefined; o = ranks[rank]?.[++state.step]) {
-        let sent: Label | null = null;
-        if (o.op === 'send') {
-          sent = labelIn(state.labels, o.buffer);
-          wires.put(rank, o.to, o.lane, sent);
-        } else if (o.op === 'receive') {
-          const label = wires.take(o.from, rank, o.lane);
-          if (label === undefined) break;
-          state.labels.set(o.buffer, label);
-        } else {
-          relabel(e, place, o, state.labels, rules);
-        }
-        visit(rank, state.step, o, state.labels, sent);
-        moved = true;
-      }
-    }
+    for (const [rank, list] of ranks.entries()) if (advance(rank, list)) moved = true;
   }
   const stuck = states.findIndex(({ step }, rank) => step < (ranks[rank]?.length ?? 0));
   if (stuck >= 0) throw new Error(`rank ${stuck} waits for a message that nobody sends`);

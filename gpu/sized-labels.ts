@@ -19,7 +19,8 @@ import {
   withBlocks,
   withHeads,
 } from './labels.ts';
-import { KINDS } from './schedule.ts';
+import { type HeadRange, KINDS } from './schedule.ts';
+import { blockOf } from './schedules/parts.ts';
 import { type Extents, type Label, ownLabel } from './wire.ts';
 
 const SENT: readonly Label['sends'][] = [undefined, 'O', 'O, dLSE'];
@@ -39,17 +40,25 @@ function once(make: (label: Label) => Label): (label: Label) => Label {
 
 /** Which single-block label: by what distinguishes those of one pass. */
 function blockLabels({ heads, partition }: Extents) {
-  const known = new Map<number, Label>();
+  /** By range of heads, then by kind, block and what goes along. */
+  const ranges = new Map<number, { readonly heads: HeadRange; readonly labels: Label[] }>();
   const places = heads + 1;
   /** The label of `like` with this block and these heads. */
   return (like: Label, block: number, from: number, to: number, of: number): Label => {
-    const kind = KINDS.indexOf(like.kind) * partition.ranks + block;
+    const range = (of === heads ? 0 : places * places) + from * places + to;
+    let known = ranges.get(range);
+    if (known === undefined) {
+      known = { heads: { from, to, of }, labels: [] };
+      ranges.set(range, known);
+    }
     const sends = like.sends === undefined ? 0 : SENT.indexOf(like.sends);
-    const key = (((kind * places + from) * places + to) * places + of) * SENT.length + sends;
-    let label = known.get(key);
+    const key = (KINDS.indexOf(like.kind) * SENT.length + sends) * partition.ranks + block;
+    let label = known.labels[key];
     if (label === undefined) {
-      label = { ...like, blocks: [block], heads: { from, to, of } };
-      known.set(key, label);
+      const { kind, direction, merged } = like;
+      const labelled = { kind, direction, blocks: blockOf(block), heads: known.heads, merged };
+      label = like.sends === undefined ? labelled : { ...labelled, sends: like.sends };
+      known.labels[key] = label;
     }
     return label;
   };

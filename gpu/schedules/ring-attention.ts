@@ -8,15 +8,7 @@
  */
 import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
-import {
-  blockOf,
-  eachRank,
-  finishKeys,
-  ownKeys,
-  range,
-  release,
-  type ScheduleOptions,
-} from './parts.ts';
+import { blockOf, eachRank, finishKeys, ownKeys, release, type ScheduleOptions } from './parts.ts';
 
 export interface RingOptions extends ScheduleOptions {
   /** Keys and values travel once for every query head, as most published code sends them. */
@@ -41,63 +33,62 @@ function keep(direction: Direction, buffer: string, options: RingOptions): Opera
   ];
 }
 
+/** What a slot's keys and gradients go through in a round, the same at all ranks. */
+function meeting(slot: Slot, direction: Direction) {
+  const [keys, gradients] = [`keys${slot}`, `gradients${slot}`];
+  const backward = direction === 'backward';
+  const sums = backward ? 'share' : null;
+  const share: Operation = { op: 'initGradients', into: 'share', like: keys };
+  const compute: Operation = { op: 'computeBlock', query: 'query', keys, into: 'delta', sums };
+  const merge: Operation = { op: 'merge', buffer: 'delta', into: 'result' };
+  return {
+    ...{ keys, gradients },
+    compute: backward ? [share, compute, merge] : [compute, merge],
+    start: { op: 'initGradients', into: gradients, like: keys } satisfies Operation,
+    add: { op: 'merge', buffer: 'share', into: gradients } satisfies Operation,
+  };
+}
+
 function rankOperations(
   rank: number,
   n: number,
   direction: Direction,
   options: RingOptions,
 ): Operation[] {
-  const [right, left] = [(rank + 1) % n, (rank - 1 + n) % n];
+  const [to, from] = [(rank + 1) % n, (rank - 1 + n) % n];
   const blocksAt = (round: number) => blockOf((rank - round + 2 * n) % n);
   const backward = direction === 'backward';
   // A backward pass starts in the slot that the forward pass has not sent from last.
   const start = backward && n > 1 ? (n - 1) % 2 : 0;
-  const slotOf = (round: number): Slot => ((round + start) % 2 === 0 ? 0 : 1);
-  const keys = (round: number) => {
-    const buffer = `keys${slotOf(round)}`;
-    return { lane: 'keys', buffer, blocks: blocksAt(round) } as const;
-  };
-  const gradients = (round: number) => {
-    const buffer = `gradients${slotOf(round)}`;
-    return { lane: 'gradients', buffer, blocks: blocksAt(round) } as const;
-  };
-  const round = (r: number): Operation[] => {
-    const own = keys(r).buffer;
-    const send: Operation[] = r === n - 1 ? [] : [{ op: 'send', ...keys(r), to: right }];
-    const behind: Operation[] = r === 0 ? [] : [{ op: 'send', ...gradients(r - 1), to: right }];
-    const sums = backward ? 'share' : null;
-    const share: Operation[] = backward ? [{ op: 'initGradients', into: 'share', like: own }] : [];
-    const arrive: Operation[] =
-      r === 0
-        ? [{ op: 'initGradients', into: gradients(0).buffer, like: own }]
-        : [{ op: 'receive', ...gradients(r), from: left }];
-    return [
-      ...send,
-      ...(backward ? behind : []),
-      ...share,
-      { op: 'computeBlock', query: 'query', keys: own, into: 'delta', sums },
-      { op: 'merge', buffer: 'delta', into: 'result' },
-      ...(backward ? arrive : []),
-      ...(backward ? [{ op: 'merge', buffer: 'share', into: gradients(r).buffer } as const] : []),
-      ...(r === n - 1 ? [] : [{ op: 'receive', ...keys(r + 1), from: left } as const]),
-    ];
-  };
-  const hopHome: Operation[] =
-    n === 1
-      ? []
-      : [
-          { op: 'send', ...gradients(n - 1), to: right },
-          { op: 'receive', ...gradients(n), from: left },
-        ];
-  return [
-    ...prepare(keys(0).buffer, options),
+  const slots = [meeting(0, direction), meeting(1, direction)] as const;
+  const slotAt = (round: number) => slots[(round + start) % 2 === 0 ? 0 : 1];
+  const list: Operation[] = [
+    ...prepare(slotAt(0).keys, options),
     { op: 'loadQuery', into: 'query' },
     { op: 'initResult', into: 'result', like: 'query', sink: true },
-    ...range(n).flatMap(round),
-    { op: 'finish', buffer: 'result' },
-    ...(backward ? hopHome : []),
-    ...keep(direction, gradients(n === 1 ? 0 : n).buffer, options),
   ];
+  const send = (lane: 'keys' | 'gradients', r: number): void => {
+    list.push({ op: 'send', lane, buffer: slotAt(r)[lane], blocks: blocksAt(r), to });
+  };
+  const receive = (lane: 'keys' | 'gradients', r: number): void => {
+    list.push({ op: 'receive', lane, buffer: slotAt(r)[lane], blocks: blocksAt(r), from });
+  };
+  for (let r = 0; r < n; r++) {
+    const slot = slotAt(r);
+    if (r < n - 1) send('keys', r);
+    if (backward && r > 0) send('gradients', r - 1);
+    list.push(...slot.compute);
+    if (backward && r === 0) list.push(slot.start);
+    if (backward && r > 0) receive('gradients', r);
+    if (backward) list.push(slot.add);
+    if (r < n - 1) receive('keys', r + 1);
+  }
+  list.push({ op: 'finish', buffer: 'result' });
+  if (backward && n > 1) {
+    send('gradients', n - 1);
+    receive('gradients', n);
+  }
+  return [...list, ...keep(direction, slotAt(n === 1 ? 0 : n).gradients, options)];
 }
 
 export function ringAttentionSchedule(

@@ -7,8 +7,8 @@
  */
 import { blockPairFlops, projectionFlops } from '../costs/flops.ts';
 import { computeSeconds, type Rates } from '../costs/machine.ts';
-import { type Labels, type Visit, walk } from '../labels.ts';
-import type { BufferName, Direction, Operation, Schedule } from '../schedule.ts';
+import { changedBy, type Labels, type Visit, walk } from '../labels.ts';
+import type { Direction, Operation, Schedule } from '../schedule.ts';
 import { sizedLabels } from '../sized-labels.ts';
 import { nameAt } from '../span-names.ts';
 import { type ElementSizes, type Extents, type Label, labelBytes, lengthOf } from '../wire.ts';
@@ -54,22 +54,38 @@ function projectionsOf(c: SimulatedCase, rank: number, { op }: Operation): numbe
   return products * projectionFlops(rows, dim_y, kv_heads * (head_dim + head_dim_v));
 }
 
-/** What a buffer of a rank holds more, or fewer, after an operation that wrote it or let it go. */
-function holder(bytesOf: (label: Label | undefined) => number) {
-  const held = new Map<BufferName, number>();
-  return (name: BufferName, labels: Labels): number => {
-    const bytes = bytesOf(labels.get(name));
-    const more = bytes - (held.get(name) ?? 0);
-    if (more !== 0) held.set(name, bytes);
-    return more;
-  };
+/** What a label of one block holds: of every head, and for all heads together. */
+interface BlockBytes {
+  readonly perHead: number;
+  readonly once: number;
 }
 
-/** The buffer whose size an operation may change: merging and adding up leave it as it was. */
-function changedBy(operation: Operation): BufferName | null {
-  if (operation.op === 'merge') return null;
-  if (operation.op === 'receive' || operation.op === 'release') return operation.buffer;
-  return 'into' in operation ? operation.into : null;
+/**
+ * Bytes of a buffer or a message. A thousand ranks have millions of labels, of single blocks most of
+ * them, and of so many heads: their size is asked for once a block and kind.
+ */
+function labelSizes(c: SimulatedCase, sizes: ElementSizes): (label: Label | undefined) => number {
+  const kinds = new Map<string, BlockBytes[]>();
+  const ofMany = remembered((label) => labelBytes(c, label, sizes));
+  const measured = (label: Label): BlockBytes => {
+    const of = (count: number): number => {
+      return labelBytes(c, { ...label, heads: { from: 0, to: count, of: count } }, sizes);
+    };
+    const once = of(0);
+    return { once, perHead: of(1) - once };
+  };
+  return (label) => {
+    if (label === undefined) return 0;
+    const { blocks, kind, sends, heads } = label;
+    const [block] = blocks;
+    if (block === undefined || blocks.length > 1) return ofMany(label);
+    const key = sends === undefined ? kind : `${kind} ${sends}`;
+    const known = kinds.get(key) ?? [];
+    if (known.length === 0) kinds.set(key, known);
+    const bytes = known[block] ?? measured(label);
+    known[block] = bytes;
+    return bytes.once + (heads.to - heads.from) * bytes.perHead;
+  };
 }
 
 /** Every rank's steps in a pass. Throws Error for a schedule that does not end. */
@@ -82,13 +98,8 @@ export function stepsOf(
   const { ranks, direction } = schedule;
   const lengths = ranks.map(({ length }) => length);
   const programs = new Programs(lengths, (rank, source) => nameAt(ranks[rank] ?? [], rank, source));
-  const bytesOf = remembered((label) => labelBytes(c, label, sizes));
-  const more = ranks.map(() => holder(bytesOf));
+  const bytesOf = labelSizes(c, sizes);
   const attentionOf = attentionFlops(c, direction);
-  const hold = (rank: number, name: BufferName | null, labels: Labels, source: number): void => {
-    const bytes = name === null ? 0 : (more[rank]?.(name, labels) ?? 0);
-    if (bytes !== 0) programs.hold(rank, bytes, source);
-  };
   const compute = (rank: number, operation: Operation, labels: Labels, source: number): void => {
     const computes = operation.op === 'computeBlock';
     const attention = computes
@@ -98,15 +109,17 @@ export function stepsOf(
     const seconds = computeSeconds(rates, { attention, projections });
     if (seconds > 0) programs.compute(rank, seconds, source);
   };
-  const visit: Visit = (rank, source, operation, labels, sent) => {
+  const visit: Visit = (rank, source, operation, labels, sent, before) => {
     if (operation.op === 'send' && sent !== null) {
       programs.send(rank, operation.lane, operation.to, bytesOf(sent), source);
     } else if (operation.op === 'receive') {
       programs.receive(rank, operation.lane, operation.from, source);
-    } else {
+    } else if (operation.op === 'computeBlock' || PRODUCTS[operation.op] !== undefined) {
       compute(rank, operation, labels, source);
     }
-    hold(rank, changedBy(operation), labels, source);
+    const changed = changedBy(operation);
+    const more = changed === null ? 0 : bytesOf(labels.get(changed)) - bytesOf(before);
+    if (more !== 0) programs.hold(rank, more, source);
   };
   walk(c, schedule, visit, sizedLabels(c));
   return programs;
