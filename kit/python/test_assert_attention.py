@@ -95,6 +95,18 @@ def test_says_the_place_in_the_layout_that_was_given():
         assert_attention(*(x.swapaxes(1, 2) for x in (q, k, v)), out=out.swapaxes(1, 2), layout="bshd")
 
 
+def test_says_nothing_of_outputs_that_are_right():
+    x = np.ones((1, 1, 2, 4))
+    lse = np.full((1, 1, 2), 2 + np.log(2))
+    bad = x.copy()
+    bad[0, 0, 0, 0] = np.nan
+    with pytest.raises(AssertionError) as caught:
+        assert_attention(x, x, x, out=bad, lse=lse, d_out=x, d_q=0 * x)
+    text = str(caught.value)
+    assert text.startswith("impossible: out[0, 0, 0, 0]: expected 1, got NaN, no bound allows it")
+    assert "lse" not in text and "d_q" not in text and text.count("out[") == 1
+
+
 def test_masks_say_who_sees_whom():
     q, k, v, d_out = question()
     i, j = np.arange(5)[:, None], np.arange(9)[None]

@@ -419,7 +419,10 @@ class _Server:
         for line in self.process.stderr:
             text = line.decode("utf-8", "replace").rstrip()
             self.log.append(text)
-            print(text, file=sys.stderr)
+            try:
+                print(text, file=sys.stderr)
+            except ValueError:  # closed, and what is not read would stop the judge
+                pass
 
     def ask(self, request):
         waiting = _Waiting()
@@ -668,10 +671,11 @@ def _worst_line(name, found, place):
 def _message(part, case, verdict, replay):
     """The reason, the worst element of each output in the caller's layout, and what judges it again."""
     p = case.parameters
-    beyond = lambda found: not isinstance(found["max_bound_fraction"], float) or found["max_bound_fraction"] > 1
+    beyond = lambda found: isinstance(found["max_bound_fraction"], str) or found["max_bound_fraction"] > 1
     lines = ["%s%s: %s" % (part.about, verdict["verdict"], verdict["reason"])]
     worst = {n: f for n, f in verdict["outputs"].items() if beyond(f)}
-    lines += ["  " + _worst_line(name, found, part.place) for name, found in worst.items()]
+    lines += ["  " + line for line in (_worst_line(n, f, part.place) for n, f in worst.items())
+              if not verdict["reason"].startswith(line.split(":")[0] + ":")]
     if verdict.get("diagnosis"):
         lines.append("  %s" % verdict["diagnosis"])
     inputs = " ".join(n for n in case.tensors if n not in ("q", "k", "v", "d_out"))
@@ -716,6 +720,7 @@ def assert_attention(q, k, v, *, out=None, lse=None, d_out=None, d_lse=None, d_q
 
     Returns the verdicts. ValueError and TypeError: the call makes no sense. JudgeUnavailable: no verdict.
     """
+    __tracebackhide__ = True
     given = dict(q=q, k=k, v=v, d_out=d_out, d_lse=d_lse, mask=mask, bias=bias, sink=sink, kv_lengths=kv_lengths,
                  dropout_keep=dropout_keep, media_text=media_text, media_key=media_key)
     tensors = {name: stored(name, value) for name, value in given.items() if value is not None}
@@ -743,6 +748,7 @@ def assert_attention(q, k, v, *, out=None, lse=None, d_out=None, d_lse=None, d_q
 
 def _judged(cases, profile, sample, keep, timeout):
     """Every case asked at once; one AssertionError for all that fail."""
+    __tracebackhide__ = True
     scratch = tempfile.mkdtemp(prefix="xattn-")
     try:
         asked = []
@@ -766,6 +772,7 @@ def _replay(folder, kept, verdict, profile):
 
 
 def _settled(asked, profile, keep, timeout):
+    __tracebackhide__ = True
     verdicts, failures, test = [], [], _test_name()
     for part, case, folder, verdict_of in asked:
         verdict = verdict_of(timeout)
