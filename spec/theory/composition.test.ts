@@ -75,6 +75,8 @@ const FURTHER: readonly CaseChanges[] = [
       },
     }),
   ),
+  // A sink that is larger than anything else, and stored coarsely.
+  { ...SMALL, sink: true, adjust: ({ sink }) => sink?.set(0, -60) },
 ];
 
 type Sample = readonly [CertifiedCase, ErrorModel];
@@ -96,7 +98,9 @@ const subtracting = ([c, m]: Sample): Sample => [c, { ...m, subtractsInMerges: t
 const small = SIZES.map((sizes, n) => FURTHER.map((one, k) => sampleOf(one, sizes, 10 * n + k)));
 const few: readonly Sample[] = [
   ...small.flat(),
-  ...[small[1]!.slice(0, 5), small[2]!.slice(3, 5), small[3]!.slice(6, 7)].flat().map(subtracting),
+  ...[small[1]!.slice(0, 5), small[2]!.slice(3, 5), small[3]!.slice(6, 7), small[3]!.slice(-1)]
+    .flat()
+    .map(subtracting),
 ];
 const features = FEATURE_CASES.map(([, changes], n) => sampleOf(changes, SIZES[1 + (n % 3)]!, n));
 const samples: readonly Sample[] = [
