@@ -119,7 +119,7 @@ describe('the suites', () => {
       }
     }
     expect(hash.digest('hex')).toMatchInlineSnapshot(
-      `"72f3311b824b71edc525edf52400913dc618e4a5a3f102b1ee4a482d081c55bf"`,
+      `"be8c32d599bf2265a7edf3c127ab4c2019fe09e34c66fb9f7ef920803faaf7ce"`,
     );
   });
 

@@ -106,6 +106,13 @@ const oneOutweighs: Adjust = (inputs, p, below) => {
   edit(inputs.v, p.dtype, ([, , j = 0], old) => (isHeavy(j) ? old : 64 * old));
 };
 
+/** One key, drawn, weighs some 2¹⁸ times what each of the others does, whose values are large. */
+const oneKeyOutweighs: Adjust = (inputs, p, below) => {
+  const heavy = below(p.seq_kv);
+  edit(inputs.bias, p.dtype, ([, , , j = 0]) => (j === heavy ? 13 : 0));
+  edit(inputs.v, p.dtype, ([, , j = 0], old) => (j === heavy ? old : 64 * nonZero(old)));
+};
+
 const shards: SuiteSpec[] = [
   ...[0, 1, 2].map(
     (rank): SuiteSpec => ({
@@ -138,6 +145,14 @@ const shards: SuiteSpec[] = [
     ranks: 3,
     bias: [1, 1, 1, 9],
     adjust: oneOutweighs,
+  },
+  {
+    name: 'probe/keys-weigh-little',
+    shows: 'small weights flushed to zero, though their values are large',
+    seq_q: 3,
+    seq_kv: 16,
+    bias: [1, 1, 1, 16],
+    adjust: oneKeyOutweighs,
   },
   ...[0, 1, 2].map(
     (rank): SuiteSpec => ({
@@ -502,7 +517,7 @@ const numerics: SuiteSpec[] = [
     keeps: ['sizes'],
     shows: 'an accumulator too narrow for many equal weights',
     seq_q: 2,
-    seq_kv: 200,
+    seq_kv: 2000,
     scale: 0,
     adjust: set('v', (_, old) => 1 + Math.abs(old)),
     gradients: false,

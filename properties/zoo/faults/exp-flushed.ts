@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'exp-flushed',
   wrong: 'Weights below 2⁻¹⁴ are flushed to zero.',
   seen: 'invented',
-  shownBy: 'pair/dropout-and-recompute',
+  shownBy: 'probe/keys-weigh-little',
   seams: () => ({
     exponential: (x, s, m) => {
       const e = HONEST.exponential(x, s, m);

@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'fast-exp',
   wrong: 'exp good to three parts in 10⁵ (a fast approximation).',
   seen: 'invented',
-  shownBy: 'probe/causal-top-left-more-keys',
+  shownBy: 'shape/queries-127-one-rank',
   seams: () => ({
     exponential: (x, s, m) => {
       const e = HONEST.exponential(x, s, m);
