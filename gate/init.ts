@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { shellQuoted } from './text.ts';
 
-export const LANGUAGES = ['python', 'torch', 'jax', 'js', 'ts'] as const;
+export const LANGUAGES = ['python', 'torch', 'jax', 'c', 'js', 'ts'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
 interface Template {
@@ -49,6 +49,23 @@ function templateOf(language: Language, nodeVersion: string): Template {
     case 'torch':
     case 'jax':
       return python(language);
+    case 'c':
+      return {
+        files: { 'c/xattn.h': 'xattn.h', 'c/attention.c': 'attention.c' },
+        steps: [
+          (folder) => {
+            const [program, source] = ['attention', 'attention.c'].map((name) =>
+              shellQuoted(path.join(folder, name)),
+            );
+            return `cc -O2 -o ${program} ${source} -lm`;
+          },
+          (folder) => {
+            // The shell looks for a name without a slash elsewhere.
+            const program = path.join(folder, 'attention').replace(/^attention$/, './$&');
+            return `npx xattn gate --candidate ${shellQuoted(shellQuoted(program))}`;
+          },
+        ],
+      };
     case 'js':
       return {
         files: {

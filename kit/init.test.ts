@@ -21,6 +21,7 @@ const NEEDS: Record<Language, [here: boolean, program: string, passes: number]> 
   torch: [required || runs(python, '-c', 'import torch'), `${python} candidate.py`, 9],
   // Debian has no package of it.
   jax: [runs(python, '-c', 'import jax'), `${python} candidate.py`, 9],
+  c: [required || runs('cc', '--version'), './attention', 9],
   js: [true, `${process.execPath} candidate.mjs`, 9],
   ts: [true, `${process.execPath} candidate.mjs`, 9],
 };
@@ -32,6 +33,15 @@ function gate(folder: string, program: string) {
     encoding: 'utf8',
   });
   return { status, stdout, report: JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')) };
+}
+
+/** As C99 without a warning. */
+function compile(folder: string): void {
+  const strict = ['-std=c99', '-pedantic', '-Wall', '-Wextra', '-Werror', '-O2'];
+  const args = [...strict, '-o', 'attention', 'attention.c', '-lm'];
+  const { status, stderr } = spawnSync('cc', args, { cwd: folder, encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
 }
 
 describe('xattn init', () => {
@@ -48,21 +58,23 @@ describe('xattn init', () => {
         const tsc = join(root, 'node_modules/.bin/tsc');
         expect(spawnSync(tsc, ['-p', folder], { encoding: 'utf8' }).stdout).toBe('');
       }
+      if (language === 'c') compile(folder);
       const { status, stdout, report } = gate(folder, program);
       expect(stdout).not.toMatch(/^(impossible|improbable|broken)/m);
       expect(status).toBe(0);
       expect(report.summary.pass).toBeGreaterThanOrEqual(passes);
-      const file = join(
-        folder,
-        language === 'js' || language === 'ts' ? 'candidate.mjs' : 'attention.py',
-      );
+      const sources = { js: 'candidate.mjs', ts: 'candidate.mjs', c: 'attention.c' };
+      const named: Partial<Record<Language, string>> = sources;
+      const file = join(folder, named[language] ?? 'attention.py');
       const text = readFileSync(file, 'utf8');
       const broken = text
         .replace(/c\.scale \* dot/, 'dot')
         .replace(/np\.float32\(scale\) \*/, '')
-        .replace(/s = \(.*scale\) \*/, 's =');
+        .replace(/s = \(.*scale\) \*/, 's =')
+        .replace(/\(float\)c->scale \* dot/, 'dot');
       expect(broken).not.toBe(text);
       writeFileSync(file, broken);
+      if (language === 'c') compile(folder);
       expect(gate(folder, program).status).toBe(1);
     });
   }
@@ -105,7 +117,7 @@ describe('xattn init', () => {
     expect(said.stdout).toContain("$ npx xattn gate --candidate 'node mine/candidate.mjs'");
     expect(said.status).toBe(0);
     const refused = spawnSync(process.execPath, [cli, 'init', 'cobol', 'x'], { encoding: 'utf8' });
-    expect(refused.stderr).toMatch(/Allowed choices are python, torch, jax, js, ts/);
+    expect(refused.stderr).toMatch(/Allowed choices are python, torch, jax, c, js, ts/);
     expect(refused.status).toBe(2);
   });
 });

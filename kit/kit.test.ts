@@ -103,6 +103,23 @@ describe.skipIf(!hasNumpy && !required)('the NumPy candidates', () => {
   });
 });
 
+const hasCompiler = spawnSync('cc', ['--version']).status === 0;
+if (!hasCompiler && !required)
+  console.warn('SKIPPED: the C candidate is not tested, there is no cc');
+
+describe.skipIf(!hasCompiler && !required)('the C candidate', () => {
+  it('passes all of core that it supports, under the sanitizers', () => {
+    const program = join(scratch, 'attention');
+    const checks = ['-std=c99', '-g', '-O1', '-fsanitize=address,undefined'];
+    const source = join(root, 'kit/c/attention.c');
+    execFileSync('cc', [...checks, '-fno-sanitize-recover', '-o', program, source, '-lm']);
+    const { status, report } = gate(program);
+    expect(failing(report)).toEqual([]);
+    expect(status).toBe(0);
+    expect(report.summary.pass).toBeGreaterThan(200);
+  });
+});
+
 describe('the JavaScript candidates', () => {
   it('the example passes what it supports', () => {
     const { status, report } = gate('node kit/javascript/example.mjs');
