@@ -4,7 +4,8 @@
  * `pass-q` (Yang et al., 2024: context parallelism for inference): queries go round the ring, every
  * rank keeps its partial result of each block, and an all-to-all at the end brings them home.
  * `token-ring` (Wang et al., 2024): each partial result is sent home as soon as it is there, against
- * the queries' direction and beside the next computation. Backward dQ goes the same ways.
+ * the queries' direction, and the one that comes home meanwhile is taken in before the next round: two
+ * buffers are enough, and each result's way is waited for. Backward dQ goes the same ways.
  * @module
  */
 import type { Partition } from '../../reference/case/case.ts';
