@@ -5,8 +5,10 @@
  * dSink, dW_K, dW_V) have no part that a few rows or keys would settle, so a sample leaves them out.
  * @module
  */
+
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { entry } from '../numbers/nth.ts';
 import { flatOf, indexOf } from '../numbers/tensor.ts';
 import type { AttentionCase, CaseParameters, OutputName } from './case.ts';
 import { outputShape, shardedAlong } from './case-shapes.ts';
@@ -86,7 +88,7 @@ export function sampledOutput(attentionCase: AttentionCase, sample: Sample, outp
   const wholeFlat = (flat: number): number => {
     if (chosen === null) return flat;
     const index = indexOf(shape, flat);
-    index[axis] = chosen[index[axis] ?? 0] ?? 0;
+    index[axis] = entry(chosen, entry(index, axis));
     return flatOf(whole, index);
   };
   return { shape, whole, wholeFlat };

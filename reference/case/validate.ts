@@ -4,8 +4,10 @@
  * Every refusal is a RangeError that names the field, what was expected and what came.
  * @module
  */
+
 import { z } from 'zod';
 import { roundTo } from '../numbers/format.ts';
+import { entry, nth } from '../numbers/nth.ts';
 import { elementCount, forEachRun, indexOf, isRanged, type Tensor } from '../numbers/tensor.ts';
 import {
   type AttentionCase,
@@ -250,7 +252,7 @@ function elementRule(p: CaseParameters, name: InputName): [string, (value: numbe
 function allFinite(run: Float64Array): boolean {
   let sum = 0;
   for (let n = 0; n < run.length; n++) {
-    const x = run[n] ?? 0;
+    const x = nth(run, n);
     sum += x - x; // 0, or NaN
   }
   return sum === 0;
@@ -266,11 +268,11 @@ function plainly(dtype: Dtype, run: Float64Array): boolean {
   const single = new Float32Array(1);
   const bits = new Uint32Array(single.buffer);
   for (let n = 0; n < run.length; n++) {
-    const x = run[n] ?? 0;
+    const x = nth(run, n);
     single[0] = x;
     if (single[0] !== x || x - x !== 0) return false;
     // A bf16 is the upper half of an f32.
-    if (dtype === 'bf16' && ((bits[0] ?? 0) & 0xffff) !== 0) return false;
+    if (dtype === 'bf16' && (entry(bits, 0) & 0xffff) !== 0) return false;
   }
   return true;
 }
@@ -292,7 +294,7 @@ function checkElements(p: CaseParameters, name: InputName, tensor: Tensor): void
   forEachRun(tensor, (start, run) => {
     if (real && (stored ? allFinite(run) : plainly(p.dtype, run))) return;
     for (let n = 0; n < run.length; n++) {
-      const value = run[n] ?? 0;
+      const value = nth(run, n);
       if (!holds(value)) refuse(place(name, tensor, start + n), expected, String(value));
     }
   });
@@ -316,7 +318,7 @@ function checkPoison(attentionCase: AttentionCase): void {
     forEachRun(tensor, (start, run) => {
       if (allFinite(run)) return;
       for (let n = 0; n < run.length; n++) {
-        const value = run[n] ?? 0;
+        const value = nth(run, n);
         if (Number.isFinite(value)) continue;
         const [b = 0, g = 0, j = 0] = indexOf(tensor.shape, start + n);
         if (!attended(b, g, j)) continue;

@@ -7,6 +7,7 @@
 
 import type { CaseParameters } from '../case/case.ts';
 import type { Arithmetic } from '../numbers/arithmetic.ts';
+import { entry } from '../numbers/nth.ts';
 import { filled, forEachIndex, type Tensor } from '../numbers/tensor.ts';
 
 /** Visual features and the projections that make K and V of them, spec (24). */
@@ -58,8 +59,8 @@ export function projectGradient<T>(
   dY: Tensor<T>,
 ): Tensor<T> {
   const dW = filled(w.shape, zero);
-  const dimY = w.shape[0] ?? 0;
-  const width = dX.shape[3] ?? 0;
+  const dimY = entry(w.shape, 0);
+  const width = entry(dX.shape, 3);
   forEachIndex(dX.shape, ([b = 0, h = 0, j = 0, c = 0]) => {
     const gradient = dX.get(b, h, j, c);
     const column = h * width + c;

@@ -10,11 +10,13 @@
  * than the case can need, and whatever is wrong is a value with a reason, never an exception.
  * @module
  */
+
 import { type AttentionCase, OUTPUT_NAMES, type OutputName } from '../case/case.ts';
 import { outputShape, shardedAlong } from '../case/case-shapes.ts';
 import type { GivenOutputs } from '../case/given.ts';
 import { EVERYTHING, isSampled, type Sample, sampledOutput } from '../case/sampling.ts';
 import { ELEMENT_LIMIT } from '../case/validate.ts';
+import { entry } from '../numbers/nth.ts';
 import { elementCount, indexOf, isRanged, type Tensor, tensorOf } from '../numbers/tensor.ts';
 import { type OpenTensors, openTensors } from './regular-file.ts';
 import type { SafetensorsFile, StoredTensor } from './safetensors.ts';
@@ -82,13 +84,13 @@ function gather(attentionCase: AttentionCase, files: readonly SafetensorsFile[],
   if (sharded === null) return inOneFile(checked(first, name, shape, fileName(0)));
   let end = 0;
   const blocks = files.map((file, rank) => {
-    const length = partition[sharded.by][rank] ?? 0;
+    const length = entry(partition[sharded.by], rank);
     const local = shape.map((extent, axis) => (axis === sharded.axis ? length : extent));
     end += length;
     return { ...checked(file, name, local, fileName(rank)), start: end - length, end };
   });
   const at = (index: readonly number[]): number => {
-    const position = index[sharded.axis] ?? 0;
+    const position = entry(index, sharded.axis);
     const block = blocks.find((one) => position < one.end);
     if (block === undefined) throw new Error(`no rank holds position ${position} of "${name}"`);
     const local = index.map((n, axis) => (axis === sharded.axis ? n - block.start : n));

@@ -5,7 +5,9 @@
  * A descriptor is good in every thread of the process, so a range can be sent to one. Node only.
  * @module
  */
+
 import { readSync } from 'node:fs';
+import { nth } from '../numbers/nth.ts';
 import { CODECS, decodeRun, FORMAT_OF, type StoredDtype } from '../numbers/stored-dtype.ts';
 import { elementCount, type RangedStorage, rangedTensor } from '../numbers/tensor.ts';
 import type { SafetensorsFile, StoredTensor } from './safetensors.ts';
@@ -63,7 +65,7 @@ function pagedReader(length: number, read: RangedStorage['read']): (n: number) =
       last = page;
       lastNumber = number;
     }
-    return last[n - number * PAGE] ?? 0;
+    return nth(last, n - number * PAGE);
   };
 }
 

@@ -5,6 +5,7 @@
  * left in the memory is gone, and so nobody may hold a tile across a call to somebody else.
  * @module
  */
+import { entry } from '../numbers/nth.ts';
 import { WASM_BASE64 } from './binary.ts';
 
 /** What assembly/index.ts exports; addresses are bytes, sizes are elements. */
@@ -210,7 +211,7 @@ function instantiate(): KernelModule {
     new Uint8Array(memory.buffer, FIRST, end - FIRST).fill(0);
     const tiles = {} as Record<K, Tile>;
     names.forEach((name, n) => {
-      const at = starts[n] ?? 0;
+      const at = entry(starts, n);
       tiles[name] = { at, view: new Float64Array(memory.buffer, at, sizes[name]) };
     });
     return tiles;

@@ -7,8 +7,10 @@
  * float64 they denote.
  * @module
  */
+
 import ndarray from 'ndarray';
 import type { FormatName } from './format.ts';
+import { entry } from './nth.ts';
 
 /** Flat storage of elements of type `T`. */
 export interface Storage<T> {
@@ -163,9 +165,9 @@ export function forEachIndex(shape: readonly number[], visit: (index: number[]) 
     visit(index);
     let axis = shape.length - 1;
     for (; axis >= 0; axis--) {
-      const next = (index[axis] ?? 0) + 1;
-      index[axis] = next < (shape[axis] ?? 0) ? next : 0;
-      if (next < (shape[axis] ?? 0)) break;
+      const next = entry(index, axis) + 1;
+      index[axis] = next < entry(shape, axis) ? next : 0;
+      if (next < entry(shape, axis)) break;
     }
     if (axis < 0) return;
   }
@@ -186,7 +188,7 @@ export function toFlat<T>(tensor: Tensor<T>): T[] {
 
 /** Flat row-major position of an index; and back. */
 export function flatOf(shape: readonly number[], index: readonly number[]): number {
-  return shape.reduce((flat, extent, axis) => flat * extent + (index[axis] ?? 0), 0);
+  return shape.reduce((flat, extent, axis) => flat * extent + entry(index, axis), 0);
 }
 
 export function indexOf(shape: readonly number[], flat: number): number[] {
@@ -204,7 +206,7 @@ export function indexOf(shape: readonly number[], flat: number): number[] {
 /** Where a tensor that broadcasts to a larger shape is read at an index of that shape. */
 export function broadcastIndex(shape: readonly number[], index: readonly number[]): number[] {
   const skip = index.length - shape.length;
-  return shape.map((extent, axis) => (extent === 1 ? 0 : (index[axis + skip] ?? 0)));
+  return shape.map((extent, axis) => (extent === 1 ? 0 : entry(index, axis + skip)));
 }
 
 /** Strides over [B, Hq, Sq, Skv] of a tensor that broadcasts to it: 0 along shared axes. */
@@ -214,7 +216,7 @@ export function broadcastStrides({
 }: Pick<Tensor<unknown>, 'shape' | 'stride'>): [number, number, number, number] {
   const skip = 4 - shape.length;
   const step = (axis: number): number =>
-    (shape[axis - skip] ?? 1) === 1 ? 0 : (stride[axis - skip] ?? 0);
+    (shape[axis - skip] ?? 1) === 1 ? 0 : entry(stride, axis - skip);
   return [step(0), step(1), step(2), step(3)];
 }
 
@@ -227,7 +229,7 @@ export function mapTensor<S, T>(tensor: Tensor<S>, f: (value: S) => T): Tensor<T
 export function broadcastGet<T>(tensor: Tensor<T>, index: readonly number[]): T {
   const { shape } = tensor;
   const skip = index.length - shape.length;
-  const at = (axis: number): number => (shape[axis] === 1 ? 0 : (index[axis + skip] ?? 0));
+  const at = (axis: number): number => (shape[axis] === 1 ? 0 : entry(index, axis + skip));
   switch (shape.length) {
     case 1:
       return tensor.get(at(0));

@@ -19,6 +19,7 @@ import { TILE } from '../kernels/walk/problem.ts';
 import { doubleDoubleBall } from '../numbers/balls.ts';
 import { type Enclosure, emptyRow, enclose, UNKNOWN } from '../numbers/enclosure.ts';
 import type { FormatName } from '../numbers/format.ts';
+import { entry } from '../numbers/nth.ts';
 import { elementCount, indexOf } from '../numbers/tensor.ts';
 import type { Level, Means } from './levels.ts';
 import type { OpenElements } from './open-elements.ts';
@@ -87,7 +88,7 @@ function placesOf(rows: HeadRows, keys: readonly number[], shapes: Shapes) {
     if (sharded === null) return flat;
     const [shape, ofRow] = [shapes(output), sharded.by === 'q'];
     const width = elementCount(shape.slice(sharded.axis + 1));
-    const [line, count] = [Math.floor(flat / width), shape[sharded.axis] ?? 0];
+    const [line, count] = [Math.floor(flat / width), entry(shape, sharded.axis)];
     // What stands before the axis: a head, or of dY a batch entry.
     const before = Math.floor(line / count);
     const place = (ofRow ? rowPlaces[before] : keyPlaces)?.get(line % count);

@@ -8,9 +8,11 @@
  * left undecided, with that as the reason.
  * @module
  */
+
 import type { CaseParameters, OutputName } from '../case/case.ts';
 import { visibility } from '../case/mask.ts';
 import { UNKNOWN } from '../numbers/enclosure.ts';
+import { entry } from '../numbers/nth.ts';
 import { indexOf } from '../numbers/tensor.ts';
 import { afford } from './budget.ts';
 import type { Level } from './levels.ts';
@@ -35,7 +37,7 @@ function groupOf(
       return `key ${index.slice(0, 3)}`;
     case 'd_w_k':
     case 'd_w_v':
-      return `${output} ${Math.floor(((index[1] ?? 0) * kv_heads) / (shape[1] ?? 1))}`;
+      return `${output} ${Math.floor((entry(index, 1) * kv_heads) / (shape[1] ?? 1))}`;
     case 'd_y':
     case 'd_bias':
       return `${output} ${index.slice(0, -1)}`;

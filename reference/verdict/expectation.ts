@@ -39,6 +39,7 @@ import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
 import { outputShape } from '../case/case-shapes.ts';
 import { doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
 import { unitRoundoff } from '../numbers/format.ts';
+import { nth } from '../numbers/nth.ts';
 import { type Tensor, tensorOf } from '../numbers/tensor.ts';
 
 /** Bounds of every output; the LSE's depends on the format it is stored in. */
@@ -90,7 +91,7 @@ function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
 /** The bound with slack and the radius of the exact value's ball; whatever is no number is infinite. */
 export function widened(bound: Float64Array, { rad, shape }: FlatBalls): Tensor {
   const whole = bound.map((x, n) => {
-    const sum = x * SLACK + (rad[n] ?? 0) * SLACK;
+    const sum = x * SLACK + nth(rad, n) * SLACK;
     return sum >= 0 ? sum : Number.POSITIVE_INFINITY;
   });
   return tensorOf<number>(whole, shape);
@@ -106,7 +107,7 @@ export function lseBound(
   const bound = mid.map((lse, n) =>
     Number.isNaN(rad[n])
       ? 0
-      : lseStored(model, Math.abs(lse) + (rad[n] ?? 0), lseError[n] ?? 0, stored),
+      : lseStored(model, Math.abs(lse) + nth(rad, n), nth(lseError, n), stored),
   );
   const radius = rad.map((r) => (Number.isNaN(r) ? 0 : r));
   return widened(bound, { ...lseBalls, rad: radius });

@@ -16,6 +16,7 @@ import { outputShape } from '../case/case-shapes.ts';
 import { type GivenOutputs, STORED } from '../case/given.ts';
 import { EVERYTHING } from '../case/sampling.ts';
 import { roundTo, ulp, unitRoundoff } from '../numbers/format.ts';
+import { entry } from '../numbers/nth.ts';
 import { elementCount, indexOf, type Tensor, toFlat } from '../numbers/tensor.ts';
 import { type Answers, givenAnswers } from './answers.ts';
 import { type Bounds, type Expectation, expectation } from './expectation.ts';
@@ -176,7 +177,7 @@ function judgeOutput(
   all.forEach((expected, n) => {
     if (bounds.excused?.[n] === true) return;
     const got = gots[n] ?? Number.NaN;
-    const worstBound = bounds.worstCase[n] ?? 0;
+    const worstBound = entry(bounds.worstCase, n);
     const worst = fraction(expected, got, worstBound, outputMax);
     const likely = bounds.probabilistic?.[n];
     const share = likely === undefined ? worst : fraction(expected, got, likely, outputMax);
@@ -186,16 +187,17 @@ function judgeOutput(
     const size = Math.max(share, worst);
     if (size > largest) [worstAt, largest] = [n, size];
   });
-  const [expected, got] = [all[worstAt] ?? 0, gots[worstAt] ?? 0];
+  const excused = excusedOf(values, bounds.excused);
+  if (worstAt < 0) return { verdict, unbounded, excused, report: null };
+  const [expected, got] = [entry(all, worstAt), entry(gots, worstAt)];
   const report = {
     max_ulp: ulps(outputFormat, expected, got),
     max_bound_fraction: largest,
-    worst_index: indexOf(values.shape, Math.max(0, worstAt)),
+    worst_index: indexOf(values.shape, worstAt),
     expected,
     got,
   };
-  const excused = excusedOf(values, bounds.excused);
-  return { verdict, unbounded, excused, report: worstAt < 0 ? null : report };
+  return { verdict, unbounded, excused, report };
 }
 
 /** Missing or misshapen outputs, as a sentence; null when all are there. */

@@ -25,6 +25,7 @@ import {
 import { isSampled, type Sample, sampledOutput } from '../case/sampling.ts';
 import { type Certified, certifySized } from '../kernels/float64/certify.ts';
 import { shareInputs } from '../kernels/threads/shared.ts';
+import { nth } from '../numbers/nth.ts';
 import { filled, indexOf, flatOf as placeOf, tensorOf } from '../numbers/tensor.ts';
 import { type Bounds, type Expectation, lseBound, sumCount, widened } from './expectation.ts';
 
@@ -89,7 +90,7 @@ function rowModelErrors(
     if (dQ === null) return;
     const exact = dQ.mid
       .subarray(n * d, (n + 1) * d)
-      .map((x, e) => Math.abs(x) + (dQ.rad[n * d + e] ?? 0));
+      .map((x, e) => Math.abs(x) + nth(dQ.rad, n * d + e));
     errors.d_q?.set(queryErrors(c.parameters, model, row, made, exact), n * d);
   });
   return { errors, lseError };

@@ -2,7 +2,9 @@
  * The largest magnitudes of a case's inputs that coarse bounds are made of. spec/bounds.md §6
  * @module
  */
+
 import type { AttentionCase } from '../../case/case.ts';
+import { nth } from '../../numbers/nth.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
 import { projectionError } from '../lemmas/step-errors.ts';
@@ -48,7 +50,7 @@ function rowSizes(tensor: Tensor | undefined, width: number): RowSizes {
   if (tensor === undefined) return { norm, sum, largest };
   forEachRun(tensor, (_, run) => {
     for (let n = 0; n < run.length; n++) {
-      const x = Math.abs(run[n] ?? 0);
+      const x = Math.abs(nth(run, n));
       if (x < Number.POSITIVE_INFINITY) {
         squares += x * x;
         total += x;

@@ -11,6 +11,7 @@
 import { FEATURE_GRADIENTS, type OutputName } from '../../case/case.ts';
 import { outputShape } from '../../case/case-shapes.ts';
 import { kvHead } from '../../case/heads.ts';
+import { entry, nth } from '../../numbers/nth.ts';
 import { elementCount } from '../../numbers/tensor.ts';
 import { type ErrorModel, growth, SLACK, sumGrowth } from '../lemmas/error-model.ts';
 import {
@@ -80,12 +81,12 @@ function addScaled(
   width: number,
 ): void {
   for (let e = 0; e < width; e++) {
-    target[at + e] = (target[at + e] ?? 0) + factor * Math.abs(source[from + e] ?? 0);
+    target[at + e] = nth(target, at + e) + factor * Math.abs(nth(source, from + e));
   }
 }
 
 function increment(target: Float64Array, at: number, width: number, by = 1): void {
-  for (let e = 0; e < width; e++) target[at + e] = (target[at + e] ?? 0) + by;
+  for (let e = 0; e < width; e++) target[at + e] = nth(target, at + e) + by;
 }
 
 /** Magnitudes and numbers of terms that a row adds to the sums. */
@@ -100,9 +101,9 @@ export function addMagnitudes(
   const { head_dim: d, head_dim_v: width, scale } = c.parameters;
   const { query, cotangent, keys } = placesOf(c, at);
   for (let n = 0; n < row.count; n++) {
-    const key = keys + (row.j[n] ?? 0);
+    const key = keys + entry(row.j, n);
     const [dS = 0, p = 0, kappa = 0] = [row.dS[n], row.p[n], row.kappa[n]];
-    const factor = Math.abs(scale) * dS * (row.slope[n] ?? 0);
+    const factor = Math.abs(scale) * dS * nth(row.slope, n);
     addScaled(dV.magnitude, key * width, kappa * p, c.dOut, cotangent, width);
     if (dQ !== undefined) {
       addScaled(dQ.magnitude, query, factor, c.k.mid, key * d, d);
@@ -112,7 +113,7 @@ export function addMagnitudes(
     increment(dV.terms, key * width, width);
     increment(dK.terms, key * d, d);
     if (dBias === undefined || c.bias === null) continue;
-    const place = broadcastAt(c.bias, at, row.j[n] ?? 0);
+    const place = broadcastAt(c.bias, at, entry(row.j, n));
     increment(dBias.magnitude, place, 1, dS);
     increment(dBias.terms, place, 1);
   }
@@ -145,14 +146,14 @@ export interface Backward {
 /** Σ of |x| + rad over a row of balls. */
 function sizeOf({ mid, rad }: FlatBalls, at: number, width: number): number {
   let sum = 0;
-  for (let e = 0; e < width; e++) sum += Math.abs(mid[at + e] ?? 0) + (rad[at + e] ?? 0);
+  for (let e = 0; e < width; e++) sum += Math.abs(nth(mid, at + e)) + nth(rad, at + e);
   return sum;
 }
 
 /** Σ of |x| over a row. */
 function sumOf(x: Float64Array, at: number, width: number): number {
   let sum = 0;
-  for (let e = 0; e < width; e++) sum += Math.abs(x[at + e] ?? 0);
+  for (let e = 0; e < width; e++) sum += Math.abs(nth(x, at + e));
   return sum;
 }
 
@@ -174,15 +175,15 @@ function fillScratch(
   const { head_dim_v: width } = c.parameters;
   const own = sumOf(c.dOut, cotangent, width) + width * etaIn(model);
   for (let n = 0; n < row.count; n++) {
-    const at = (keys + (row.j[n] ?? 0)) * width;
+    const at = (keys + entry(row.j, n)) * width;
     const carried = operands === null ? 0 : carriedOver(c.dOut, cotangent, operands.v, at, width);
     const made = operands === null ? 0 : sumOf(operands.v, at, width);
     const sizes = own + sizeOf(c.v, at, width) + made;
-    const products = [row.kappa[n] ?? 0, row.gProducts[n] ?? 0, carried, sizes] as const;
-    scratch.gError[n] = heldGradientError(model, width, products, row.g[n] ?? 0);
-    const weights = [row.score[n] ?? 0, row.fromLse[n] ?? 0, bound.weight[n] ?? 0] as const;
+    const products = [nth(row.kappa, n), nth(row.gProducts, n), carried, sizes] as const;
+    scratch.gError[n] = heldGradientError(model, width, products, nth(row.g, n));
+    const weights = [nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n)] as const;
     const weight = recomputedWeight(model, row, bound, weights);
-    scratch.pError[n] = errorOfP(model, row.p[n] ?? 0, row.below[n] ?? 0, weight);
+    scratch.pError[n] = errorOfP(model, nth(row.p, n), nth(row.below, n), weight);
   }
 }
 
@@ -200,10 +201,10 @@ function cotangentError(
   let fromKeys = 0;
   for (let n = 0; n < row.count; n++) {
     fromKeys += fromKey(model, row.count, [
-      row.p[n] ?? 0,
-      scratch.pError[n] ?? 0,
-      row.g[n] ?? 0,
-      scratch.gError[n] ?? 0,
+      nth(row.p, n),
+      nth(scratch.pError, n),
+      nth(row.g, n),
+      nth(scratch.gError, n),
     ]);
   }
   return Math.max(fromOutput(model, width, [row.dProducts, carried, sizes]), fromKeys);
@@ -237,13 +238,13 @@ export function addErrors(
     const dSError = scoreGradientError(model, row, dError, [p, pError, g, gError]);
     if (dBias !== undefined && c.bias !== null) {
       const error = storedGradientError(model, dS, dSError);
-      increment(dBias, broadcastAt(c.bias, at, row.j[n] ?? 0), 1, error);
+      increment(dBias, broadcastAt(c.bias, at, entry(row.j, n)), 1, error);
     }
     const [slope = 1, t = 0, tError = 0] = [row.slope[n], row.t[n], bound.tError[n]];
     addValue(to, at, row, n);
     const raw = softcap === 0 ? dS : dS * slope;
     const error = softcapGradientError(model, softcap, [dS, dSError], { slope, t, tError });
-    addKey(to, at, row.j[n] ?? 0, { raw, error });
+    addKey(to, at, entry(row.j, n), { raw, error });
   }
   if (dSink === undefined || row.sink === null) return;
   const { p, score, fromLse, below, dS } = row.sink;
@@ -259,7 +260,7 @@ function addValue({ c, model, errors, scratch }: Backward, at: Row, row: RowMagn
   if (dV === undefined) return;
   const { head_dim_v: width } = c.parameters;
   const { cotangent, keys } = placesOf(c, at);
-  const key = keys + (row.j[n] ?? 0);
+  const key = keys + entry(row.j, n);
   const [p = 0, kappa = 0, pError = 0] = [row.p[n], row.kappa[n], scratch.pError[n]];
   const { ofCotangent, constant } = heldValueTermError(model, kappa, p, pError);
   addScaled(dV, key * width, ofCotangent, c.dOut, cotangent, width);
@@ -329,8 +330,8 @@ function finishSum(
   over: { ranks: number; parts?: number },
 ): Float64Array {
   return error.map((made, n) => {
-    const sum = { made, magnitude: magnitude[n] ?? 0, count: terms[n] ?? 0 };
-    return summedError(model, sum, exact[n] ?? 0, over);
+    const sum = { made, magnitude: nth(magnitude, n), count: nth(terms, n) };
+    return summedError(model, sum, nth(exact, n), over);
   });
 }
 
@@ -369,13 +370,13 @@ function addProjection(
   const columns = heads * width;
   const dimY = w.length / columns;
   for (let n = 0; n < x.length; n++) {
-    const [size, error] = [x[n] ?? 0, xError[n] ?? 0];
+    const [size, error] = [nth(x, n), nth(xError, n)];
     const row = Math.floor(n / width);
     const column = (Math.floor(row / seq) % heads) * width + (n % width);
     const yAt = (Math.floor(row / seq / heads) * seq + (row % seq)) * dimY;
     for (let e = 0; e < dimY; e++) {
       const wAt = e * columns + column;
-      const [a, f] = [Math.abs(w[wAt] ?? 0), Math.abs(y[yAt + e] ?? 0)];
+      const [a, f] = [Math.abs(nth(w, wAt)), Math.abs(nth(y, yAt + e))];
       increment(dY.error, yAt + e, 1, projectionTermError(model, [size, error, a]));
       increment(dY.magnitude, yAt + e, 1, size * a);
       increment(dY.terms, yAt + e, 1);

@@ -11,6 +11,7 @@
 import type { CaseParameters } from '../../case/case.ts';
 import { kvHead } from '../../case/heads.ts';
 import { exp } from '../../numbers/float64.ts';
+import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { heldScoreError } from '../lemmas/held-errors.ts';
 import {
@@ -114,12 +115,12 @@ function projectionErrors(
     const yAt = (Math.floor(row / seq / heads) * seq + j) * dimY;
     let [magnitude, sizes] = [0, 0];
     for (let e = 0; e < dimY; e++) {
-      const [f, a] = [Math.abs(y[yAt + e] ?? 0), Math.abs(w[e * columns + h * width + c] ?? 0)];
+      const [f, a] = [Math.abs(nth(y, yAt + e)), Math.abs(nth(w, e * columns + h * width + c))];
       magnitude += f * a;
       sizes += f + a;
     }
     error[n] = fewProducts(model, dimY)
-      ? projectionError(model, dimY, { magnitude, sizes, x: values[n] ?? 0 })
+      ? projectionError(model, dimY, { magnitude, sizes, x: nth(values, n) })
       : Number.POSITIVE_INFINITY;
   }
   return batch === 0 ? new Float64Array(0) : error;
@@ -146,14 +147,14 @@ export function carriedOver(
   width: number,
 ): number {
   let sum = 0;
-  for (let e = 0; e < width; e++) sum += Math.abs(a[aAt + e] ?? 0) * (b[bAt + e] ?? 0);
+  for (let e = 0; e < width; e++) sum += Math.abs(nth(a, aAt + e)) * nth(b, bAt + e);
   return sum;
 }
 
 /** Σ_e b_e over a row. */
 export function sumOver(b: Float64Array, at: number, width: number): number {
   let sum = 0;
-  for (let e = 0; e < width; e++) sum += b[at + e] ?? 0;
+  for (let e = 0; e < width; e++) sum += nth(b, at + e);
   return sum;
 }
 
@@ -199,14 +200,14 @@ export function scoreSizes(
   n: number,
   { carried, spread }: { carried: number; spread: number },
 ): ScoreSizes {
-  const sizes = (row.sizes[n] ?? 0) + spread;
+  const sizes = nth(row.sizes, n) + spread;
   return {
-    raw: row.raw[n] ?? 0,
-    least: row.rawLeast[n] ?? 0,
-    capped: row.capped[n] ?? 0,
-    score: row.score[n] ?? 0,
-    bias: c.bias === null ? null : (row.bias[n] ?? 0),
-    operands: { magnitude: row.products[n] ?? 0, carried, sizes },
+    raw: nth(row.raw, n),
+    least: nth(row.rawLeast, n),
+    capped: nth(row.capped, n),
+    score: nth(row.score, n),
+    bias: c.bias === null ? null : nth(row.bias, n),
+    operands: { magnitude: nth(row.products, n), carried, sizes },
   };
 }
 
@@ -239,7 +240,7 @@ function scoreErrors(
   const sinkFar = sink === null || sink.raised || isFar(sink.below, sinkError);
   let largest = sinkFar ? 0 : sinkError;
   for (let k = 0; k < row.count; k++) {
-    const keyAt = keysAt + (row.j[k] ?? 0) * d;
+    const keyAt = keysAt + entry(row.j, k) * d;
     const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
     const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
     const sizes = scoreSizes(c, row, k, { carried, spread });
@@ -247,7 +248,7 @@ function scoreErrors(
     to.scoreError[k] = error;
     to.tError[k] = tError;
     if (row.raised[k] === 1) continue;
-    if (error > largest && !isFar(row.below[k] ?? 0, error)) largest = error;
+    if (error > largest && !isFar(nth(row.below, k), error)) largest = error;
   }
   return largest;
 }
@@ -262,21 +263,21 @@ function weigh(
   const beside = roundedBeside(model);
   let [denominator, rounded, faintSum, near] = [to.flushes, 0, 0, 0];
   for (let k = 0; k < row.count; k++) {
-    const [score, fromLse, error] = [row.score[k] ?? 0, row.fromLse[k] ?? 0, to.scoreError[k] ?? 0];
+    const [score, fromLse, error] = [nth(row.score, k), nth(row.fromLse, k), nth(to.scoreError, k)];
     const own = weightRounding(model, terms, { score, fromLse, error });
     to.weight[k] = error + own;
-    const below = row.below[k] ?? 0;
+    const below = nth(row.below, k);
     const far = row.raised[k] === 1 || isFar(below, error) || !provedFor(own + beside);
     to.far[k] = far ? 1 : 0;
     if (far) {
       const faint = SLACK * farWeight(model, terms, { score, below, error });
       to.faint[k] = faint;
       faintSum += faint;
-      denominator += (row.p[k] ?? 0) + 2 * faint;
+      denominator += nth(row.p, k) + 2 * faint;
     } else {
       near++;
       rounded = Math.max(rounded, own);
-      denominator += (row.p[k] ?? 0) * growth(error + own);
+      denominator += nth(row.p, k) * growth(error + own);
     }
   }
   if (row.sink !== null) {
@@ -340,8 +341,8 @@ const anyRaised = ({ raised, count, sink }: RowMagnitudes): boolean =>
 function largestScore(row: RowMagnitudes, to: RowBound, sinkError: number) {
   let [score, size] = [row.sink === null ? 0 : sinkError, row.sink?.score ?? 0];
   for (let k = 0; k < row.count; k++) {
-    score = Math.max(score, to.scoreError[k] ?? 0);
-    size = Math.max(size, row.score[k] ?? 0);
+    score = Math.max(score, nth(to.scoreError, k));
+    size = Math.max(size, nth(row.score, k));
   }
   if (anyRaised(row)) size = Number.POSITIVE_INFINITY;
   return { score, size: Math.max(row.lse, SLACK * (size + score)) };
@@ -353,7 +354,7 @@ function largestLogit(row: RowMagnitudes, to: RowBound, sinkError: number): numb
   if (anyRaised(row)) return Number.POSITIVE_INFINITY;
   let size = Math.max(lse, sink === null ? 0 : sink.score + sinkError);
   for (let k = 0; k < count; k++) {
-    size = Math.max(size, (score[k] ?? 0) + (to.scoreError[k] ?? 0));
+    size = Math.max(size, nth(score, k) + nth(to.scoreError, k));
   }
   return size;
 }
@@ -372,8 +373,8 @@ function leastDenominator(row: RowMagnitudes, to: RowBound, sinkError: number): 
   let least = 0;
   for (let k = 0; k < row.count; k++) {
     if (to.far[k] === 1) continue;
-    const kept = leastWeight(to.scoreError[k] ?? 0, to.weight[k] ?? 0);
-    least += exp(-(row.fromLse[k] ?? 0)) * kept;
+    const kept = leastWeight(nth(to.scoreError, k), nth(to.weight, k));
+    least += exp(-nth(row.fromLse, k)) * kept;
   }
   if (row.sink !== null && !to.sinkFar) {
     least += exp(-row.sink.fromLse) * leastWeight(sinkError, to.sinkWeight);
@@ -390,9 +391,9 @@ function partLost(model: ErrorModel, row: RowMagnitudes, to: RowBound): number {
   const beside = roundedBeside(model);
   let sum = to.flushes;
   for (let k = 0; k < row.count; k++) {
-    const p = row.p[k] ?? 0;
-    if (to.far[k] === 1) sum += 2 * (p + (to.faint[k] ?? 0));
-    else sum += p * (1 + growth((to.weight[k] ?? 0) + beside));
+    const p = nth(row.p, k);
+    if (to.far[k] === 1) sum += 2 * (p + nth(to.faint, k));
+    else sum += p * (1 + growth(nth(to.weight, k) + beside));
   }
   if (row.sink !== null) {
     const { p } = row.sink;
@@ -435,35 +436,35 @@ export function outErrors(
   // A part may be of far keys alone: each of them may be its average.
   const parts = { top: new Float64Array(width), lost: new Float64Array(width).fill(lostAtZero) };
   for (let k = 0; k < row.count; k++) {
-    const [kappa, p] = [(row.kappa[k] ?? 0) * (1 + model.held.kappa), row.p[k] ?? 0];
+    const [kappa, p] = [nth(row.kappa, k) * (1 + model.held.kappa), nth(row.p, k)];
     const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
     const flushed =
       2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
     const far = to.far[k] === 1;
-    const faint = far ? (to.faint[k] ?? 0) : 0;
-    const grown = far ? 1 : growth((to.weight[k] ?? 0) + beside);
+    const faint = far ? nth(to.faint, k) : 0;
+    const grown = far ? 1 : growth(nth(to.weight, k) + beside);
     const ofV = kappa * (p * grown + 2 * faint) + flushed;
     const ofError = kappa * (p * (1 + grown) + 4 * faint) + flushed;
-    const vAt = valuesAt + (row.j[k] ?? 0) * width;
+    const vAt = valuesAt + entry(row.j, k) * width;
     for (let e = 0; e < width; e++) {
-      const v = Math.abs(c.v.mid[vAt + e] ?? 0) + (c.v.rad[vAt + e] ?? 0);
-      const off = operands?.v[vAt + e] ?? 0;
-      out[e] = (out[e] ?? 0) + ofV * v + ofError * off;
-      parts.top[e] = Math.max(parts.top[e] ?? 0, kappa * (v + off));
-      parts.lost[e] = (parts.lost[e] ?? 0) + flushed * (v + off);
+      const v = Math.abs(nth(c.v.mid, vAt + e)) + nth(c.v.rad, vAt + e);
+      const off = nthIfAny(operands?.v, vAt + e);
+      out[e] = nth(out, e) + ofV * v + ofError * off;
+      parts.top[e] = Math.max(nth(parts.top, e), kappa * (v + off));
+      parts.lost[e] = nth(parts.lost, e) + flushed * (v + off);
       if (hull !== null) addToHull(hull, e, { kappa, flushed, far, faint, size: v + off });
     }
   }
   for (let e = 0; e < width; e++) {
-    const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
-    const part = partialSize((parts.top[e] ?? 0) + model.partialTiny, {
+    const size = Math.abs(nth(c.out.mid, outAt + e)) + nth(c.out.rad, outAt + e);
+    const part = partialSize(nth(parts.top, e) + model.partialTiny, {
       ...to,
-      lost: (parts.lost[e] ?? 0) + model.partialTiny * to.flushes,
+      lost: nth(parts.lost, e) + model.partialTiny * to.flushes,
     });
     const merged = subtractedError(model, model.roundings(n), part);
     // All of O is off by as much as κ.
     const [most, held] = [size * (1 + model.held.kappa), size * model.held.kappa];
-    let divided = held + dividedError((out[e] ?? 0) + merged, most, to.denominator, to.least);
+    let divided = held + dividedError(nth(out, e) + merged, most, to.denominator, to.least);
     if (hull !== null) {
       const average = SLACK * hullError(hullSizes(model, hull, [to, e, size]));
       divided = leastOf(divided, average + merged);
@@ -502,8 +503,8 @@ function hullSizes(
   // Every part's output is off by what it was stored with; a merge averages that.
   return {
     out,
-    top: (top[e] ?? 0) + stored,
-    lost: (lost[e] ?? 0) + stored * flushes,
+    top: nth(top, e) + stored,
+    lost: nth(lost, e) + stored * flushes,
     rounded,
     flushes,
   };
@@ -515,8 +516,8 @@ function addToHull(
   one: { kappa: number; flushed: number; far: boolean; faint: number; size: number },
 ): void {
   const { kappa, flushed, far, faint, size } = one;
-  if (!far) top[e] = Math.max(top[e] ?? 0, kappa * size);
-  lost[e] = (lost[e] ?? 0) + (flushed + (far ? apart * kappa * faint : 0)) * size;
+  if (!far) top[e] = Math.max(nth(top, e), kappa * size);
+  lost[e] = nth(lost, e) + (flushed + (far ? apart * kappa * faint : 0)) * size;
 }
 
 /** One rounding of the LSE to the format it is stored in, no coarser than the profile's output. */

@@ -18,6 +18,7 @@ import { attentionGradients, gradientsByName } from '../../definition/gradients.
 import { lift, type Problem } from '../../definition/lift.ts';
 import type { Ball } from '../../numbers/ball.ts';
 import type { NumberBallSystem } from '../../numbers/balls.ts';
+import { nth } from '../../numbers/nth.ts';
 import {
   broadcastStrides,
   elementCount,
@@ -153,7 +154,7 @@ export function certifiedCase<M>(
 
 /** |x| at most, element by element. */
 export function upper({ mid, rad }: FlatBalls): Float64Array {
-  return mid.map((x, n) => Math.abs(x) + (rad[n] ?? 0));
+  return mid.map((x, n) => Math.abs(x) + nth(rad, n));
 }
 
 /** Has every wanted output a finite radius everywhere? */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
 import {
   averageError,
@@ -63,13 +64,13 @@ export function farRowOut(
   for (let e = 0; e < out.length; e++) {
     let [top, leaf] = [0, 0];
     for (let k = 0; k < row.count; k++) {
-      const at = valuesAt + (row.j[k] ?? 0) * out.length + e;
-      const v = Math.abs(c.v.mid[at] ?? 0) + (c.v.rad[at] ?? 0) + (vError?.[at] ?? 0);
-      const kappa = (row.kappa[k] ?? 0) * (1 + held);
+      const at = valuesAt + entry(row.j, k) * out.length + e;
+      const v = Math.abs(nth(c.v.mid, at)) + nth(c.v.rad, at) + nthIfAny(vError, at);
+      const kappa = nth(row.kappa, k) * (1 + held);
       top = Math.max(top, kappa * v);
       leaf = Math.max(leaf, (kappa * (model.tiny + model.operandTiny) + model.tiny) * v);
     }
-    const size = Math.abs(c.out.mid[outAt + e] ?? 0) + (c.out.rad[outAt + e] ?? 0);
+    const size = Math.abs(nth(c.out.mid, outAt + e)) + nth(c.out.rad, outAt + e);
     // However many parts are merged, each has a key.
     const sizes = { out: size * (1 + held), top, leaf: leaf + model.tiny };
     const average = averageError(model, { n, parts: n, beside }, sizes);

@@ -9,6 +9,7 @@
 
 import { kvHead } from '../../case/heads.ts';
 import { exp, tanh } from '../../numbers/float64.ts';
+import { entry, nth } from '../../numbers/nth.ts';
 import { growth } from '../lemmas/error-model.ts';
 import type { Broadcast, CertifiedCase } from './certified.ts';
 
@@ -198,7 +199,7 @@ function fillScores(
     let [dot, products, sizes, carried] = [0, 0, 0, 0];
     const keyAt = keysAt + j * d;
     for (let e = 0; e < d; e++) {
-      const [x, y, r] = [q[queryAt + e] ?? 0, k.mid[keyAt + e] ?? 0, k.rad[keyAt + e] ?? 0];
+      const [x, y, r] = [nth(q, queryAt + e), nth(k.mid, keyAt + e), nth(k.rad, keyAt + e)];
       const product = x * y;
       dot += product;
       products += Math.abs(product);
@@ -208,7 +209,7 @@ function fillScores(
     const raw = parameters.scale * dot;
     const rawError =
       scale * (1.01 * (d + 3) * U * (products + carried) + carried + d * TINY) + TINY;
-    const given = bias === null ? 0 : (bias.data[broadcastAt(bias, row, j)] ?? 0);
+    const given = bias === null ? 0 : nth(bias.data, broadcastAt(bias, row, j));
     const biasValue = raisedBias(softcap, given, { raw, rawError, lse });
     const { s, error, capped, t, tError } = cappedScore(softcap, biasValue, raw, rawError);
     to.j[count] = j;
@@ -241,40 +242,40 @@ function fillGradients(c: CertifiedCase, row: Row, r: number, to: RowMagnitudes)
   let [d, dProducts, dError] = [0, 0, 0];
   for (let e = 0; e < width; e++) {
     const [x, o, rad] = [
-      dOut[r * width + e] ?? 0,
-      out.mid[r * width + e] ?? 0,
-      out.rad[r * width + e] ?? 0,
+      nth(dOut, r * width + e),
+      nth(out.mid, r * width + e),
+      nth(out.rad, r * width + e),
     ];
     d += x * o;
     dProducts += Math.abs(x) * (Math.abs(o) + rad);
     dError += Math.abs(x) * rad;
   }
   dError += gamma * dProducts + width * TINY;
-  const cotangent = dLse[r] ?? 0;
+  const cotangent = nth(dLse, r);
   to.d = Math.abs(d) + dError;
   to.dLse = Math.abs(cotangent);
   to.dProducts = dProducts;
   for (let n = 0; n < to.count; n++) {
-    const at = valuesAt + (to.j[n] ?? 0) * width;
+    const at = valuesAt + entry(to.j, n) * width;
     let [dot, products, carried] = [0, 0, 0];
     for (let e = 0; e < width; e++) {
-      const [x, y] = [dOut[r * width + e] ?? 0, v.mid[at + e] ?? 0];
+      const [x, y] = [nth(dOut, r * width + e), nth(v.mid, at + e)];
       dot += x * y;
       products += Math.abs(x * y);
-      carried += Math.abs(x) * (v.rad[at + e] ?? 0);
+      carried += Math.abs(x) * nth(v.rad, at + e);
     }
-    const factor = kappa === null ? 1 : (kappa.data[broadcastAt(kappa, row, to.j[n] ?? 0)] ?? 0);
+    const factor = kappa === null ? 1 : nth(kappa.data, broadcastAt(kappa, row, entry(to.j, n)));
     const gError =
       factor * (gamma * (products + carried) + carried + width * TINY + 4 * U * Math.abs(dot));
     to.kappa[n] = factor;
     to.g[n] = factor * Math.abs(dot) + gError;
     to.gProducts[n] = products + carried;
     to.dS[n] =
-      (to.p[n] ?? 0) *
+      nth(to.p, n) *
       (Math.abs(factor * dot - d + cotangent) +
         gError +
         dError +
-        4 * U * ((to.g[n] ?? 0) + to.d + to.dLse));
+        4 * U * (nth(to.g, n) + to.d + to.dLse));
   }
   if (to.sink !== null)
     to.sink.dS = to.sink.p * (Math.abs(cotangent - d) + dError + 2 * U * (to.d + to.dLse));
@@ -284,7 +285,7 @@ function fillGradients(c: CertifiedCase, row: Row, r: number, to: RowMagnitudes)
 export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean {
   const { heads, seq_q } = c.parameters;
   const r = (row[0] * heads + row[1]) * seq_q + row[2];
-  const at = ({ mid, rad }: CertifiedCase['lse']) => ({ mid: mid[r] ?? 0, rad: rad[r] ?? 0 });
+  const at = ({ mid, rad }: CertifiedCase['lse']) => ({ mid: nth(mid, r), rad: nth(rad, r) });
   const [lse, m] = [at(c.lse), at(c.max)];
   if (Number.isNaN(lse.rad)) return false;
   fillScores(c, row, lse, m, to);
@@ -314,7 +315,7 @@ export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean 
   else {
     for (let n = 0; n < to.count; n++) {
       to.kappa[n] =
-        c.kappa === null ? 1 : (c.kappa.data[broadcastAt(c.kappa, row, to.j[n] ?? 0)] ?? 0);
+        c.kappa === null ? 1 : nth(c.kappa.data, broadcastAt(c.kappa, row, entry(to.j, n)));
     }
   }
   return true;

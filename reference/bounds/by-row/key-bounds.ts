@@ -17,6 +17,7 @@ import type { Certified, CertifiedOutput } from '../../kernels/float64/certify.t
 import { inputOf, keyReaders } from '../../kernels/float64/features.ts';
 import { DEPTH } from '../../kernels/float64/matrix.ts';
 import { readRows } from '../../kernels/walk/problem.ts';
+import { entry, nth } from '../../numbers/nth.ts';
 import {
   broadcastStrides,
   elementCount,
@@ -63,7 +64,7 @@ function gathered(tensor: Tensor, axis: number, at: readonly number[]): Tensor {
   const data = new Float64Array(elementCount(shape));
   let n = 0;
   forEachIndex(shape, (index) => {
-    const from = index.map((x, k) => (k === axis && !broadcasts ? (at[x] ?? 0) : x));
+    const from = index.map((x, k) => (k === axis && !broadcasts ? entry(at, x) : x));
     const value = tensor.get(...from);
     data[n++] = Number.isFinite(value) ? value : 0; // poison: never read
   });
@@ -167,7 +168,7 @@ function keyCase(
   return {
     attentionCase: { parameters, inputs, judging },
     parameters,
-    visible: (b, h, i, j) => visible(b, h, i, keys[j] ?? 0),
+    visible: (b, h, i, j) => visible(b, h, i, entry(keys, j)),
     q: flatOf(inputs.q, 0),
     ...keysAndValues(attentionCase, keys, largest),
     dOut: flatOf(inputs.d_out, rows * head_dim_v),
@@ -197,12 +198,12 @@ function addRow(one: Backward, p: CaseParameters, at: Row, row: RowMagnitudes, f
   const queryAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * d;
   const keysAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * d;
   for (let n = 0; n < row.count; n++) {
-    const keyAt = keysAt + (row.j[n] ?? 0) * d;
+    const keyAt = keysAt + entry(row.j, n) * d;
     const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
     const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
     const made = scoreError(p, model, scoreSizes(c, row, n, { carried, spread }));
     tError[n] = made.tError;
-    const sizes = { score: row.score[n] ?? 0, fromLse: row.fromLse[n] ?? 0, error: made.error };
+    const sizes = { score: nth(row.score, n), fromLse: nth(row.fromLse, n), error: made.error };
     bound.weight[n] = weightError(model, whole.terms, sizes);
   }
   const { dError } = gradientErrors(p, model, facts, whole);

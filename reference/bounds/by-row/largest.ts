@@ -3,11 +3,13 @@
  * Rounded up.
  * @module
  */
+
 import type { AttentionCase, InputName } from '../../case/case.ts';
 import { recomputedKeys } from '../../kernels/float64/certify.ts';
 import { inputOf } from '../../kernels/float64/features.ts';
 import type { MadeSizes } from '../../kernels/float64/key-sizes.ts';
 import type { KeyErrors } from '../../kernels/walk/problem.ts';
+import { nth } from '../../numbers/nth.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
 import { projectionError } from '../lemmas/step-errors.ts';
@@ -42,9 +44,9 @@ function addRun(one: Largest, run: Float64Array, c: number, begun: Unfinished): 
   const width = columns.length;
   let [at, { squares, sum }, norm, most] = [c, begun, 0, 0];
   for (let n = 0; n < run.length; n++) {
-    const size = Math.abs(run[n] ?? 0);
+    const size = Math.abs(nth(run, n));
     if (size < Number.POSITIVE_INFINITY) {
-      if (size > (columns[at] ?? 0)) columns[at] = size;
+      if (size > nth(columns, at)) columns[at] = size;
       squares += size * size;
       sum += size;
     }
@@ -94,9 +96,9 @@ function largestRecomputed(
     const part = (from: Float64Array) => from.subarray(head * width, (head + 1) * width);
     const off = part(errors);
     return {
-      columns: part(columns).map((x, c) => x + (off[c] ?? 0)),
-      norm: length + (errorNorm[head] ?? 0),
-      sum: (sum[head] ?? 0) + off.reduce((all, x) => all + x, 0),
+      columns: part(columns).map((x, c) => x + nth(off, c)),
+      norm: length + nth(errorNorm, head),
+      sum: nth(sum, head) + off.reduce((all, x) => all + x, 0),
       made: { dimY, radius: off, products: part(products), terms: part(terms) },
     };
   });
@@ -129,7 +131,7 @@ export function operandErrors(model: ErrorModel, { columns, made }: Largest): Fl
   if (made === null) return columns.map(() => model.inputTiny);
   const { dimY, products, terms } = made;
   return columns.map((x, c) =>
-    projectionError(model, dimY, { magnitude: products[c] ?? 0, sizes: terms[c] ?? 0, x }),
+    projectionError(model, dimY, { magnitude: nth(products, c), sizes: nth(terms, c), x }),
   );
 }
 

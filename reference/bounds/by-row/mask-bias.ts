@@ -6,7 +6,9 @@
  * holds of the smallest and the largest b of a case holds of those between.
  * @module
  */
+
 import { exp } from '../../numbers/float64.ts';
+import { entry, nth } from '../../numbers/nth.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
 import { LOWEST_BIAS } from '../by-pair/magnitudes.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
@@ -32,14 +34,14 @@ export function biasSplits(bias: Tensor): BiasSplit[] {
   let to = 0;
   forEachRun(bias, (_, run) => {
     for (let n = 0; n < run.length; n++) {
-      const x = run[n] ?? 0;
+      const x = nth(run, n);
       const size = Math.abs(x);
       if (!(size < Number.POSITIVE_INFINITY)) continue;
       const low = Math.min(size, -LOWEST_BIAS);
       if (x < 0 && low > to) to = low;
       for (let k = 0; k < THRESHOLDS.length; k++) {
-        if (-x > (THRESHOLDS[k] ?? 0)) from[k] = Math.min(from[k] ?? 0, low);
-        else if (size > (near[k] ?? 0)) near[k] = size;
+        if (-x > entry(THRESHOLDS, k)) from[k] = Math.min(entry(from, k), low);
+        else if (size > entry(near, k)) near[k] = size;
       }
     }
   });

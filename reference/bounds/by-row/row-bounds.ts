@@ -8,6 +8,7 @@
  */
 
 import type { CaseParameters } from '../../case/case.ts';
+import { nth } from '../../numbers/nth.ts';
 import { roundedBeside, scoreError } from '../by-pair/bounds.ts';
 import { summedError } from '../by-pair/bounds-backward.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
@@ -207,11 +208,10 @@ function outErrors(
     model.partialTiny * (1 + grown + flushes + 2 * ofMasked);
   return row.out.map((size, c) => {
     // κP|V| is in `values`; κ is at most `kappa` where only P is.
-    const largest = largestValue.columns[c] ?? 0;
-    const ofV =
-      grown * (1 + off) * (row.values[c] ?? 0) + (flushed * n + kappa * ofMasked) * largest;
-    const ofError = (ofValues[c] ?? 0) * (kappa * (1 + grown + 2 * ofMasked) + flushed * n);
-    const top = kappa * (largest + (ofValues[c] ?? 0));
+    const largest = nth(largestValue.columns, c);
+    const ofV = grown * (1 + off) * nth(row.values, c) + (flushed * n + kappa * ofMasked) * largest;
+    const ofError = nth(ofValues, c) * (kappa * (1 + grown + 2 * ofMasked) + flushed * n);
+    const top = kappa * (largest + nth(ofValues, c));
     const part = partialSize(top + model.partialTiny, {
       rounded: rounded + beside,
       flushes,
@@ -252,7 +252,7 @@ export function gradientErrors(
   const beside = Math.max(0, errors.pOfMasked - none);
   const pError = (weight: number): number => probabilityError(model, weight, grown) + beside;
   const [outError, outSum] = [errors.out, row.outSum + errors.out.reduce((sum, x) => sum + x, 0)];
-  const ofOutput = row.dOut.reduce((sum, x, c) => sum + x * (outError[c] ?? 0), 0);
+  const ofOutput = row.dOut.reduce((sum, x, c) => sum + x * nth(outError, c), 0);
   const one = (weight: number, size: number): number =>
     fromKey(model, row.count, [weight, pError(weight), size, gError]);
   const weighted = Math.min(g, dot(row.dOut, row.values) * SLACK);
@@ -286,9 +286,9 @@ export function queryErrors(
   const constant = overKeys((weight) => term(weight).constant, each);
   const ofError = overKeys((weight) => ofOperand(weight) + scale * term(weight).raw, each);
   return exact.map((size, c) => {
-    const [weighted, largest] = [row.keys?.[c] ?? Number.NaN, row.largestKey.columns[c] ?? 0];
+    const [weighted, largest] = [row.keys?.[c] ?? Number.NaN, nth(row.largestKey.columns, c)];
     const ofKeys = overKeys(ofOperand, { plain: row.count * largest, weighted });
-    const made = ofKeys + constant + ofError * (errors.ofKeys[c] ?? 0);
+    const made = ofKeys + constant + ofError * nth(errors.ofKeys, c);
     const magnitude = scale * bracket * weighted;
     return summedError(model, { made, magnitude, count: row.count }, size, {
       ranks: p.partition.ranks,

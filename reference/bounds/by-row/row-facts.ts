@@ -3,9 +3,11 @@
  * make of them: all that its bounds need, without going through its pairs. spec/bounds.md §10
  * @module
  */
+
 import type { AttentionCase } from '../../case/case.ts';
 import { kvHead } from '../../case/heads.ts';
 import type { Certified, Sized } from '../../kernels/float64/certify.ts';
+import { entry, nth } from '../../numbers/nth.ts';
 import { SLACK } from '../lemmas/error-model.ts';
 import { largestInput } from '../range/range-limits.ts';
 import type { Largest, LargestInputs } from './largest.ts';
@@ -77,7 +79,7 @@ interface Setting {
 
 export const sumOf = (x: Float64Array): number => x.reduce((sum, one) => sum + one, 0);
 export const dot = (x: Float64Array, y: Float64Array): number =>
-  x.reduce((sum, one, n) => sum + one * (y[n] ?? 0), 0);
+  x.reduce((sum, one, n) => sum + one * nth(y, n), 0);
 
 /** Σ|a||b_j| at most: by the largest components, or by Cauchy and Schwarz. */
 const product = (a: Float64Array, largest: Largest): number =>
@@ -86,7 +88,7 @@ const product = (a: Float64Array, largest: Largest): number =>
 /** The n-th row of head (b, h). */
 function rowFacts(s: Setting, b: number, h: number, n: number): RowFacts | null {
   const { parameters: p, inputs } = s.attentionCase;
-  const [i, head] = [s.rows[n] ?? 0, b * p.kv_heads + kvHead(p, h)];
+  const [i, head] = [entry(s.rows, n), b * p.kv_heads + kvHead(p, h)];
   const row = (b * p.heads + h) * s.rows.length + n;
   const lse = { mid: s.certified.lse?.mid.data[row], radius: s.certified.lse?.radius.data[row] };
   const [mid = Number.NaN, radius = Number.NaN] = [lse.mid, lse.radius];
@@ -107,7 +109,7 @@ function rowFacts(s: Setting, b: number, h: number, n: number): RowFacts | null 
     (_, c) => s.certified.out?.mid.data[row * dv + c] ?? 0,
   );
   const radii = mids.map((_, c) => s.certified.out?.radius.data[row * dv + c] ?? 0);
-  const out = mids.map((x, c) => Math.abs(x) + (radii[c] ?? 0));
+  const out = mids.map((x, c) => Math.abs(x) + nth(radii, c));
   const products = product(query, keys);
   const raw = Math.abs(p.scale) * products * SLACK;
   const capped = p.softcap === 0 ? raw : Math.min(p.softcap, raw);

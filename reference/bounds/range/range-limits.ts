@@ -7,6 +7,7 @@
 import type { CaseParameters } from '../../case/case.ts';
 import { exp } from '../../numbers/float64.ts';
 import { maxFinite } from '../../numbers/format.ts';
+import { nth } from '../../numbers/nth.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
 import { projectionError } from '../lemmas/step-errors.ts';
@@ -69,7 +70,7 @@ export const fitsStorage = (model: ErrorModel, { output }: Limits, x: number): b
 
 function each(tensor: Tensor, visit: (x: number) => void): void {
   forEachRun(tensor, (_, run) => {
-    for (let n = 0; n < run.length; n++) visit(run[n] ?? 0);
+    for (let n = 0; n < run.length; n++) visit(nth(run, n));
   });
 }
 

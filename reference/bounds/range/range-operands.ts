@@ -8,6 +8,7 @@
 
 import type { Problem } from '../../definition/lift.ts';
 import type { Features } from '../../definition/recompute.ts';
+import { entry } from '../../numbers/nth.ts';
 import { filled, forEachIndex, type Tensor } from '../../numbers/tensor.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
 import { changed, type Limits, narrowed, over, scales } from './range-limits.ts';
@@ -27,7 +28,7 @@ function recomputedSize(
   [b, j, column]: readonly [number, number, number],
 ): number {
   let sum = 0;
-  for (let e = 0; e < (w.shape[0] ?? 0); e++) {
+  for (let e = 0; e < entry(w.shape, 0); e++) {
     const [f, a] = [y.get(b, j, e), w.get(e, column)];
     const lost = narrowed(model) && (over(f, limits.operand) || over(a, limits.operand));
     sum += lost ? Number.POSITIVE_INFINITY : Math.abs(f * a);
@@ -47,7 +48,7 @@ function isLost(
   const value = x.get(b, g, j, c);
   if (features === null) return changed(model, factor) && over(value * factor, limits.operand);
   const w = features[weights as keyof Features<number>];
-  const place = [b, j, g * (x.shape[3] ?? 0) + c] as const;
+  const place = [b, j, g * entry(x.shape, 3) + c] as const;
   return (
     over(value * factor, limits.operand) ||
     over(recomputedSize(model, limits, features.y, w, place), limits.sum)

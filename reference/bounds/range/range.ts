@@ -22,6 +22,7 @@ import { attention, type Forward } from '../../definition/attention.ts';
 import { lift, type Problem } from '../../definition/lift.ts';
 import { rowScores } from '../../definition/scores.ts';
 import { exp, float64 } from '../../numbers/float64.ts';
+import { entry } from '../../numbers/nth.ts';
 import {
   broadcastGet,
   broadcastIndex,
@@ -267,9 +268,9 @@ function bracketsOf(
   if (pairs.some(({ p }) => over(p, limits.sum))) return null;
   const sizes = cotangents(context, at);
   if (sizes.some((size) => over(size, limits.sum))) return null;
-  const size = pairs.reduce((most, { j }) => Math.max(most, sizes[j] ?? 0), 0);
-  const d = pairs.reduce((sum, { j, p }) => sum + Math.max(1, p) * (sizes[j] ?? 0), 0);
-  const last = pairs.reduce((sum, { j, p }) => sum + p * (sizes[j] ?? 0), 0);
+  const size = pairs.reduce((most, { j }) => Math.max(most, entry(sizes, j)), 0);
+  const d = pairs.reduce((sum, { j, p }) => sum + Math.max(1, p) * entry(sizes, j), 0);
+  const last = pairs.reduce((sum, { j, p }) => sum + p * entry(sizes, j), 0);
   const given = Math.abs(dLse.get(b, h, i));
   const beside = size + d + given;
   if (over(size + beside, limits.sum)) return null;
@@ -381,11 +382,11 @@ function projections(context: Context): void {
   ] as const) {
     const total = sums[from];
     if (total === undefined) continue;
-    const width = total.shape[3] ?? 0;
+    const width = entry(total.shape, 3);
     forEachIndex(total.shape, ([b = 0, g = 0, j = 0, c = 0]) => {
       const size = total.get(b, g, j, c);
       const lost = over(size, limit) || beyond[from]?.get(b, g, j, c) === true;
-      for (let e = 0; e < (weights.shape[0] ?? 0); e++) {
+      for (let e = 0; e < entry(weights.shape, 0); e++) {
         const [w, y] = [weights.get(e, g * width + c), problem.features?.y.get(b, j, e) ?? 0];
         if (lost) {
           mark(context, 'd_y', [b, j, e]);
@@ -424,7 +425,7 @@ export function beyondElements(c: AttentionCase, model: ErrorModel, lseError: Te
     features === null
       ? null
       : {
-          dimY: features.wK.shape[0] ?? 0,
+          dimY: entry(features.wK.shape, 0),
           y: largest(features.y),
           w: largest(features.wK),
           k: largest(k),

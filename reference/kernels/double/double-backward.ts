@@ -4,7 +4,9 @@
  * spec (10)-(16), in the order of backward.ts. Radii as in spec/bounds.md §9.
  * @module
  */
+
 import { type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
+import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
 import { growth, norm, SLACK } from '../float64/radius.ts';
 import { isEmptyRow } from '../float64/row-blocks.ts';
 import type { KernelModule, Tile } from '../module.ts';
@@ -143,7 +145,7 @@ function loadRange(
   const { run } = kernels;
   const { width, valueWidth, parameters: p, low, keyErrors } = problem;
   const head = b * p.kv_heads + g;
-  const valueError = keyErrors?.valueNorm[head] ?? 0;
+  const valueError = nthIfAny(keyErrors?.valueNorm, head);
   const components = keyErrors?.key.subarray(head * p.head_dim, (head + 1) * p.head_dim);
   if (components !== undefined) t.kErrors.view.set(components);
   return tilesOf(range).map((keys, n) => {
@@ -188,32 +190,32 @@ function rowFacts(
   met: Met,
 ): void {
   const { parameters: p, valueWidth, keyErrors } = problem;
-  const valueError = keyErrors?.valueNorm[b * p.kv_heads + g] ?? 0;
+  const valueError = nthIfAny(keyErrors?.valueNorm, b * p.kv_heads + g);
   const kappa = kappaOf(problem).hi * SLACK;
   const tiles = Math.max(rowTiles, Math.ceil(keyCount / TILE)) + 4;
   const sums = SLICED + tiles * 4 * ADDITION;
   run.rowSquares(t.do.at, t.squares.at, count, valueWidth);
   for (let r = 0; r < count; r++) {
     const at = first + r;
-    const m = results.m[at] ?? 0;
-    const delta = { hi: deltas.high[at] ?? 0, lo: deltas.low[at] ?? 0 };
+    const m = nth(results.m, at);
+    const delta = { hi: nth(deltas.high, at), lo: nth(deltas.low, at) };
     if (isEmptyRow(m)) {
       t.facts.view.fill(0, r * 8, r * 8 + 8); // spec (9): 1/l = 0 makes P = 0
       continue;
     }
-    const dOut = kappa * norm(t.squares.view[r] ?? 0, valueWidth) * SLACK;
+    const dOut = kappa * norm(nth(t.squares.view, r), valueWidth) * SLACK;
     const size = dOut * met.value * SLACK;
     const log = results.inverse.radius[at] ?? Number.POSITIVE_INFINITY;
-    const tanhError = results.tanhError[at] ?? 0;
+    const tanhError = nth(results.tanhError, at);
     const slope = p.softcap === 0 ? 0 : tanhError * (2 + tanhError) + 4 * STEP;
     const probability = growth(log);
     const relative = (probability + slope + 8 * STEP + sums) * SLACK;
     const sliced = exact ? 0 : slicedProduct(p.head_dim_v);
     const own = size * (sliced + 4 * STEP) + (1 + size) * LOST + dOut * valueError;
-    const rest = (deltas.radius[at] ?? 0) + 4 * STEP * Math.abs(delta.hi);
+    const rest = nth(deltas.radius, at) + 4 * STEP * Math.abs(delta.hi);
     const absolute = (own + rest) * (1 + probability) * SLACK;
     const weight = (growth(log + 4 * STEP) + sums) * SLACK;
-    const inverse = [results.inverse.high[at] ?? 0, results.inverse.low[at] ?? 0];
+    const inverse = [nth(results.inverse.high, at), nth(results.inverse.low, at)];
     const errors = [relative, absolute, weight];
     t.facts.view.set([m, ...inverse, delta.hi, delta.lo, ...errors], r * 8);
     met.gradient = Math.max(met.gradient, size + Math.abs(delta.hi));
@@ -364,9 +366,9 @@ export function finishSums(
 ): void {
   const by = doubleDouble.fromNumber(factor ?? 1);
   for (let n = start; n < start + count; n++) {
-    const sum: DoubleDouble = { hi: sums.high[n] ?? 0, lo: sums.low[n] ?? 0 };
+    const sum: DoubleDouble = { hi: nth(sums.high, n), lo: nth(sums.low, n) };
     const value = factor === null ? sum : doubleDouble.mul(sum, by);
-    const error = Math.abs(by.hi) * (sums.radius[n] ?? 0) + Math.abs(value.hi) * 4 * STEP;
+    const error = Math.abs(by.hi) * nth(sums.radius, n) + Math.abs(value.hi) * 4 * STEP;
     put(sums, n, value, error * SLACK + lost);
   }
 }
@@ -389,7 +391,7 @@ export function doubleBackward(
   const rowTiles = lists.flat().length;
   heads.forEach((head, at) => {
     const h = g * group + at;
-    let first = rows.starts[head] ?? 0;
+    let first = entry(rows.starts, head);
     for (const part of lists[at] ?? []) {
       const q = loadQueries(kernels, problem, t, [b, h], part, met);
       const exact = range.every(({ vRows }) => lossless(q.doRows, vRows));

@@ -8,6 +8,7 @@
 
 import type { CaseParameters } from '../../case/case.ts';
 import { type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
+import { nth, nthIfAny } from '../../numbers/nth.ts';
 import type { Tensor } from '../../numbers/tensor.ts';
 import { type FeatureGradients, newFeatureGradients } from '../float64/feature-gradients.ts';
 import {
@@ -36,8 +37,8 @@ export interface DoubleFeaturesTask extends FeatureGradients<DoubleSums>, KeyPar
 }
 
 const word = ({ high, low }: DoubleMatrix | DoubleSums, n: number): DoubleDouble => ({
-  hi: high[n] ?? 0,
-  lo: low?.[n] ?? 0,
+  hi: nth(high, n),
+  lo: nthIfAny(low, n),
 });
 
 /** sums[at] = x + y with errors: of the sum, ε is lost. */
@@ -62,9 +63,9 @@ function addWeights(
   const product = doubleProduct(featureModule(), exactly(turned), gradient);
   const { error } = product;
   for (let n = 0; n < product.high.length; n++) {
-    const [at, own] = [from + n, error?.[n] ?? 0];
+    const [at, own] = [from + n, nthIfAny(error, n)];
     if (opening) put(dW, at, word(product, n), own);
-    else putSum(dW, at, word(dW, at), word(product, n), (dW.radius[at] ?? 0) + own);
+    else putSum(dW, at, word(dW, at), word(product, n), nth(dW.radius, at) + own);
   }
 }
 
@@ -101,7 +102,7 @@ export function addDoubleFeatures(
       const place = block.place(r);
       for (let c = 0; c < block.columns; c++) {
         const from = r * block.columns + c;
-        const error = (fromK.error?.[from] ?? 0) + (fromV.error?.[from] ?? 0);
+        const error = nthIfAny(fromK.error, from) + nthIfAny(fromV.error, from);
         putSum(d_y, place + c, word(fromK, from), word(fromV, from), error);
       }
     }

@@ -4,7 +4,9 @@
  * spec (6)-(9), tile by tile of keys. Radii as in spec/bounds.md §9.
  * @module
  */
+
 import { addNumber, type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
+import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
 import { besideFar, finiteRadius, growth, logOfOneMinus, norm, SLACK } from '../float64/radius.ts';
 import type { RowPart } from '../float64/row-blocks.ts';
 import type { KernelModule, Tile } from '../module.ts';
@@ -224,7 +226,7 @@ function cutValues(
   }
   const gather = (from: Float64Array, to: Float64Array): void => {
     columns.forEach((c, at) => {
-      for (let j = 0; j < n; j++) to[at * n + j] = from[j * valueWidth + c] ?? 0;
+      for (let j = 0; j < n; j++) to[at * n + j] = nth(from, j * valueWidth + c);
     });
   };
   gather(t.v.view, t.some.view);
@@ -315,19 +317,19 @@ function finishRow(
     results.lse.high[at] = Number.NEGATIVE_INFINITY; // spec (9)
     return;
   }
-  const given = results.m[at] ?? 0;
+  const given = nth(results.m, at);
   const m = Number.isFinite(given) ? given : Number.NaN;
   results.m[at] = m;
   const sliced = seen.lossless ? 0 : slicedProduct(p.head_dim);
   const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
-  const [norm, keyNorm] = [seen.norms[r] ?? 0, keyErrors?.keyNorm[head] ?? 0];
+  const [norm, keyNorm] = [entry(seen.norms, r), nthIfAny(keyErrors?.keyNorm, head)];
   const score = besideFar(
     doubleScoreBound(setting, sliced, norm, seen.key, keyNorm, seen.bias, ceiling),
     seen.seeing[r],
   );
   const weight = seen.failed ? Number.POSITIVE_INFINITY : doubleWeightError(score, seen.short);
   const denominator = doubleDenominatorError(weight, seen.keys);
-  const l = { hi: t.state.view[row * 4 + 1] ?? 0, lo: t.state.view[row * 4 + 2] ?? 0 };
+  const l = { hi: nth(t.state.view, row * 4 + 1), lo: nth(t.state.view, row * 4 + 2) };
   // l is about 1 or more where m is the largest score, as the float64 pass should have found it.
   const known = l.hi >= 0.5 && !Number.isNaN(m) ? 0 : Number.POSITIVE_INFINITY;
   const logL = log(l);
@@ -349,11 +351,11 @@ function finishRow(
   for (let n = 0; n < (columns?.length ?? p.head_dim_v); n++) {
     const c = columns?.[n] ?? n;
     const from = row * valueWidth + n;
-    const sum = { hi: t.outHigh.view[from] ?? 0, lo: t.outLow.view[from] ?? 0 };
+    const sum = { hi: nth(t.outHigh.view, from), lo: nth(t.outLow.view, from) };
     const plain = mul(sum, inverse);
-    const size = t.size.view[row * valueWidth + c] ?? 0;
+    const size = nth(t.size.view, row * valueWidth + c);
     const missing = (size * numerator + lost) * ((1 + denominator) / l.hi);
-    const off = keyErrors?.value[head * p.head_dim_v + c] ?? 0;
+    const off = nthIfAny(keyErrors?.value, head * p.head_dim_v + c);
     const radius = missing + Math.abs(plain.hi) * (denominator + 4 * STEP) + LOST + off;
     const value = kappa === null ? plain : mul(plain, kappa);
     const factor = kappa === null ? 1 : kappa.hi * SLACK;
@@ -379,11 +381,11 @@ function loadQueries(
   const given = { high: t.q.at, low: 0 };
   const query = cut(kernels, given, [width, 1], rows.length, p.head_dim, slices);
   kernels.run.rowSquares(t.q.at, t.squares.at, rows.length, width);
-  const norms = rows.map((_, r) => norm(t.squares.view[r] ?? 0, width));
+  const norms = rows.map((_, r) => norm(nth(t.squares.view, r), width));
   rows.forEach((_, r) => {
-    const m = results.m[part.at + r] ?? 0;
+    const m = nth(results.m, part.at + r);
     const own =
-      sink === null ? { hi: 0, lo: 0 } : exp(sub(fromNumber(sink[h] ?? 0), fromNumber(m)));
+      sink === null ? { hi: 0, lo: 0 } : exp(sub(fromNumber(nth(sink, h)), fromNumber(m)));
     // An empty row computes something about 0, which finishRow leaves aside.
     t.state.view.set([Number.isFinite(m) ? m : 0, own.hi, own.lo], (start + r) * 4);
   });
@@ -414,12 +416,12 @@ export function doubleForward(
   const t = layOut(kernels, problem, count);
   writeConstants(kernels, problem, t.constants);
   const tiles = parts.map((part, n) =>
-    loadQueries(kernels, problem, t, b, part, starts[n] ?? 0, results),
+    loadQueries(kernels, problem, t, b, part, entry(starts, n), results),
   );
   const all = Array.from({ length: p.seq_kv }, (_, j) => j);
   for (const keys of tilesOf(all)) absorbKeys(kernels, problem, t, [b, g], tiles, keys);
   for (const tile of tiles) {
-    const ceiling = sink === null ? 0 : Math.abs(sink[tile.h] ?? 0);
+    const ceiling = sink === null ? 0 : Math.abs(nth(sink, tile.h));
     tile.rows.forEach((_, r) => {
       finishRow(problem, t, b * p.kv_heads + g, tile, r, ceiling, results);
     });

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { nth, nthIfAny } from '../../numbers/nth.ts';
 import { DEPTH, plainProduct } from '../float64/matrix.ts';
 import { SLACK } from '../float64/radius.ts';
 import type { KernelModule, Tile } from '../module.ts';
@@ -26,7 +27,7 @@ export function doubleTransposed({ rows, columns, ...m }: DoubleMatrix): DoubleM
   const turn = (from: Float64Array): Float64Array => {
     const to = new Float64Array(from.length);
     for (let r = 0; r < rows; r++) {
-      for (let c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c] ?? 0;
+      for (let c = 0; c < columns; c++) to[c * rows + r] = nth(from, r * columns + c);
     }
     return to;
   };
@@ -155,13 +156,13 @@ function slicedMatrixProduct(
       for (let r = 0; r < m; r++) {
         for (let c = 0; c < n; c++) {
           const at = (i + r) * columns + j + c;
-          const [x, y] = [aPeaks[i + r] ?? 0, bPeaks[j + c] ?? 0];
-          high[at] = t.high.view[r * TILE + c] ?? 0;
-          low[at] = t.low.view[r * TILE + c] ?? 0;
+          const [x, y] = [nth(aPeaks, i + r), nth(bPeaks, j + c)];
+          high[at] = nth(t.high.view, r * TILE + c);
+          low[at] = nth(t.low.view, r * TILE + c);
           const lost = (terms + 1) * (1 + x) * (1 + y) * LOST;
           error[at] = failed
             ? Number.POSITIVE_INFINITY
-            : (x * y * sliced + lost + (fromFactors?.[at] ?? 0)) * SLACK;
+            : (x * y * sliced + lost + nthIfAny(fromFactors, at)) * SLACK;
         }
       }
     }

@@ -7,6 +7,7 @@
 
 import type { AttentionCase } from '../../case/case.ts';
 import { addNumber, type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
+import { nth, nthIfAny } from '../../numbers/nth.ts';
 import { broadcastStrides, elementCount, tensorOf } from '../../numbers/tensor.ts';
 import { growth, SLACK } from '../float64/radius.ts';
 import { eachRow, type HeadRows } from '../walk/head-rows.ts';
@@ -24,8 +25,8 @@ import { ADDITION, LOST, STEP } from './double-radius.ts';
 const { add, exp, fromNumber, mul, neg, sub, zero } = doubleDouble;
 
 const at = ({ high, low }: DoubleSums, n: number): DoubleDouble => ({
-  hi: high[n] ?? 0,
-  lo: low[n] ?? 0,
+  hi: nth(high, n),
+  lo: nth(low, n),
 });
 
 /** dLSE − D of the rows. spec (12) */
@@ -43,10 +44,10 @@ export function doubleDeltas(
     dOut?.row(b, h, i, row, 0);
     let [sum, size, spread] = [zero, 0, 0];
     for (let c = 0; c < dv; c++) {
-      const term = mul(fromNumber(row[c] ?? 0), at(out, n * dv + c));
+      const term = mul(fromNumber(nth(row, c)), at(out, n * dv + c));
       sum = add(sum, term);
       size += Math.abs(term.hi);
-      spread += Math.abs(row[c] ?? 0) * (out.radius[n * dv + c] ?? 0);
+      spread += Math.abs(nth(row, c)) * nth(out.radius, n * dv + c);
     }
     const delta = addNumber(neg(sum), dLse === null ? 0 : dLse.get(b, h, i));
     const error = (spread + (dv + 4) * STEP * size + 4 * STEP * Math.abs(delta.hi)) * SLACK;
@@ -66,7 +67,7 @@ export function doubleSinkGradient(
   const count = p.batch * p.seq_q;
   eachRow(rows, (n, head) => {
     const h = head % p.heads;
-    const weight = exp(sub(fromNumber(sink?.[h] ?? 0), fromNumber(m[n] ?? 0)));
+    const weight = exp(sub(fromNumber(nthIfAny(sink, h)), fromNumber(nth(m, n))));
     const probability = mul(weight, at(inverse, n));
     const delta = at(deltas, n);
     const term = mul(probability, delta);
@@ -75,9 +76,9 @@ export function doubleSinkGradient(
     const size = Math.abs(term.hi) * SLACK;
     const own =
       size * (relative + (count + 2) * ADDITION) +
-      Math.abs(probability.hi) * (1 + relative) * (deltas.radius[n] ?? 0);
+      Math.abs(probability.hi) * (1 + relative) * nth(deltas.radius, n);
     const lost = (4 * Math.abs(delta.hi) + 8) * LOST;
-    const radius = (sums.radius[h] ?? 0) + own * SLACK + lost;
+    const radius = nth(sums.radius, h) + own * SLACK + lost;
     put(sums, h, add(at(sums, h), term), radius);
   });
   return sums;
@@ -104,11 +105,11 @@ export function doubleBiasGradient({ inputs, parameters: p }: AttentionCase): Do
       keys.forEach((j, c) => {
         const from = r * PAIR_STRIDE + c;
         const to = b * s0 + h * s1 + i * s2 + j * s3;
-        const sum = add(at(sums, to), { hi: high[from] ?? 0, lo: low[from] ?? 0 });
+        const sum = add(at(sums, to), { hi: nth(high, from), lo: nth(low, from) });
         sums.high[to] = sum.hi;
         sums.low[to] = sum.lo;
-        sums.radius[to] = (sums.radius[to] ?? 0) + (error[from] ?? 0);
-        sizes[to] = (sizes[to] ?? 0) + Math.abs(high[from] ?? 0);
+        sums.radius[to] = nth(sums.radius, to) + nth(error, from);
+        sizes[to] = nth(sizes, to) + Math.abs(nth(high, from));
       });
     });
   };
@@ -116,7 +117,7 @@ export function doubleBiasGradient({ inputs, parameters: p }: AttentionCase): Do
     listener,
     sums: (lost) => {
       sizes.forEach((size, n) => {
-        const error = (sums.radius[n] ?? 0) + size * (terms + 2) * ADDITION;
+        const error = nth(sums.radius, n) + size * (terms + 2) * ADDITION;
         put(sums, n, at(sums, n), error * SLACK + terms * lost);
       });
       return sums;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { entry, nth } from '../../numbers/nth.ts';
 import { slabCount } from '../float64/feature-parts.ts';
 import { forwardBlock } from '../float64/forward.ts';
 import { keyUnits } from '../float64/key-sizes.ts';
@@ -68,7 +69,7 @@ function partsOf(
   const group = p.heads / p.kv_heads;
   const [b, g] = [Math.floor(head / p.kv_heads), head % p.kv_heads];
   return Array.from({ length: group }, (_, n) => g * group + n).flatMap((h) => {
-    const [start, list] = [rows.starts[b * p.heads + h] ?? 0, rows.rows[b * p.heads + h] ?? []];
+    const [start, list] = [entry(rows.starts, b * p.heads + h), rows.rows[b * p.heads + h] ?? []];
     return Array.from({ length: Math.ceil(list.length / most) }, (_, n) => {
       const [part, at] = [list.slice(n * most, (n + 1) * most), start + n * most];
       const wanted = columns === null ? null : columnsOf(columns, at, part.length);
@@ -94,7 +95,7 @@ function busiest(units: readonly ForwardUnit[], threads: number): number {
   const loads = new Array<number>(threads).fill(0);
   for (const unit of units) {
     const free = loads.indexOf(Math.min(...loads));
-    loads[free] = (loads[free] ?? 0) + cost(unit);
+    loads[free] = entry(loads, free) + cost(unit);
   }
   return Math.max(...loads);
 }
@@ -213,8 +214,8 @@ function backwardHead(
     const offset = head * keys.length + start;
     const range = { keys: part, keyCount, offset, onScores };
     const here = doubleBackward(kernels, problem, { ...at, ...work, ...range });
-    lost.sum[head] = (lost.sum[head] ?? 0) + here;
-    lost.most[head] = Math.max(lost.most[head] ?? 0, here);
+    lost.sum[head] = nth(lost.sum, head) + here;
+    lost.most[head] = Math.max(nth(lost.most, head), here);
     const [d, dv] = [p.head_dim, p.head_dim_v];
     if (dK !== null) finishSums(dK, offset * d, part.length * d, p.scale, here);
     if (dV !== null) finishSums(dV, offset * dv, part.length * dv, null, here);
@@ -222,8 +223,8 @@ function backwardHead(
   if (dQ === null || !last) return;
   const group = p.heads / p.kv_heads;
   for (let n = head * group; n < (head + 1) * group; n++) {
-    const [first, count] = [rows.starts[n] ?? 0, rows.rows[n]?.length ?? 0];
-    finishSums(dQ, first * p.head_dim, count * p.head_dim, p.scale, lost.sum[head] ?? 0);
+    const [first, count] = [entry(rows.starts, n), rows.rows[n]?.length ?? 0];
+    finishSums(dQ, first * p.head_dim, count * p.head_dim, p.scale, nth(lost.sum, head));
   }
 }
 

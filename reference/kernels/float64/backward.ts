@@ -6,6 +6,7 @@
  * @module
  */
 
+import { nth } from '../../numbers/nth.ts';
 import type { KernelModule, Tile } from '../module.ts';
 import {
   eights,
@@ -176,22 +177,22 @@ function rowFacts(
 ): number {
   const { parameters: p, kappa, kappaError, keyErrors, valueWidth } = problem;
   const { results, deltas, b, g } = work;
-  const valueError = keyErrors === null ? 0 : (keyErrors.valueNorm[b * p.kv_heads + g] ?? 0);
+  const valueError = keyErrors === null ? 0 : nth(keyErrors.valueNorm, b * p.kv_heads + g);
   const kept = kappaError > 0 ? 1 : 0;
   const depth = sumDepth(problem, work.rows.length, work.keyCount) * U * SLACK;
   kernels.run.rowSquares(t.do.at, t.squares.at, count, valueWidth);
   let largest = 0;
   for (let r = 0; r < count; r++) {
     const at = first + r;
-    const m = results.m[at] ?? 0;
-    const [delta, deltaError] = [deltas.value[at] ?? 0, deltas.error[at] ?? 0];
+    const m = nth(results.m, at);
+    const [delta, deltaError] = [nth(deltas.value, at), nth(deltas.error, at)];
     if (isEmptyRow(m)) {
       t.facts.view.fill(0, r * 8, r * 8 + 8); // spec (9): 1/l = 0 makes P = 0
       continue;
     }
-    const dOut = norm(t.squares.view[r] ?? 0, valueWidth);
+    const dOut = norm(nth(t.squares.view, r), valueWidth);
     const log = results.probability[at] ?? Number.POSITIVE_INFINITY;
-    const tanhError = results.tanhError[at] ?? 0;
+    const tanhError = nth(results.tanhError, at);
     const slope = p.softcap === 0 ? 0 : tanhError * (2 + tanhError) + 3 * U;
     const size = kappa * dOut * (valueNorm + valueError) * SLACK;
     const dPError = size * (dotDepth(p.head_dim_v) + 6 * kept) * U + kappa * dOut * valueError;
@@ -201,7 +202,7 @@ function rowFacts(
     const absolute =
       (dPError + lost + deltaError + U * Math.abs(delta)) * (1 + probability) * SLACK;
     const weight = (growth(log + kappaError + kept * U) + depth) * SLACK;
-    t.facts.view.set([m, results.inverse[at] ?? 0, delta, relative, absolute, weight], r * 8);
+    t.facts.view.set([m, nth(results.inverse, at), delta, relative, absolute, weight], r * 8);
     largest = Math.max(largest, size + Math.abs(delta));
   }
   return largest;
@@ -353,14 +354,14 @@ function flushQueries(
   for (let r = 0; r < sizes.length; r++) {
     for (let c = 0; c < d; c++) {
       const to = (first + r) * d + c;
-      const keyError = keyErrors === null ? 0 : (keyErrors.key[(b * p.kv_heads + g) * d + c] ?? 0);
-      const share = p.scale * (t.dq.view[r * width + c] ?? 0);
-      const error = (t.dqError.view[r * width + c] ?? 0) + keyError * (sizes[r] ?? 0);
-      const sum = (dQ.value[to] ?? 0) + share;
+      const keyError = keyErrors === null ? 0 : nth(keyErrors.key, (b * p.kv_heads + g) * d + c);
+      const share = p.scale * nth(t.dq.view, r * width + c);
+      const error = nth(t.dqError.view, r * width + c) + keyError * nth(sizes, r);
+      const sum = nth(dQ.value, to) + share;
       dQ.value[to] = sum;
       // The sum over ranges is in sumDepth; the product with scale rounds here.
       dQ.error[to] =
-        (dQ.error[to] ?? 0) + factor * error + (Math.abs(share) + Math.abs(sum)) * U + lost;
+        nth(dQ.error, to) + factor * error + (Math.abs(share) + Math.abs(sum)) * U + lost;
     }
   }
 }
@@ -425,7 +426,7 @@ function backwardQueries(
     work.onScores?.(at, rows, keys, t.bias.view, t.error.view, 8 * TINY * (gradient + 2));
     largest.key = Math.max(largest.key, tile.largest);
     sizes.forEach((size, r) => {
-      sizes[r] = size + (t.byRow.view[2 * r] ?? 0) + (t.byRow.view[2 * r + 1] ?? 0);
+      sizes[r] = size + nth(t.byRow.view, 2 * r) + nth(t.byRow.view, 2 * r + 1);
     });
     if (work.dQ !== null) addQueries(kernels, problem, t, rows.length, tile);
     if (work.dK !== null || work.dV !== null) addKeys(kernels, problem, t, rows.length, tile);

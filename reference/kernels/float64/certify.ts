@@ -6,6 +6,7 @@
  * of the outputs and of a few tiles, or parts of the keys.
  * @module
  */
+
 import {
   type AttentionCase,
   FEATURE_GRADIENTS,
@@ -13,6 +14,7 @@ import {
   wantsGradients,
 } from '../../case/case.ts';
 import { outputShape } from '../../case/case-shapes.ts';
+import { nth } from '../../numbers/nth.ts';
 import { type Tensor, tensorOf } from '../../numbers/tensor.ts';
 import { type KernelRun, type KernelSystem, startRun } from '../threads/run.ts';
 import type { KernelProblem, KeyErrors } from '../walk/problem.ts';
@@ -57,7 +59,7 @@ const output = ({ value, error }: Sums, shape: readonly number[]): CertifiedOutp
 /** Sums whose errors are not rounded outward yet. */
 function certificate(sums: Sums, shape: readonly number[]): CertifiedOutput {
   const { value, error } = sums;
-  for (let n = 0; n < error.length; n++) error[n] = finiteRadius(value[n] ?? 0, error[n] ?? 0);
+  for (let n = 0; n < error.length; n++) error[n] = finiteRadius(nth(value, n), nth(error, n));
   return output(sums, shape);
 }
 

@@ -3,7 +3,9 @@
  * spec (25), (26)
  * @module
  */
+
 import { type CaseParameters, FEATURE_GRADIENTS } from '../../case/case.ts';
+import { nth } from '../../numbers/nth.ts';
 import type { Tensor } from '../../numbers/tensor.ts';
 import { featureModule } from '../module.ts';
 import type { KernelProblem } from '../walk/problem.ts';
@@ -131,8 +133,8 @@ export function addFeatures(
       const place = block.place(r);
       for (let c = 0; c < block.columns; c++) {
         const from = r * block.columns + c;
-        const sum = (fromK.value[from] ?? 0) + (fromV.value[from] ?? 0);
-        const error = (fromK.error[from] ?? 0) + (fromV.error[from] ?? 0) + Math.abs(sum) * U;
+        const sum = nth(fromK.value, from) + nth(fromV.value, from);
+        const error = nth(fromK.error, from) + nth(fromV.error, from) + Math.abs(sum) * U;
         d_y.value[place + c] = sum;
         d_y.error[place + c] = error;
       }

@@ -3,7 +3,9 @@
  * dK and dV are held at a time, and a part's into blocks.
  * @module
  */
+
 import type { CaseParameters } from '../../case/case.ts';
+import { entry } from '../../numbers/nth.ts';
 import type { KernelProblem } from '../walk/problem.ts';
 import { RANGE } from './backward.ts';
 import { featureReader, inputOf } from './features.ts';
@@ -128,7 +130,7 @@ export function eachBlock(
     const keyOf = (r: number) => (start + r) % count;
     const value = room('features', rows * columns);
     for (let r = 0; r < rows; r++) {
-      features.row(batchOf(r), 0, keys[keyOf(r)] ?? 0, value, r * columns);
+      features.row(batchOf(r), 0, entry(keys, keyOf(r)), value, r * columns);
     }
     const byKey: FeatureBlock['byKey'] = (from, width, to) => {
       for (let r = 0; r < rows; r++) {

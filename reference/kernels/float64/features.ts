@@ -2,7 +2,9 @@
  * Recomputation: K and V from the features, tile by tile as they are read. spec (24)
  * @module
  */
+
 import type { AttentionCase, InputName } from '../../case/case.ts';
+import { entry } from '../../numbers/nth.ts';
 import { type Tensor, viewOf } from '../../numbers/tensor.ts';
 import { featureModule } from '../module.ts';
 import { type KernelProblem, readRows } from '../walk/problem.ts';
@@ -43,7 +45,7 @@ export function weights(
 
 /** The weights of one head: its columns of W. */
 export function headWeights(w: Tensor, g: number, width: number, room: Room): Matrix {
-  return weights(w, [0, w.shape[0] ?? 0], [g * width, width], room);
+  return weights(w, [0, entry(w.shape, 0)], [g * width, width], room);
 }
 
 /** K or V of a case as they are read: rows of Y W, computed anew each time. */

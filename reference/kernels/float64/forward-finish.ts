@@ -2,7 +2,9 @@
  * The outputs of rows that have seen all keys, and their radii: spec/bounds.md, "The kernels' radii".
  * @module
  */
+
 import { log } from '../../numbers/float64.ts';
+import { nth } from '../../numbers/nth.ts';
 import type { KernelModule } from '../module.ts';
 import { GROUP, type KernelProblem, TILE } from '../walk/problem.ts';
 import {
@@ -92,7 +94,7 @@ function copyOutput(
   if (results.valueSizes === null) return;
   for (let c = 0; c < d; c++) {
     const from = skip + valueWidth + c;
-    const most = (t.out.view[from] ?? 0) + (t.size.view[from] ?? 0);
+    const most = nth(t.out.view, from) + nth(t.size.view, from);
     results.valueSizes[to + c] = Number.isNaN(most) ? Number.POSITIVE_INFINITY : most;
   }
 }
@@ -111,14 +113,14 @@ export function finishBlock(
     t.size.view.set(t.wholeSize.view);
   }
   const head = b * p.kv_heads + g;
-  const keyError = keyErrors === null ? 0 : (keyErrors.keyNorm[head] ?? 0);
+  const keyError = keyErrors === null ? 0 : nth(keyErrors.keyNorm, head);
   if (keyErrors !== null) {
     const errors = keyErrors.value.subarray(head * p.head_dim_v, (head + 1) * p.head_dim_v);
     for (let c = 0; c < t.columns; c += valueWidth) t.valueErrors.view.set(errors, c);
   }
   const setting = { scale: p.scale, softcap: p.softcap, headDim: p.head_dim };
   tiles.forEach((seen, n) => {
-    const ceiling = sink === null ? 0 : Math.abs(sink[seen.h] ?? 0);
+    const ceiling = sink === null ? 0 : Math.abs(nth(sink, seen.h));
     queries[n]?.forEach((square, r) => {
       const score = scoreBound(
         setting,

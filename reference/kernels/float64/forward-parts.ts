@@ -7,6 +7,7 @@
  * @module
  */
 
+import { entry } from '../../numbers/nth.ts';
 import type { KernelModule } from '../module.ts';
 import { GROUP, type KernelProblem, readRows, TILE } from '../walk/problem.ts';
 import { gatheringReader, type RowReader } from '../walk/source.ts';
@@ -29,14 +30,14 @@ function held(source: RowReader, most: number): Held {
   let first = 0;
   const reader = gatheringReader(width, (_b, _g, indices, target, step) => {
     for (let n = 0; n < indices.length; n++) {
-      const from = ((indices[n] ?? 0) - first) * width;
+      const from = (entry(indices, n) - first) * width;
       target.set(rows.subarray(from, from + width), n * step);
     }
   });
   return {
     reader,
     load: (b, g, keys) => {
-      first = keys[0] ?? 0;
+      first = entry(keys, 0);
       for (let n = 0; n < keys.length; n += TILE) {
         const tile = keys.slice(n, n + TILE);
         readRows(source, b, g, tile, rows.subarray(n * width), width);

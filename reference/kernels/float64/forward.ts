@@ -5,7 +5,9 @@
  * running maximum and added. Radii as in spec/bounds.md, "The kernels' radii".
  * @module
  */
+
 import { kvHead } from '../../case/heads.ts';
+import { nth } from '../../numbers/nth.ts';
 import type { KernelModule } from '../module.ts';
 import {
   eachSeeing,
@@ -53,7 +55,7 @@ function loadKeys(
   run.columnMaxima(t.v.at, t.maxima.at, n, valueWidth);
   if (t.columns > valueWidth) {
     const values = t.v.view;
-    for (let x = 0; x < n * valueWidth; x++) values[x] = Math.abs(values[x] ?? 0);
+    for (let x = 0; x < n * valueWidth; x++) values[x] = Math.abs(nth(values, x));
     run.packColumns(t.v.at, t.packedV.at + n * valueWidth * 8, n, valueWidth, valueWidth);
     t.maxima.view.copyWithin(valueWidth, 0, valueWidth);
   }
@@ -116,8 +118,8 @@ function absorbKeys(
 /** whole = whole·factor + part, and nothing is left of the part. */
 function join(whole: Float64Array, part: Float64Array, factors: Float64Array, width: number): void {
   for (let n = 0; n < whole.length; n++) {
-    const factor = factors[Math.floor(n / width)] ?? 0;
-    whole[n] = (whole[n] ?? 0) * factor + (part[n] ?? 0);
+    const factor = nth(factors, Math.floor(n / width));
+    whole[n] = nth(whole, n) * factor + nth(part, n);
   }
   part.fill(0);
 }
@@ -126,7 +128,7 @@ function join(whole: Float64Array, part: Float64Array, factors: Float64Array, wi
 function closeGroup({ run }: KernelModule, t: Tiles, maxima: Float64Array): void {
   const factors = t.factors.view;
   for (let r = 0; r < factors.length; r++) {
-    const [before, now] = [maxima[r] ?? 0, t.state.view[r * 3] ?? 0];
+    const [before, now] = [nth(maxima, r), nth(t.state.view, r * 3)];
     factors[r] = before === now ? 0 : before - now;
     maxima[r] = now;
   }
@@ -143,7 +145,7 @@ export function absorbAll(
   at: readonly [number, number],
   [first, end]: readonly [number, number],
 ): void {
-  const maxima = t.factors.view.map((_, r) => t.state.view[r * 3] ?? 0);
+  const maxima = t.factors.view.map((_, r) => nth(t.state.view, r * 3));
   for (let start = first; start < end; start += TILE) {
     const next = Math.min(start + TILE, end);
     const keys = Array.from({ length: next - start }, (_, n) => start + n);

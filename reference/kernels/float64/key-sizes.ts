@@ -3,7 +3,9 @@
  * are made of are. spec (24)
  * @module
  */
+
 import type { CaseParameters } from '../../case/case.ts';
+import { nth } from '../../numbers/nth.ts';
 import { featureModule } from '../module.ts';
 import { type KernelProblem, type KeyErrors, readRows } from '../walk/problem.ts';
 import { featureReader, headWeights, inputOf, type Question } from './features.ts';
@@ -61,7 +63,7 @@ function raiseColumns(most: Float64Array, from: Float64Array): void {
   const width = most.length;
   for (let n = 0; n < from.length; n++) {
     const c = n % width;
-    most[c] = Math.max(most[c] ?? 0, Math.abs(from[n] ?? 0));
+    most[c] = Math.max(nth(most, c), Math.abs(nth(from, n)));
   }
 }
 
@@ -87,12 +89,12 @@ export function findKeyErrors(
   eachRows((y) => {
     const found = errorsOf(featureModule(), y, w, question.room);
     for (let at = 0; at < found.length; at++) {
-      if (!((found[at] ?? 0) < OVERFLOWING)) found[at] = Number.POSITIVE_INFINITY;
+      if (!(nth(found, at) < OVERFLOWING)) found[at] = Number.POSITIVE_INFINITY;
     }
     raiseColumns(byComponent.subarray(head * width, (head + 1) * width), found);
     for (let from = 0; from < found.length; from += width) {
       const squares = found.subarray(from, from + width).reduce((sum, x) => sum + x * x, 0);
-      norms[head] = Math.max(norms[head] ?? 0, norm(squares, width));
+      norms[head] = Math.max(nth(norms, head), norm(squares, width));
     }
   });
 }
@@ -138,7 +140,7 @@ export function findKeySizes(question: RoomyQuestion, found: KeySizes, n: number
   const ofW = magnitude(w, 1, room('|W|', w.value.length));
   const columnSums = new Float64Array(width);
   ofW.forEach((x, at) => {
-    columnSums[at % width] = (columnSums[at % width] ?? 0) + x;
+    columnSums[at % width] = nth(columnSums, at % width) + x;
   });
   let largestRow = 0;
   eachRows((y) => {
@@ -148,9 +150,9 @@ export function findKeySizes(question: RoomyQuestion, found: KeySizes, n: number
     for (let from = 0; from < x.length; from += width) {
       const row = x.subarray(from, from + width);
       const squares = row.reduce((sum, one) => sum + one * one, 0);
-      norms[head] = Math.max(norms[head] ?? 0, norm(squares, width));
+      norms[head] = Math.max(nth(norms, head), norm(squares, width));
       sums[head] = Math.max(
-        sums[head] ?? 0,
+        nth(sums, head),
         row.reduce((sum, one) => sum + Math.abs(one), 0),
       );
     }
@@ -158,7 +160,7 @@ export function findKeySizes(question: RoomyQuestion, found: KeySizes, n: number
     raiseColumns(ofHead(byColumn.products), plainProduct(kernels, ofY, ofW, extents, room));
     for (let from = 0; from < ofY.length; from += y.columns) {
       let sum = 0;
-      for (let at = from; at < from + y.columns; at++) sum += ofY[at] ?? 0;
+      for (let at = from; at < from + y.columns; at++) sum += nth(ofY, at);
       largestRow = Math.max(largestRow, sum);
     }
   });

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
 import type { KernelModule } from '../module.ts';
 import { TILE } from '../walk/problem.ts';
 import { fresh, type Room } from '../walk/room.ts';
@@ -34,7 +35,7 @@ function eachTile(
         start.splice(0, 3, i, j, l);
         visit(
           start,
-          extents.map((extent, axis) => Math.min(steps[axis] ?? 0, extent - (start[axis] ?? 0))),
+          extents.map((extent, axis) => Math.min(entry(steps, axis), extent - entry(start, axis))),
         );
       }
     }
@@ -72,7 +73,7 @@ export function addPlainProduct(
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < columns; c++) {
         const to = (i + r) * n + j + c;
-        into[to] = (into[to] ?? 0) + (t.c.view[r * TILE + c] ?? 0);
+        into[to] = nth(into, to) + nth(t.c.view, r * TILE + c);
       }
     }
   });
@@ -98,7 +99,7 @@ export function magnitude(
   to: Float64Array,
 ): Float64Array {
   for (let n = 0; n < value.length; n++)
-    to[n] = Math.abs(value[n] ?? 0) * factor + (error?.[n] ?? 0);
+    to[n] = Math.abs(nth(value, n)) * factor + nthIfAny(error, n);
   return to;
 }
 
@@ -156,7 +157,7 @@ export function addTerms(
 /** Rounds the errors of a product of so many terms outward, with what underflow loses. */
 function outward(error: Float64Array, terms: number): void {
   const lost = (terms + 2) * 4 * TINY;
-  for (let n = 0; n < error.length; n++) error[n] = (error[n] ?? 0) * SLACK + lost;
+  for (let n = 0; n < error.length; n++) error[n] = nth(error, n) * SLACK + lost;
 }
 
 /** The whole product, once all terms are in; ends it. */
@@ -186,7 +187,7 @@ export function transposed(
 ): Matrix {
   const turn = (from: Float64Array, to: Float64Array): Float64Array => {
     for (let r = 0; r < rows; r++) {
-      for (let c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c] ?? 0;
+      for (let c = 0; c < columns; c++) to[c * rows + r] = nth(from, r * columns + c);
     }
     return to;
   };

@@ -2,6 +2,7 @@
  * Blocks of query rows in the kernels' memory: what is laid out for them, and where their results go.
  * @module
  */
+import { nth } from '../../numbers/nth.ts';
 import type { KernelModule, Tile } from '../module.ts';
 import {
   fours,
@@ -165,7 +166,7 @@ function loadQueries(
   run.packRows(t.q.at, t.packedQ.at + start * width * 8, rows.length, p.head_dim, width);
   run.rowSquares(t.q.at, t.squares.at, rows.length, width);
   for (let r = start; r < start + rows.length; r++) {
-    t.state.view[r * 3] = sink === null ? Number.NEGATIVE_INFINITY : (sink[h] ?? 0);
+    t.state.view[r * 3] = sink === null ? Number.NEGATIVE_INFINITY : nth(sink, h);
     t.state.view[r * 3 + 1] = sink === null ? 0 : 1;
   }
   return t.squares.view.slice(0, rows.length);

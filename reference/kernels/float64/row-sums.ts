@@ -5,6 +5,7 @@
 
 import type { AttentionCase } from '../../case/case.ts';
 import { exp } from '../../numbers/float64.ts';
+import { nth, nthIfAny } from '../../numbers/nth.ts';
 import { broadcastStrides, elementCount, tensorOf } from '../../numbers/tensor.ts';
 import { type KernelProblem, PAIR_STRIDE } from '../walk/problem.ts';
 import { type Deltas, newSums, type ScoreListener, type Sums } from './backward.ts';
@@ -28,10 +29,10 @@ export function deltasOf(
       dOut?.row(b, h, i, row, 0);
       let [sum, size, spread] = [0, 0, 0];
       for (let c = 0; c < dv; c++) {
-        const term = (row[c] ?? 0) * (out[at * dv + c] ?? 0);
+        const term = nth(row, c) * nth(out, at * dv + c);
         sum += term;
         size += Math.abs(term);
-        spread += Math.abs(row[c] ?? 0) * (outRadius[at * dv + c] ?? 0);
+        spread += Math.abs(nth(row, c)) * nth(outRadius, at * dv + c);
       }
       const delta = (dLse === null ? 0 : dLse.get(b, h, i)) - sum;
       deltas.value[at] = delta;
@@ -56,15 +57,15 @@ export function sinkGradient(
   for (let head = 0; head < p.batch * p.heads; head++) {
     const h = head % p.heads;
     for (let n = 0; n < rows.length; n++, at++) {
-      const weight = exp((sink?.[h] ?? 0) - (m[at] ?? 0)) * (inverse[at] ?? 0);
-      const delta = deltas.value[at] ?? 0;
+      const weight = exp(nthIfAny(sink, h) - nth(m, at)) * nth(inverse, at);
+      const delta = nth(deltas.value, at);
       const term = weight * delta;
       const relative = growth((probability[at] ?? Number.POSITIVE_INFINITY) + 2 * U);
       const own =
         Math.abs(term) * (relative + (count + 2) * U) +
-        weight * (1 + relative) * (deltas.error[at] ?? 0);
-      sums.value[h] = (sums.value[h] ?? 0) + term;
-      sums.error[h] = (sums.error[h] ?? 0) + own * SLACK + (4 * Math.abs(delta) + 8) * TINY;
+        weight * (1 + relative) * nth(deltas.error, at);
+      sums.value[h] = nth(sums.value, h) + term;
+      sums.error[h] = nth(sums.error, h) + own * SLACK + (4 * Math.abs(delta) + 8) * TINY;
     }
   }
   return sums;
@@ -93,16 +94,16 @@ export function biasGradient({ inputs, parameters: p }: AttentionCase): ScoreSum
       rows.forEach((i, r) => {
         keys.forEach((j, c) => {
           const to = b * s0 + h * s1 + i * s2 + j * s3;
-          const value = dS[r * PAIR_STRIDE + c] ?? 0;
-          sums.value[to] = (sums.value[to] ?? 0) + value;
-          sums.error[to] = (sums.error[to] ?? 0) + (error[r * PAIR_STRIDE + c] ?? 0) + lost;
-          sizes[to] = (sizes[to] ?? 0) + Math.abs(value);
+          const value = nth(dS, r * PAIR_STRIDE + c);
+          sums.value[to] = nth(sums.value, to) + value;
+          sums.error[to] = nth(sums.error, to) + nth(error, r * PAIR_STRIDE + c) + lost;
+          sizes[to] = nth(sizes, to) + Math.abs(value);
         });
       });
     },
     sums: () => {
       sizes.forEach((size, n) => {
-        sums.error[n] = ((sums.error[n] ?? 0) + size * terms * U) * SLACK;
+        sums.error[n] = (nth(sums.error, n) + size * terms * U) * SLACK;
       });
       return sums;
     },

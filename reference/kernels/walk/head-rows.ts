@@ -2,7 +2,9 @@
  * Chosen query rows, of each head its own, and the place of each among all of them.
  * @module
  */
+
 import type { CaseParameters } from '../../case/case.ts';
+import { entry } from '../../numbers/nth.ts';
 
 export interface HeadRows {
   /** Rising positions, of each head b·Hq + h. */
@@ -45,7 +47,7 @@ export function eachRow(
 ): void {
   rows.forEach((list, head) => {
     list.forEach((i, r) => {
-      visit((starts[head] ?? 0) + r, head, i);
+      visit(entry(starts, head) + r, head, i);
     });
   });
 }

@@ -2,7 +2,9 @@
  * A case as the kernels see it: readers of its rows, its pairs, and the numbers that do not change.
  * @module
  */
+
 import type { AttentionCase, CaseInputs, CaseParameters } from '../../case/case.ts';
+import { entry } from '../../numbers/nth.ts';
 import type { Tensor } from '../../numbers/tensor.ts';
 import { SEES, U } from '../float64/radius.ts';
 import type { Tile } from '../module.ts';
@@ -113,13 +115,13 @@ export function readRows(
     return;
   }
   const count = indices.length;
-  const first = indices[0] ?? 0;
-  const adjacent = (indices[count - 1] ?? 0) - first === count - 1;
+  const first = entry(indices, 0);
+  const adjacent = entry(indices, count - 1) - first === count - 1;
   if (reader.block !== null && adjacent && reader.width === width) {
     reader.block(b, h, first, count, target);
     return;
   }
-  for (let n = 0; n < count; n++) reader.row(b, h, indices[n] ?? 0, target, n * width);
+  for (let n = 0; n < count; n++) reader.row(b, h, entry(indices, n), target, n * width);
 }
 
 /**

@@ -3,8 +3,10 @@
  * say about the pairs of a tile.
  * @module
  */
+
 import type { AttentionCase, InputName } from '../../case/case.ts';
 import { masks, visibility } from '../../case/mask.ts';
+import { entry, nth } from '../../numbers/nth.ts';
 import { broadcastGet, broadcastStrides, isRanged, type Tensor } from '../../numbers/tensor.ts';
 import { FAR_BIAS, SEES, SEES_FAR } from '../float64/radius.ts';
 
@@ -40,7 +42,7 @@ export const gatheringReader = (width: number, gather: Gather): RowReader => ({
 /** Elements that are not finite become 0. */
 export function clean(target: Float64Array, from: number, to: number): void {
   for (let n = from; n < to; n++) {
-    const x = target[n] ?? 0;
+    const x = nth(target, n);
     if (x - x !== 0) target[n] = 0;
   }
 }
@@ -58,8 +60,8 @@ function allFinite(
   for (let i = 0; i < rows; i++) {
     const end = start + i * step + width;
     for (let n = end - width; n < end; n += 2) {
-      const x = data[n] ?? 0;
-      const y = n + 1 < end ? (data[n + 1] ?? 0) : 0;
+      const x = nth(data, n);
+      const y = n + 1 < end ? nth(data, n + 1) : 0;
       even += x - x;
       odd += y - y;
     }
@@ -73,7 +75,7 @@ function allFinite(
  */
 export function rowReader(tensor: Tensor, looking: 'head' | 'row' = 'head'): RowReader {
   const { data, shape, stride, offset } = tensor;
-  const width = shape[3] ?? 0;
+  const width = entry(shape, 3);
   const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = stride;
   const start = (b: number, h: number, i: number): number => offset + b * s0 + h * s1 + i * s2;
   if (s3 !== 1 || !(data instanceof Float64Array || isRanged(data))) {
@@ -88,7 +90,7 @@ export function rowReader(tensor: Tensor, looking: 'head' | 'row' = 'head'): Row
   const finite = (b: number, h: number): boolean => {
     if (isRanged(data) || looking === 'row') return false;
     const head = start(b, h, 0);
-    const answer = known.get(head) ?? allFinite(data, head, shape[2] ?? 0, s2, width);
+    const answer = known.get(head) ?? allFinite(data, head, entry(shape, 2), s2, width);
     known.set(head, answer);
     return answer;
   };
@@ -117,7 +119,7 @@ export function pairReader(tensor: Tensor): (b: number, h: number, i: number, j:
     offset + b * s0 + h * s1 + i * s2 + j * s3;
   // A computed storage answers to get, a typed array to an index.
   if (data instanceof Float64Array || Array.isArray(data)) {
-    return (b, h, i, j) => data[flat(b, h, i, j)] ?? 0;
+    return (b, h, i, j) => entry(data, flat(b, h, i, j));
   }
   return (b, h, i, j) => broadcastGet(tensor, [b, h, i, j]);
 }
@@ -170,14 +172,14 @@ export function pairsOf(attentionCase: AttentionCase): Pairs {
       let largest = -1;
       tile.fill(Number.NEGATIVE_INFINITY);
       for (let r = 0; r < rows.length; r++) {
-        const i = rows[r] ?? 0;
+        const i = entry(rows, r);
         for (let c = 0; c < keys.length; c++) {
-          const j = keys[c] ?? 0;
+          const j = entry(keys, c);
           if (masked && !visible(b, h, i, j)) continue;
           const value = bias === null ? 0 : bias(b, h, i, j);
           if (masks(value)) continue;
           const isFar = value < -FAR_BIAS;
-          if (seeing !== undefined) seeing[r] = Math.max(seeing[r] ?? 0, isFar ? SEES_FAR : SEES);
+          if (seeing !== undefined) seeing[r] = Math.max(entry(seeing, r), isFar ? SEES_FAR : SEES);
           if (!isFar) tile[r * stride + c] = value;
           largest = Math.max(largest, isFar ? 0 : Math.abs(value));
         }
@@ -189,7 +191,7 @@ export function pairsOf(attentionCase: AttentionCase): Pairs {
       if (keep === null) return;
       for (let r = 0; r < rows.length; r++) {
         for (let c = 0; c < keys.length; c++) {
-          const value = keep(b, h, rows[r] ?? 0, keys[c] ?? 0);
+          const value = keep(b, h, entry(rows, r), entry(keys, c));
           tile[r * stride + c] = value === 0 ? 0 : 1;
         }
       }
