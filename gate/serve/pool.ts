@@ -39,8 +39,10 @@ function deathOf(error: Error): string {
   return 'the judge ran out of memory on this case; "rows" and "keys" take a sample of it';
 }
 
-/** At most `most` threads, each judging one request at a time. */
-export function judgingPool(most: number): JudgingPool {
+const judgingThread = (): Worker => new Worker(workerFile());
+
+/** At most `most` threads, each judging one request at a time; `make` makes one. */
+export function judgingPool(most: number, make: () => Worker = judgingThread): JudgingPool {
   const queue: Waiting[] = [];
   const free: Worker[] = [];
   const all = new Set<Worker>();
@@ -61,17 +63,22 @@ export function judgingPool(most: number): JudgingPool {
     tell?.(answer);
   };
   const start = (): void => {
-    const worker = new Worker(workerFile());
+    const worker = make();
     all.add(worker);
     worker.on('message', (answer: Answer) => {
       settle(worker, answer);
       handOn(worker);
     });
-    worker.on('error', (error: Error) => {
-      all.delete(worker);
-      settle(worker, { error: deathOf(error) });
+    const died = (error: string): void => {
+      // An error comes before the exit that it causes, and what has been ended is not missed.
+      if (!all.delete(worker)) return;
+      const isFree = free.indexOf(worker);
+      if (isFree >= 0) free.splice(isFree, 1);
+      settle(worker, { error });
       if (queue.length > 0) start();
-    });
+    };
+    worker.on('error', (error: Error) => died(deathOf(error)));
+    worker.on('exit', (code) => died(`the judge's thread ended with status ${code}`));
     handOn(worker);
   };
   start();
@@ -84,7 +91,10 @@ export function judgingPool(most: number): JudgingPool {
         else if (all.size < most) start();
       }),
     end: () => {
-      for (const worker of all) void worker.terminate();
+      for (const worker of all) {
+        all.delete(worker);
+        void worker.terminate();
+      }
     },
   };
 }

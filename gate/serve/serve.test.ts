@@ -6,11 +6,13 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawCase } from '../../reference/case/draw-case.ts';
 import { referenceOutputs } from '../../reference/definition/reference.ts';
 import { writeCase, writeOutputs } from '../../reference/files/case-folder.ts';
 import { tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
+import { judgingPool } from './pool.ts';
 import { parsedLine } from './request.ts';
 import { serve } from './server.ts';
 
@@ -250,6 +252,37 @@ describe('judge --serve', () => {
       expect(stderr).toContain(reason);
       expect(code).toBe(2);
     }
+  });
+});
+
+describe('a thread that dies', () => {
+  const FATAL = `
+    import { parentPort } from 'node:worker_threads';
+    parentPort.on('message', ({ case: name }) => {
+      if (name === 'throws') setTimeout(() => { throw new Error('no more'); });
+      else if (name === 'exits') process.exit(7);
+      else if (name === 'grows') for (const all = [];;) all.push(new Array(1e6).fill({}));
+      else parentPort.postMessage({ reason: name });
+    });`;
+
+  it('answers its request, and is replaced', async () => {
+    writeFileSync(place('fatal.mjs'), FATAL);
+    const resourceLimits = { maxOldGenerationSizeMb: 32 };
+    const pool = judgingPool(1, () => new Worker(place('fatal.mjs'), { resourceLimits }));
+    const asked = ['first', 'throws', 'second', 'exits', 'third', 'grows', 'fourth'];
+    const answers = await Promise.all(
+      asked.map((name) => pool.judge({ case: name, profile: 'f32' })),
+    );
+    pool.end();
+    expect(answers).toEqual([
+      { reason: 'first' },
+      { error: "the judge's thread died: no more" },
+      { reason: 'second' },
+      { error: "the judge's thread ended with status 7" },
+      { reason: 'third' },
+      { error: expect.stringMatching(/^the judge ran out of memory on this case; "rows"/) },
+      { reason: 'fourth' },
+    ]);
   });
 });
 
