@@ -40,6 +40,11 @@ function around(
   ];
 }
 
+const QUERIES = {
+  forward: ['forward query0', 'forward query1'],
+  backward: ['backward query0', 'backward query1'],
+} as const;
+
 /** What the lists of all ranks have in common, made once. */
 interface Ring {
   readonly n: number;
@@ -55,7 +60,7 @@ function ringOf(n: number, direction: Direction, partOf: (part: number) => strin
   const sums = direction === 'backward' ? 'sums' : null;
   const compute = (slot: 0 | 1) =>
     table((part): Operation => {
-      const query = `${direction} query${slot}`;
+      const query = QUERIES[direction][slot];
       return { op: 'computeBlock', query, keys: 'keys', into: partOf(part), sums };
     });
   const partFrom = table((from) => `part from ${from}`);
@@ -66,31 +71,42 @@ function ringOf(n: number, direction: Direction, partOf: (part: number) => strin
   return { n, direction, computes: [compute(0), compute(1)], gather, partFrom };
 }
 
-/** A round's queries: passed on, computed into a part, with whatever is to happen then. */
-function round(
+/** Begins a round: its queries are passed on, and computed into a part. */
+function meet(
   { n, direction, computes }: Ring,
   { rank, r, part }: { readonly rank: number; readonly r: number; readonly part: number },
   list: Operation[],
-  then: () => void,
 ): void {
-  const query = (k: number) => {
-    const blocks = blockOf((rank - k + 2 * n) % n);
-    const buffer = k % 2 === 0 ? `${direction} query0` : `${direction} query1`;
-    return { lane: 'query', buffer, blocks } as const;
-  };
-  const last = r === n - 1;
-  if (!last) list.push({ op: 'send', ...query(r), to: (rank + 1) % n });
-  list.push(computes[r % 2 === 0 ? 0 : 1](part));
-  then();
-  if (!last) list.push({ op: 'receive', ...query(r + 1), from: (rank - 1 + n) % n });
+  const slot = r % 2 === 0 ? 0 : 1;
+  if (r < n - 1) {
+    list.push({
+      op: 'send',
+      lane: 'query',
+      buffer: QUERIES[direction][slot],
+      blocks: blockOf((rank - r + n) % n),
+      to: (rank + 1) % n,
+    });
+  }
+  list.push(computes[slot](part));
+}
+
+/** Ends a round: the next one's queries arrive, if there is one. */
+function turn({ n, direction }: Ring, rank: number, r: number, list: Operation[]): void {
+  if (r === n - 1) return;
+  list.push({
+    op: 'receive',
+    lane: 'query',
+    buffer: QUERIES[direction][r % 2 === 0 ? 1 : 0],
+    blocks: blockOf((rank - r - 1 + n) % n),
+    from: (rank - 1 + n) % n,
+  });
 }
 
 /** A partial result of the own block, from another rank, into the result. */
 function fetch({ gather, partFrom }: Ring, rank: number, from: number, list: Operation[]): void {
-  list.push({
-    ...{ op: 'receive', lane: 'result', buffer: partFrom(from), from, blocks: blockOf(rank) },
-  });
-  list.push(...gather(from));
+  const buffer = partFrom(from);
+  list.push({ op: 'receive', lane: 'result', buffer, from, blocks: blockOf(rank) });
+  for (const operation of gather(from)) list.push(operation);
 }
 
 export function passQSchedule(
@@ -106,9 +122,9 @@ export function passQSchedule(
   const ranks = eachRank(layout, (rank, n) => {
     const list: Operation[] = [];
     for (let r = 0; r < n; r++) {
-      round(ring, { rank, r, part: (rank - r + n) % n }, list, () => {
-        if (r === 0) list.push({ op: 'merge', buffer: partOf(rank), into: 'result' });
-      });
+      meet(ring, { rank, r, part: (rank - r + n) % n }, list);
+      if (r === 0) list.push({ op: 'merge', buffer: partOf(rank), into: 'result' });
+      turn(ring, rank, r, list);
     }
     const others = othersOf(rank, n);
     for (const to of others) list.push(send(to));
@@ -133,14 +149,14 @@ export function tokenRingSchedule(
   const ranks = eachRank(layout, (rank, n) => {
     const list: Operation[] = [];
     for (let r = 0; r < n; r++) {
-      round(ring, { rank, r, part: r % 2 }, list, () => {
-        const send = sends[r % 2]?.((rank - r + n) % n);
-        if (r === 0) list.push({ op: 'merge', buffer: partOf(0), into: 'result' });
-        else if (send !== undefined) {
-          list.push(send);
-          fetch(ring, rank, (rank + r) % n, list);
-        }
-      });
+      meet(ring, { rank, r, part: r % 2 }, list);
+      const send = sends[r % 2]?.((rank - r + n) % n);
+      if (r === 0) list.push({ op: 'merge', buffer: partOf(0), into: 'result' });
+      else if (send !== undefined) {
+        list.push(send);
+        fetch(ring, rank, (rank + r) % n, list);
+      }
+      turn(ring, rank, r, list);
     }
     return around(direction, options, list);
   });
