@@ -362,13 +362,19 @@ describe('rows of masked keys alone', () => {
     expect(judge(c, added, 'f32').verdict).toBe('pass');
   });
 
-  it('asks nothing of a row of the lowest numbers, whose differences overflow', () => {
-    const c = masked('f32', -maxFinite('f32'), alone);
-    const right = answering(c, 'f32', (x) => x);
-    const lost = replaced(c, right, () => ({
-      out: () => Number.NaN,
-      lse: Number.NEGATIVE_INFINITY,
-    }));
-    expect(judge(c, lost, 'f32').verdict).toBe('pass');
-  });
+  it.each(['f32', 'f64'] as const)(
+    'asks nothing of a row of the lowest numbers of %s, whose differences overflow',
+    (profile) => {
+      const c = masked(profile, -maxFinite(profile), alone);
+      const right = answering(c, profile, (x) => x);
+      const lost = replaced(c, right, () => ({
+        out: () => Number.NaN,
+        lse: Number.NEGATIVE_INFINITY,
+      }));
+      expect(judge(c, lost, profile).verdict).toBe('pass');
+      const other = replaced(c, right, () => ({}));
+      other.out!.tensor.set(0, 0, ALONE + 1, 0, 2);
+      expect(judge(c, other, profile).verdict).toBe('impossible');
+    },
+  );
 });
