@@ -9,7 +9,7 @@ export const fault: Fault = {
   name: 'merge-drops-light-shards',
   wrong: 'A shard whose LSE is below the running one by 8 is taken for empty.',
   seen: 'invented',
-  shownBy: 'probe/score-rises-slowly-3-ranks',
+  shownBy: 'probe/shards-weigh-little',
   seams: () => ({
     merge: (x, a, b, row, step) => (b.lse < a.lse - 8 ? a : HONEST.merge(x, a, b, row, step)),
   }),
