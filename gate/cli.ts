@@ -115,7 +115,11 @@ openflamingo-3b. Clusters: a100x16 a30x8 a100x12. Either may be a .json file, a 
    "within_node_bytes_per_s":4.5e11,"between_nodes_bytes_per_s":5e10}
 
 It may also have within_node_latency_s, between_nodes_latency_s and kernel_overhead_s, seconds, 0 when
-absent. --schedule, --trace or --svg simulate one layer, forward and backward, at nominal rates.
+absent. --schedule, --trace or --svg simulate one layer, forward and backward, at nominal rates, and
+print what the formulas say of it beside what the clock says.
+
+Schedules stand as published (O travels, heads expanded, as the paper counts) and as xattn run does
+them; JSON has the latter in "as_run".
 
 Every time stands twice: nominal, of data sheets and the paper's formulas, and calibrated, by rates
 fitted to a few published rows. --json prints one object; bytes are of one layer and rank.`;
@@ -367,7 +371,7 @@ function addRun(program: Command, finish: Finish): void {
     )
     .option(
       '--listen <host:port>',
-      'wait here for "xattn rank" in place of processes',
+      'wait here for "xattn rank" in place of processes; strangers are refused, each with a line',
       value.address,
     )
     .option('--trace <file.json>', 'write what happened when, for ui.perfetto.dev', value.pathText)
