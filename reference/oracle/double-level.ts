@@ -13,7 +13,7 @@ import {
 } from '../case/case.ts';
 import { shardedAlong } from '../case/case-shapes.ts';
 import { certifyDouble } from '../kernels/double/double-certify.ts';
-import type { DoubleSums } from '../kernels/double/double-forward.ts';
+import type { DoubleSums } from '../kernels/double/double-sums.ts';
 import { type Columns, type HeadRows, headRows } from '../kernels/walk/head-rows.ts';
 import { TILE } from '../kernels/walk/problem.ts';
 import { doubleDoubleBall } from '../numbers/balls.ts';

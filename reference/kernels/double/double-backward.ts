@@ -5,55 +5,20 @@
  * @module
  */
 
-import { type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
 import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
 import { growth, norm, SLACK } from '../float64/radius.ts';
 import { isEmptyRow } from '../float64/row-blocks.ts';
 import type { KernelModule, Tile } from '../module.ts';
-import type { HeadRows } from '../walk/head-rows.ts';
 import { eights, PAIR_STRIDE, readRows, TILE, tilesOf } from '../walk/problem.ts';
 import type { DoubleProblem } from './double-features.ts';
-import {
-  CONSTANTS,
-  type DoubleRows,
-  type DoubleSums,
-  kappaOf,
-  put,
-  writeConstants,
-} from './double-forward.ts';
+import { CONSTANTS, writeConstants } from './double-forward.ts';
 import { ADDITION, LOST, SLICED, STEP, slicedProduct } from './double-radius.ts';
 import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './double-slices.ts';
-
-/** Told dS of a tile of pairs of (b, h): high, low and error, tiles of row length PAIR_STRIDE. */
-export type DoubleScoreListener = (
-  at: readonly [number, number],
-  rows: readonly number[],
-  keys: readonly number[],
-  planes: readonly [Float64Array, Float64Array, Float64Array],
-) => void;
+import { type DoubleSums, kappaOf } from './double-sums.ts';
+import type { DoubleWork } from './double-work.ts';
 
 /** Keys whose slices and sums are in the kernels' memory at a time. */
 export const DOUBLE_RANGE = 4 * TILE;
-
-export interface DoubleWork {
-  readonly b: number;
-  readonly g: number;
-  /** Query positions; `results` and `deltas` are [rows]. */
-  readonly rows: HeadRows;
-  readonly results: DoubleRows;
-  /** dLSE − D */
-  readonly deltas: DoubleSums;
-  /** At most DOUBLE_RANGE key positions, of `keyCount` in all. */
-  readonly keys: readonly number[];
-  readonly keyCount: number;
-  /** Sums of dRaw·K so far, without the factor scale, [rows, d]; null = not wanted. */
-  readonly dQ: DoubleSums | null;
-  /** dK and dV of the keys of this range, from `offset` keys on in [B, Hkv, keyCount, ·]. */
-  readonly dK: DoubleSums | null;
-  readonly dV: DoubleSums | null;
-  readonly offset: number;
-  readonly onScores: DoubleScoreListener | null;
-}
 
 function layOut(kernels: KernelModule, problem: DoubleProblem, keys: number, scored: boolean) {
   const { width, valueWidth, parameters: p } = problem;
@@ -266,31 +231,35 @@ function addKeyErrors({ run }: KernelModule, t: Tiles, rows: number, width: numb
   }
 }
 
-/** dS of one tile, and its shares of dQ, dK and dV. */
-function absorb(
-  kernels: KernelModule,
-  problem: DoubleProblem,
-  t: Tiles,
-  work: DoubleWork,
+/** A backward pass under way: its memory, what it is asked for, and what it has met. */
+interface Pass {
+  readonly kernels: KernelModule;
+  readonly problem: DoubleProblem;
+  readonly t: Tiles;
+  readonly work: DoubleWork;
+  readonly met: Met;
+}
+
+/** P and dS of one tile; null where no row sees a key of it. */
+function tileScores(
+  { kernels, problem, t, work }: Pass,
   at: readonly [number, number],
   rows: readonly number[],
   q: Queries,
   tile: KeyTile,
-  met: Met,
-): void {
-  const { run } = kernels;
-  const { pairs, width, valueWidth } = problem;
+): { readonly s: Pair; readonly dp: Pair } | null {
+  const { pairs } = problem;
   const n = tile.keys.length;
   const columns = eights(n);
   const biased = !pairs.plain || columns !== n;
-  if (biased && pairs.scores(t.bias.view, at, rows, tile.keys, PAIR_STRIDE) < 0) return;
+  if (biased && pairs.scores(t.bias.view, at, rows, tile.keys, PAIR_STRIDE) < 0) return null;
   if (pairs.dropout) pairs.kept(t.keep.view, at, rows, tile.keys, PAIR_STRIDE);
   for (const cleared of [t.sHigh, t.sLow, t.dpHigh, t.dpLow]) cleared.view.fill(0);
   const [s, dp] = [pair(t.sHigh, t.sLow), pair(t.dpHigh, t.dpLow)];
   const extent = [q.count, n, PAIR_STRIDE] as const;
   addSliced(kernels, q.qRows, tile.kRows, extent, s);
   addSliced(kernels, q.doRows, tile.vRows, extent, dp);
-  run.doubleGradient(
+  kernels.run.doubleGradient(
     s.high,
     s.low,
     dp.high,
@@ -309,6 +278,24 @@ function absorb(
     t.scoreLow.at - t.scoreHigh.at,
   );
   work.onScores?.(at, rows, tile.keys, [t.scoreHigh.view, t.scoreLow.view, t.scoreError.view]);
+  return { s, dp };
+}
+
+/** dS of one tile, and its shares of dQ, dK and dV. */
+function absorb(
+  pass: Pass,
+  at: readonly [number, number],
+  rows: readonly number[],
+  q: Queries,
+  tile: KeyTile,
+): void {
+  const { kernels, problem, t, work, met } = pass;
+  const { run } = kernels;
+  const { width, valueWidth } = problem;
+  const n = tile.keys.length;
+  const found = tileScores(pass, at, rows, q, tile);
+  if (found === null) return;
+  const { s, dp } = found;
   const slices = (from: Pair, steps: readonly [number, number], lanes: number, depth: number) => {
     const sliced = cut(kernels, from, steps, lanes, depth, t.pairSlices.at);
     met.failed ||= sliced.failed;
@@ -333,7 +320,7 @@ function absorb(
     const to = pair(t.dvHigh, t.dvLow, tile.start * valueWidth);
     addSliced(kernels, columnsOfP, q.doColumns, [n, valueWidth, valueWidth], to);
     const error = t.dvError.at + tile.start * valueWidth * 8;
-    run.addOuter(error, t.byColumn.at + columns * 8, 1, t.doMaxima.at, n, valueWidth);
+    run.addOuter(error, t.byColumn.at + eights(n) * 8, 1, t.doMaxima.at, n, valueWidth);
   }
 }
 
@@ -356,23 +343,6 @@ function copyRows(
   });
 }
 
-/** Sums times `factor`, their errors with what the product and underflow cost. */
-export function finishSums(
-  sums: DoubleSums,
-  start: number,
-  count: number,
-  factor: number | null,
-  lost: number,
-): void {
-  const by = doubleDouble.fromNumber(factor ?? 1);
-  for (let n = start; n < start + count; n++) {
-    const sum: DoubleDouble = { hi: nth(sums.high, n), lo: nth(sums.low, n) };
-    const value = factor === null ? sum : doubleDouble.mul(sum, by);
-    const error = Math.abs(by.hi) * nth(sums.radius, n) + Math.abs(value.hi) * 4 * STEP;
-    put(sums, n, value, error * SLACK + lost);
-  }
-}
-
 /** The backward pass of KV head (b, g) over one range of keys and the given rows. Returns what may be lost. */
 export function doubleBackward(
   kernels: KernelModule,
@@ -384,6 +354,7 @@ export function doubleBackward(
   const t = layOut(kernels, problem, keys.length, work.onScores !== null);
   writeConstants(kernels, problem, t.constants);
   const met: Met = { value: 0, key: 0, query: 0, dOut: 0, gradient: 0, failed: false };
+  const pass: Pass = { kernels, problem, t, work, met };
   const range = loadRange(kernels, problem, t, work, met);
   const group = p.heads / p.kv_heads;
   const heads = Array.from({ length: group }, (_, n) => b * p.heads + g * group + n);
@@ -399,7 +370,7 @@ export function doubleBackward(
       const sums = [t.dqHigh, t.dqLow, t.dqError];
       const shape = [part.length, width, p.head_dim] as const;
       if (dQ !== null) copyRows(sums, dQ, shape, first, false);
-      for (const tile of range) absorb(kernels, problem, t, work, [b, h], part, q, tile, met);
+      for (const tile of range) absorb(pass, [b, h], part, q, tile);
       if (dQ !== null) copyRows(sums, dQ, shape, first, true);
       first += part.length;
     }
@@ -417,15 +388,4 @@ export function doubleBackward(
   const factor = (1 + Math.abs(p.scale)) * (1 + kappaOf(problem).hi);
   const sizes = (1 + met.key) * (1 + met.query) * (1 + met.dOut) * (1 + met.value);
   return terms * factor * (1 + met.gradient) * sizes * LOST * SLACK;
-}
-
-export interface DoubleBackwardTask
-  extends Pick<DoubleWork, 'rows' | 'results' | 'deltas' | 'dQ' | 'dK' | 'dV'> {
-  readonly kind: 'backward';
-  readonly keys: readonly number[];
-  /** Of how many keys these are some, and whether dQ has seen all of them after this task. */
-  readonly keyCount: number;
-  readonly last: boolean;
-  /** What pairs may lose near zero: of each KV head the most, and the sum over its ranges of keys. */
-  readonly lost: { readonly most: Float64Array; readonly sum: Float64Array };
 }

@@ -15,22 +15,17 @@ import {
   type HeadRows,
   type RowMaxima,
 } from '../walk/head-rows.ts';
-import type { DoubleBackwardTask, DoubleScoreListener } from './double-backward.ts';
 import { throughDoubleFeatures } from './double-feature-gradients.ts';
 import { type DoubleProblem, doubleProblem } from './double-features.ts';
-import {
-  type DoubleRows,
-  type DoubleSums,
-  newDoubleRows,
-  newDoubleSums,
-} from './double-forward.ts';
 import {
   type DoubleScoreSums,
   doubleBiasGradient,
   doubleDeltas,
   doubleSinkGradient,
 } from './double-row-sums.ts';
+import { type DoubleRows, type DoubleSums, newDoubleRows, newDoubleSums } from './double-sums.ts';
 import { type DoubleTask, doubleUnitCount, runDoubleUnit } from './double-task.ts';
+import type { DoubleBackwardTask, DoubleScoreListener } from './double-work.ts';
 
 /** Outputs by name, flat; rows and keys are those chosen. */
 export type CertifiedDouble = Partial<Record<OutputName, DoubleSums>>;

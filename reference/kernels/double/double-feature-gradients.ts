@@ -22,11 +22,11 @@ import { SLACK } from '../float64/radius.ts';
 import { featureModule } from '../module.ts';
 import type { KernelProblem } from '../walk/problem.ts';
 import { fresh } from '../walk/room.ts';
-import type { DoubleBackwardTask } from './double-backward.ts';
 import { exactly } from './double-features.ts';
-import { type Allocate, type DoubleSums, newDoubleSums, put } from './double-forward.ts';
 import { type DoubleMatrix, doubleProduct, doubleTransposed } from './double-matrix.ts';
 import { STEP } from './double-radius.ts';
+import { type Allocate, type DoubleSums, newDoubleSums, put } from './double-sums.ts';
+import type { DoubleBackwardTask } from './double-work.ts';
 
 /** What dK and dV of a part of the keys make of dY, and add to dW. A unit is a slab. */
 export interface DoubleFeaturesTask extends FeatureGradients<DoubleSums>, KeyPart {

@@ -7,7 +7,7 @@
 
 import { addNumber, type DoubleDouble, doubleDouble } from '../../numbers/double-double.ts';
 import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
-import { besideFar, finiteRadius, growth, logOfOneMinus, norm, SLACK } from '../float64/radius.ts';
+import { besideFar, growth, logOfOneMinus, norm, SLACK } from '../float64/radius.ts';
 import type { RowPart } from '../float64/row-blocks.ts';
 import type { KernelModule, Tile } from '../module.ts';
 import {
@@ -33,59 +33,7 @@ import {
   slicedProduct,
 } from './double-radius.ts';
 import { addSliced, cut, lossless, type Pair, type Sliced, slicedSize } from './double-slices.ts';
-
-/** Numbers high + low, each within its radius of the real number meant. */
-export interface DoubleSums {
-  readonly high: Float64Array;
-  readonly low: Float64Array;
-  readonly radius: Float64Array;
-}
-
-/** Makes an array of zeros: over shared memory where threads write it. */
-export type Allocate = (length: number) => Float64Array;
-
-const onHeap: Allocate = (length) => new Float64Array(length);
-
-export const newDoubleSums = (length: number, allocate = onHeap): DoubleSums => ({
-  high: allocate(length),
-  low: allocate(length),
-  radius: allocate(length),
-});
-
-export function put(
-  { high, low, radius }: DoubleSums,
-  at: number,
-  x: DoubleDouble,
-  r: number,
-): void {
-  high[at] = x.hi;
-  low[at] = x.lo;
-  radius[at] = finiteRadius(x.hi + x.lo, r);
-}
-
-/** Outputs of rows, [rows], and what the backward pass needs of them. */
-export interface DoubleRows {
-  /** [rows, dv] */
-  readonly out: DoubleSums;
-  readonly lse: DoubleSums;
-  /** The number subtracted from each row's scores; −∞ for an empty row and no other, NaN where there is none. */
-  readonly m: Float64Array;
-  /** 1/l; its radius is the log-domain error of exp(s − m)/l. */
-  readonly inverse: DoubleSums;
-  readonly tanhError: Float64Array;
-}
-
-export const newDoubleRows = (
-  rows: number,
-  valueDim: number,
-  allocate: Allocate = onHeap,
-): DoubleRows => ({
-  out: newDoubleSums(rows * valueDim, allocate),
-  lse: newDoubleSums(rows, allocate),
-  m: allocate(rows),
-  inverse: newDoubleSums(rows, allocate),
-  tanhError: allocate(rows),
-});
+import { type DoubleRows, kappaOf, put } from './double-sums.ts';
 
 const pair = (high: Tile, low: Tile, skip = 0): Pair => ({
   high: high.at + skip * 8,
@@ -94,12 +42,6 @@ const pair = (high: Tile, low: Tile, skip = 0): Pair => ({
 
 /** A tile's numbers, or pairs where they have low words. */
 const words = (high: Tile, low: Tile | null): Pair => ({ high: high.at, low: low?.at ?? 0 });
-
-/** κ of a kept pair, 1 without dropout. */
-export function kappaOf({ kappaError, parameters }: KernelProblem): DoubleDouble {
-  const { one, sub, div, fromNumber } = doubleDouble;
-  return kappaError === 0 ? one : div(one, sub(one, fromNumber(parameters.dropout_rate)));
-}
 
 /** Doubles of the constants that the tiles' functions read, and of the room that a row's exponentials take. */
 export const CONSTANTS = 36 + 6 * TILE;
@@ -299,6 +241,50 @@ function absorbKeys(
   });
 }
 
+/** What a row's sums come to: its denominator l and 1/l, and what they and its weights are off by. */
+interface RowSum {
+  readonly l: DoubleDouble;
+  readonly inverse: DoubleDouble;
+  readonly weight: number;
+  readonly denominator: number;
+  /** Infinite where nothing is known of the row, else 0. */
+  readonly known: number;
+}
+
+/** One row's output and radii. */
+function finishOut(
+  problem: DoubleProblem,
+  t: Tiles,
+  [head, seen, r]: readonly [number, RowTile, number],
+  { l, inverse, weight, denominator, known }: RowSum,
+  results: DoubleRows,
+): void {
+  const [row, at] = [seen.start + r, seen.at + r];
+  const { parameters: p, valueWidth, kappaError, keyErrors } = problem;
+  const { mul } = doubleDouble;
+  const numerator = growth(weight) + SLICED + (seen.tiles + 2) * 4 * ADDITION;
+  const lost = (seen.keys + 4) * LOST * (1 + seen.value) * SLACK;
+  const kappa = kappaError === 0 ? null : kappaOf(problem);
+  const { columns } = seen;
+  if (columns !== null) {
+    results.out.radius.fill(Number.POSITIVE_INFINITY, at * p.head_dim_v, (at + 1) * p.head_dim_v);
+  }
+  for (let n = 0; n < (columns?.length ?? p.head_dim_v); n++) {
+    const c = columns?.[n] ?? n;
+    const from = row * valueWidth + n;
+    const sum = { hi: nth(t.outHigh.view, from), lo: nth(t.outLow.view, from) };
+    const plain = mul(sum, inverse);
+    const size = nth(t.size.view, row * valueWidth + c);
+    const missing = (size * numerator + lost) * ((1 + denominator) / l.hi);
+    const off = nthIfAny(keyErrors?.value, head * p.head_dim_v + c);
+    const radius = missing + Math.abs(plain.hi) * (denominator + 4 * STEP) + LOST + off;
+    const value = kappa === null ? plain : mul(plain, kappa);
+    const factor = kappa === null ? 1 : kappa.hi * SLACK;
+    const place = at * p.head_dim_v + c;
+    put(results.out, place, value, radius * factor + Math.abs(value.hi) * 4 * STEP + known);
+  }
+}
+
 /** One row's outputs and radii from its sums. */
 function finishRow(
   problem: DoubleProblem,
@@ -310,8 +296,8 @@ function finishRow(
   results: DoubleRows,
 ): void {
   const [row, at] = [seen.start + r, seen.at + r];
-  const { parameters: p, valueWidth, kappaError, keyErrors } = problem;
-  const { div, mul, log, one } = doubleDouble;
+  const { parameters: p, keyErrors } = problem;
+  const { div, log, one } = doubleDouble;
   if (seen.seeing[r] === 0 && problem.sink === null) {
     results.m[at] = Number.NEGATIVE_INFINITY;
     results.lse.high[at] = Number.NEGATIVE_INFINITY; // spec (9)
@@ -341,27 +327,7 @@ function finishRow(
   results.inverse.low[at] = inverse.lo;
   results.inverse.radius[at] = (weight + logOfOneMinus(denominator) + 2 * STEP) * SLACK + known;
   results.tanhError[at] = score.tanhError;
-  const numerator = growth(weight) + SLICED + (seen.tiles + 2) * 4 * ADDITION;
-  const lost = (seen.keys + 4) * LOST * (1 + seen.value) * SLACK;
-  const kappa = kappaError === 0 ? null : kappaOf(problem);
-  const { columns } = seen;
-  if (columns !== null) {
-    results.out.radius.fill(Number.POSITIVE_INFINITY, at * p.head_dim_v, (at + 1) * p.head_dim_v);
-  }
-  for (let n = 0; n < (columns?.length ?? p.head_dim_v); n++) {
-    const c = columns?.[n] ?? n;
-    const from = row * valueWidth + n;
-    const sum = { hi: nth(t.outHigh.view, from), lo: nth(t.outLow.view, from) };
-    const plain = mul(sum, inverse);
-    const size = nth(t.size.view, row * valueWidth + c);
-    const missing = (size * numerator + lost) * ((1 + denominator) / l.hi);
-    const off = nthIfAny(keyErrors?.value, head * p.head_dim_v + c);
-    const radius = missing + Math.abs(plain.hi) * (denominator + 4 * STEP) + LOST + off;
-    const value = kappa === null ? plain : mul(plain, kappa);
-    const factor = kappa === null ? 1 : kappa.hi * SLACK;
-    const place = at * p.head_dim_v + c;
-    put(results.out, place, value, radius * factor + Math.abs(value.hi) * 4 * STEP + known);
-  }
+  finishOut(problem, t, [head, seen, r], { l, inverse, weight, denominator, known }, results);
 }
 
 /** Cuts the queries of a part, and sets out its rows' states. */

@@ -12,15 +12,15 @@ import { broadcastStrides, elementCount, tensorOf } from '../../numbers/tensor.t
 import { growth, SLACK } from '../float64/radius.ts';
 import { eachRow, type HeadRows } from '../walk/head-rows.ts';
 import { type KernelProblem, PAIR_STRIDE } from '../walk/problem.ts';
-import type { DoubleScoreListener } from './double-backward.ts';
+import { ADDITION, LOST, STEP } from './double-radius.ts';
 import {
   type Allocate,
   type DoubleRows,
   type DoubleSums,
   newDoubleSums,
   put,
-} from './double-forward.ts';
-import { ADDITION, LOST, STEP } from './double-radius.ts';
+} from './double-sums.ts';
+import type { DoubleScoreListener } from './double-work.ts';
 
 const { add, exp, fromNumber, mul, neg, sub, zero } = doubleDouble;
 

@@ -15,7 +15,7 @@ import { certifyWithMaxima } from '../float64/certify.ts';
 import { type HeadRows, headRows, type RowMaxima } from '../walk/head-rows.ts';
 import type { KernelProblem } from '../walk/problem.ts';
 import { type CertifiedDouble, certifyDouble } from './double-certify.ts';
-import { newDoubleRows } from './double-forward.ts';
+import { newDoubleRows } from './double-sums.ts';
 import { doubleUnitCount } from './double-task.ts';
 
 const PLANES = ['high', 'low', 'radius'] as const;

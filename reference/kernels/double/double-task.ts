@@ -14,16 +14,12 @@ import { type FlatCase, type KeyErrorsTask, type OpenRange, problemOf } from '..
 import type { KernelModule } from '../module.ts';
 import type { Columns, HeadRows } from '../walk/head-rows.ts';
 import { fours, type KernelProblem, TILE } from '../walk/problem.ts';
-import {
-  DOUBLE_RANGE,
-  type DoubleBackwardTask,
-  type DoubleWork,
-  doubleBackward,
-  finishSums,
-} from './double-backward.ts';
+import { DOUBLE_RANGE, doubleBackward } from './double-backward.ts';
 import { addDoubleFeatures, type DoubleFeaturesTask } from './double-feature-gradients.ts';
 import { type DoubleProblem, doubleProblem, findDoubleKeyErrors } from './double-features.ts';
-import { type DoublePart, type DoubleRows, doubleForward } from './double-forward.ts';
+import { type DoublePart, doubleForward } from './double-forward.ts';
+import { type DoubleRows, finishSums } from './double-sums.ts';
+import type { DoubleBackwardTask, DoubleWork } from './double-work.ts';
 
 export interface DoubleForwardTask {
   readonly kind: 'forward';

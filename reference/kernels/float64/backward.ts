@@ -7,7 +7,7 @@
  */
 
 import { nth } from '../../numbers/nth.ts';
-import type { KernelModule, Tile } from '../module.ts';
+import type { KernelModule } from '../module.ts';
 import {
   eights,
   type KernelProblem,
@@ -16,136 +16,10 @@ import {
   TILE,
   tilesOf,
 } from '../walk/problem.ts';
+import type { RangeWork } from './backward-work.ts';
 import { dotDepth, growth, norm, SLACK, TINY, U } from './radius.ts';
-import { isEmptyRow, type RowResults } from './row-blocks.ts';
-
-/** Keys of a range: their rows, gradients and bounds stay in the kernels' memory meanwhile. */
-export const RANGE = 1024;
-
-/** A sum and a bound of its error, both flat. */
-export interface Sums {
-  readonly value: Float64Array;
-  readonly error: Float64Array;
-}
-
-export const newSums = (
-  length: number,
-  allocate: (length: number) => Float64Array = (n) => new Float64Array(n),
-): Sums => ({ value: allocate(length), error: allocate(length) });
-
-/** A run of them. Never a copy. */
-export const sumsWithin = ({ value, error }: Sums, start: number, length: number): Sums => ({
-  value: value.subarray(start, start + length),
-  error: error.subarray(start, start + length),
-});
-
-/** dLSE − D of each row, and its error. */
-export type Deltas = Sums;
-
-/** What a range works on and adds to. */
-export interface RangeWork {
-  readonly b: number;
-  readonly g: number;
-  /** Query positions, the same for each head; `results` and `deltas` are [B, Hq, rows]. */
-  readonly rows: readonly number[];
-  readonly results: RowResults;
-  readonly deltas: Deltas;
-  /** At most RANGE key positions, of `keyCount` in all. */
-  readonly keys: readonly number[];
-  readonly keyCount: number;
-  /** dQ [B, Hq, rows, d], to which the range's share is added; null = not wanted. */
-  readonly dQ: Sums | null;
-  /** dK [keys, d] and dV [keys, dv] of this range; null = not wanted. */
-  readonly dK: Sums | null;
-  readonly dV: Sums | null;
-  /** Errors of dK and dV as radii, rounded outward; else as they are, for sums that go on. */
-  readonly final: boolean;
-  /** Told dS and its error, tile by tile, row length PAIR_STRIDE; null = not wanted. */
-  readonly onScores: ScoreListener | null;
-}
-
-export type ScoreListener = (
-  at: readonly [b: number, h: number],
-  rows: readonly number[],
-  keys: readonly number[],
-  dS: Float64Array,
-  error: Float64Array,
-  lost: number,
-) => void;
-
-type Tiles = Record<
-  | 'k'
-  | 'v'
-  | 'dk'
-  | 'dv'
-  | 'dkError'
-  | 'dvError'
-  | 'q'
-  | 'do'
-  | 'qRows'
-  | 'qColumns'
-  | 'doRows'
-  | 'doColumns'
-  | 'kRows'
-  | 'kColumns'
-  | 'vRows'
-  | 's'
-  | 'dp'
-  | 'bias'
-  | 'keep'
-  | 'error'
-  | 'dq'
-  | 'dqError'
-  | 'facts'
-  | 'byRow'
-  | 'byColumn'
-  | 'slope'
-  | 'squares'
-  | 'qMaxima'
-  | 'doMaxima'
-  | 'kMaxima',
-  Tile
->;
-
-/** Room for ranges of at most so many keys, one after another. */
-export function rangeTiles(kernels: KernelModule, problem: KernelProblem, keys: number): Tiles {
-  const { width, valueWidth } = problem;
-  const range = Math.ceil(keys / TILE) * TILE;
-  const [rowTile, valueTile] = [TILE * width, TILE * valueWidth];
-  const pairTile = TILE * PAIR_STRIDE;
-  return kernels.layOut({
-    k: rowTile,
-    v: valueTile,
-    dk: range * width,
-    dv: range * valueWidth,
-    dkError: range * width,
-    dvError: range * valueWidth,
-    q: rowTile,
-    do: valueTile,
-    qRows: rowTile,
-    qColumns: rowTile,
-    doRows: valueTile,
-    doColumns: valueTile,
-    kRows: range * width,
-    kColumns: range * width,
-    vRows: range * valueWidth,
-    s: pairTile,
-    dp: pairTile,
-    bias: pairTile,
-    keep: pairTile,
-    error: pairTile,
-    dq: rowTile,
-    dqError: rowTile,
-    facts: TILE * 8,
-    byRow: TILE * 2,
-    byColumn: TILE * 2,
-    slope: TILE,
-    squares: TILE,
-    qMaxima: width,
-    doMaxima: valueWidth,
-    kMaxima: (range / TILE) * width,
-  });
-}
+import { RANGE, type Tiles } from './range-tiles.ts';
+import { isEmptyRow } from './row-blocks.ts';
 
 /** Largest magnitudes met, for what underflow may lose. */
 interface Largest {
@@ -456,20 +330,4 @@ export function backwardRange(
     }
   }
   finishKeys(kernels, problem, t, work, largest);
-}
-
-export interface BackwardTask {
-  readonly kind: 'backward';
-  readonly rows: readonly number[];
-  readonly keys: readonly number[];
-  /** Of how many keys these are some. */
-  readonly keyCount: number;
-  readonly results: RowResults;
-  readonly deltas: Deltas;
-  /** [B, Hq, rows, d], [B, Hkv, keys, d], [B, Hkv, keys, dv]; null = not wanted. */
-  readonly dQ: Sums | null;
-  readonly dK: Sums | null;
-  readonly dV: Sums | null;
-  /** Errors of dK and dV as radii, rounded outward; else as they are, for sums that go on. */
-  readonly final: boolean;
 }

@@ -18,7 +18,7 @@ import { nth } from '../../numbers/nth.ts';
 import { type Tensor, tensorOf } from '../../numbers/tensor.ts';
 import { type KernelRun, type KernelSystem, startRun } from '../threads/run.ts';
 import type { KernelProblem, KeyErrors } from '../walk/problem.ts';
-import { type BackwardTask, newSums, type ScoreListener, type Sums } from './backward.ts';
+import { type BackwardTask, newSums, type ScoreListener, type Sums } from './backward-work.ts';
 import { featureGradientsOf, throughFeatures } from './feature-gradients.ts';
 import { type KeySizes, newKeySizes } from './key-sizes.ts';
 import { finiteRadius } from './radius.ts';
@@ -89,6 +89,43 @@ interface Selection {
   readonly keys: readonly number[] | null;
 }
 
+/** A backward pass: its rows and keys, the sums it adds to, and whether dK and dV go on to the features. */
+interface Pass extends Pick<BackwardTask, 'rows' | 'keys' | 'dQ' | 'dK' | 'dV'> {
+  readonly results: RowResults;
+  readonly onward: boolean;
+  /** All rows and keys: then dSink is among what it gives. */
+  readonly whole: boolean;
+  readonly listener: ScoreListener | null;
+}
+
+/** Runs a pass; the gradients that it gives beside the sums it was told of. */
+function backwardPass(
+  attentionCase: AttentionCase,
+  run: Run,
+  { onward, whole, listener, ...given }: Pass,
+): Certified {
+  const { parameters: p } = attentionCase;
+  const { rows, keys, results } = given;
+  const certified: Certified = {};
+  const deltas = deltasOf(run.problem, rows, results, run.allocate);
+  const keyCount = keys.length;
+  const perform = (task: Task) => run.perform(task, task.kind === 'backward' ? listener : null);
+  const task: BackwardTask = { kind: 'backward', ...given, keyCount, deltas, final: !onward };
+  if (onward) {
+    const found = throughFeatures(p, { ...run, perform }, task);
+    const byKey = [p.batch, keyCount, p.dim_y ?? 0];
+    for (const name of FEATURE_GRADIENTS) {
+      const sums = found[name];
+      const shape = name === 'd_y' ? byKey : outputShape(attentionCase, name);
+      if (sums !== null) certified[name] = certificate(sums, shape);
+    }
+  } else perform(task);
+  if (whole && p.wants.includes('d_sink') && run.problem.sink !== null) {
+    certified.d_sink = certificate(sinkGradient(run.problem, rows, results, deltas), [p.heads]);
+  }
+  return certified;
+}
+
 /** Gradients of whole rows and keys: one pass where nothing is chosen, else one for each kind. */
 function gradients(
   attentionCase: AttentionCase,
@@ -97,7 +134,6 @@ function gradients(
   results: RowResults,
 ): Certified {
   const { parameters: p } = attentionCase;
-  const { problem } = run;
   const wants = (name: OutputName): boolean => p.wants.includes(name);
   const [allRows, allKeys] = [range(p.seq_q), range(p.seq_kv)];
   const certified: Certified = {};
@@ -105,50 +141,30 @@ function gradients(
     newSums(p.batch * heads * n * width, run.allocate);
   const keyCount = (keys ?? allKeys).length;
   const whole = rows === null && keys === null;
-  const features = featureGradientsOf(p, keyCount).length > 0;
+  const onward = featureGradientsOf(p, keyCount).length > 0;
   const dQ = wants('d_q') ? sums((rows ?? allRows).length, p.head_dim, p.heads) : null;
   const dK = wants('d_k') ? sums(keyCount, p.head_dim, p.kv_heads) : null;
   const dV = wants('d_v') ? sums(keyCount, p.head_dim_v, p.kv_heads) : null;
   const scores = whole && wants('d_bias') ? biasGradient(attentionCase) : null;
-  const rowResults = (chosen: readonly number[]): RowResults =>
-    chosen === allRows && rows !== null ? forwardOf(run, allRows) : results;
-  const pass = (
-    passRows: readonly number[],
-    passKeys: readonly number[],
-    outputs: Pick<BackwardTask, 'dQ' | 'dK' | 'dV'>,
-    onward: boolean,
-  ): void => {
-    const forward = rowResults(passRows);
-    const deltas = deltasOf(problem, passRows, forward, run.allocate);
-    const keyCount = passKeys.length;
-    const shared = { rows: passRows, keys: passKeys, keyCount, results: forward, deltas };
-    const perform = (task: Task) =>
-      run.perform(task, task.kind === 'backward' ? scores?.listener : null);
-    const task: BackwardTask = { kind: 'backward', ...shared, ...outputs, final: !onward };
-    if (onward) {
-      const found = throughFeatures(p, { ...run, perform }, task);
-      const byKey = [p.batch, passKeys.length, p.dim_y ?? 0];
-      for (const name of FEATURE_GRADIENTS) {
-        const sums = found[name];
-        const shape = name === 'd_y' ? byKey : outputShape(attentionCase, name);
-        if (sums !== null) certified[name] = certificate(sums, shape);
-      }
-    } else perform(task);
-    if (whole && wants('d_sink') && problem.sink !== null) {
-      certified.d_sink = certificate(sinkGradient(problem, passRows, forward, deltas), [p.heads]);
-    }
+  const pass = (given: Omit<Pass, 'whole' | 'listener'>): void => {
+    const all = { ...given, whole, listener: scores?.listener ?? null };
+    Object.assign(certified, backwardPass(attentionCase, run, all));
   };
-  if (whole) pass(allRows, allKeys, { dQ, dK, dV }, features);
+  if (whole) pass({ rows: allRows, keys: allKeys, results, dQ, dK, dV, onward });
   else {
-    if (dQ !== null) pass(rows ?? allRows, allKeys, { dQ, dK: null, dV: null }, false);
-    if (keyCount > 0 && (dK !== null || dV !== null || features)) {
-      pass(allRows, keys ?? allKeys, { dQ: null, dK, dV }, features);
+    if (dQ !== null) {
+      const ofRows = { rows: rows ?? allRows, keys: allKeys, results, dQ, dK: null, dV: null };
+      pass({ ...ofRows, onward: false });
+    }
+    if (keyCount > 0 && (dK !== null || dV !== null || onward)) {
+      const ofAll = rows === null ? results : forwardOf(run, allRows);
+      pass({ rows: allRows, keys: keys ?? allKeys, results: ofAll, dQ: null, dK, dV, onward });
     }
   }
   const rowShape = [p.batch, p.heads, (rows ?? allRows).length];
   const keyShape = [p.batch, p.kv_heads, keyCount];
   if (dQ !== null) certified.d_q = certificate(dQ, [...rowShape, p.head_dim]);
-  const ofKeys = features ? certificate : output;
+  const ofKeys = onward ? certificate : output;
   if (dK !== null && wants('d_k')) certified.d_k = ofKeys(dK, [...keyShape, p.head_dim]);
   if (dV !== null && wants('d_v')) certified.d_v = ofKeys(dV, [...keyShape, p.head_dim_v]);
   if (scores !== null) certified.d_bias = certificate(scores.sums(), scores.shape);

@@ -6,7 +6,7 @@ import { drawCase } from '../../case/draw-case.ts';
 import { big } from '../../numbers/big.ts';
 import { twoSum } from '../../numbers/double-double.ts';
 import { addDoubleFeatures, type DoubleFeaturesTask } from '../double/double-feature-gradients.ts';
-import { type DoubleSums, newDoubleSums } from '../double/double-forward.ts';
+import { type DoubleSums, newDoubleSums } from '../double/double-sums.ts';
 import { kernelProblem } from '../walk/problem.ts';
 import { addFeatures, newFeatureGradients } from './feature-gradients.ts';
 import { placePart } from './feature-parts.ts';

@@ -10,7 +10,7 @@ import type { Tensor } from '../../numbers/tensor.ts';
 import { featureModule } from '../module.ts';
 import type { KernelProblem } from '../walk/problem.ts';
 import type { Room } from '../walk/room.ts';
-import { type BackwardTask, newSums, type Sums, sumsWithin } from './backward.ts';
+import { type BackwardTask, newSums, type Sums, sumsWithin } from './backward-work.ts';
 import {
   depthsOf,
   eachBlock,

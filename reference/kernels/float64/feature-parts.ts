@@ -7,9 +7,9 @@
 import type { CaseParameters } from '../../case/case.ts';
 import { entry } from '../../numbers/nth.ts';
 import type { KernelProblem } from '../walk/problem.ts';
-import { RANGE } from './backward.ts';
 import { featureReader, inputOf } from './features.ts';
 import { DEPTH, type Matrix, transposed } from './matrix.ts';
+import { RANGE } from './range-tiles.ts';
 
 /** Columns of Y and of dY that are worked on at a time. */
 const SLAB = 512;

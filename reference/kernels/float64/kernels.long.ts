@@ -16,7 +16,7 @@ import { doubleContainment } from '../../testing/double-containment.ts';
 import { FEATURE_CASES } from '../../testing/feature-cases.ts';
 import { kernelBalls } from '../../testing/kernel-balls.ts';
 import { certifyDouble } from '../double/double-certify.ts';
-import { newDoubleSums } from '../double/double-forward.ts';
+import { newDoubleSums } from '../double/double-sums.ts';
 import { kernelModule } from '../module.ts';
 import { certify } from './certify.ts';
 

@@ -7,7 +7,7 @@ import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
 import type { KernelModule } from '../module.ts';
 import { TILE } from '../walk/problem.ts';
 import { fresh, type Room } from '../walk/room.ts';
-import type { Sums } from './backward.ts';
+import type { Sums } from './backward-work.ts';
 import { dotDepth, SLACK, TINY, U } from './radius.ts';
 
 /** A row-major matrix; `error` bounds how far each element is from the matrix meant, null = exact. */

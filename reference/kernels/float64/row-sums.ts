@@ -8,7 +8,7 @@ import { exp } from '../../numbers/float64.ts';
 import { nth, nthIfAny } from '../../numbers/nth.ts';
 import { broadcastStrides, elementCount, tensorOf } from '../../numbers/tensor.ts';
 import { type KernelProblem, PAIR_STRIDE } from '../walk/problem.ts';
-import { type Deltas, newSums, type ScoreListener, type Sums } from './backward.ts';
+import { type Deltas, newSums, type ScoreListener, type Sums } from './backward-work.ts';
 import { growth, SLACK, TINY, U } from './radius.ts';
 import type { RowResults } from './row-blocks.ts';
 

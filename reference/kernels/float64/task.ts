@@ -10,21 +10,15 @@ import type { FileRange } from '../../files/stored-file.ts';
 import { type RangedStorage, rangedTensor, tensorOf } from '../../numbers/tensor.ts';
 import type { KernelModule } from '../module.ts';
 import { fours, type KernelProblem, type KeyErrors, kernelProblem, TILE } from '../walk/problem.ts';
-import {
-  type BackwardTask,
-  backwardRange,
-  RANGE,
-  rangeTiles,
-  type ScoreListener,
-  type Sums,
-  sumsWithin,
-} from './backward.ts';
+import { backwardRange } from './backward.ts';
+import { type BackwardTask, type ScoreListener, type Sums, sumsWithin } from './backward-work.ts';
 import { addFeatures, type FeaturesTask } from './feature-gradients.ts';
 import { slabCount } from './feature-parts.ts';
 import { keyReaders } from './features.ts';
 import { forwardBlock } from './forward.ts';
 import { forwardByParts } from './forward-parts.ts';
 import { findKeyErrors, findKeySizes, type KeySizes, keyUnits } from './key-sizes.ts';
+import { RANGE, rangeTiles } from './range-tiles.ts';
 import { ROW_BLOCK, type RowPart, type RowResults } from './row-blocks.ts';
 
 /** A tensor as a flat array, or as what it is in a file, and its shape; row-major. */
