@@ -1,8 +1,8 @@
 (** * SigmoidBound: a row whose partial results are merged by sigmoids
 
     Purpose. How lemma Sigmoid of bounds.md enters Denominator, Output, Hull and Log. Parts are runs of
-    AttentionModel.v, of any blocks, merged by weights or not, stored once on a key's way or not; any tree
-    merges them by [by_sigmoid] of SigmoidMerge.v, the sink among them. The budgets of the keys grow by
+    AttentionModel.v, of any blocks, merged by weights or not; they, or what is merged of them, may be stored
+    once on a key's way; any tree merges them by [by_sigmoid] of SigmoidMerge.v, the sink among them. The budgets of the keys grow by
     [granted], what the tree's log-sum-exps lose; the error of O by [undamped], which is relative to the
     largest that a part's output may be, and that no weight takes down.
 
@@ -121,12 +121,13 @@ Notation aside := (aside up beside).
 Notation merged := (merged ua ue eta head fall up ep top beside sc c hp).
 Notation gathered := (gathered ua ue eta head fall up ep top beside sc c hp).
 
-(** A part of the row: a run of AttentionModel.v over some of its keys. *)
-Definition part (l : list A) (L O : R) : Prop :=
-  exists r q, INR r <= merges /\ (q <= 1)%nat /\ merged l r q L O.
+(** A part of the row: a run of AttentionModel.v over some of its keys, stored (q = 1) or not. *)
+Definition part (l : list A) (q : nat) (L O : R) : Prop :=
+  exists r, INR r <= merges /\ (q <= 1)%nat /\ merged l r q L O.
 
-(** A tree of merges by sigmoids over such parts. *)
-Definition tree (m : nat) (L O : R) : Prop := subtracted ua eta top part js m L O.
+(** A tree of merges by sigmoids over such parts; what it has merged may be stored on the way, where its
+    parts were not. *)
+Definition tree (m q : nat) (L O : R) : Prop := subtracted ua eta up ep top part js m q L O.
 
 Section Known.
 
@@ -571,19 +572,33 @@ Proof.
     set (C := exp ((x + x') * step + (y + y') * ua) * F) in *. lra.
 Qed.
 
-(** No average of keys exceeds it, though the weights of the keys be far off and no other of its row. *)
-Theorem part_average : forall l L O, within l -> part l L O -> Rabs O <= largest_part.
+(** The size of an average of keys, stored or not. *)
+Definition average_size (q : nat) : R := exp (n * step) * grown_part q n.
+
+Lemma merged_size : forall l q L O, within l -> part l q L O -> Rabs O <= average_size q.
 Proof.
-  intros l L O Wl (r & q & Rm & Q & Mg). destruct (merged_average l r q L O Mg Wl Rm Q) as (i & Hi & B).
+  intros l q L O Wl (r & Rm & Q & Mg). destruct (merged_average l r q L O Mg Wl Rm Q) as (i & Hi & B).
   eapply Rle_trans; [exact B|]. pose proof (within_length l Wl) as Ln.
   assert (In' : INR i <= n) by (apply le_INR; lia).
-  pose proof (grown_part_le q 1 (INR i) n Q (conj (pos_INR i) In')) as [G0 GP].
+  pose proof (grown_part_le q q (INR i) n (le_n q) (conj (pos_INR i) In')) as [G0 GP].
+  pose proof step_pos as ST. unfold average_size.
+  apply Rmult_le_compat; [left; apply exp_pos | exact G0 | | exact GP].
+  apply exp_le, Rmult_le_compat_r; [exact ST | exact In'].
+Qed.
+
+Lemma average_sizes : 0 <= average_size 0 /\ (1 + up) * average_size 0 + ep <= average_size 1.
+Proof.
+  pose proof n_pos as N1. pose proof step_pos as ST. pose proof (grown_part_le 0 0 n n (le_n 0) ltac:(lra)) as [G0 _].
+  assert (e1 : 1 <= exp (n * step)) by (apply exp_ge_1; apply Rmult_le_pos; lra).
+  unfold average_size. split; [apply Rmult_le_pos; lra|]. unfold grown_part in *. simpl INR in *.
+  assert (1 * ep <= exp (n * step) * ep) by (apply Rmult_le_compat_r; lra). lra.
+Qed.
+
+Lemma average_within : average_size 1 <= largest_part.
+Proof.
   pose proof step_pos as ST. destruct small as [Sm Sa]. pose proof reach_at_least as MM. pose proof n_pos as N1.
   assert (NU : 0 <= n * ua) by (apply Rmult_le_pos; lra). assert (NM : 0 <= n * ua * M) by (apply Rmult_le_pos; lra).
-  apply Rle_trans with (exp (n * step) * grown_part 1 n).
-  { apply Rmult_le_compat; [left; apply exp_pos | exact G0 | | exact GP].
-    apply exp_le, Rmult_le_compat_r; [exact ST | exact In']. }
-  unfold largest_part, part_size, hull_error. set (B4 := exp (4 * rounded)).
+  unfold average_size, largest_part, part_size, hull_error. set (B4 := exp (4 * rounded)).
   set (fl := flushes eta head js merges). set (lo := lost eta head k dk ho js merges).
   unfold grown_part, one_part. simpl INR. set (H := total hp js).
   assert (H0 : 0 <= H) by (apply total_pos; auto). pose proof v_pos as V.
@@ -639,10 +654,18 @@ Proof.
   lra.
 Qed.
 
-(** No part's log-sum-exp is larger in size; nor is one of the tree (subtracted_accuracy). *)
-Theorem lse_in_reach : forall l L O, within l -> part l L O -> L <= top /\ Rabs L <= M.
+(** No average of keys exceeds it, though the weights of the keys be far off and no other of its row. *)
+Theorem part_average : forall l q L O, within l -> part l q L O -> Rabs O <= largest_part.
 Proof.
-  intros l L O Wl (r & q & Rm & Q & Mg). destruct (part_lse l r q L O Wl Rm Q Mg) as [LT LM]. split; [exact LT|].
+  intros l q L O Wl P. eapply Rle_trans; [apply (merged_size l q L O Wl P)|]. destruct P as (r & _ & Q & _).
+  eapply Rle_trans; [|exact average_within]. unfold average_size. pose proof n_pos.
+  apply Rmult_le_compat_l; [left; apply exp_pos|]. apply (grown_part_le q 1); [exact Q | lra].
+Qed.
+
+(** No part's log-sum-exp is larger in size; nor is one of the tree (subtracted_accuracy). *)
+Theorem lse_in_reach : forall l q L O, within l -> part l q L O -> L <= top /\ Rabs L <= M.
+Proof.
+  intros l q L O Wl (r & Rm & Q & Mg). destruct (part_lse l r q L O Wl Rm Q Mg) as [LT LM]. split; [exact LT|].
   pose proof n_pos. pose proof reach_at_least.
   assert (0 <= (n - 1) * (ua * (20 + 8 * M))) by (repeat apply Rmult_le_pos; lra). lra.
 Qed.
@@ -697,16 +720,18 @@ Notation ones := (fun _ : A => 1).
 Notation lost1 := (lost_at_leaf eta (fun _ : A => 0) ones).
 Notation lostc := (lost_at_leaf eta hp c).
 
-Lemma part_known : forall l L O, part l L O -> within l ->
-  l <> [] /\ Rabs O <= largest_part /\ - (M - (n - 1) * (ua * (20 + 8 * M))) <= L <= top /\
+Lemma part_known : forall l q L O, part l q L O -> within l ->
+  (q <= 1)%nat /\ l <> [] /\ Rabs O <= average_size q /\ - (M - (n - 1) * (ua * (20 + 8 * M))) <= L <= top /\
   (forall j, In j l -> 0 <= budget L j) /\
   near l (fun j => exp (sc j - L) * seen far ones j) (budget L) (spread 0 lost1 ones 0 L) 1 /\
-  exists O' W, near l (fun j => exp (sc j - L) * seen far c j) (fun j => budget L j + aside) (spread aside lostc c 0 L) O' /\
-    near l (fun j => exp (sc j - L) * seen far ones j) (fun j => budget L j + aside) (spread aside lost1 ones 0 L) W /\
-    Rabs (O - O') <= ep * W.
+  exists O' W, near l (fun j => exp (sc j - L) * seen far c j) (fun j => budget L j + stored_beside up beside q)
+      (spread (stored_beside up beside q) lostc c 0 L) O' /\
+    near l (fun j => exp (sc j - L) * seen far ones j) (fun j => budget L j + stored_beside up beside q)
+      (spread (stored_beside up beside q) lost1 ones 0 L) W /\
+    Rabs (O - O') <= INR q * (ep * W) /\ 0 <= W.
 Proof.
-  intros l L O P Wl. pose proof (part_average l L O Wl P) as OV. destruct (lse_in_reach l L O Wl P) as [LT LM'].
-  destruct P as (r & q & Rm & Q & Mg). destruct (part_lse l r q L O Wl Rm Q Mg) as [_ LM].
+  intros l q L O P Wl. pose proof (merged_size l q L O Wl P) as OV. destruct (lse_in_reach l q L O Wl P) as [LT LM'].
+  destruct P as (r & Rm & Q & Mg). destruct (part_lse l r q L O Wl Rm Q Mg) as [_ LM].
   destruct (fewer_merges l r q L O Mg) as (r0 & R1 & R2 & Mg0).
   assert (Rm0 : INR r0 <= merges) by (apply le_INR in R1; lra).
   destruct (merged_accuracy ua ue eta head fall up ep top beside sc c hp far 1 merges Hua' Hue Heta Hbeside Hhp Hhead Hup Hep
@@ -715,10 +740,9 @@ Proof.
   pose proof (within_length l Wl) as Ln. assert (Rn : INR r0 <= n) by (apply le_INR; lia). apply le_INR in Ln.
   pose proof (pos_INR r0) as R0. pose proof (pos_INR (length l)) as L0.
   assert (Rf : 0 <= INR r0 <= fewer) by (split; [exact R0 | apply Rmin_glb; assumption]).
-  destruct small as [_ A0]. destruct (stored_beside_le up beside Hup q 1 Q) as [SB0 SB].
-  unfold stored_beside at 2 in SB. simpl (INR 1) in SB.
-  assert (SBa : 0 <= stored_beside up beside q <= aside) by (unfold AttentionBound.aside; lra).
-  split; [exact NE|]. split; [exact OV|].
+  destruct (stored_beside_le up beside Hup q q (le_n q)) as [SB0 _].
+  assert (SBa : 0 <= stored_beside up beside q <= stored_beside up beside q) by lra.
+  split; [exact Q|]. split; [exact NE|]. split; [exact OV|].
   split; [split; [pose proof (Rabs_le_inv _ _ (Rle_refl (Rabs L))); lra | exact LT]|].
   split.
   { intros j J. destruct (Sj j J) as [Sg _]. unfold budget.
@@ -728,15 +752,27 @@ Proof.
   pose proof (@lost1_pos A ua eta Heta) as P1. pose proof (lostc_pos ua eta c hp Heta Hhp) as Pc.
   apply (lane_weaken ua ue eta head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) 0 0) with (n' := n) (r' := fewer) in X;
     [| lra | exact P1 | lra | exact Rf].
-  apply (lane_weaken ua ue eta head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) _ aside) with (n' := n) (r' := fewer) in Y;
+  apply (lane_weaken ua ue eta head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) _ (stored_beside up beside q)) with (n' := n) (r' := fewer) in Y;
     [| exact SBa | exact Pc | lra | exact Rf].
-  apply (lane_weaken ua ue eta head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) _ aside) with (n' := n) (r' := fewer) in Z;
+  apply (lane_weaken ua ue eta head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) _ (stored_beside up beside q)) with (n' := n) (r' := fewer) in Z;
     [| exact SBa | exact P1 | lra | exact Rf].
   split.
   { apply lane_spread in X; try assumption; [|lra]. eapply near_weaken; [| intros; apply Rle_refl | exact X]. intros j _. cbv beta. lra. }
-  exists O', W. split; [apply lane_spread; assumption|]. split; [apply lane_spread; assumption|].
-  eapply Rle_trans; [exact Dd|]. apply le_INR in Q. simpl in Q.
-  rewrite <- (Rmult_1_l (ep * W)) at 2. apply Rmult_le_compat_r; [apply Rmult_le_pos; assumption | exact Q].
+  assert (SBp : 0 <= stored_beside up beside q) by lra.
+  exists O', W. split; [apply lane_spread; assumption|]. split; [apply lane_spread; assumption|]. split; assumption.
+Qed.
+
+(** A larger part beside. *)
+Lemma spread_more : forall b b' h kk x L j, 0 <= b -> b <= b' -> (forall i, 0 <= h i) ->
+  0 <= spread b h kk x L j /\ (1 + (b' - b)) * spread b h kk x L j <= spread b' h kk x L j.
+Proof.
+  intros b b' h kk x L j B BB Hh. pose proof n_pos. destruct fewer_le as [[F0 _] _].
+  pose proof (held_pos ua ue eta head sc far Heta Hhead b (lift ua 1 fewer M) (n + fewer) L
+    (fun i => bonus ua head top sc 1 merges fewer i + x) h kk j ltac:(lra) (Hh j)) as P.
+  fold (spread b h kk x L j) in P. split; [exact P|].
+  replace (spread b' h kk x L j) with (exp (b' - b) * spread b h kk x L j).
+  - apply Rmult_le_compat_r; [exact P | apply exp_ineq1_le].
+  - unfold spread, held. rewrite <- Rmult_assoc, <- exp_plus. do 2 f_equal. ring.
 Qed.
 
 Lemma growth_mono : forall x y, 0 <= x <= y -> growth x <= growth y.
@@ -745,15 +781,15 @@ Proof.
   replace (x + (y - x)) with y in G by ring. pose proof (growth_pos (y - x) ltac:(lra)). lra.
 Qed.
 
-Lemma tree_lanes : forall m L O, tree m L O -> 0 <= largest_part ->
+Lemma tree_lanes : forall m q L O, tree m q L O ->
   lanes ua ue eta head up ep beside s sc score k c dk ho far js slack merges granted undamped L O.
 Proof.
-  intros m L O Tr V0. unfold tree in Tr. apply subtracted_within in Tr.
+  intros m q L O Tr. unfold tree in Tr. apply subtracted_within in Tr.
   pose proof n_pos as N1. pose proof reach_at_least as MM. destruct small as [Sm A0]. destruct fewer_le as [[F0 F1] F2].
   assert (NU : 0 <= n * ua) by (apply Rmult_le_pos; lra). assert (NM : 0 <= n * ua * M) by (apply Rmult_le_pos; lra).
   assert (Mn : INR m <= n - 1).
-  { pose proof (subtracted_merges A ua eta top _ js m L O
-      (fun l x y H => proj1 (part_known l x y (proj1 H) (proj2 H))) Tr) as Q. apply le_INR in Q. rewrite S_INR in Q. lra. }
+  { pose proof (subtracted_merges A ua eta up ep top _ js m q L O
+      (fun l i x y H => proj1 (proj2 (part_known l i x y (proj1 H) (proj2 H)))) Tr) as Q. apply le_INR in Q. rewrite S_INR in Q. lra. }
   pose proof (pos_INR m) as M0. assert (G0 : 0 <= ua * (20 + 8 * M)) by (apply Rmult_le_pos; lra).
   assert (TopM : top <= M).
   { unfold AttentionBound.top, logit_reach. pose proof (Rle_abs (lse s js)). lra. }
@@ -762,11 +798,25 @@ Proof.
   { intros x y z j Z0 Z1. unfold budget, merged_budget, local_budget.
     assert (10 * ua * (x - y) <= 10 * ua * z) by (apply Rmult_le_compat_l; lra). lra. }
   assert (U32 : 0 <= eta <= ua) by lra.
-  destruct (subtracted_accuracy ua eta ep largest_part M (M - (n - 1) * (ua * (20 + 8 * M))) top aside sc
-    (seen far ones) (seen far c) Hua U32 TopM _ budget (spread 0 lost1 ones) (spread aside lostc c) (spread aside lost1 ones)
-    Falls (spread_kept 0 lost1 ones (Rle_refl 0) P1) (spread_kept aside lostc c A0 Pc) (spread_kept aside lost1 ones A0 P1) A0
-    (fun l x y H => part_known l x y (proj1 H) (proj2 H)) js m L O Tr V0 ltac:(lra))
-    as (LM & LT & Bp & X & O' & W & Y & Z & Dd).
+  assert (SB : forall i, 0 <= stored_beside up beside i) by (intros i; destruct (stored_beside_le up beside Hup i i (le_n i)); lra).
+  assert (S01 : stored_beside up beside 1 - stored_beside up beside 0 = up) by (unfold stored_beside; simpl INR; ring).
+  destruct (subtracted_accuracy ua eta up ep M (M - (n - 1) * (ua * (20 + 8 * M))) top beside sc
+    (seen far ones) (seen far c) Hua U32 Hup Hep TopM
+    (fun l i x y => part l i x y /\ exists rest, Permutation (l ++ rest) js) budget (spread 0 lost1 ones)
+    (fun i => spread (stored_beside up beside i) lostc c) (fun i => spread (stored_beside up beside i) lost1 ones)
+    Falls (spread_kept 0 lost1 ones (Rle_refl 0) P1)
+    (fun i => spread_kept (stored_beside up beside i) lostc c (SB i) Pc)
+    (fun i => spread_kept (stored_beside up beside i) lost1 ones (SB i) P1)) with (size := average_size) (js := js) (m := m) (q := q) (L := L) (O := O)
+    as (LM & LT & Bp & X & O' & W & Y & Z & Dd); try assumption.
+  { intros x y j. destruct (spread_more (stored_beside up beside 0) (stored_beside up beside 1) lostc c x y j (SB 0%nat) ltac:(lra) Pc) as [Q1 Q2].
+    rewrite S01 in Q2. split; assumption. }
+  { intros x y j. destruct (spread_more (stored_beside up beside 0) (stored_beside up beside 1) lost1 ones x y j (SB 0%nat) ltac:(lra) P1) as [Q1 Q2].
+    destruct (spread_more 0 (stored_beside up beside 0) lost1 ones x y j (Rle_refl 0) (SB 0%nat) P1) as [Q3 Q4]. rewrite S01 in Q2.
+    assert (0 <= up * spread (stored_beside up beside 0) lost1 ones x y j) by (apply Rmult_le_pos; lra).
+    assert (0 <= (stored_beside up beside 0 - 0) * spread 0 lost1 ones x y j) by (apply Rmult_le_pos; [pose proof (SB 0%nat); lra | exact Q3]). lra. }
+  { exact average_sizes. }
+  { intros l i x y H. exact (part_known l i x y (proj1 H) (proj2 H)). }
+  { lra. }
   { assert (INR m * (ua * (20 + 8 * M)) <= (n - 1) * (ua * (20 + 8 * M))) by (apply Rmult_le_compat_r; lra). lra. }
   set (x := sigmoid_lse_error ua (INR m) M) in *.
   assert (Xg : 0 <= x <= granted).
@@ -781,14 +831,22 @@ Proof.
   destruct (lift_reach M ltac:(rewrite Rabs_pos_eq; lra)) as [Lp _].
   assert (Bo : forall j, In j js -> bonus ua head top sc 1 merges fewer j + x <= bonus ua head top sc 1 merges fewer j + granted)
     by (intros; lra).
-  unfold lanes. exists (fun j => budget L j + x), (spread 0 lost1 ones x L), (spread aside lostc c x L), (spread aside lost1 ones x L), O', W.
+  set (b := stored_beside up beside q) in *.
+  assert (Q : (q <= 1)%nat).
+  { clear - Tr. induction Tr as [l q L O [(r & _ & Q & _) _] | | | |]; try assumption; lia. }
+  assert (Bq : 0 <= b <= aside).
+  { destruct (stored_beside_le up beside Hup q 1 Q) as [SB0 SB1]. unfold stored_beside at 2 in SB1. simpl (INR 1) in SB1.
+    unfold AttentionBound.aside. fold b in SB0, SB1. lra. }
+  unfold lanes. exists (fun j => budget L j + x), (spread 0 lost1 ones x L), (spread b lostc c x L), (spread b lost1 ones x L), O', W.
   split.
   { intros j J Fj. split; [apply Bp, J|]. unfold budget.
     pose proof (weight_bound ua ue eta head fall s sc score k c dk hp ho far js slack merges granted Hua' Hue Hhead Hmerges
-      Hslack Hscore Hc Hho fewer L j J Fj ltac:(lra) LT) as Q. unfold AttentionBound.n in Q. lra. }
+      Hslack Hscore Hc Hho fewer L j J Fj ltac:(lra) LT) as Wb. unfold AttentionBound.n in Wb. lra. }
   split.
   { destruct Some as (j & J & _). intros E. rewrite E in J. exact J. }
-  split; [exact X|]. split; [exact Y|]. split; [exact Z|].
+  split; [exact X|].
+  split; [eapply near_weaken; [| intros; apply Rle_refl | exact Y]; intros j _; cbv beta; lra|].
+  split; [eapply near_weaken; [| intros; apply Rle_refl | exact Z]; intros j _; cbv beta; lra|].
   destruct (flushes_pos ua eta head k c dk hp ho js merges Heta Hhp Hhead Hmerges Hc Hho) as [Q1 Q2].
   split; [exact Q1|]. split; [exact Q2|].
   split.
@@ -796,16 +854,29 @@ Proof.
       0 (lift ua 1 fewer M) (fun i => bonus ua head top sc 1 merges fewer i + x) fewer L); try assumption; [lra | apply Two; lra]. }
   split.
   { apply (values_within ua ue eta head fall s sc score k c dk hp ho far js slack merges granted Hua' Hue Heta Hhp Hhead Hmerges Hslack
-      Hscore Hc Hho aside (lift ua 1 fewer M) (fun i => bonus ua head top sc 1 merges fewer i + x) fewer L);
+      Hscore Hc Hho b (lift ua 1 fewer M) (fun i => bonus ua head top sc 1 merges fewer i + x) fewer L);
       try assumption; [lra | apply Two; lra]. }
   split.
   { apply (ones_within ua ue eta head fall s sc score far js slack merges granted Hua' Hue Heta Hhead Hmerges Hslack Hscore
-      aside (lift ua 1 fewer M) (fun i => bonus ua head top sc 1 merges fewer i + x) fewer L); try assumption; [lra | apply Two; lra]. }
-  eapply Rle_trans; [exact Dd|]. apply Rplus_le_compat_l. unfold undamped, subtracted_error.
-  assert (0 <= eta / ua) by (apply Rmult_le_pos; [lra | left; apply Rinv_0_lt_compat; lra]).
-  apply Rmult_le_compat_l; [lra|]. apply growth_mono.
-  assert (0 <= INR m * ua) by (apply Rmult_le_pos; lra).
-  assert (INR m * ua <= n * ua) by (apply Rmult_le_compat_r; lra). lra.
+      b (lift ua 1 fewer M) (fun i => bonus ua head top sc 1 merges fewer i + x) fewer L); try assumption; [lra | apply Two; lra]. }
+  apply le_INR in Q as Qr. simpl in Qr. pose proof (pos_INR q) as Qp.
+  assert (W0 : INR q * (ep * W) <= ep * W).
+  { destruct Dd as [_ W0]. rewrite <- (Rmult_1_l (ep * W)) at 2. apply Rmult_le_compat_r; [apply Rmult_le_pos; assumption | exact Qr]. }
+  destruct Dd as [Dd _]. eapply Rle_trans; [exact Dd|]. apply Rplus_le_compat; [exact W0|]. unfold undamped, subtracted_error.
+  pose proof average_sizes as [V0 V1]. pose proof average_within as V2.
+  assert (Vq : average_size q <= largest_part /\ 0 <= average_size q).
+  { destruct q as [|[|q']]; [| | lia].
+    - assert (0 <= up * average_size 0) by (apply Rmult_le_pos; lra). lra.
+    - assert (0 <= (1 + up) * average_size 0) by (apply Rmult_le_pos; lra). lra. }
+  assert (Up1 : 0 <= INR q * up <= 1 / 2).
+  { assert (INR q * up <= 1 * up) by (apply Rmult_le_compat_r; lra). assert (0 <= INR q * up) by (apply Rmult_le_pos; lra).
+    unfold AttentionBound.aside in Sm, A0. lra. }
+  assert (D0 : 0 <= eta / ua) by (apply Rmult_le_pos; [lra | left; apply Rinv_0_lt_compat; lra]).
+  assert (Eq : (1 + INR q * up) * eta / 15 / ua = (1 + INR q * up) / 15 * (eta / ua)) by (field; lra). rewrite Eq.
+  assert (T1 : 0 <= (1 + INR q * up) / 15 * (eta / ua) <= 1 * (eta / ua)).
+  { split; [apply Rmult_le_pos; lra | apply Rmult_le_compat_r; lra]. }
+  assert (Mu : 0 <= INR m * ua <= n * ua) by (split; [apply Rmult_le_pos; lra | apply Rmult_le_compat_r; lra]).
+  apply Rmult_le_compat; [lra | apply growth_pos; lra | lra | apply growth_mono; lra].
 Qed.
 
 End Known.
@@ -826,22 +897,22 @@ Proof.
   apply Rmult_le_pos; [lra|]. apply growth_pos. pose proof (pos_INR (length js)). repeat apply Rmult_le_pos; lra.
 Qed.
 
-Theorem sigmoid_row_bound : forall m L O,
+Theorem sigmoid_row_bound : forall m q L O,
   (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
-  tree m L O -> js <> [] -> denominator ua ue eta head s score far js slack merges granted < 1 ->
+  tree m q L O -> js <> [] -> denominator ua ue eta head s score far js slack merges granted < 1 ->
   Rabs (O - out s k js) <= divided ua ue eta head up ep beside s score k dk ho far js slack merges granted undamped /\
   Rabs (L - lse s js) <= quotient (denominator ua ue eta head s score far js slack merges granted).
 Proof.
-  intros m L O Rd Hf Tr NE. destruct (undamped_pos NE) as [V0 U0].
+  intros m q L O Rd Hf Tr NE. destruct (undamped_pos NE) as [V0 U0].
   apply (lanes_bound ua ue eta head up ep beside s sc score k c dk hp ho far js slack merges granted undamped Heta Hbeside Hhead
     Hup Hep Hmerges U0 Hscore Hc Hho L O); try assumption.
-  - intros Some. now apply (tree_lanes Rd Hf Some m).
+  - intros Some. now apply (tree_lanes Rd Hf Some m q).
   - intros j J Fj. specialize (Rd j J Fj). lra.
 Qed.
 
-Theorem sigmoid_row_bound_wide : forall m L O,
+Theorem sigmoid_row_bound_wide : forall m q L O,
   (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
-  (exists j, In j js /\ far j = false) -> tree m L O ->
+  (exists j, In j js /\ far j = false) -> tree m q L O ->
   flushes eta head js merges + faint_sum ua ue head s score far js slack merges granted < 1 ->
   0 < kept_sum ua ue head s score far js slack merges granted ->
   Rabs (O - out s k js) <= divided_by ua ue eta head up ep beside s score k dk ho far js slack merges granted undamped
@@ -850,18 +921,18 @@ Theorem sigmoid_row_bound_wide : forall m L O,
     (flushes eta head js merges + faint_sum ua ue head s score far js slack merges granted)
     (least ua ue eta head s score far js slack merges granted).
 Proof.
-  intros m L O Rd Hf Some Tr. assert (NE : js <> []).
+  intros m q L O Rd Hf Some Tr. assert (NE : js <> []).
   { destruct Some as (j & J & _). intros E. rewrite E in J. exact J. }
   destruct (undamped_pos NE) as [V0 U0].
   apply (lanes_bound_wide ua ue eta head up ep beside s sc score k c dk hp ho far js slack merges granted undamped Hbeside
-    Hup Hep U0 Hscore Hc Hho L O); [now apply (tree_lanes Rd Hf Some m)|].
+    Hup Hep U0 Hscore Hc Hho L O); [now apply (tree_lanes Rd Hf Some m q)|].
   intros j J Fj. specialize (Rd j J Fj). lra.
 Qed.
 
 (** [z] is only looked at where there are far keys: 1/least, or anything that Z is known to be below. *)
-Theorem sigmoid_row_hull : forall m L O w z,
+Theorem sigmoid_row_hull : forall m q L O w z,
   (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
-  (exists j, In j js /\ far j = false) -> tree m L O ->
+  (exists j, In j js /\ far j = false) -> tree m q L O ->
   (forall j, In j js -> far j = false -> Rabs (k j) + dk j <= w) ->
   (faint_sum ua ue head s score far js slack merges granted = 0 \/ exp (lse s js - L) <= z) ->
   Rabs (O - out s k js) <= hull_error (Rabs (out s k js)) (w + ep) rounded
@@ -870,11 +941,11 @@ Theorem sigmoid_row_hull : forall m L O w z,
      + (1 + z) * total (fun j => if far j then faint ua ue head s score js slack merges granted j * (Rabs (k j) + dk j) else 0) js
      + ep * (flushes eta head js merges + (1 + z) * faint_sum ua ue head s score far js slack merges granted)) + undamped.
 Proof.
-  intros m L O w z Rd Hf Some Tr V Zz. assert (NE : js <> []).
+  intros m q L O w z Rd Hf Some Tr V Zz. assert (NE : js <> []).
   { destruct Some as (j & J & _). intros E. rewrite E in J. exact J. }
   destruct (undamped_pos NE) as [V0 U0].
   apply (lanes_hull ua ue eta head up ep beside s sc score k c dk ho far js slack merges granted undamped Hbeside
-    Hup Hep Hc L O); try assumption. now apply (tree_lanes Rd Hf Some m).
+    Hup Hep Hc L O); try assumption. now apply (tree_lanes Rd Hf Some m q).
 Qed.
 
 End Sigmoid.
