@@ -30,6 +30,29 @@ const WITHIN_REFERENCE: Record<string, readonly string[]> = {
   verdict: ['numbers', 'case', 'kernels', 'bounds'],
 };
 
+/** Files that were longer than 400 lines when that became the limit. A ceiling may only fall. */
+const LONGER: Readonly<Record<string, number>> = {
+  'reference/bounds/by-pair/bounds.ts': 560,
+  'reference/bounds/by-pair/bounds-backward.ts': 450,
+  'reference/bounds/range/range.ts': 480,
+  'gpu/labels.ts': 450,
+  'gpu/costs/costs.test.ts': 480,
+  'gate/cli.ts': 560,
+  'gate/cli.test.ts': 480,
+  'gate/suite/probes.ts': 780,
+};
+
+/** Files with functions of 61 to 70 lines from before 60 was the limit. */
+const LONGER_FUNCTIONS = [
+  'reference/bounds/by-pair/bounds.ts',
+  'reference/kernels/assembly/elementary.ts',
+  'reference/kernels/assembly/slices.ts',
+  'gpu/labels.ts',
+  'gpu/costs/paper.ts',
+  'gate/cli.ts',
+  'gate/fuzz/interviewer.ts',
+];
+
 function filesUnder(folder: string, ending: string): string[] {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -170,16 +193,29 @@ describe('the code base', () => {
     expect(found.map((file) => relative(root, file))).toEqual([]);
   });
 
-  it('keeps functions within 70 lines', () => {
+  it('keeps functions within 60 lines, arrow functions too', () => {
+    const opening = /^( *)(?:(?:export )?(?:default )?(?:async )?function\*? .*|.*=> )/;
     const long = shipped.flatMap((file) => {
       const lines = text(file).split('\n');
       return lines.flatMap((line, start) => {
-        const opening = /^( *)(export )?(async )?function /.exec(line);
-        if (opening === null) return [];
-        const end = lines.findIndex((later, n) => n > start && later === `${opening[1]}}`);
-        return end - start > 70 ? [`${relative(root, file)}:${start + 1}`] : [];
+        const indent = opening.exec(line)?.[1];
+        if (indent === undefined || (line.includes('=>') && !line.endsWith('=> {'))) return [];
+        const end = lines.findIndex(
+          (later, n) => n > start && /^ *\}[;,)]*$/.test(later) && later.startsWith(`${indent}}`),
+        );
+        const limit = LONGER_FUNCTIONS.includes(relative(root, file)) ? 70 : 60;
+        return end - start > limit ? [`${relative(root, file)}:${start + 1} ${end - start}`] : [];
       });
     });
+    expect(long).toEqual([]);
+  });
+
+  it('keeps files within 400 lines, but for some that may only become shorter', () => {
+    const lengths = sources.map((file): [string, number] => [
+      relative(root, file),
+      text(file).split('\n').length - 1,
+    ]);
+    const long = lengths.filter(([file, length]) => length > (LONGER[file] ?? 400));
     expect(long).toEqual([]);
   });
 });
