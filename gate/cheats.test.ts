@@ -97,6 +97,18 @@ describe('answers of an earlier run', () => {
     expect(readFileSync(join(out, kept)).equals(bytes)).toBe(true);
   });
 
+  it('are out of reach beside a case of one’s own while it is replayed, and put back', () => {
+    const mine = join(work, 'mine');
+    const [kept = ''] = answersUnder(learnt);
+    cpSync(join(learnt, kept, '..'), join(mine, 'a'), { recursive: true });
+    const words = ['replay', join(mine, 'a'), '--candidate', cheat('reads', mine)];
+    const { status } = spawnSync('node', ['dist/gate/cli.js', ...words], { cwd: root });
+    expect(status).toBe(3);
+    const names = ['mine/a/expected.safetensors', join('learnt', kept)];
+    const [put, first] = names.map((name) => readFileSync(join(work, name)));
+    expect(put?.equals(first ?? Buffer.alloc(0))).toBe(true);
+  });
+
   it('are left alone where this project did not put them', () => {
     const { status, pass } = gate(cheat('reads', learnt), '--seed', '5', '--out', work);
     expect([status, pass]).toEqual([0, first.fail]);
@@ -151,6 +163,46 @@ describeWithTools('a sandbox', ['bwrap'], () => {
     expect(stdout).toMatch(/candidate: umount: /);
     expect(stdout).not.toMatch(/run-[0-9a-f]{24}|eth0|ens/);
     expect(stdout).toMatch(/candidate: +lo:/);
+  });
+
+  it('hides --out before there is one, and a report that is being written', () => {
+    const fresh = join(elsewhere, 'fresh');
+    const { stdout } = gate(
+      `grep ' ${fresh} ' /proc/mounts >&2; exit 4`,
+      '--sandbox',
+      '--out',
+      fresh,
+    );
+    expect(stdout).toMatch(/candidate: tmpfs \S*fresh/);
+    const run = (...more: string[]) =>
+      spawnSync('node', [join(root, 'dist/gate/cli.js'), ...more, '--candidate', 'exit 4'], {
+        ...{ cwd: elsewhere, encoding: 'utf8' },
+      });
+    const gates = ['gate', '--only', '*/basic/*', '--sandbox', '--report'];
+    const { status, stderr } = run(...gates, 'r.json');
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringMatching(/"--report" expected a place that .* such as out\/r.json, got r.json/),
+    ]);
+    expect(run(...gates, 'out/r.json').status).toBe(3);
+    expect(JSON.parse(readFileSync(join(elsewhere, 'out/r.json'), 'utf8')).summary.broken).not.toBe(
+      0,
+    );
+  });
+
+  it('is refused in a folder that it would have to hide', () => {
+    const [kept = ''] = answersUnder(out);
+    const folder = realpathSync(join(out, kept, '..'));
+    const words = ['replay', '.', '--sandbox', '--candidate', cheat('reads', folder)];
+    const cli = join(root, 'dist/gate/cli.js');
+    const ended = spawnSync('node', [cli, ...words], { cwd: folder, encoding: 'utf8' });
+    expect([ended.status, ended.stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /hides \S+ from the candidate, and expected a working directory outside/,
+      ),
+    ]);
+    expect(existsSync(join(folder, 'expected.safetensors'))).toBe(true);
   });
 
   it('shows what it is told to show, and refuses what is not there', () => {

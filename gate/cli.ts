@@ -24,6 +24,7 @@ import type { StackCommandOptions } from './commands/run-stack.ts';
 import { fileSentence } from './file-errors.ts';
 import { LANGUAGES, type Language } from './init.ts';
 import { DIRECTIONS } from './select.ts';
+import { printableLines } from './text.ts';
 
 const GATE_EXAMPLES = `
 Examples:
@@ -235,7 +236,7 @@ function addGate(program: Command, finish: Finish): void {
     )
     .option('--repeat <n>', 'ask each case so often, others in between', value.positiveNumber, 1)
     .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
-    .option('--out <dir>', 'keep failing cases here', value.pathText, 'out')
+    .option('--out <dir>', 'keep failing cases here', value.pathText, value.DEFAULT_OUT)
     .option('--report <file.json>', 'write the report as JSON', value.pathText)
     .option('--junit <file.xml>', 'write the report as JUnit XML', value.pathText)
     .addHelpText('after', GATE_EXAMPLES)
@@ -256,7 +257,7 @@ function addFuzz(program: Command, finish: Finish): void {
       '--out <dir>',
       'keep findings here, and go on from what is there',
       value.pathText,
-      'out',
+      value.DEFAULT_OUT,
     )
     .addHelpText('after', FUZZ_EXAMPLES)
     .action(async (options: FuzzOptions) => {
@@ -510,7 +511,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return status;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    process.stderr.write(`xattn: ${sentence(error)}\n`);
+    process.stderr.write(`xattn: ${printableLines(sentence(error))}\n`);
     return 2;
   }
 }

@@ -170,6 +170,20 @@ describeWithTools('a disk that fills while the run goes on', ['bwrap'], () => {
   });
 });
 
+it('goes to an open file behind what is in it, and takes nobody’s place', async () => {
+  const gate = ['gate', '--only', 'smoke/basic*', '--candidate', fake(), '--report'];
+  const one = await xattn([...gate, '/dev/stdout'], { after: '> stdout.txt' }).ended;
+  expect([one.status, one.stderr]).toEqual([0, '']);
+  const text = readFileSync(at('stdout.txt'), 'utf8');
+  expect(text).toMatch(/^suite smoke, seed/);
+  const [, whole = ''] = /^(\{\n[\s\S]*^\})$/m.exec(text) ?? [];
+  expect(JSON.parse(whole).summary.fail).toBe(0);
+  const two = await xattn([...gate, '/dev/fd/3'], { after: '3> three.json' }).ended;
+  expect([two.status, two.stderr]).toEqual([0, '']);
+  expect(judged(json(at('three.json')))).toBeGreaterThan(0);
+  expect(json(at('three.json')).incomplete).toBe(undefined);
+});
+
 describe('paths are looked at before the candidate is started', () => {
   const started = (): string => `touch ${at('started')}; ${fake()}`;
   it.each<[args: string[], reason: RegExp]>([

@@ -97,7 +97,10 @@ function ours(outDir: string): string[] {
 function takeAway(folder: string): () => void {
   const held = new Map<string, Uint8Array>();
   let bytes = 0;
-  for (const file of ours(outOf(folder)).flatMap(answersUnder)) {
+  const own = entriesOf(folder).some((entry) => entry.isFile() && entry.name === EXPECTED);
+  const beside = own ? [path.join(folder, EXPECTED)] : [];
+  const files = [...ours(outOf(folder)).flatMap(answersUnder), ...beside];
+  for (const file of new Set(files.map((one) => path.resolve(one)))) {
     try {
       const content = readFileSync(file);
       rmSync(file);
@@ -121,8 +124,8 @@ function takeAway(folder: string): () => void {
 }
 
 /**
- * Run `use` while the answers of earlier runs under `folder` (an `--out`, or a kept case) are out of a
- * candidate's reach. They come back however the process ends, unless it is killed outright.
+ * Run `use` while the answers of earlier runs under `folder` (an `--out`, or a case folder with the
+ * answer that lies in it) are out of a candidate's reach. They come back however the process ends, unless it is killed outright.
  */
 export async function withAnswersAway<T>(folder: string, use: () => Promise<T>): Promise<T> {
   const putBack = takeAway(folder);

@@ -14,6 +14,7 @@ import path from 'node:path';
 import type { Candidate } from './candidate.ts';
 import { type QuestionPlaces, removeDistrusted } from './question-folders.ts';
 import { shellQuoted } from './text.ts';
+import { placeOf } from './whole-file.ts';
 
 export interface SandboxOptions {
   /** The candidate's command: what it names stays visible. */
@@ -22,6 +23,8 @@ export interface SandboxOptions {
   readonly hidden: readonly string[];
   /** Files and folders that are shown, read-only, though they lie in a hidden folder. */
   readonly shown: readonly string[];
+  /** Files that the run writes and the candidate must not see, by the option that names them. */
+  readonly secret: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Sandbox {
@@ -112,37 +115,84 @@ interface Scratch extends QuestionPlaces {
   readonly temporary: string;
 }
 
-/** Arguments of bwrap up to the command; later mounts lie over earlier ones. */
-export function sandboxArguments(scratch: Scratch, options: SandboxOptions): string[] {
+/** A place, and what of it there is inside; later ones lie over earlier ones. */
+interface Mount {
+  readonly at: string;
+  readonly as: 'shown' | 'empty' | 'writable';
+}
+
+/** Throws RangeError where the working directory would be hidden. */
+function mountsOf(scratch: Scratch, options: SandboxOptions): Mount[] {
   const root = packageRoot();
   const cwd = realpathSync(process.cwd());
   const places = privatePlaces(cwd);
   const open = present(OPEN_PARTS.map((part) => path.join(root, part)));
-  // What runs have kept may surround the working directory; then answers are put away all the same.
-  const away = present(options.hidden).filter((one) => one !== root && !isWithin(cwd, one));
-  const readOnly = (file: string): string[] => [
-    isWithin(file, '/dev') ? '--dev-bind' : '--ro-bind',
-    ...[file, file],
+  const away = present(options.hidden).filter((one) => one !== root);
+  const around = away.find((one) => isWithin(cwd, one));
+  if (around !== undefined) {
+    throw new RangeError(
+      `"--sandbox" hides ${around} from the candidate, and expected a working directory outside it`,
+    );
+  }
+  const all =
+    (as: Mount['as']) =>
+    (at: string): Mount => ({ at, as });
+  const before: Mount[] = [
+    ...['/', ...accelerators()].map(all('shown')),
+    ...places.map(all('empty')),
+    ...needed(options.command, cwd, places).map(all('shown')),
+    { at: root, as: 'empty' },
+    ...open.map(all('shown')),
   ];
-  const empty = (folder: string): string[] => ['--tmpfs', folder];
-  const writable = (folder: string): string[] => ['--bind', folder, folder];
+  return [
+    ...before,
+    ...away.filter((one) => isSeen(before, one)).map(all('empty')),
+    ...present(options.shown).map(all('shown')),
+    { at: scratch.root, as: 'empty' },
+    ...[scratch.asked, scratch.temporary].map(all('writable')),
+  ];
+}
+
+/** Can what runs inside read this file? */
+function isSeen(mounts: readonly Mount[], file: string): boolean {
+  return mounts.findLast(({ at }) => isWithin(file, at))?.as !== 'empty';
+}
+
+const BINDS = { shown: '--ro-bind', writable: '--bind' } as const;
+
+/** Arguments of bwrap up to the command. */
+function sandboxArguments([whole, ...mounts]: readonly Mount[], temporary: string): string[] {
+  const mount = ({ at, as }: Mount): string[] => {
+    if (as === 'empty') return ['--tmpfs', at];
+    return [as === 'shown' && isWithin(at, '/dev') ? '--dev-bind' : BINDS[as], at, at];
+  };
+  const devices = mounts.filter(({ at }) => isWithin(at, '/dev'));
   return [
     ...['--unshare-user-try', '--unshare-cgroup-try', '--unshare-net', '--unshare-ipc'],
     ...['--unshare-pid', '--unshare-uts', '--die-with-parent', '--new-session'],
-    ...['--cap-drop', 'ALL', ...readOnly('/'), '--dev', '/dev'],
-    ...accelerators().flatMap(readOnly),
+    ...['--cap-drop', 'ALL', ...(whole === undefined ? [] : mount(whole)), '--dev', '/dev'],
+    ...devices.flatMap(mount),
     ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys'],
-    ...places.flatMap(empty),
-    ...needed(options.command, cwd, places).flatMap(readOnly),
-    ...empty(root),
-    ...open.flatMap(readOnly),
-    ...away.flatMap(empty),
-    ...present(options.shown).flatMap(readOnly),
-    ...empty(scratch.root),
-    ...writable(scratch.asked),
-    ...writable(scratch.temporary),
-    ...['--setenv', 'TMPDIR', scratch.temporary, '--chdir', cwd],
+    ...mounts.filter((one) => !devices.includes(one)).flatMap(mount),
+    ...['--setenv', 'TMPDIR', temporary, '--chdir', realpathSync(process.cwd())],
   ];
+}
+
+/** A report says what has been judged so far, with the seed of the rest. */
+function checkSecret(mounts: readonly Mount[], { secret, hidden }: SandboxOptions): void {
+  for (const [option, file] of Object.entries(secret)) {
+    if (file === undefined) continue;
+    const { place, regular } = placeOf(file);
+    if (!regular) continue;
+    const folder = path.dirname(place);
+    const real = existsSync(folder) ? realpathSync(folder) : folder;
+    if (!isSeen(mounts, path.join(real, path.basename(place)))) continue;
+    const better = path.join(hidden[0] ?? '', path.basename(place));
+    throw new RangeError(
+      `"${option}" expected a place that "--sandbox" hides from the candidate, such as ${better}, ` +
+        `got ${file}`,
+    );
+  }
 }
 
 /** Why there can be no sandbox here; null when there can. */
@@ -152,6 +202,12 @@ function obstacle(prefix: readonly string[]): string | null {
   if (tried.error !== undefined) return `it needs bubblewrap, which is not installed (${INSTALL})`;
   if (tried.status !== 0) return `bubblewrap does not work here: ${tried.stderr.trim()}`;
   return null;
+}
+
+function checkSystem(prefix: readonly string[]): void {
+  const reason = obstacle(prefix);
+  if (reason === null) return;
+  throw new RangeError(`"--sandbox" expected a system that has one: ${reason}`);
 }
 
 /** A sandbox, tried out. Throws RangeError with a sentence where there can be none. */
@@ -171,18 +227,21 @@ export function sandbox(options: SandboxOptions): Sandbox {
   for (const folder of [own, asked, temporary]) mkdirSync(folder);
   // A candidate that has not ended yet may still write there: no link of its is followed.
   const remove = (): void => void removeDistrusted(root, path.dirname(root));
-  const prefix = sandboxArguments(scratch, options);
-  const reason = obstacle(prefix);
-  if (reason !== null) {
+  try {
+    const mounts = mountsOf(scratch, options);
+    checkSecret(mounts, options);
+    const prefix = sandboxArguments(mounts, temporary);
+    checkSystem(prefix);
+    return {
+      wrap: (command) =>
+        ['exec', 'bwrap', ...[...prefix, 'sh', '-c', command].map(shellQuoted)].join(' '),
+      scratch,
+      remove,
+    };
+  } catch (error) {
     remove();
-    throw new RangeError(`"--sandbox" expected a system that has one: ${reason}`);
+    throw error;
   }
-  return {
-    wrap: (command) =>
-      ['exec', 'bwrap', ...[...prefix, 'sh', '-c', command].map(shellQuoted)].join(' '),
-    scratch,
-    remove,
-  };
 }
 
 /** A candidate whose program runs inside; the sandbox goes when the candidate has ended. */

@@ -1,11 +1,13 @@
 /**
  * A file written whole or not at all: beside its place, to the disk, and then into its place. A full
  * disk or a kill in the middle leaves what was there before. What is no regular file, such as a pipe
- * or a terminal, is written to as it is.
+ * or a terminal, is written to as it is, and so is a file that this process was given open, such as
+ * /dev/stdout: what is put into its place would not be seen by whoever has it open.
  * @module
  */
 import {
   closeSync,
+  fstatSync,
   fsyncSync,
   openSync,
   realpathSync,
@@ -16,8 +18,27 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 
+const STREAMS: Readonly<Record<string, number>> = {
+  '/dev/stdin': 0,
+  '/dev/stdout': 1,
+  '/dev/stderr': 2,
+};
+
+/** The open regular file that a path such as /dev/stdout or /dev/fd/3 stands for; null where none. */
+function openFile(file: string): number | null {
+  const asked = path.resolve(file);
+  const numbered = /^\/(?:dev|proc\/self)\/fd\/(\d{1,6})$/.exec(asked)?.[1];
+  const descriptor = STREAMS[asked] ?? (numbered === undefined ? null : Number(numbered));
+  try {
+    return descriptor !== null && fstatSync(descriptor).isFile() ? descriptor : null;
+  } catch {
+    return null;
+  }
+}
+
 /** The file that a path stands for, links followed, and whether it can be put into its place whole. */
 export function placeOf(file: string): { readonly place: string; readonly regular: boolean } {
+  if (openFile(file) !== null) return { place: realpathSync(file), regular: false };
   const found = statSync(file, { throwIfNoEntry: false });
   if (found === undefined) return { place: path.resolve(file), regular: true };
   return { place: realpathSync(file), regular: found.isFile() || found.isDirectory() };
@@ -48,7 +69,8 @@ let count = 0;
 export function writeWholeFile(file: string, text: string): void {
   const { place, regular } = placeOf(file);
   if (!regular) {
-    named(file, () => writeFileSync(file, text));
+    // Through what is open, so that it comes behind what has been written there.
+    named(file, () => writeFileSync(openFile(file) ?? file, text));
     return;
   }
   const temporary = path.join(path.dirname(place), `.xattn-${process.pid}-${count++}.tmp`);

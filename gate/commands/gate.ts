@@ -214,7 +214,7 @@ export async function gateCommand(given: GateOptions): Promise<number> {
   process.stdout.write(
     `suite ${options.suite}, seed ${options.seed}: --seed repeats its numbers and its order\n`,
   );
-  const candidate = await candidateOf(options, [options.out]);
+  const candidate = await candidateOf(options, [options.out], options);
   const outDir = runFolder(options.out);
   const report = await withAnswersAway(options.out, () =>
     withCandidate(candidate, (started, stop) => {

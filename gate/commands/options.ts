@@ -3,6 +3,7 @@
  * @module
  */
 import { randomInt } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import { MODELS } from '../../gpu/costs/models.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/schedules/index.ts';
@@ -17,6 +18,7 @@ import type { SampleSize } from '../../reference/case/sampling.ts';
 import type { Candidate } from '../candidate.ts';
 import { processCandidate } from '../candidates/process.ts';
 import type { OptionValue } from '../keep.ts';
+import type { ReportFiles } from '../live-report.ts';
 import { WORDS } from '../protocol.ts';
 import { confined, sandbox } from '../sandbox.ts';
 import type { Shard } from '../select.ts';
@@ -175,13 +177,17 @@ export const oneMore = (text: string, before: readonly string[] = []): string[] 
   text,
 ];
 
+/** Where runs keep what failed unless they are told otherwise. */
+export const DEFAULT_OUT = 'out';
+
 /**
  * The candidate that the options name; without `candidate`, the embedded one. In a sandbox, it does
- * not see `hidden` folders.
+ * not see `hidden` folders, nor those of earlier runs; and `reports` must lie where it cannot see them.
  */
 export async function candidateOf(
   options: CandidateOptions,
   hidden: readonly string[],
+  reports: ReportFiles = {},
 ): Promise<Candidate> {
   const [timeoutMs, startTimeoutMs] = [options.timeoutS * 1000, options.startTimeoutS * 1000];
   const { candidate: command, device, transport, schedule } = options;
@@ -189,7 +195,12 @@ export async function candidateOf(
     throw new RangeError('"--sandbox-show" expected "--sandbox" beside it, got none');
   }
   if (command !== undefined && options.sandbox === true) {
-    const inside = sandbox({ command, hidden, shown: options.sandboxShow ?? [] });
+    // What is not there yet cannot be hidden.
+    for (const folder of hidden) mkdirSync(folder, { recursive: true });
+    const inside = sandbox({
+      ...{ command, hidden: [...hidden, DEFAULT_OUT], shown: options.sandboxShow ?? [] },
+      secret: { '--report': reports.report, '--junit': reports.junit },
+    });
     const asked = { command: inside.wrap(command), timeoutMs, startTimeoutMs };
     return confined(inside, processCandidate(asked));
   }

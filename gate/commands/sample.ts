@@ -7,8 +7,9 @@ import { type Sample, sampleOf } from '../../reference/case/sampling.ts';
 import { openCase } from '../../reference/files/case-folder.ts';
 import { WHOLE_LIMIT } from '../../reference/files/regular-file.ts';
 import { isRanged } from '../../reference/numbers/tensor.ts';
+import { LARGE } from '../../reference/verdict/judge.ts';
 import { judgedOutputs } from '../../reference/verdict/sampled-expectation.ts';
-import { sayCost } from '../cost.ts';
+import { productsOf, sayCost } from '../cost.ts';
 import { choiceOf, type SampleOptions } from './options.ts';
 
 export interface ToJudge {
@@ -18,10 +19,14 @@ export interface ToJudge {
   readonly close: () => void;
 }
 
+/** Are there inputs that are read piece by piece? */
+const isLarge = ({ inputs }: AttentionCase): boolean =>
+  Object.values(inputs).some(({ data }) => isRanged(data));
+
 function sampleFor(question: AttentionCase, options: SampleOptions): Sample | undefined {
   const { rows, keys } = options;
   if (rows === undefined && keys === undefined) {
-    if (!Object.values(question.inputs).some(({ data }) => isRanged(data))) return undefined;
+    if (!isLarge(question)) return undefined;
     throw new RangeError(
       `"--rows", "--keys" expected a sample of a case with inputs of more than ${WHOLE_LIMIT} bytes, got none`,
     );
@@ -32,7 +37,15 @@ function sampleFor(question: AttentionCase, options: SampleOptions): Sample | un
       '"--rows", "--keys" expected an output with rows or keys among the wanted',
     );
   }
-  return sample;
+  return isAll(question, sample) ? undefined : sample;
+}
+
+/** Is the sample the whole case, and small enough to be judged as such, pair by pair? */
+function isAll(question: AttentionCase, { rows, keys }: Sample): boolean {
+  if (isLarge(question)) return false;
+  const { seq_q, seq_kv } = question.parameters;
+  const [allRows, allKeys] = [rows?.length ?? seq_q, keys?.length ?? seq_kv];
+  return allRows === seq_q && allKeys === seq_kv && productsOf(question) < LARGE;
 }
 
 /** A case to judge, and the sample that is asked for; inputs too large for memory need one. */
