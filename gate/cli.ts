@@ -141,7 +141,11 @@ With --model its layers run forward and backward twice, Q, K and V recomputed or
 is held to the formulas, and both ways to the same bits. That decides the exit status; how far the numbers
 are from the definition in float64 is printed beside it.
 
-Exit status: 0 the answer is right; 1 it is wrong; 2 the command or its input is wrong; 3 it failed.`;
+With --transport processes, Ctrl-C and SIGTERM end the ranks too. A parent that is killed cannot: its ranks
+leave when the kernel that they are in has ended.
+
+Exit status: 0 the answer is right; 1 it is wrong; 2 the command or its input is wrong; 3 it failed;
+130 and 143 interrupted.`;
 
 const RANK_EXAMPLES = `
 Example, a run over two machines:
@@ -150,7 +154,8 @@ Example, a run over two machines:
   b$ XATTN_TOKEN=secret xattn rank --connect 10.0.0.1:4000
 
 Ranks send their messages straight to one another, at ports that the system picks. The token keeps
-strangers out; nothing is encrypted, so use a network that you trust.
+strangers out; nothing is encrypted, so use a network that you trust. A run that no word comes of any
+more, as where the network is down, is given up after --timeout-s.
 
 Exit status: 0 the run is over; 2 it was not let in; 3 the run failed.`;
 
@@ -337,6 +342,7 @@ function addRun(program: Command, finish: Finish): void {
   const schedule = new Option('--schedule <name>', 'how the ranks work together');
   const transport = new Option('--transport <name>', 'where they run');
   const device = new Option('--device <name>', 'what computes');
+  const timeout = new Option('--timeout-s <seconds>', 'give up where a rank waits for so long');
   const model = new Option('--model <name>', 'all cross-attention layers of a model, scaled down');
   const shrink = new Option(
     '--shrink <n>',
@@ -375,6 +381,7 @@ function addRun(program: Command, finish: Finish): void {
       'wait here for "xattn rank" in place of processes; strangers are refused, each with a line',
       value.address,
     )
+    .addOption(timeout.argParser(value.seconds).default(value.DEFAULTS.timeoutS))
     .option('--trace <file.json>', 'write what happened when, for ui.perfetto.dev', value.pathText)
     .option('--svg <file.svg>', 'draw what happened when', value.pathText)
     .addOption(model.choices(value.MODEL_NAMES).conflicts(value.NOT_OF_MODELS))
@@ -400,13 +407,21 @@ function addRun(program: Command, finish: Finish): void {
 }
 
 function addRank(program: Command, finish: Finish): void {
-  const start = new Option('--start-timeout-s <seconds>', 'try to connect for so long');
+  const start = new Option(
+    '--start-timeout-s <seconds>',
+    'try to connect for so long, then wait so long for an answer',
+  );
+  const timeout = new Option(
+    '--timeout-s <seconds>',
+    'give the run up after so long without a word of it, which comes every second',
+  );
   program
     .command('rank')
     .summary('serve as a rank of a run on another machine')
     .description('Serve as a rank of a run that waits for it ("xattn run --listen HOST:PORT").')
     .requiredOption('--connect <host:port>', 'where the run waits for its ranks', value.address)
     .addOption(start.argParser(value.seconds).default(value.DEFAULTS.startTimeoutS))
+    .addOption(timeout.argParser(value.seconds).default(value.DEFAULTS.timeoutS))
     .addHelpText('after', RANK_EXAMPLES)
     .action(async (options: RankCommandOptions) => {
       finish(await (await import('./commands/rank.ts')).rankCommand(options));

@@ -2,6 +2,36 @@
  * Interruption: waiting that ends when the run is to end.
  * @module
  */
+import { constants } from 'node:os';
+
+export const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** What the shell makes of a program that ended by a signal. */
+export const statusOf = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
+
+/**
+ * What `use` gives; a signal meanwhile ends this process with a sentence, and with it all processes
+ * that it has started. Where ranks do not run in processes, the system's way is as good: kernels on
+ * this thread would keep it from hearing of a signal.
+ */
+export async function untilInterrupted<T>(
+  transport: string,
+  use: () => Promise<T>,
+  tidy: () => void = () => undefined,
+): Promise<T> {
+  const signals = transport === 'processes' ? INTERRUPTS : [];
+  const interrupt = (signal: NodeJS.Signals): void => {
+    tidy();
+    process.stderr.write(`xattn: interrupted by ${signal}: the run and its ranks were ended\n`);
+    process.exit(statusOf(signal));
+  };
+  for (const signal of signals) process.on(signal, interrupt);
+  try {
+    return await use();
+  } finally {
+    for (const signal of signals) process.removeListener(signal, interrupt);
+  }
+}
 
 /** What `promise` gives, or 'aborted' as soon as `stop` is; then nobody waits for the promise. */
 export function unlessAborted<T>(

@@ -1,10 +1,13 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { type Cable, cableTo } from '../gpu/testing/muting.ts';
 
 const CLI = join(import.meta.dirname, '../dist/gate/cli.js');
+const DYING_RANK = join(import.meta.dirname, '../gpu/testing/dying-rank.mjs');
+const SILENCE = /^xattn: [\d.:]+: no word of the run: nothing has come for \d+ ms\n$/;
 const started: ChildProcess[] = [];
 afterEach(() => {
   for (const child of started.splice(0)) child.kill('SIGKILL');
@@ -41,6 +44,20 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** Waits until somebody listens. */
+async function listener(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const came = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (came) return;
+    await new Promise((go) => setTimeout(go, 50));
+  }
 }
 
 const RUN = ['run', '--transport', 'processes', '--device', 'reference', '--json', '--seq-q', '8'];
@@ -89,6 +106,58 @@ describe('xattn rank', () => {
     const { status, stderr } = await run;
     expect(status).toBe(0);
     expect(stderr).toBe('xattn: refused 127.0.0.1: expected the "token" of this run\n');
+  });
+});
+
+describe('xattn rank, where nothing comes any more', () => {
+  const cables: Cable[] = [];
+  afterEach(() => {
+    for (const cable of cables.splice(0)) cable.close();
+  });
+  const cable = async (port: number): Promise<Cable> => {
+    const laid = await cableTo(port);
+    cables.push(laid);
+    return laid;
+  };
+  const DEADLINES = ['--start-timeout-s', '1', '--timeout-s', '2'];
+
+  it('ends with status 2 where whoever it has connected to does not answer', async () => {
+    const at = `127.0.0.1:${(await cable(0)).port}`;
+    const rank = await xattn(['rank', '--connect', at, ...DEADLINES]);
+    expect(rank).toMatchObject({ status: 2, stdout: '' });
+    expect(rank.stderr).toMatch(
+      /^xattn: [\d.:]+: no answer to the hello: nothing has come for \d+ ms\n$/,
+    );
+  });
+
+  it('ends where the network goes down, before the run with status 2, within it with 3', async () => {
+    const port = await freePort();
+    const args = [...RUN, '--seq-kv', '8', '--ranks', '2', '--listen', `127.0.0.1:${port}`];
+    const run = xattn([...args, '--timeout-s', '5']);
+    await listener(port);
+    const serve = async ({ port: its, answered, mute }: Cable, bytes: number) => {
+      const ended = xattn(['rank', '--connect', `127.0.0.1:${its}`, ...DEADLINES]);
+      await answered(bytes);
+      await new Promise((go) => setTimeout(go, 300));
+      mute();
+      return ended;
+    };
+    const early = await cable(port);
+    expect(await serve(early, 1)).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(SILENCE),
+    });
+    early.close();
+    // The other rank stops, so that the run goes on; of a job, so many bytes have come.
+    const env = { ...process.env, XATTN_TOKEN: 'of this run' };
+    const stalling = ['127.0.0.1', String(port), '3', 'stall'];
+    started.push(spawn(process.execPath, [DYING_RANK, ...stalling], { env, stdio: 'ignore' }));
+    const within = await serve(await cable(port), 500);
+    expect(within).toMatchObject({ status: 3, stderr: expect.stringMatching(SILENCE) });
+    expect(await run).toMatchObject({
+      status: 3,
+      stderr: expect.stringMatching(/rank \d, pass 0/),
+    });
   });
 });
 

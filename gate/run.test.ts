@@ -213,3 +213,48 @@ describe('xattn gate --schedule', () => {
     expect(status).toBe(0);
   });
 });
+
+describe('an interrupted run over processes', () => {
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`ends its ranks within a kernel, ${signal}`, async () => {
+      const long = ['--seq-q', '512', '--seq-kv', '8192', '--heads', '8', '--head-dim', '64'];
+      const how = ['--transport', 'processes', '--device', 'reference', '--ranks', '2'];
+      const child = spawn(process.execPath, [CLI, 'run', ...long, ...how], { cwd: root });
+      let stderr = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text;
+      });
+      const ended = new Promise((resolve) => child.on('close', resolve));
+      let ranks: string[] = [];
+      while (ranks.length < 2 || !ranks.every(isBusy)) {
+        await new Promise((go) => setTimeout(go, 50));
+        ranks = childrenOf(child.pid);
+      }
+      child.kill(signal);
+      expect(await ended).toBe(status);
+      expect(stderr).toBe(`xattn: interrupted by ${signal}: the run and its ranks were ended\n`);
+      await new Promise((go) => setTimeout(go, 200));
+      expect(ranks.filter(isRunning)).toEqual([]);
+    });
+  }
+});
+
+/** Processes that a process has started, by pid. */
+function childrenOf(pid: number | undefined): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+}
+
+/** Whether it is there; one that has ended may wait for whoever takes over orphans. */
+function isRunning(pid: string): boolean {
+  const file = `/proc/${pid}/cmdline`;
+  return existsSync(file) && readFileSync(file, 'utf8') !== '';
+}
+
+/** Whether it has computed for a second: ticks of a hundredth, the 14th field. */
+function isBusy(pid: string): boolean {
+  const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  return Number(fields.split(' ')[11]) > 100;
+}

@@ -15,11 +15,12 @@ import { type Finding, type HuntCounts, hunt, stillFailing } from '../fuzz/hunt.
 import { type Interviewer, interviewer } from '../fuzz/interviewer.ts';
 import { tellingWords } from '../fuzz/kind.ts';
 import { statusLine } from '../fuzz/status-line.ts';
+import { statusOf } from '../interruption.ts';
 import { keepBefore, keepCase, keepNewCase, replayCommand, writeAnswers } from '../keep.ts';
 import { withAnswersAway } from '../run-folder.ts';
 import { withTemporaryFolder } from '../run-suite.ts';
 import type { Shard } from '../select.ts';
-import { checkFolder, nameOf, profileOf, statusOf, withCandidate } from './judging.ts';
+import { checkFolder, nameOf, profileOf, withCandidate } from './judging.ts';
 import { type CandidateOptions, candidateOf, drawnSeed, replayOptions } from './options.ts';
 
 export interface FuzzOptions extends CandidateOptions {

@@ -4,13 +4,12 @@
  */
 
 import { existsSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import path from 'node:path';
 import pc from 'picocolors';
 import { PROFILES, type Profile } from '../../reference/bounds/lemmas/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
-import { unlessAborted } from '../interruption.ts';
+import { INTERRUPTS, statusOf, unlessAborted } from '../interruption.ts';
 import { replayCommand } from '../keep.ts';
 import type { LiveReport } from '../live-report.ts';
 import { textReport } from '../report/text.ts';
@@ -27,11 +26,6 @@ export const nameOf = (started: Started, { candidate }: CandidateOptions): strin
 
 /** Before the candidate was started. */
 export const NOT_STARTED: Started = { ok: false, reason: NOT_REACHED };
-
-const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** What the shell makes of a program that ended by a signal. */
-export const statusOf = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
 
 /**
  * Run `use` with the started candidate; it never outlives this process. At the first SIGINT, SIGTERM

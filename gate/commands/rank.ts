@@ -8,12 +8,14 @@ import { printable } from '../text.ts';
 export interface RankCommandOptions {
   connect: { readonly host: string; readonly port: number };
   startTimeoutS: number;
+  timeoutS: number;
 }
 
 const SENTENCE_LENGTH = 2000;
 
 /** Serves until the run is over: 0; 3 where it failed. Throws RangeError where it is not let in. */
-export async function rankCommand({ connect, startTimeoutS }: RankCommandOptions): Promise<number> {
+export async function rankCommand(options: RankCommandOptions): Promise<number> {
+  const { connect, startTimeoutS, timeoutS } = options;
   const token = process.env.XATTN_TOKEN;
   if (token === undefined || token === '') {
     throw new RangeError(
@@ -21,7 +23,8 @@ export async function rankCommand({ connect, startTimeoutS }: RankCommandOptions
     );
   }
   try {
-    await serveRank({ ...connect, token, connectTimeoutMs: startTimeoutS * 1000 });
+    const [connectTimeoutMs, silenceMs] = [startTimeoutS * 1000, timeoutS * 1000];
+    await serveRank({ ...connect, token, connectTimeoutMs, silenceMs });
     return 0;
   } catch (error) {
     const sentence = printable(

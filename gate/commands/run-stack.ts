@@ -16,6 +16,7 @@ import { runStack, type StackResult } from '../../gpu/stack/run.ts';
 import type { Fusion, StackInputs, StackShape } from '../../gpu/stack/shape.ts';
 import { evaluateStack, type StackRun } from '../../gpu/stack/stack.ts';
 import { type Tensor, toFlat } from '../../reference/numbers/tensor.ts';
+import { untilInterrupted } from '../interruption.ts';
 import type { RunCommandOptions } from './run.ts';
 
 export interface StackCommandOptions {
@@ -209,12 +210,14 @@ export async function runStackCommand(
   const { shape, keys_per_image } = stackOf(model, options);
   const inputs = drawStack(options.seed, shape, { keys_per_image });
   const { schedule, transport, device, seed } = options;
-  const how: RunOptions = { schedule, transport, device, seed };
+  const how: RunOptions = { schedule, transport, device, seed, timeoutMs: 1000 * options.timeoutS };
   const begun = performance.now();
   let runs: readonly [StackResult, StackResult];
   try {
-    const recomputed = await runStack(shape, inputs, { ...how, recompute: true });
-    runs = [recomputed, await runStack(shape, inputs, { ...how, recompute: false })];
+    runs = await untilInterrupted(transport, async () => [
+      await runStack(shape, inputs, { ...how, recompute: true }),
+      await runStack(shape, inputs, { ...how, recompute: false }),
+    ]);
   } catch (error) {
     if (error instanceof RangeError) throw error;
     process.stderr.write(`xattn: ${error instanceof Error ? error.message : String(error)}\n`);

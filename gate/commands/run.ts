@@ -19,6 +19,7 @@ import { isSampled, sampledOutput, sampleOf } from '../../reference/case/samplin
 import { elementCount, tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
 import { isFailure, judge } from '../../reference/verdict/judge.ts';
 import { judgeSample } from '../../reference/verdict/judge-sample.ts';
+import { untilInterrupted } from '../interruption.ts';
 import { printable } from '../text.ts';
 import { threadsFor } from '../threads.ts';
 import type { DEVICES, TRANSPORTS } from './options.ts';
@@ -42,6 +43,7 @@ export interface RunCommandOptions {
   svg?: string;
   json?: true;
   listen?: { readonly host: string; readonly port: number };
+  timeoutS: number;
 }
 
 /** Where ranks from elsewhere connect, and the token that they have too. */
@@ -274,8 +276,10 @@ export async function runCommand(options: RunCommandOptions): Promise<number> {
   let done: RunResult;
   try {
     const timing = options.trace !== undefined || options.svg !== undefined;
-    const how = { schedule, sends, transport, device, seed: options.seed, timing, progress };
-    done = await run(attentionCase, listen === null ? how : { ...how, listen });
+    const [{ seed }, timeoutMs] = [options, 1000 * options.timeoutS];
+    const how = { schedule, sends, transport, device, seed, timing, progress, timeoutMs };
+    const asked = listen === null ? how : { ...how, listen };
+    done = await untilInterrupted(transport, () => run(attentionCase, asked), stop);
   } catch (error) {
     if (error instanceof RangeError) throw error;
     process.stderr.write(`xattn: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -16,6 +16,8 @@ import { HELLO_MS } from './rank-server.ts';
 /** How long a process that has closed its connection may take to end, and so say why. */
 const ENDING_MS = 500;
 const SENTENCE_BYTES = 2000;
+/** How often ranks from elsewhere are told that their run is still there. */
+export const ALIVE_MS = 1000;
 
 const FROM_RANK: Limits = {
   ready: SMALL,
@@ -112,12 +114,22 @@ export class Crew {
   readonly #children = new Set<Child>();
   #members: Member[] = [];
   #refused: string | null = null;
+  #left = 0;
+  readonly #alive: NodeJS.Timeout | undefined;
+  readonly #kill = (): void => {
+    for (const child of this.#children) child.process.kill('SIGKILL');
+  };
   #changed: () => void = () => undefined;
 
   private constructor(server: Server, address: Address, token: string, at: Listening | null) {
     [this.#server, this.#address, this.token] = [server, address, token];
     [this.#spawning, this.#onRefused] = [at === null, at?.onRefused];
     server.on('connection', (socket) => this.#welcome(new Link(socket, STRANGER)));
+    // However this process leaves: a kernel hears of a closed connection only when it has ended.
+    process.on('exit', this.#kill);
+    if (at === null) return;
+    const tell = () => this.#members.forEach(({ link }) => void link.send('alive', {}));
+    this.#alive = setInterval(tell, ALIVE_MS).unref();
   }
 
   /** Starts processes here; or, with `listening`, waits for ranks from elsewhere. */
@@ -155,9 +167,18 @@ export class Crew {
       const child = [...this.#children].find((one) => one.name === name) ?? null;
       if (this.#spawning && child === null)
         throw new RangeError('expected a "name" that was given');
-      this.#members.push(new Member(link, port, child));
+      const member = new Member(link, port, child);
+      member.ended = () => this.#leave(member);
+      this.#members.push(member);
+      link.send('alive', {});
       this.#changed();
     };
+  }
+
+  /** A rank has gone again that has no part in a run. */
+  #leave(member: Member): void {
+    this.#left++;
+    this.#members = this.#members.filter((one) => one !== member);
   }
 
   /** So many ranks. Throws where they are not there in time, or one has ended before it was. */
@@ -188,9 +209,10 @@ export class Crew {
   #late(ranks: number, timeoutMs: number): string {
     const { host, port } = this.#address;
     const who = this.#refused === null ? '' : `; refused was ${this.#refused}`;
+    const gone = this.#left === 0 ? '' : `; ${this.#left} came and left before the run began`;
     return (
       `expected ${ranks} ranks to connect to ${host}:${port} within ${timeoutMs} ms, ` +
-      `got ${this.#members.length}${who}`
+      `got ${this.#members.length}${gone}${who}`
     );
   }
 
@@ -211,6 +233,8 @@ export class Crew {
   /** All are told that no other run follows, or why; and are ended. */
   async close(reason: string | null = null): Promise<void> {
     this.#server.close();
+    clearInterval(this.#alive);
+    process.off('exit', this.#kill);
     for (const { link } of this.#members) {
       if (reason === null) link.send('done', { last: true });
       else link.refuse(`the run has ended: ${reason}`);

@@ -19,7 +19,7 @@ const CHECKED_BYTES = 16;
 /** In the order of their numbers, from 1. */
 export const FRAME_KINDS = [
   ...(['hello', 'refused', 'job', 'ready', 'go', 'at'] as const),
-  ...(['message', 'free', 'result', 'failure', 'done'] as const),
+  ...(['message', 'free', 'result', 'failure', 'done', 'alive'] as const),
 ] as const;
 export type FrameKind = (typeof FRAME_KINDS)[number];
 

@@ -7,6 +7,8 @@ import { encodeFrame, type Frame, type FrameKind, FrameReader, type Limits } fro
 
 /** How long a link that ends may take to hand over what was written. */
 const GOODBYE_MS = 1000;
+/** How often, at most, a link looks whether the other end is still there. */
+const LOOK_MS = 1000;
 
 export interface Address {
   readonly host: string;
@@ -21,6 +23,8 @@ export class Link {
   readonly socket: Socket;
   readonly #reader: FrameReader;
   #reason: string | null = null;
+  #heard = performance.now();
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, limits: Limits) {
     this.socket = socket.setNoDelay(true);
@@ -41,7 +45,22 @@ export class Link {
     return this.#reason === null;
   }
 
+  /** Ends the link once nothing has come for so long: `what` is missing then. What waits is read first. */
+  expect(what: string, silenceMs: number): void {
+    clearInterval(this.#watch);
+    this.#heard = performance.now();
+    const look = (): void => {
+      const silent = performance.now() - this.#heard;
+      if (silent > silenceMs) this.#end(`${what}: nothing has come for ${Math.round(silent)} ms`);
+    };
+    // A kernel may have kept this process from reading: between a timer and what is set to run
+    // immediately, sockets are read.
+    this.#watch = setInterval(() => setImmediate(look), Math.min(LOOK_MS, silenceMs / 4));
+    this.#watch.unref();
+  }
+
   #read(chunk: Uint8Array): void {
+    this.#heard = performance.now();
     if (!this.isOpen) return;
     try {
       this.#reader.push(chunk);
@@ -57,6 +76,7 @@ export class Link {
   }
 
   #end(reason: string): void {
+    clearInterval(this.#watch);
     if (this.#reason !== null) return;
     this.#reason = reason;
     this.socket.destroy();
@@ -80,6 +100,7 @@ export class Link {
   }
 
   close(): void {
+    clearInterval(this.#watch);
     this.#reason ??= 'it was closed';
     this.socket.destroy();
   }

@@ -9,6 +9,7 @@ import type { RankEvent } from '../interpreter.ts';
 import { closeWorkers, run, runLvXattn } from '../run.ts';
 import type { RunOptions } from '../run-options.ts';
 import { SCHEDULE_NAMES } from '../schedules/index.ts';
+import { SMALL } from './frames.ts';
 import { type Link, linkTo } from './link.ts';
 
 afterAll(closeWorkers);
@@ -242,17 +243,41 @@ describe('ranks that connect from elsewhere', () => {
     await stranger(port, 'x'.repeat(20));
     const links: Link[] = [];
     for (const rank of [0, 1, 2]) {
-      const limits = { job: { header: 2 ** 20, payload: 2 ** 20 } };
+      const limits = { job: { header: 2 ** 20, payload: 2 ** 20 }, alive: SMALL };
       const link = await linkTo({ host: '127.0.0.1', port }, limits, 1000);
       links.push(link);
-      link.receive = ({ header }) => {
-        if (rank !== 1) link.send('ready', { job: (header as { job: number }).job });
+      link.receive = ({ kind, header }) => {
+        if (kind === 'job' && rank !== 1)
+          link.send('ready', { job: (header as { job: number }).job });
       };
       link.send('hello', { role: 'rank', token, name: '', port: 1 });
       await new Promise((go) => setTimeout(go, 50));
     }
     await expect(ran).rejects.toThrow(/^rank 1, pass 0, step 0 \(\w+\): it has said nothing for/);
     for (const link of links) link.close();
+  });
+
+  it('wait for a word of the run in vain only while they could have heard it', async () => {
+    const { port, ran } = await listening(2);
+    const ranks = [startRank(port), startRank(port, token, ['5', 'compute'])];
+    const words = ranks.map(said);
+    expect((await ran).outputs.out).toBeDefined();
+    expect(await Promise.all(words)).toEqual(['', '']);
+    expect(ranks.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+  });
+
+  it('are missed where one comes and leaves before the run begins', async () => {
+    const { port, ran } = await listening(2, { startTimeoutMs: 2500 });
+    await stranger(port, 'x'.repeat(20));
+    const link = await linkTo({ host: '127.0.0.1', port }, { alive: SMALL }, 1000);
+    link.send('hello', { role: 'rank', token, name: '', port: 1 });
+    await new Promise<void>((heard) => {
+      link.receive = () => heard();
+    });
+    link.close();
+    await expect(ran).rejects.toThrow(
+      /within 2500 ms, got 0; 1 came and left before the run began; refused was 127.0.0.1: /,
+    );
   });
 
   for (const [how, reason] of [

@@ -34,6 +34,7 @@ const FROM_DEALER: Limits = {
   job: { header: 2 ** 28, payload: 2 ** 32 - 1 },
   go: { header: 2 ** 20, payload: 0 },
   done: SMALL,
+  alive: SMALL,
 };
 
 /** How long to wait before trying again to connect. */
@@ -46,8 +47,13 @@ export interface RankOptions extends Address {
   readonly token: string;
   /** What its starter calls it. */
   readonly name?: string;
-  /** For how long it is tried to connect; 10 s when absent. */
+  /** For how long it is tried to connect, and then waited for an answer; 10 s when absent. */
   readonly connectTimeoutMs?: number;
+  /**
+   * After how long without a word from whoever deals out it gives up, milliseconds; never when absent,
+   * as one that started this process may be busy for long. Ranks from elsewhere hear every second.
+   */
+  readonly silenceMs?: number;
   /** Told of every step before it is taken. */
   readonly onStep?: (rank: number, place: Place) => void;
 }
@@ -182,13 +188,14 @@ async function reach(address: Address, timeoutMs: number): Promise<Link> {
  * Throws where it is refused, and RunFailed where a run that it has a part in ends before.
  */
 export async function serveRank(options: RankOptions): Promise<void> {
-  const { host, port, token, name = '', connectTimeoutMs = HELLO_MS } = options;
+  const { host, port, token, name = '', connectTimeoutMs = HELLO_MS, silenceMs } = options;
   const dealer = await reach({ host, port }, connectTimeoutMs);
   let work: Work | null = null;
   const own = dealer.socket.localAddress ?? host;
   const server = await listen(own, (link) => welcome(link, token, () => work));
   const onFrame = (frame: Frame, over: () => void): void => {
     if (frame.kind === 'refused') throw new Error(headerOf(refused, frame).reason);
+    if (frame.kind === 'alive') return;
     if (frame.kind === 'job') {
       work?.ends.close();
       work = new Work(headerOf(jobHeader, frame), frame.payload, dealer, options.onStep);
@@ -205,12 +212,17 @@ export async function serveRank(options: RankOptions): Promise<void> {
   };
   try {
     await new Promise<void>((over, reject) => {
-      dealer.receive = (frame) => onFrame(frame, over);
+      dealer.receive = (frame) => {
+        dealer.receive = (later) => onFrame(later, over);
+        if (silenceMs !== undefined) dealer.expect('no word of the run', silenceMs);
+        onFrame(frame, over);
+      };
       dealer.ended = (reason) => {
         const sentence = `${host}:${port}: ${reason}`;
         reject(work === null ? new Error(sentence) : new RunFailed(sentence));
       };
       dealer.send('hello', { role: 'rank', token, name, port: portOf(server) });
+      if (silenceMs !== undefined) dealer.expect('no answer to the hello', connectTimeoutMs);
     });
   } finally {
     (work as Work | null)?.ends.close();
