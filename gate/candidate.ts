@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Dealt } from '../gpu/dealt.ts';
 import type { ProfileName } from '../reference/bounds/lemmas/profile.ts';
 import { type ProfileLike, profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import type { Dtype } from '../reference/case/case.ts';
@@ -32,6 +33,8 @@ export interface Candidate {
   start(): Promise<Started>;
   /** Outputs into `folder`, an absolute path, within `limitMs` if that is less than its own limit. */
   answer(folder: string, limitMs?: number): Promise<Answer>;
+  /** On how many ranks its last answer was computed, where that is known: of the embedded one. */
+  readonly dealt?: () => Dealt | null;
   /** The last lines of its log, oldest first. */
   log(): string[];
   /** Let it end by itself, and end it if it does not. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Dealt } from '../gpu/dealt.ts';
 import { PROFILES } from '../reference/bounds/lemmas/profile.ts';
 import type { Verdict } from '../reference/verdict/judge.ts';
 import { jsonReport } from './report/json.ts';
@@ -79,6 +80,44 @@ const REPORT: Report = {
   cases: CASES,
   seconds: 1.75,
 };
+
+describe('on how many ranks cases ran', () => {
+  const fine: Verdict = { verdict: 'pass', reason: 'within the bounds', outputs: {} };
+  const ran = (...list: readonly Dealt[]): Report => {
+    const cases = list.map((dealt, n) => reported(`case-${n}`, fine, { dealt }));
+    return { ...REPORT, cases, summary: summaryOf(cases) };
+  };
+  const some = ran(
+    { given: 1, ran: 1 },
+    { given: 3, ran: 1 },
+    { given: 3, ran: 2 },
+    { given: 2, ran: 2 },
+  );
+
+  it('is told where it is fewer than dealt', () => {
+    expect(summaryLine(some)).toBe(
+      '4 cases judged: 4 pass, 0 fail, 0 broken; 0 skipped; ran on fewer ranks than dealt, ' +
+        'since heads do not come out even: 2 of 3; on one rank: 1',
+    );
+    expect(textReport(some)).toContain(
+      '\ncases by the ranks that they ran on: 1 rank 2, 2 ranks 2\n',
+    );
+    expect(textReport(ran({ given: 2, ran: 2 }))).not.toMatch(/ran on/);
+    const grids = ran({ given: 4, ran: 4, group: 2 }, { given: 3, ran: 3, group: 1 });
+    expect(summaryLine(grids)).toMatch(
+      /; ran as LV-XAttn's ring alone, since ranks and heads give no grid: 1 of 2$/,
+    );
+  });
+
+  it('is in the JSON report, a case and in all', () => {
+    const { summary, cases } = JSON.parse(jsonReport(some));
+    expect(summary.ranks).toEqual({ ran_on: { 1: 2, 2: 2 }, several: 3, fewer: 2, one: 1 });
+    expect(cases[1].ranks).toEqual({ given: 3, ran: 1 });
+    const grid = ran({ given: 4, ran: 4, group: 2 });
+    expect(JSON.parse(jsonReport(grid)).summary.ranks).toMatchObject({ ungrouped: 0 });
+    expect(JSON.parse(jsonReport(REPORT)).summary).not.toHaveProperty('ranks');
+  });
+});
 
 describe('a report', () => {
   it('counts every case once', () => {

@@ -100,6 +100,37 @@ export function notReturned(cases: readonly CaseResult[]): [output: string, coun
   return [...counts];
 }
 
+/** On how many ranks the cases ran of which that is known. */
+export interface DealtCounts {
+  /** Cases by the ranks that they ran on. */
+  readonly ranOn: Readonly<Record<number, number>>;
+  /** Cases that are dealt out to several ranks. */
+  readonly several: number;
+  /** Of these: run on fewer ranks, since heads did not come out even over as many. */
+  readonly fewer: number;
+  /** Of these: run on one rank, where nothing is distributed. */
+  readonly one: number;
+  /** Of these, under USP: in groups of one rank, LV-XAttn's ring alone; null under others. */
+  readonly ungrouped: number | null;
+}
+
+/** Null where of no case it is known. */
+export function dealtCounts(cases: readonly CaseResult[]): DealtCounts | null {
+  const known = cases.flatMap(({ dealt }) => dealt ?? []);
+  if (known.length === 0) return null;
+  const ranOn: Record<number, number> = {};
+  for (const { ran } of known) ranOn[ran] = (ranOn[ran] ?? 0) + 1;
+  const several = known.filter(({ given }) => given > 1);
+  return {
+    ...{ ranOn, several: several.length },
+    fewer: several.filter(({ given, ran }) => ran < given).length,
+    one: several.filter(({ ran }) => ran === 1).length,
+    ungrouped: known.some(({ group }) => group !== undefined)
+      ? several.filter(({ group }) => group === 1).length
+      : null,
+  };
+}
+
 export const isFailing = ({ verdict: { verdict } }: CaseResult): boolean =>
   verdict === 'impossible' || verdict === 'improbable' || verdict === 'broken';
 

@@ -10,6 +10,7 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Dealt } from '../gpu/dealt.ts';
 import type { ProfileLike } from '../reference/bounds/lemmas/profile-options.ts';
 import type { AttentionCase, OutputName } from '../reference/case/case.ts';
 import { featureWords } from '../reference/case/features.ts';
@@ -52,6 +53,8 @@ export interface CaseResult {
   declined?: true;
   /** Outputs that the case wants and that the candidate has said it does not return: not judged. */
   notReturned?: readonly OutputName[];
+  /** On how many ranks it was computed, where that is known. */
+  dealt?: Dealt;
   verdict: Verdict;
   /** Where the failing case is kept. */
   kept: string | null;
@@ -241,6 +244,7 @@ async function runCase(
   if (question === null) return null;
   const folder = folders.next();
   const { verdict, ...how } = await askOrSkip(candidate, question, folder, options);
+  const dealt = how.asked ? (candidate.dealt?.() ?? null) : null;
   const keep = how.asked && FAILED.has(verdict.verdict) && options.stop?.aborted !== true;
   const outDir = keep ? options.outDir : null;
   const keeping = keptIn(question, folder.taken(), outDir);
@@ -256,7 +260,8 @@ async function runCase(
     shows: suiteCase.shows,
     words: featureWords(asked ?? question),
   };
-  return { ...about, ...how, verdict, ...keeping, ...bits, log, seconds };
+  const ranks = dealt === null ? {} : { dealt };
+  return { ...about, ...how, ...ranks, verdict, ...keeping, ...bits, log, seconds };
 }
 
 /** A new folder for questions, removed with all in it when `use` is done. */

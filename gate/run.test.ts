@@ -212,6 +212,33 @@ describe('xattn gate --schedule', () => {
     expect(stdout).toMatch(/ judged: [1-9]\d* pass, 0 fail, 0 broken; 0 skipped/);
     expect(status).toBe(0);
   });
+
+  it('says of each case on how many ranks it ran, and of all how many ran on fewer', async () => {
+    const how = ['--transport', 'simulated', '--only', 'core/ranks/*', '--seed', '1'];
+    const { status, stdout } = await xattn(
+      ...['gate', '--suite', 'core', '--schedule', 'ulysses', ...how, '--report', 'ranks.json'],
+    );
+    expect(status).toBe(0);
+    const Ranks = z.strictObject({ given: z.int(), ran: z.int() });
+    const Counts = z.strictObject({
+      ran_on: z.record(z.string(), z.int()),
+      ...{ several: z.int(), fewer: z.int(), one: z.int() },
+    });
+    const { summary, cases } = z
+      .object({ summary: z.object({ ranks: Counts }), cases: z.array(z.object({ ranks: Ranks })) })
+      .parse(JSON.parse(readFileSync(path.join(root, 'ranks.json'), 'utf8')));
+    const several = cases.filter(({ ranks }) => ranks.given > 1);
+    const fewer = several.filter(({ ranks }) => ranks.ran < ranks.given);
+    const one = several.filter(({ ranks }) => ranks.ran === 1);
+    expect([several.length, fewer.length, one.length]).toEqual([
+      ...[summary.ranks.several, summary.ranks.fewer, summary.ranks.one],
+    ]);
+    expect(fewer.length).toBeGreaterThan(0);
+    expect(several.length - fewer.length).toBeGreaterThan(0);
+    expect(stdout).toContain(
+      `heads do not come out even: ${fewer.length} of ${several.length}; on one rank: ${one.length}\n`,
+    );
+  });
 });
 
 describe('an interrupted run over processes', () => {

@@ -10,11 +10,23 @@ import type { ScheduleName } from './schedules/index.ts';
 import type { Listening } from './transport/crew.ts';
 import type { Choose } from './transport/simulated.ts';
 
-export interface RunOptions {
-  /** LV-XAttn when absent. */
-  readonly schedule?: ScheduleName;
+/** What a schedule may do in one way or another; one that lacks an option refuses it. */
+export interface PassOptions {
   /** What queries take along backward, where they travel: D when absent, or O, as published. */
   readonly sends?: 'D' | 'O';
+  /** USP: ranks of a group, a divisor of ranks and heads; at most √ranks when absent (groups.ts). */
+  readonly group?: number;
+  /** LV-XAttn: false = messages travel only between computations, as in the paper's ablation. */
+  readonly overlap?: boolean;
+  /** LV-XAttn: block pairs in which nobody sees anybody are not computed. */
+  readonly skipEmpty?: boolean;
+  /** Ring Attention: keys and values travel once for every query head. */
+  readonly expanded?: boolean;
+}
+
+export interface RunOptions extends PassOptions {
+  /** LV-XAttn when absent. */
+  readonly schedule?: ScheduleName;
   readonly transport: TransportName;
   readonly device: DeviceName;
   /** Interleaving of the simulated transport: by a seed, or by whoever chooses. */

@@ -8,7 +8,8 @@
  * @module
  */
 
-import { dealtFor, run } from '../../gpu/run.ts';
+import { type Dealt, dealtFor, howDealt } from '../../gpu/dealt.ts';
+import { run } from '../../gpu/run.ts';
 import type { RunOptions } from '../../gpu/run-options.ts';
 import type { ScheduleName } from '../../gpu/schedules/index.ts';
 import { PROFILES } from '../../reference/bounds/lemmas/profile.ts';
@@ -77,9 +78,13 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
   const outputDtype = device === 'reference' ? 'F64' : 'F32';
   const how = { schedule, transport, device, timeoutMs };
   let backend = '';
+  let dealt: Dealt | null = null;
 
   const asked = async (folder: string): Promise<Answer> => {
-    const ran = await run(dealtFor(schedule, readCase(folder)), how);
+    const given = readCase(folder);
+    const question = dealtFor(schedule, given);
+    dealt = howDealt(schedule, given, question);
+    const ran = await run(question, how);
     if (ran.backend !== backend) {
       return { status: 'broken', reason: `it ran on ${ran.backend}, expected ${backend}` };
     }
@@ -102,7 +107,9 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
       const name = `${what}${machine} (${transport}, ${backend})`;
       return { ok: true, hello: { name, profile, supports } };
     },
+    dealt: () => dealt,
     async answer(folder, limitMs = timeoutMs) {
+      dealt = null;
       const answer = await within(asked(folder), Math.min(limitMs, timeoutMs));
       return typeof answer === 'string' ? { status: 'broken', reason: answer } : answer;
     },

@@ -271,7 +271,10 @@ export async function runCommand(options: RunCommandOptions): Promise<number> {
   const attentionCase = caseOf(options);
   const { schedule, sends, ranks, transport, device } = options;
   const listen = listeningAt(options);
-  const { progress, stop } = watch(passesOf(attentionCase, schedule, sends), options.json === true);
+  const { progress, stop } = watch(
+    passesOf(attentionCase, schedule, { sends }),
+    options.json === true,
+  );
   const begun = performance.now();
   let done: RunResult;
   try {

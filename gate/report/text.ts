@@ -5,6 +5,7 @@
 import pc from 'picocolors';
 import {
   claimedOf,
+  dealtCounts,
   isFailing,
   judgedCount,
   notReturned,
@@ -59,7 +60,35 @@ export function summaryLine({ summary, cases }: Report): string {
     .map(([name, n]) => `, ${name} not returned in ${n}`)
     .join('');
   const judged = `${plural(judgedCount(summary), 'case')} judged${part}${less}`;
-  return `${judged}: ${pass} pass, ${fail} fail, ${broken} broken; ${skip} skipped${skipped}`;
+  const counts = `${pass} pass, ${fail} fail, ${broken} broken; ${skip} skipped${skipped}`;
+  return [`${judged}: ${counts}`, ...shortDealt(cases)].join('; ');
+}
+
+/** How many cases were not distributed as they were dealt out. */
+function shortDealt(cases: Report['cases']): string[] {
+  const dealt = dealtCounts(cases);
+  if (dealt === null) return [];
+  const { several, fewer, one, ungrouped } = dealt;
+  const told: string[] = [];
+  if (fewer > 0) {
+    const why = 'ran on fewer ranks than dealt, since heads do not come out even';
+    told.push(`${why}: ${fewer} of ${several}; on one rank: ${one}`);
+  }
+  if (ungrouped !== null && ungrouped > 0) {
+    const why = "ran as LV-XAttn's ring alone, since ranks and heads give no grid";
+    told.push(`${why}: ${ungrouped} of ${several}`);
+  }
+  return told;
+}
+
+/** `cases by the ranks that they ran on: 1 rank 35, 2 ranks 90`, where they differ from the dealt. */
+function ranksLine({ cases }: Report): string[] {
+  const dealt = dealtCounts(cases);
+  if (dealt === null || dealt.fewer === 0) return [];
+  const parts = Object.entries(dealt.ranOn).map(
+    ([ranks, count]) => `${plural(Number(ranks), 'rank')} ${count}`,
+  );
+  return [`cases by the ranks that they ran on: ${parts.join(', ')}`];
 }
 
 /** `of 250 cases that it claims, 240 (96 %) were answered and compared, 7 declined`. */
@@ -119,6 +148,7 @@ export function textReport(report: Report, color = false): string {
     ...differing(report),
     ...(report.note === undefined ? [] : [report.note]),
     ...openLines(report),
+    ...ranksLine(report),
     claimLine(report),
     paint(summaryLine(report)),
   ];

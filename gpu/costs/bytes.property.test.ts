@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { drawCase } from '../../reference/case/draw-case.ts';
 import { closeWorkers, passesOf, run } from '../run.ts';
 import type { Direction, Sends } from '../schedule.ts';
+import { uspGroup } from '../schedules/groups.ts';
 import {
   DEALS_HEADS,
   SCHEDULE_NAMES,
@@ -18,14 +19,14 @@ import {
 import type { LvXattnOptions } from '../schedules/lv-xattn.ts';
 import type { MakeSchedule } from '../schedules/parts.ts';
 import type { RingOptions } from '../schedules/ring-attention.ts';
-import { type UspOptions, uspGroup } from '../schedules/ulysses.ts';
+import type { UspOptions } from '../schedules/ulysses.ts';
 import { type Simulation, simulate } from '../simulation/clock.ts';
 import { stepsOf } from '../simulation/steps.ts';
 import type { ElementSizes, Extents } from '../wire.ts';
 import { layoutBytes } from './layout-bytes.ts';
 import { exposedSeconds, type Machine, passSeconds } from './machine.ts';
 import { bytesSent } from './phases.ts';
-import { layerCost, ulyssesDegree } from './schedules.ts';
+import { layerCost } from './schedules.ts';
 import { AS_RUN, type Options, type Workload } from './workload.ts';
 
 afterAll(closeWorkers);
@@ -86,10 +87,9 @@ describe.each(SCHEDULE_NAMES)('bytes of %s', (name) => {
         const device = x.f32 ? 'cpu' : 'reference';
         const how = { schedule: name, sends, transport: 'simulated', device } as const;
         const { log } = await run(c, how);
-        const group = uspGroup(q.length, heads);
         const backwardSends = sends === 'O' ? 'output' : 'delta';
-        const options = { ...AS_RUN, backwardSends, cotangents: dLse, group } as const;
-        for (const schedule of passesOf(c, name, sends)) {
+        const options = { ...AS_RUN, backwardSends, cotangents: dLse } as const;
+        for (const schedule of passesOf(c, name, { sends })) {
           const { direction } = schedule;
           const bytesOf = (sizes: ElementSizes) =>
             layoutBytes(name, direction, c.parameters, sizes, options);
@@ -166,7 +166,7 @@ const workloads = ({ name }: Way) =>
     .filter((w) => {
       if (DEALS_HEADS.includes(name) && w.heads % w.ranks !== 0) return false;
       // Every rank reads as many KV heads as any other.
-      const group = name === 'usp' ? ulyssesDegree(w) : name === 'ulysses' ? w.ranks : 1;
+      const group = name === 'usp' ? uspGroup(w) : name === 'ulysses' ? w.ranks : 1;
       return w.kv_heads % group === 0 || group % w.kv_heads === 0;
     });
 
@@ -184,8 +184,9 @@ function clocked(
     ...{ head_dim: w.head_dim, head_dim_v: w.head_dim },
   };
   const make: MakeSchedule<UspOptions & Way['scheduled']> = SCHEDULES[name];
-  const group = ulyssesDegree(w);
-  const schedule = make(partition, direction, { ...scheduled, heads: w.heads, group });
+  // Of nodes only the plan knows; without them, what a run does when it is told nothing.
+  const nodes = w.ranks_per_node > 1 ? { group: uspGroup(w) } : {};
+  const schedule = make(partition, direction, { ...scheduled, heads: w.heads, ...nodes });
   return simulate(stepsOf(e, schedule, machine, w), machine);
 }
 

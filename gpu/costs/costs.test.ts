@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { uspGroup } from '../schedules/groups.ts';
 import { CALIBRATION } from './calibration.ts';
 import { calibrate } from './calibration-fit.ts';
 import { changesAlong, longestInput, rankBytes } from './choice.ts';
@@ -16,13 +17,7 @@ import { MODELS, type Model, parseModel } from './models.ts';
 import { bytesSent, NEXT } from './phases.ts';
 import { BASES, predict, type Setting } from './prediction.ts';
 import { PUBLISHED, settingOf } from './published.ts';
-import {
-  layerCost,
-  refusal,
-  SCHEDULE_NAMES,
-  type ScheduleName,
-  ulyssesDegree,
-} from './schedules.ts';
+import { layerCost, refusal, SCHEDULE_NAMES, type ScheduleName } from './schedules.ts';
 import { AS_PUBLISHED, AS_RUN, type Workload, workloadOf } from './workload.ts';
 
 const modelNamed = (name: string): Model => MODELS.find((one) => one.name === name)!;
@@ -407,11 +402,18 @@ describe('presets', () => {
 
   it('swap heads within a node, or where a node has one rank within √n', () => {
     const degree = (ranks: number, ranks_per_node: number, heads: number) =>
-      ulyssesDegree({ ...SMALL, ranks, ranks_per_node, heads });
+      uspGroup({ ...SMALL, ranks, ranks_per_node, heads });
     expect(degree(16, 4, 32)).toBe(4);
     expect(degree(12, 3, 32)).toBe(1);
     expect(degree(16, 4, 14)).toBe(2);
     expect(degree(8, 1, 28)).toBe(2);
+    expect(degree(4, 1, 4)).toBe(2);
+    expect(degree(36, 1, 12)).toBe(6);
+    expect(degree(7, 1, 7)).toBe(1);
+    expect(degree(10 ** 9 + 7, 1, 64)).toBe(1);
+    // No grid within √6, but one above it.
+    expect(degree(6, 1, 3)).toBe(3);
+    expect(degree(6, 3, 2)).toBe(1);
     expect(degree(1, 1, 28)).toBe(1);
     expect(degree(10 ** 9, 10 ** 9, 7)).toBe(1);
   });

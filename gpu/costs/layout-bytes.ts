@@ -4,6 +4,7 @@
  * @module
  */
 import type { Direction, Kind } from '../schedule.ts';
+import { uspGroup } from '../schedules/groups.ts';
 import type { ScheduleName } from '../schedules/index.ts';
 import type { ElementSizes, Extents } from '../wire.ts';
 import { type Messages, messagesOf, type Stage, type Stages, stagesOf } from './stages.ts';
@@ -12,7 +13,7 @@ import type { Options } from './workload.ts';
 export interface LayoutOptions extends Pick<Options, 'backwardSends' | 'expandedHeads'> {
   /** Whether the LSE has cotangents, which travel beside O; D has them in it. */
   readonly cotangents?: boolean;
-  /** Ranks that deal heads out under USP. */
+  /** Ranks that deal heads out under USP; as many as in a run that is not told when absent. */
   readonly group?: number;
 }
 
@@ -83,7 +84,8 @@ export function layoutBytes(
   options: LayoutOptions,
 ): number[] {
   const { ranks } = e.partition;
-  const { group, list }: Stages = stagesOf(name, direction, { ranks, group: options.group ?? 1 });
+  const { group: usp = uspGroup({ ranks, heads: e.heads }) } = options;
+  const { group, list }: Stages = stagesOf(name, direction, { ranks, group: usp });
   const messages = messagesOf(name, direction, e, sizes, options);
   const dealt = group > 1 || name === 'usp';
   return range(0, ranks).map((rank) =>

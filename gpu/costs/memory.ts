@@ -7,8 +7,10 @@
  * more.
  * @module
  */
+
+import { uspGroup } from '../schedules/groups.ts';
 import type { Model } from './models.ts';
-import { type ScheduleName, ulyssesDegree } from './schedules.ts';
+import type { ScheduleName } from './schedules.ts';
 import { type BackwardSends, type Workload, widthOf } from './workload.ts';
 
 const LSE_BYTES = 4;
@@ -92,7 +94,7 @@ const WORKING: Readonly<Record<ScheduleName, Working>> = {
   // LV-XAttn's between groups. Within one K and V are cut into pieces, exchanged and joined; backward
   // dK and dV by rows and by heads, and as pieces on their way home. Shared KV heads go to several.
   usp: (at, w) => {
-    const [group, [forward, backward]] = [ulyssesDegree(w), lvBuffers(at, w)];
+    const [group, [forward, backward]] = [uspGroup(w), lvBuffers(at, w)];
     if (group === 1) return [forward, backward];
     const k = at.kGrouped * Math.max(1, group / w.kv_heads);
     const ours = 2 * at.k;

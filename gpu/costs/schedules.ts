@@ -6,6 +6,7 @@
  * @module
  */
 import type { Direction, HeadRange, Kind } from '../schedule.ts';
+import { uspGroup } from '../schedules/groups.ts';
 import { DEALS_HEADS, type ScheduleName } from '../schedules/index.ts';
 import { isBoundToRows } from '../wire.ts';
 import { blockPairFlops, projectionFlops } from './flops.ts';
@@ -49,16 +50,6 @@ function projections(w: Workload): { readonly text: number; readonly keys: numbe
     text: 2 * projectionFlops(w.seq_q / w.ranks, w.hidden, widthOf(w)),
     keys: projectionFlops(w.seq_kv / w.ranks, w.visual_dim, 2 * kvWidth),
   };
-}
-
-/** Ranks of a group that share heads under USP: within a node, or at most √n where a node is one. */
-export function ulyssesDegree({ ranks, ranks_per_node, heads }: Workload): number {
-  const most = ranks_per_node > 1 ? ranks_per_node : Math.floor(Math.sqrt(ranks));
-  for (let degree = Math.min(most, heads); degree > 1; degree--) {
-    const fits = ranks % degree === 0 && heads % degree === 0;
-    if (fits && (ranks_per_node === 1 || ranks_per_node % degree === 0)) return degree;
-  }
-  return 1;
 }
 
 /** What is the same in every stage of a pass of equal blocks. */
@@ -132,7 +123,7 @@ function sending(equal: Equal, stage: Stage, dealt: boolean): Phase | null {
 
 /** As our schedules run. */
 function asRun(name: ScheduleName, w: Workload, direction: Direction, options: Options): Pass {
-  const { group, list } = stagesOf(name, direction, { ranks: w.ranks, group: ulyssesDegree(w) });
+  const { group, list } = stagesOf(name, direction, { ranks: w.ranks, group: uspGroup(w) });
   const messages = messagesOf(name, direction, extentsOf(w), w, options);
   const attention = pairFlops(w, direction);
   // dK and dV, or dQ, travel as sums.

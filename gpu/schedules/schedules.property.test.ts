@@ -85,7 +85,7 @@ const VARIANTS: readonly [string, (c: AttentionCase, direction: Direction) => Sc
   ...SENDS_QUERIES.map((name): [string, (c: AttentionCase, direction: Direction) => Schedule] => [
     `${name} with O on the way`,
     (c, direction) => {
-      const passes = passesOf(c, name, 'O');
+      const passes = passesOf(c, name, { sends: 'O' });
       return passes.find((pass) => pass.direction === direction) ?? passes[0]!;
     },
   ]),

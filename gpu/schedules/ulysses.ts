@@ -13,6 +13,7 @@
  */
 import type { Partition } from '../../reference/case/case.ts';
 import type { Direction, Operation, Schedule } from '../schedule.ts';
+import { checkGroup, uspGroup } from './groups.ts';
 import {
   allGather,
   type Ends,
@@ -137,27 +138,19 @@ export function headParallelSchedule(
 }
 
 export interface UspOptions extends ScheduleOptions {
-  /** Ranks of a group; the largest count that divides ranks and heads when absent. */
+  /** Ranks of a group, a divisor of ranks and heads; `uspGroup` of one rank a node when absent. */
   readonly group?: number;
 }
-
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
-
-/** Ranks of a group unless it is said: as many as divide ranks and heads. */
-export const uspGroup = (ranks: number, heads = 0): number => gcd(ranks, heads);
 
 export function uspSchedule(
   layout: Partition,
   direction: Direction,
   options: UspOptions = {},
 ): Schedule {
-  const { group = uspGroup(layout.ranks, options.heads) } = options;
+  const over = { ranks: layout.ranks, heads: options.heads ?? 0 };
+  const { group = uspGroup(over) } = options;
+  checkGroup(group, over);
   const each = headsEach('usp', options.heads, group);
-  if (layout.ranks % group !== 0) {
-    throw new RangeError(
-      `"usp" expected "group" to divide "ranks", got groups of ${group} of ${layout.ranks} ranks`,
-    );
-  }
   const groups = layout.ranks / group;
   const membersAt = table((at) => range(group).map((k) => at * group + k));
   const { start, home } = ringSlots(direction, groups);

@@ -10,9 +10,10 @@
 import { layoutBytes } from '../costs/layout-bytes.ts';
 import { nominalMachine, passSeconds } from '../costs/machine.ts';
 import type { Setting } from '../costs/prediction.ts';
-import { layerCost, refusal, ulyssesDegree } from '../costs/schedules.ts';
+import { layerCost, refusal } from '../costs/schedules.ts';
 import { AS_RUN, type Workload, workloadOf } from '../costs/workload.ts';
 import type { Direction } from '../schedule.ts';
+import { uspGroup } from '../schedules/groups.ts';
 import { SCHEDULES, type ScheduleName } from '../schedules/index.ts';
 import type { MakeSchedule } from '../schedules/parts.ts';
 import { uspSchedule } from '../schedules/ulysses.ts';
@@ -61,7 +62,7 @@ export function layerByFormula(
 ): Readonly<Record<Direction, FormulaPass>> {
   const { layer, workload } = evenLayer(name, setting);
   const cost = layerCost(name, workload, { ...AS_RUN, recomputes: false });
-  const options = { ...AS_RUN, group: ulyssesDegree(workload) };
+  const options = { ...AS_RUN, group: uspGroup(workload) };
   const of = (direction: Direction): FormulaPass => ({
     seconds: passSeconds(nominalMachine(setting.cluster), cost[direction]),
     bytes_sent: layoutBytes(name, direction, layer, workload, options),
@@ -72,7 +73,7 @@ export function layerByFormula(
 const maker = (name: ScheduleName, workload: Workload): MakeSchedule =>
   name === 'usp'
     ? (layout, direction, options) =>
-        uspSchedule(layout, direction, { ...options, group: ulyssesDegree(workload) })
+        uspSchedule(layout, direction, { ...options, group: uspGroup(workload) })
     : SCHEDULES[name];
 
 /** Throws a RangeError where the schedule cannot be used. */

@@ -37,7 +37,7 @@ describe.each(ALL)('%s with %s on the clock', (schedule, sends) => {
       });
       const how = { schedule, sends, transport: 'simulated', device: 'reference' } as const;
       const { log, peakBytes } = await run(c, how);
-      const passes = passesOf(c, schedule, sends).map((pass) =>
+      const passes = passesOf(c, schedule, { sends }).map((pass) =>
         simulate(stepsOf(c.parameters, pass, MACHINE, F64), MACHINE),
       );
       const ranks = changes.partition.q.map((_, rank) => rank);
