@@ -16,6 +16,7 @@ import type { GateOptions } from './commands/gate.ts';
 import type { JudgeOptions } from './commands/judge.ts';
 import * as value from './commands/options.ts';
 import type { OracleOptions } from './commands/oracle.ts';
+import { ofPasses, ofRuns } from './commands/pass-options.ts';
 import type { PlanOptions } from './commands/plan.ts';
 import type { RankCommandOptions } from './commands/rank.ts';
 import type { ReplayOptions } from './commands/replay.ts';
@@ -130,6 +131,8 @@ Examples:
   $ xattn run                                                 LV-XAttn, four ranks on threads
   $ xattn run --schedule ring-attention --ranks 7 --transport simulated --device reference
   $ xattn run --schedule ulysses --ranks 4 --heads 8 --kv-heads 2 --trace run.json
+  $ xattn run --schedule usp --ranks 8 --heads 8 --group 4
+  $ xattn run --causal top-left --seq-kv 64 --skip-empty --no-overlap
   $ xattn run --seq-q 512 --seq-kv 16384 --heads 8 --head-dim 64 --ranks 2 --json
   $ xattn run --model llama-3-v-11b --shrink 16 --frames 2     all its cross-attention layers
   $ xattn run --model mplug-owl3-7b --fusion softmax --ranks 3 --schedule ring-attention
@@ -195,7 +198,7 @@ function judging(command: Command): Command {
   const device = new Option('--device <name>', 'GPU.js backend of the embedded candidate');
   const transport = new Option('--transport <name>', 'where its ranks run');
   const schedule = new Option('--schedule <name>', 'how its ranks work together');
-  return command
+  const ours = command
     .option('--candidate <command>', 'program to judge (default: our own)', value.commandText)
     .addOption(profile.argParser(value.profileText))
     .option('--sandbox', 'run it without network, this package and what runs have kept (Linux)')
@@ -210,6 +213,7 @@ function judging(command: Command): Command {
     .addOption(
       schedule.choices(value.SCHEDULES).default(value.DEFAULTS.schedule).conflicts('candidate'),
     );
+  return ofPasses(ours, ['candidate']);
 }
 
 /** The options of every command that may be about a part of a case. */
@@ -348,18 +352,14 @@ function addRun(program: Command, finish: Finish): void {
     '--shrink <n>',
     'divide the model’s heads, widths, tokens (default: 16)',
   );
-  program
+  const command = program
     .command('run')
     .summary('run a schedule on drawn numbers, and judge what it gives')
     .description(
       'Run a distributed schedule on drawn numbers: what it sends, and whether it is right.',
     )
-    .addOption(schedule.choices(value.SCHEDULES).default(value.DEFAULTS.schedule))
-    .addOption(
-      new Option('--sends <what>', 'what queries that travel take along backward')
-        .choices(['D', 'O'])
-        .default('D'),
-    )
+    .addOption(schedule.choices(value.SCHEDULES).default(value.DEFAULTS.schedule));
+  ofRuns(command)
     .option('--ranks <n>', 'ranks', value.positiveNumber, 4)
     .addOption(transport.choices(value.TRANSPORTS).default(value.DEFAULTS.transport))
     .addOption(device.choices(value.DEVICES).default(value.DEFAULTS.device))

@@ -108,6 +108,39 @@ describe('xattn run', () => {
     expect(ids('s').sort()).toEqual(ids('f').sort());
   });
 
+  it('leaves empty pairs out, and says how the schedule was done', async () => {
+    const masked = ['--ranks', '3', '--causal', 'bottom-right', '--window', '2,0'];
+    const how = [...masked, '--skip-empty', '--no-overlap', '--direction', 'forward'];
+    const { status, stdout } = await xattn('run', ...SMALL, ...how, '--transport', 'processes');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^lv-xattn \(without overlap, without empty pairs\), 3 ranks, /);
+    // Seven queries see the last nine of 23 keys.
+    expect(stdout).toContain('  rank 0  \n  rank 1  q0·k1\n  rank 2  q2·k2  q1·k2  q0·k2\n');
+    expect(stdout).toMatch(/\npass: within the bounds\n$/);
+  });
+
+  it('sends expanded heads, and deals heads out in the groups of the plans', async () => {
+    const how = ['--transport', 'simulated', '--kv-heads', '2', '--direction', 'forward'];
+    const sent = async (...more: string[]): Promise<number[]> => {
+      const { stdout } = await xattn('run', ...SMALL, ...how, '--json', ...more);
+      const summary = Summary.parse(JSON.parse(stdout));
+      expect(summary.verdict).toBe('pass');
+      return summary.bytes_sent_per_rank.forward;
+    };
+    const grouped = await sent('--schedule', 'ring-attention');
+    const expanded = await sent('--schedule', 'ring-attention', '--expanded');
+    expect(expanded).toEqual(grouped.map((bytes) => 2 * bytes));
+    const usp = ['--schedule', 'usp', '--ranks', '4'];
+    const [told, plain, whole] = [
+      await sent(...usp, '--group', '2'),
+      await sent(...usp),
+      await sent(...usp, '--group', '4'),
+    ];
+    expect(plain).toEqual(told);
+    expect(whole).toEqual(await sent('--schedule', 'ulysses', '--ranks', '4'));
+    expect(whole).not.toEqual(plain);
+  });
+
   it('draws when each block was computed', async () => {
     const how = ['--ranks', '3', '--transport', 'simulated', '--svg', 'run.svg'];
     const { status } = await xattn('run', ...SMALL, ...how);
@@ -132,6 +165,18 @@ describe('xattn run', () => {
       ['--schedule', 'ulysses', '--sends', 'O'],
       '"sends" O expected one of lv-xattn, pass-q, token-ring, got ulysses',
     ],
+    [
+      ['--schedule', 'usp', '--no-overlap'],
+      '"overlap" false expected the schedule lv-xattn, got usp',
+    ],
+    [['--schedule', 'pass-q', '--skip-empty'], '"skipEmpty" expected the schedule lv-xattn, got'],
+    [['--expanded'], '"expanded" expected the schedule ring-attention, got lv-xattn'],
+    [
+      ['--schedule', 'usp', '--ranks', '6', '--heads', '4', '--group', '3'],
+      '"group" expected a divisor of "ranks" (6) and of "heads" (4), got 3',
+    ],
+    [['--window', '3'], 'Expected LEFT,RIGHT, keys on either side, -1 for all: 64,0.'],
+    [['--model', 'llama-3-v-11b', '--skip-empty'], "cannot be used with option '--skip-empty'"],
     [['--schedule', 'ring'], "argument 'ring' is invalid. Allowed choices are lv-xattn"],
     [['--trace', ''], 'Expected a path, got an empty text.'],
   ] as const) {
@@ -211,6 +256,20 @@ describe('xattn gate --schedule', () => {
     expect(stdout).toContain(`${shown} on GPU.js (simulated, `);
     expect(stdout).toMatch(/ judged: [1-9]\d* pass, 0 fail, 0 broken; 0 skipped/);
     expect(status).toBe(0);
+  });
+
+  it('judges a schedule as it is asked to be done', async () => {
+    const how = ['--transport', 'simulated', '--only', 'core/*causal*', '--seed', '1'];
+    const options = ['--skip-empty', '--no-overlap'];
+    const { status, stdout } = await xattn('gate', '--suite', 'core', ...how, ...options);
+    expect(stdout).toContain(
+      'LV-XAttn (without overlap, without empty pairs) on GPU.js (simulated',
+    );
+    expect(stdout).toMatch(/ judged: [1-9]\d* pass, 0 fail, 0 broken; 0 skipped/);
+    expect(status).toBe(0);
+    const refused = await xattn('gate', '--schedule', 'usp', '--expanded');
+    expect(refused.stderr).toContain('"expanded" expected the schedule ring-attention, got usp');
+    expect(refused.status).toBe(2);
   });
 
   it('says of each case on how many ranks it ran, and of all how many ran on fewer', async () => {

@@ -10,8 +10,14 @@ export type { Setting } from './costs/prediction.ts';
 export { DEVICE_NAMES, type DeviceName } from './device/choose.ts';
 export type { RankEvent } from './interpreter.ts';
 export type { Contents, Observation, Snapshot } from './observation.ts';
+export { passesOf } from './passes.ts';
 export { closeWorkers, type RunResult, run, runLvXattn } from './run.ts';
-export { type RunOptions, TRANSPORT_NAMES, type TransportName } from './run-options.ts';
+export {
+  type PassOptions,
+  type RunOptions,
+  TRANSPORT_NAMES,
+  type TransportName,
+} from './run-options.ts';
 export type { BufferName, Operation, Schedule } from './schedule.ts';
 export { SCHEDULE_NAMES, SCHEDULES, type ScheduleName } from './schedules/index.ts';
 export { lvXattnSchedule } from './schedules/lv-xattn.ts';

@@ -67,8 +67,11 @@ function hasMask({ parameters: p, inputs }: Pick<AttentionCase, 'parameters' | '
  * compute them. Looks at every pair of the case.
  */
 export function emptyPairs(attentionCase: AttentionCase): (block: number, keys: number) => boolean {
-  const { batch, heads, partition } = attentionCase.parameters;
+  const { parameters: p, inputs } = attentionCase;
+  const { batch, partition } = p;
   const visible = visibility(attentionCase);
+  // Only these tell one head from another.
+  const heads = inputs.mask === undefined && inputs.bias === undefined ? 1 : p.heads;
   const blocks = (sizes: readonly number[]) => sizes.map((_, block) => placesOf(sizes, [block]));
   const [rows, columns] = [blocks(partition.q), blocks(partition.kv)];
   const seen = rows.map((own) =>

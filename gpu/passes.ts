@@ -26,7 +26,7 @@ const OPTIONS: readonly [
 ];
 
 /** Throws RangeError where an option is asked for that the schedule lacks. */
-function checkOptions(name: ScheduleName, options: PassOptions): void {
+export function checkPassOptions(name: ScheduleName, options: PassOptions): void {
   for (const [option, schedules, isAsked] of OPTIONS) {
     if (!isAsked(options) || schedules.includes(name)) continue;
     const expected = `${schedules.length > 1 ? 'one of' : 'the schedule'} ${schedules.join(', ')}`;
@@ -41,7 +41,7 @@ export function passesOf(
   asked: PassOptions = {},
 ): Schedule[] {
   const { parameters, inputs } = attentionCase;
-  checkOptions(name, asked);
+  checkPassOptions(name, asked);
   const { sends = 'D', group, overlap = true, skipEmpty = false, expanded = false } = asked;
   const options: LvXattnOptions & RingOptions & UspOptions = {
     recompute: parameters.dim_y !== undefined,

@@ -10,7 +10,7 @@
 
 import { type Dealt, dealtFor, howDealt } from '../../gpu/dealt.ts';
 import { run } from '../../gpu/run.ts';
-import type { RunOptions } from '../../gpu/run-options.ts';
+import type { PassOptions, RunOptions } from '../../gpu/run-options.ts';
 import type { ScheduleName } from '../../gpu/schedules/index.ts';
 import { PROFILES } from '../../reference/bounds/lemmas/profile.ts';
 import type { AttentionCase } from '../../reference/case/case.ts';
@@ -18,11 +18,14 @@ import { validateCase } from '../../reference/case/validate.ts';
 import { readCase, writeOutputs } from '../../reference/files/case-folder.ts';
 import { tensorOf } from '../../reference/numbers/tensor.ts';
 import type { Answer, Candidate } from '../candidate.ts';
+import { passesInWords } from '../pass-choice.ts';
 import { WORDS } from '../protocol.ts';
 
 export interface EmbeddedOptions {
   /** LV-XAttn when absent. */
   schedule?: ScheduleName;
+  /** How the schedule is done. */
+  passes?: PassOptions;
   transport: RunOptions['transport'];
   device: RunOptions['device'];
   timeoutMs: number;
@@ -74,9 +77,9 @@ async function within<T>(run: Promise<T>, timeoutMs: number): Promise<T | string
 
 export function embeddedCandidate(options: EmbeddedOptions): Candidate {
   const { transport, device, timeoutMs, startTimeoutMs = timeoutMs } = options;
-  const { schedule = 'lv-xattn' } = options;
+  const { schedule = 'lv-xattn', passes = {} } = options;
   const outputDtype = device === 'reference' ? 'F64' : 'F32';
-  const how = { schedule, transport, device, timeoutMs };
+  const how = { ...passes, schedule, transport, device, timeoutMs };
   let backend = '';
   let dealt: Dealt | null = null;
 
@@ -104,7 +107,7 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
       const profile = PROFILES[device === 'reference' ? 'f64' : 'f32'];
       const machine = device === 'reference' ? '' : ' on GPU.js';
       const what = schedule === 'lv-xattn' ? 'LV-XAttn' : schedule;
-      const name = `${what}${machine} (${transport}, ${backend})`;
+      const name = `${what}${passesInWords(passes)}${machine} (${transport}, ${backend})`;
       return { ok: true, hello: { name, profile, supports } };
     },
     dealt: () => dealt,

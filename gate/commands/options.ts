@@ -19,6 +19,7 @@ import type { Candidate } from '../candidate.ts';
 import { processCandidate } from '../candidates/process.ts';
 import type { OptionValue } from '../keep.ts';
 import type { ReportFiles } from '../live-report.ts';
+import { type PassChoice, passesAsked } from '../pass-choice.ts';
 import { WORDS } from '../protocol.ts';
 import { confined, sandbox } from '../sandbox.ts';
 import type { Shard } from '../select.ts';
@@ -31,6 +32,7 @@ export const MODEL_NAMES = MODELS.map(({ name }) => name);
 /** Options of one attention that a model's layers have no use for. */
 export const NOT_OF_MODELS = [
   ...['heads', 'kvHeads', 'headDim', 'seqKv', 'direction', 'listen', 'trace', 'svg'],
+  ...['group', 'overlap', 'skipEmpty', 'expanded', 'causal', 'window'],
 ];
 export { FUSIONS };
 
@@ -45,7 +47,7 @@ export const FORMATS = ['f64', 'f32', 'bf16', 'f16', 'fp8-e4m3', 'fp8-e5m2'] as 
 export type AnswerFormat = (typeof FORMATS)[number];
 
 /** Options of every command that judges a candidate. */
-export interface CandidateOptions {
+export interface CandidateOptions extends PassChoice {
   candidate?: string;
   profile?: Profile;
   timeoutS: number;
@@ -211,7 +213,8 @@ export async function candidateOf(
   }
   if (command !== undefined) return processCandidate({ command, timeoutMs, startTimeoutMs });
   const { embeddedCandidate } = await import('../candidates/embedded.ts');
-  return embeddedCandidate({ schedule, device, transport, timeoutMs, startTimeoutMs });
+  const passes = passesAsked(schedule, options);
+  return embeddedCandidate({ schedule, device, transport, timeoutMs, startTimeoutMs, passes });
 }
 
 /** What a replay must be given to judge as this run did; defaults are left out. */
@@ -228,6 +231,9 @@ export function replayOptions(options: CandidateOptions): Record<string, OptionV
     device: device === DEFAULTS.device ? undefined : device,
     transport: transport === DEFAULTS.transport ? undefined : transport,
     schedule: schedule === DEFAULTS.schedule ? undefined : schedule,
+    'no-overlap': options.overlap === false ? true : undefined,
+    'skip-empty': options.skipEmpty,
+    expanded: options.expanded,
   };
 }
 

@@ -10,6 +10,7 @@ import type { RankEvent } from '../../gpu/interpreter.ts';
 import { perfettoTrace, type Span } from '../../gpu/perfetto.ts';
 import { closeWorkers, passesOf, type RunResult, run } from '../../gpu/run.ts';
 import type { Direction, Operation, Schedule } from '../../gpu/schedule.ts';
+import { uspGroup } from '../../gpu/schedules/groups.ts';
 import type { ScheduleName } from '../../gpu/schedules/index.ts';
 import type { Listening } from '../../gpu/transport/crew.ts';
 import type { AttentionCase, OutputName, Partition } from '../../reference/case/case.ts';
@@ -20,14 +21,15 @@ import { elementCount, tensorOf, toFlat } from '../../reference/numbers/tensor.t
 import { isFailure, judge } from '../../reference/verdict/judge.ts';
 import { judgeSample } from '../../reference/verdict/judge-sample.ts';
 import { untilInterrupted } from '../interruption.ts';
+import { type PassChoice, passesAsked, passesInWords } from '../pass-choice.ts';
 import { printable } from '../text.ts';
 import { threadsFor } from '../threads.ts';
 import type { DEVICES, TRANSPORTS } from './options.ts';
+import type { MaskChoice } from './pass-options.ts';
 import { runSvg } from './run-svg.ts';
 
-export interface RunCommandOptions {
+export interface RunCommandOptions extends PassChoice, MaskChoice {
   schedule: ScheduleName;
-  sends: 'D' | 'O';
   ranks: number;
   transport: (typeof TRANSPORTS)[number];
   device: (typeof DEVICES)[number];
@@ -104,6 +106,8 @@ function caseOf(options: RunCommandOptions): AttentionCase {
     head_dim_v: headDim,
     scale: Math.fround(1 / Math.sqrt(headDim)),
     gradients: direction !== 'forward',
+    causal: options.causal,
+    window: options.window ?? null,
     partition,
   });
 }
@@ -246,9 +250,10 @@ interface Summary {
   readonly verdict: string;
 }
 
-function text(summary: Summary, reason: string, log: readonly RankEvent[]): string {
-  const { schedule, ranks, transport, backend, bytes_sent_per_rank: sent } = summary;
-  const heading = `${schedule}, ${ranks} rank${ranks === 1 ? '' : 's'}, ${transport}, ${backend}`;
+/** The heading names the schedule as it was done. */
+function text(summary: Summary, done: string, reason: string, log: readonly RankEvent[]): string {
+  const { ranks, transport, backend, bytes_sent_per_rank: sent } = summary;
+  const heading = `${done}, ${ranks} rank${ranks === 1 ? '' : 's'}, ${transport}, ${backend}`;
   const colors = pc.createColors(process.stdout.isTTY === true && pc.isColorSupported);
   const lines = [colors.bold(heading)];
   for (const direction of ['forward', 'backward'] as const) {
@@ -269,10 +274,13 @@ function text(summary: Summary, reason: string, log: readonly RankEvent[]): stri
 /** Runs, judges, prints; the exit status. */
 export async function runCommand(options: RunCommandOptions): Promise<number> {
   const attentionCase = caseOf(options);
-  const { schedule, sends, ranks, transport, device } = options;
+  const { schedule, ranks, transport, device } = options;
+  const passes = passesAsked(schedule, options);
+  const { heads } = options;
+  const shown = schedule === 'usp' ? { group: uspGroup({ ranks, heads }), ...passes } : passes;
   const listen = listeningAt(options);
   const { progress, stop } = watch(
-    passesOf(attentionCase, schedule, { sends }),
+    passesOf(attentionCase, schedule, passes),
     options.json === true,
   );
   const begun = performance.now();
@@ -280,7 +288,7 @@ export async function runCommand(options: RunCommandOptions): Promise<number> {
   try {
     const timing = options.trace !== undefined || options.svg !== undefined;
     const [{ seed }, timeoutMs] = [options, 1000 * options.timeoutS];
-    const how = { schedule, sends, transport, device, seed, timing, progress, timeoutMs };
+    const how = { ...passes, schedule, transport, device, seed, timing, progress, timeoutMs };
     const asked = listen === null ? how : { ...how, listen };
     done = await untilInterrupted(transport, () => run(attentionCase, asked), stop);
   } catch (error) {
@@ -314,8 +322,9 @@ export async function runCommand(options: RunCommandOptions): Promise<number> {
     const title = `${schedule}, ${ranks} ranks, ${transport}, ${done.backend}: a real run`;
     writeFileSync(options.svg, runSvg(done.log, { title, ranks }));
   }
+  const how = `${schedule}${passesInWords(shown)}`;
   process.stdout.write(
-    `${options.json ? JSON.stringify(summary) : text(summary, reason, done.log)}\n`,
+    `${options.json ? JSON.stringify(summary) : text(summary, how, reason, done.log)}\n`,
   );
   return isFailure(verdict) ? 1 : 0;
 }
