@@ -117,7 +117,7 @@ function changeTable({ best_along, best_along_as_run, seq_q, seq_kv }: Plan): st
       `  ${basis}, ${length(seq_kv)} keys, text tokens: ${changesLine(along.seq_q[basis])}`,
     ]);
   return [
-    'fastest in cross-attention, and from which length on another, as published:',
+    'fastest in cross-attention, and from which length on another, to the token, as published:',
     ...of(best_along),
     'the same as xattn run does them:',
     ...of(best_along_as_run),

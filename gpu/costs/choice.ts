@@ -16,7 +16,7 @@ export interface Change {
   readonly best: ScheduleName;
 }
 
-/** Lengths that are looked at: powers of two, in between to the token. */
+/** Lengths that are looked at. */
 const LENGTH_MIN = 2 ** 8;
 const LENGTH_MAX = 2 ** 28;
 
@@ -28,25 +28,59 @@ export const usable = (model: Model, cluster: Cluster): ScheduleName[] =>
     (name) => refusal(name, workloadOf(model, cluster, { seq_q: 1, seq_kv: 1 })) === null,
   );
 
-/** The fastest schedule in cross-attention, as a function of the sizes. */
-function fastest(basis: Basis, { model, cluster }: Setting, options: Options) {
+/** Seconds of cross-attention of every schedule, in the order of their names. */
+function timesAlong(
+  axis: 'seq_q' | 'seq_kv',
+  basis: Basis,
+  { model, cluster, seq_q, seq_kv }: Setting,
+  options: Options,
+): (length: number) => number[] {
   const machine = machineOf(cluster, basis);
   const names = usable(model, cluster);
-  return (sizes: Pick<Setting, 'seq_q' | 'seq_kv'>): ScheduleName => {
-    const workload = workloadOf(model, cluster, sizes);
-    let best: { name: ScheduleName; seconds: number } = { name: 'lv-xattn', seconds: Infinity };
-    for (const name of names) {
+  const known = new Map<number, number[]>();
+  return (length) => {
+    const found = known.get(length);
+    if (found !== undefined) return found;
+    const workload = workloadOf(model, cluster, { ...{ seq_q, seq_kv }, [axis]: length });
+    const times = names.map((name) => {
       const { forward, backward } = layerCost(name, workload, options);
-      const seconds = passSeconds(machine, forward) + passSeconds(machine, backward);
-      if (seconds < best.seconds * (1 - TIE)) best = { name, seconds };
-    }
-    return best.name;
+      return passSeconds(machine, forward) + passSeconds(machine, backward);
+    });
+    known.set(length, times);
+    return times;
   };
 }
 
+/** Which of some times is the shortest: the first of those that are the same. */
+const shortest = (times: readonly number[]): number =>
+  times.reduce((best, time, n) => (time < (times[best] ?? Infinity) * (1 - TIE) ? n : best), 0);
+
 /**
- * Where the best choice changes as one length grows and the other stays. Between neighbouring powers
- * of two one change is looked for; two that cancel out are not seen.
+ * Can none be faster than `best` between two lengths where it is best? Along one length times are
+ * sums of maxima of affine functions, so convex: `best` is at most its chord, and another at least
+ * the line through its middle and the far end, drawn on to the near one.
+ */
+function staysBest(
+  best: number,
+  from: readonly number[],
+  middle: readonly number[],
+  to: readonly number[],
+  share: number,
+): boolean {
+  const at = (times: readonly number[]): number => (times[best] ?? 0) * (1 - TIE);
+  const chord = (1 - share) * at(from) + share * at(to);
+  return middle.every((time, n) => {
+    if (n === best) return true;
+    const [first = 0, last = 0] = [from[n], to[n]];
+    const backwards = time - ((last - time) * share) / (1 - share);
+    const onwards = time + ((time - first) * (1 - share)) / share;
+    return backwards >= at(from) && time >= chord && onwards >= at(to);
+  });
+}
+
+/**
+ * Where the best choice changes as one length grows and the other stays: every change, to the token,
+ * for an interval is halved until nothing can change in it.
  */
 export function changesAlong(
   axis: 'seq_q' | 'seq_kv',
@@ -54,27 +88,23 @@ export function changesAlong(
   setting: Setting,
   options: Options = AS_PUBLISHED,
 ): Change[] {
-  const best = fastest(basis, setting, options);
-  const { seq_q, seq_kv } = setting;
-  const at = (length: number) => best({ ...{ seq_q, seq_kv }, [axis]: length });
-  const changes: Change[] = [{ at: LENGTH_MIN, best: at(LENGTH_MIN) }];
-  let low = LENGTH_MIN;
-  for (let high = 2 * LENGTH_MIN; high <= LENGTH_MAX; high *= 2) {
-    let [from, to] = [low, high];
-    const before = changes.at(-1)?.best;
-    if (at(high) !== before) {
-      while (to - from > 1) {
-        const middle = Math.floor((from + to) / 2);
-        if (at(middle) === before) from = middle;
-        else to = middle;
-      }
-      for (const length of to < high ? [to, high] : [high]) {
-        const now = at(length);
-        if (now !== changes.at(-1)?.best) changes.push({ at: length, best: now });
-      }
+  const times = timesAlong(axis, basis, setting, options);
+  const names = usable(setting.model, setting.cluster);
+  const nameAt = (length: number): ScheduleName => names[shortest(times(length))] ?? 'lv-xattn';
+  const changes: Change[] = [{ at: LENGTH_MIN, best: nameAt(LENGTH_MIN) }];
+  const look = (from: number, to: number): void => {
+    const [best, after] = [shortest(times(from)), shortest(times(to))];
+    if (to - from === 1) {
+      if (best !== after) changes.push({ at: to, best: nameAt(to) });
+      return;
     }
-    low = high;
-  }
+    const middle = Math.floor((from + to) / 2);
+    const share = (middle - from) / (to - from);
+    if (best === after && staysBest(best, times(from), times(middle), times(to), share)) return;
+    look(from, middle);
+    look(middle, to);
+  };
+  for (let low = LENGTH_MIN; low < LENGTH_MAX; low *= 2) look(low, 2 * low);
   return changes;
 }
 
