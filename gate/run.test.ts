@@ -141,6 +141,19 @@ describe('xattn run', () => {
     expect(whole).not.toEqual(plain);
   });
 
+  it('prints what the README of gpu/ shows', async () => {
+    const readme = readFileSync(new URL('../gpu/README.md', import.meta.url), 'utf8');
+    const [, command = '', shown = ''] = /```\n\$ xattn (run .*)\n([^`]+)```/.exec(readme) ?? [];
+    const { status, stdout } = await xattn(...command.split(' '));
+    expect(status).toBe(0);
+    // Which backend runs is the machine's.
+    const [, ...lines] = stdout.split('\n');
+    const [heading, ...others] = shown.trimEnd().split('\n');
+    expect(heading).toMatch(/^lv-xattn, 4 ranks, threads, \w+$/);
+    expect(others.length).toBeGreaterThan(4);
+    expect(lines.slice(0, others.length)).toEqual(others);
+  });
+
   it('draws when each block was computed', async () => {
     const how = ['--ranks', '3', '--transport', 'simulated', '--svg', 'run.svg'];
     const { status } = await xattn('run', ...SMALL, ...how);

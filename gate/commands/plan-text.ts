@@ -103,6 +103,10 @@ function memoryTable(plan: Plan): string {
   ]);
 }
 
+/** What the memory table counts that a run need not hold. */
+const COUNTED =
+  'K and V counted for every query head, as the paper does; grouped heads as run hold less';
+
 /** `ring-attention to 1,023; lv-xattn from 1K on`. */
 function changesLine(changes: readonly Change[]): string {
   return changes
@@ -189,7 +193,7 @@ export function planText(plan: Plan): string {
     layerTable(plan),
     regimeTable(plan),
     `${iterationTable(plan)}\n(gain: how many times as long as LV-XAttn)`,
-    `${memoryTable(plan)}\n(${held})`,
+    `${memoryTable(plan)}\n(${held};\n${COUNTED})`,
     changeTable(plan),
     [...unusable, lastLine(plan)].join('\n'),
   ].join('\n\n');

@@ -142,7 +142,7 @@ describeWithTools('the log of a run of every schedule', ['spin', 'gcc'], () => {
 });
 
 describeWithTools('the log of a run in processes', ['spin', 'gcc'], () => {
-  for (const schedule of ['lv-xattn', 'ring-attention', 'usp'] as const) {
+  for (const schedule of SCHEDULE_NAMES) {
     it(`${schedule} on 3 ranks is accepted, and is what simulated ranks did`, async () => {
       const how = { device: 'reference' } as const;
       const simulated = { ...how, transport: 'simulated' } as const;
