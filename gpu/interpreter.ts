@@ -28,6 +28,8 @@ export interface RankEvent {
   readonly seen: Observation | null;
   /** When it began and ended, seconds since 1970; null where the run does not look at the clock. */
   readonly at: readonly [number, number] | null;
+  /** When of that a send waited until its channel was free; null for others, and without a clock. */
+  readonly waited: readonly [number, number] | null;
   /** How long of that the device computed, seconds; null where the run does not look at the clock. */
   readonly kernel_s: number | null;
 }
@@ -99,6 +101,8 @@ interface Run {
   readonly transport: Transport;
   readonly log: Log;
   clock: number;
+  /** When the operation at work waited for its channel. */
+  waited: RankEvent['waited'];
   readonly counts: Map<string, number>;
 }
 
@@ -116,7 +120,9 @@ async function send(
   const { rank, number: from, transport } = run;
   const { label, payload } = await rank.outgoing(lane, buffer);
   const sequence = nextIn(run, `to ${to} ${lane}`);
+  const begun = run.log.timing ? seconds() : 0;
   run.clock = Math.max(run.clock, await transport.ready(to, lane)) + 1;
+  run.waited = run.log.timing ? [begun, seconds()] : null;
   const plain = { from, to, lane, pass, step, sequence, stamp: run.clock, label, payload };
   const message: Message = { ...plain, checksum: checksumOf(plain) };
   await transport.put(message);
@@ -189,7 +195,7 @@ export async function interpret(
   transport: Transport,
   log: Log,
 ): Promise<void> {
-  const run: Run = { rank, number, transport, log, clock: 0, counts: new Map() };
+  const run: Run = { rank, number, transport, log, clock: 0, counts: new Map(), waited: null };
   for (const [pass, { direction, ranks }] of passes.entries()) {
     rank.begin(direction);
     for (const [step, operation] of (ranks[number] ?? []).entries()) {
@@ -197,12 +203,14 @@ export async function interpret(
       try {
         const before = log.observing ? await rank.observe() : null;
         const [begun, computed] = log.timing ? [seconds(), rank.kernelSeconds()] : [0, 0];
+        run.waited = null;
         const message = await happen(run, where, operation);
         const at = log.timing ? ([begun, seconds()] as const) : null;
         const kernel_s = log.timing ? rank.kernelSeconds() - computed : null;
         const seen = await observation(rank, before, message);
         const elements = message?.payload.length ?? 0;
-        log.events.push({ stamp: run.clock, ...where, elements, seen, at, kernel_s });
+        const { clock: stamp, waited } = run;
+        log.events.push({ stamp, ...where, elements, seen, at, waited, kernel_s });
         if (log.progress !== null) Atomics.add(log.progress, number, 1);
       } catch (cause) {
         throw cause instanceof StepError ? cause : new StepError(where, cause);

@@ -44,6 +44,10 @@ const [SMALL, CHARACTER] = [0.7, 5.2];
 const COLORS: Readonly<Record<TimelineLane, string>> = {
   ...{ compute: '#3b7dd8', send: '#6aa84f', wait: '#f2b8a0' },
 };
+/** Classes of a label on its span: white is hard to read on what is pale. */
+const ON: Readonly<Record<TimelineLane, string>> = {
+  ...{ compute: 'on', send: 'on dark small', wait: 'on dark' },
+};
 const ENTITIES: Readonly<Record<string, string>> = {
   ...{ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' },
 };
@@ -135,9 +139,7 @@ function rowOf(timeline: Timeline, own: readonly TimelineSpan[], rank: number): 
       const text = bar.longest_s * perSecond > 0.9 * width ? shownLabel(bar.label, width) : '';
       if (text === '') continue;
       const at = `x="${px(x + width / 2)}" y="${y + height - (lane === 'send' ? 1.5 : 4.5)}"`;
-      lines.push(
-        `<text class="${lane === 'send' ? 'on small' : 'on'}" ${at}>${escaped(text)}</text>`,
-      );
+      lines.push(`<text class="${ON[lane]}" ${at}>${escaped(text)}</text>`);
     }
   }
   return lines.join('\n');
@@ -181,7 +183,7 @@ function legendOf({ sending }: Timeline): string[] {
 const STYLE = [
   'text{font:11px system-ui,sans-serif;fill:#222}',
   '.name{text-anchor:end}.axis,.on{text-anchor:middle}.on{font-size:9px;fill:#fff;pointer-events:none}',
-  '.small{font-size:8px}.title{font-size:14px;font-weight:600}.passname{font-style:italic}',
+  '.dark{fill:#222}.small{font-size:8px}.title{font-size:14px;font-weight:600}.passname{font-style:italic}',
   '.tick{stroke:#ddd;stroke-width:1}.pass{stroke:#555;stroke-width:1;stroke-dasharray:4 3}',
   ...Object.entries(COLORS).map(([lane, color]) => `.${lane}{fill:${color}}`),
 ].join('');

@@ -12,7 +12,6 @@ import {
   timelineSvg,
 } from '../../gpu/timeline-svg.ts';
 
-/** A run's sends take as long as a copy into the channel, and until it is free. */
 const LANES: Partial<Record<Operation['op'], TimelineLane>> = { send: 'send', receive: 'wait' };
 
 /** The log of a run with `timing`. */
@@ -35,16 +34,21 @@ export function runSvg(
   }
   const spans = timed
     .filter(({ rank }) => rank < RANKS_SHOWN)
-    .map(
-      ({ rank, pass, step, operation, at: [from, to] }): TimelineSpan => ({
-        ...{ rank, lane: LANES[operation.op] ?? 'compute' },
-        ...{ start_s: from - begin, end_s: to - begin },
-        label: nameAt(lists.get(`${pass} ${rank}`) ?? [], rank, step),
-      }),
-    );
+    .flatMap(({ rank, pass, step, operation, at: [from, to], waited }): TimelineSpan[] => {
+      const label = nameAt(lists.get(`${pass} ${rank}`) ?? [], rank, step);
+      const span = (lane: TimelineLane, start: number, end: number, what = label) => ({
+        ...{ rank, lane, start_s: start - begin, end_s: end - begin, label: what },
+      });
+      const lane = LANES[operation.op] ?? 'compute';
+      if (waited === null) return [span(lane, from, to)];
+      // A send: what is sent is made ready, waits until the channel is free, and is copied into it.
+      const [blocked, free] = waited;
+      const waits = span('wait', blocked, free, `${label}: until the channel is free`);
+      return [span(lane, from, blocked), waits, span(lane, free, to)];
+    });
   return timelineSvg({
     ...{ title, ranks, seconds: Math.max(end - begin, 1e-9), spans },
-    sending: 'sending, until the channel is free',
+    sending: 'sending',
     passes: [...passes.values()],
     notes: ['Times of this machine’s clock; "computing" is every operation that is no message.'],
   });

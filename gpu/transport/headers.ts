@@ -109,6 +109,7 @@ export const logOf = z.array(
     elements: count,
     seen: seen.nullable(),
     at: z.tuple([z.number(), z.number()]).nullable(),
+    waited: z.tuple([z.number(), z.number()]).nullable(),
     kernel_s: z.number().min(0).nullable(),
   }),
 );

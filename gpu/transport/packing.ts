@@ -123,8 +123,8 @@ export interface Done {
 }
 
 export function packDone(job: number, { result, backend, log, peakBytes }: Done) {
-  const events = log.map(({ stamp, pass, step, elements, seen, at, kernel_s }) => {
-    return { stamp, pass, step, elements, seen, at, kernel_s };
+  const events = log.map(({ stamp, pass, step, elements, seen, at, waited, kernel_s }) => {
+    return { stamp, pass, step, elements, seen, at, waited, kernel_s };
   });
   const text = new TextEncoder().encode(jsonOf(events));
   const header: ResultHeader = {
