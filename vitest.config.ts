@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Where to leave a record of what ran, for `npm run check:spec` (spec/ran.ts). */
@@ -9,6 +10,8 @@ export default defineConfig({
     ...(record === undefined ? {} : { outputFile: { json: record } }),
     include: ['**/*.test.ts'],
     exclude: ['node_modules', 'dist', 'out'],
+    // Two at least: many tests wait for a program that they have started.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
