@@ -53,7 +53,7 @@ export const CHECKED: Readonly<Record<string, Checked>> = {
   ...Object.fromEntries(
     SCHEDULE_NAMES.map((name): [string, Checked] => [name, { make: ALL[name] }]),
   ),
-  // With a head a rank all ranks are one group, which does what Ulysses does.
+  // With a head a rank LV-XAttn's ring alone, and at four ranks a grid of two groups of two.
   usp: { make: ALL.usp, ranks: [1, 2, 3, 4] },
   ...VARIANTS,
 };
