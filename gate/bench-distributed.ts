@@ -8,7 +8,7 @@
  * @module
  */
 import { availableParallelism, loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { InvalidArgumentError } from 'commander';
 import type { Shard } from '../gpu/context.ts';
 import { heldBytes } from '../gpu/costs/memory.ts';
 import { type DeviceName, resolveDevice } from '../gpu/device/choose.ts';
@@ -21,24 +21,48 @@ import { runThreads } from '../gpu/transport/threads-run.ts';
 import type { AttentionCase } from '../reference/case/case.ts';
 import { drawCase } from '../reference/case/draw-case.ts';
 import { digits } from './bench-gate.ts';
+import { benchOptions } from './bench-options.ts';
+import { DEVICES, positiveNumber } from './commands/options.ts';
 
-const { values: given } = parseArgs({
-  options: {
-    'seq-q': { type: 'string', default: '512' },
-    'seq-kv': { type: 'string', default: '16384' },
-    heads: { type: 'string', default: '8' },
-    'head-dim': { type: 'string', default: '64' },
-    repeats: { type: 'string', default: '2' },
-    device: { type: 'string', default: 'webasm,reference' },
-  },
-});
+interface Given {
+  readonly seqQ: number;
+  readonly seqKv: number;
+  readonly heads: number;
+  readonly headDim: number;
+  readonly repeats: number;
+  readonly device: readonly DeviceName[];
+}
+
+/** Names of devices, apart by commas. */
+function devices(text: string): DeviceName[] {
+  return text.split(',').map((given) => {
+    const name = DEVICES.find((one) => one === given);
+    if (name === undefined) {
+      throw new InvalidArgumentError(`Expected some of ${DEVICES.join(',')}.`);
+    }
+    return name;
+  });
+}
+
+const given = benchOptions<Given>(
+  'bench:distributed',
+  'LV-XAttn on worker threads, one rank against two on the same case: JSON lines.',
+  (command) =>
+    command
+      .option('--seq-q <n>', 'queries', positiveNumber, 512)
+      .option('--seq-kv <n>', 'keys', positiveNumber, 16384)
+      .option('--heads <n>', 'heads', positiveNumber, 8)
+      .option('--head-dim <n>', 'numbers a head', positiveNumber, 64)
+      .option('--repeats <n>', 'runs of each, of which the fastest counts', positiveNumber, 2)
+      .option('--device <names>', 'what computes', devices, ['webasm', 'reference']),
+);
 const SIZES = {
-  seq_q: Number(given['seq-q']),
-  seq_kv: Number(given['seq-kv']),
-  heads: Number(given.heads),
-  head_dim: Number(given['head-dim']),
+  seq_q: given.seqQ,
+  seq_kv: given.seqKv,
+  heads: given.heads,
+  head_dim: given.headDim,
 };
-const REPEATS = Number(given.repeats);
+const REPEATS = given.repeats;
 const RANKS = [1, 2] as const;
 type Ranks = (typeof RANKS)[number];
 
@@ -202,5 +226,5 @@ print({
   repeats: REPEATS,
   ...machine,
 });
-for (const device of given.device.split(',')) await benchDevice(device as DeviceName);
+for (const device of given.device) await benchDevice(device);
 await closeWorkers();

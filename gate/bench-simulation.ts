@@ -8,18 +8,22 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
 import { CLUSTERS } from '../gpu/costs/clusters.ts';
 import { MODELS } from '../gpu/costs/models.ts';
 import { DEALS_HEADS, SCHEDULE_NAMES, type ScheduleName } from '../gpu/schedules/index.ts';
 import { simulateLayer } from '../gpu/simulation/layer.ts';
+import { benchOptions } from './bench-options.ts';
+import { positiveNumber } from './commands/options.ts';
 
-const { values: given } = parseArgs({
-  options: {
-    ranks: { type: 'string', default: '1024' },
-    schedule: { type: 'string' },
-  },
-});
+const given = benchOptions<{ ranks: number; schedule?: ScheduleName }>(
+  'bench:simulation',
+  'How long a layer takes to simulate, under each schedule: JSON lines.',
+  (command) =>
+    command
+      .option('--ranks <n>', 'ranks, eight a node', positiveNumber, 1024)
+      .addOption(new Option('--schedule <name>', 'only this one').choices(SCHEDULE_NAMES)),
+);
 
 /** A layer as of the first preset, with a head for every rank where heads are dealt out. */
 function simulated(schedule: ScheduleName, ranks: number): object {
@@ -44,14 +48,15 @@ function simulated(schedule: ScheduleName, ranks: number): object {
 
 if (given.schedule === undefined) {
   for (const name of SCHEDULE_NAMES) {
-    const args = [fileURLToPath(import.meta.url), '--ranks', given.ranks, '--schedule', name];
+    const args = [
+      fileURLToPath(import.meta.url),
+      '--ranks',
+      String(given.ranks),
+      '--schedule',
+      name,
+    ];
     spawnSync(process.execPath, args, { stdio: 'inherit' });
   }
 } else {
-  const schedule = SCHEDULE_NAMES.find((name) => name === given.schedule);
-  if (schedule === undefined) {
-    const names = SCHEDULE_NAMES.join(', ');
-    throw new RangeError(`"--schedule" expected ${names}, got ${given.schedule}`);
-  }
-  console.log(JSON.stringify(simulated(schedule, Number(given.ranks))));
+  console.log(JSON.stringify(simulated(given.schedule, given.ranks)));
 }

@@ -322,6 +322,7 @@ function addPlan(program: Command, finish: Finish): void {
   const schedule = new Option('--schedule <name>', 'simulate a layer under it, rank by rank');
   const trace = new Option('--trace <file.json>', 'write what is simulated, for ui.perfetto.dev');
   const svg = new Option('--svg <file.svg>', 'draw what is simulated');
+  const paper = new Option('--paper', 'what the paper published beside what is predicted');
   program
     .command('plan')
     .summary('what each schedule costs for a model on a cluster')
@@ -334,7 +335,7 @@ function addPlan(program: Command, finish: Finish): void {
     .addOption(schedule.choices(value.SCHEDULES).conflicts('paper'))
     .addOption(trace.argParser(value.pathText).conflicts('paper'))
     .addOption(svg.argParser(value.pathText).conflicts('paper'))
-    .option('--paper', 'what the paper published beside what is predicted')
+    .addOption(paper.conflicts(['model', 'cluster', 'seqQ', 'seqKv', 'frames']))
     .option('--json', 'one JSON object on standard output')
     .addHelpText('after', PLAN_EXAMPLES)
     .action(async (options: PlanOptions) => {

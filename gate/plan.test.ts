@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -182,6 +182,13 @@ describe('xattn plan', () => {
     [['--svg', 'no-folder/layer.svg'], /no-folder/],
     [['--trace', 'no-folder/trace.json'], /no-folder/],
     [['--paper', '--svg', 'map.svg'], /cannot be used with option/],
+    [['--paper', '--model', 'foo'], /cannot be used with option/],
+    [['--paper', '--seq-q', '7'], /cannot be used with option/],
+    [['--cluster', 'folder.json'], /folder\.json: it is a folder, expected a file/],
+    [
+      ['--svg', 'one', '--trace', './one', '--schedule', 'lv-xattn'],
+      /"--svg" expected another file than "--trace", got one for both/,
+    ],
     [
       ['--cluster', 'many.json', '--svg', 'm.svg'],
       /a simulation expected at most 1024 ranks, got 4/,
@@ -197,6 +204,7 @@ describe('xattn plan', () => {
       writeFileSync(path.join(root, 'slow.json'), JSON.stringify(slow));
       writeFileSync(path.join(root, 'odd.json'), JSON.stringify({ ...MODELS[0], heads: 'eight' }));
       writeFileSync(path.join(root, 'text.json'), 'ranks: 4');
+      mkdirSync(path.join(root, 'folder.json'), { recursive: true });
       const file = (name: string, text: string) => writeFileSync(path.join(root, name), text);
       file('deep.json', '['.repeat(1e5) + ']'.repeat(1e5));
       file('twice.json', '{"name":"a","ranks":1,"ranks":2}');

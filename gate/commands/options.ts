@@ -4,6 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { MODELS } from '../../gpu/costs/models.ts';
 import { SCHEDULE_NAMES, type ScheduleName } from '../../gpu/schedules/index.ts';
@@ -41,6 +42,12 @@ export function checkOfModels(options: object): void {
   const given = ['layers', 'frames', 'shrink', 'fusion'].find((name) => name in options);
   if (given === undefined) return;
   throw new RangeError(`"--${given}" expected "--model", got none`);
+}
+
+/** Throws a RangeError where a drawing and a trace would be written over one another. */
+export function checkFilesApart({ svg, trace }: { svg?: string; trace?: string }): void {
+  if (svg === undefined || trace === undefined || path.resolve(svg) !== path.resolve(trace)) return;
+  throw new RangeError(`"--svg" expected another file than "--trace", got ${svg} for both`);
 }
 export const FORMATS = ['f64', 'f32', 'bf16', 'f16', 'fp8-e4m3', 'fp8-e5m2'] as const;
 /** A number format that an answer can be written in. */

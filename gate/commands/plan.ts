@@ -9,6 +9,7 @@ import { MODELS, type Model, parseModel } from '../../gpu/costs/models.ts';
 import { planOf } from '../../gpu/costs/plan.ts';
 import type { ScheduleName } from '../../gpu/costs/schedules.ts';
 import { parseStrictly } from '../../reference/files/strict-json.ts';
+import { checkFilesApart } from './options.ts';
 import { clockText, onTheClock } from './plan-clock.ts';
 import { paperText } from './plan-paper.ts';
 import { planText } from './plan-text.ts';
@@ -32,7 +33,9 @@ const FRAMES = 384;
 const LENGTH_MAX = Number.MAX_SAFE_INTEGER;
 
 function readJson(file: string): unknown {
-  if (statSync(file).size > FILE_BYTES_MAX) {
+  const found = statSync(file);
+  if (found.isDirectory()) throw new RangeError(`${file}: it is a folder, expected a file`);
+  if (found.size > FILE_BYTES_MAX) {
     throw new RangeError(`${file}: expected at most ${FILE_BYTES_MAX} bytes`);
   }
   const text = readFileSync(file, 'utf8');
@@ -79,6 +82,7 @@ export async function planCommand(options: PlanOptions): Promise<number> {
     throw new RangeError(`"--frames" expected at most ${most} of this model, got ${frames}`);
   }
   const setting = { model, cluster, seq_q: options.seqQ, seq_kv };
+  checkFilesApart(options);
   const { schedule, trace, svg } = options;
   const asked = [schedule, trace, svg].some((one) => one !== undefined);
   const clock = asked ? onTheClock(setting, options) : null;

@@ -24,7 +24,7 @@ import { untilInterrupted } from '../interruption.ts';
 import { type PassChoice, passesAsked, passesInWords } from '../pass-choice.ts';
 import { printable } from '../text.ts';
 import { threadsFor } from '../threads.ts';
-import type { DEVICES, TRANSPORTS } from './options.ts';
+import { checkFilesApart, type DEVICES, type TRANSPORTS } from './options.ts';
 import type { MaskChoice } from './pass-options.ts';
 import { runSvg } from './run-svg.ts';
 
@@ -273,6 +273,7 @@ function text(summary: Summary, done: string, reason: string, log: readonly Rank
 
 /** Runs, judges, prints; the exit status. */
 export async function runCommand(options: RunCommandOptions): Promise<number> {
+  checkFilesApart(options);
   const attentionCase = caseOf(options);
   const { schedule, ranks, transport, device } = options;
   const passes = passesAsked(schedule, options);

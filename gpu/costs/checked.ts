@@ -34,6 +34,10 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^expected object$/, 'expected an object'],
 ];
 
+/** What a schema expected, of its message. */
+export const expectedOf = (message: string): string =>
+  WORDS.reduce((text, [pattern, word]) => text.replace(pattern, word), message);
+
 /** Counts and lengths: beyond, products of them are no finite numbers any more. */
 export const COUNT_MAX = 1e15;
 export const count = z.number().int().positive().max(COUNT_MAX);
@@ -52,10 +56,7 @@ export function checked<T>(schema: z.ZodType<T>, given: unknown, where: string):
     throw new RangeError(`${where}: expected no field "${issue.keys.join('", "')}"`);
   }
   const field = issue.path.join('.');
-  const wanted = WORDS.reduce(
-    (text, [pattern, word]) => text.replace(pattern, word),
-    issue.message,
-  );
+  const wanted = expectedOf(issue.message);
   const name = field === '' ? '' : `"${field}" `;
   throw new RangeError(`${where}: ${name}${wanted}, got ${textOf(at(given, issue.path))}`);
 }

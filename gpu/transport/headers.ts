@@ -5,6 +5,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { INPUT_NAMES } from '../../reference/case/case.ts';
+import { expectedOf } from '../costs/checked.ts';
 import { OPERATIONS } from '../operations.ts';
 import { KINDS, type Operation } from '../schedule.ts';
 import type { Frame } from './frames.ts';
@@ -139,7 +140,11 @@ export function headerOf<T>(schema: z.ZodType<T>, { kind, header }: Frame): T {
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const name = issue?.path.map(String).join('.') || 'header';
-  throw new RangeError(`a frame "${kind}" expected a right "${name}": ${issue?.message}`);
+  const wanted = expectedOf(issue?.message ?? '');
+  // Of what came only numbers are told again: a token that does not fit may be another run's.
+  const got = issue?.path.reduce<unknown>((value, key) => Object(value)[key], header);
+  const came = typeof got === 'number' ? `, got ${got}` : '';
+  throw new RangeError(`a frame "${kind}": "${name}" ${wanted}${came}`);
 }
 
 /** Whether a token is the one, in a time that does not tell how much of it is right. */

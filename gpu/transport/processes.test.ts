@@ -266,6 +266,25 @@ describe('ranks that connect from elsewhere', () => {
     expect(ranks.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
   });
 
+  it('are refused where the port that they name is none, and the token is not told again', async () => {
+    const { port, ran } = await listening(1, { startTimeoutMs: 1500 });
+    await stranger(port, 'x'.repeat(20));
+    const refusalOf = async (hello: object): Promise<string> => {
+      const link = await linkTo({ host: '127.0.0.1', port }, { refused: SMALL }, 1000);
+      link.send('hello', { role: 'rank', token, name: '', port: 1, ...hello });
+      return new Promise((heard) => {
+        link.receive = ({ header }) => heard((header as { reason: string }).reason);
+      });
+    };
+    expect(await refusalOf({ port: 0 })).toBe(
+      'a frame "hello": "port" expected a number, 1 or more, got 0',
+    );
+    const long = await refusalOf({ token: 'secret'.repeat(100) });
+    expect(long).toMatch(/^a frame "hello": "token" /);
+    expect(long).not.toContain('secret');
+    await expect(ran).rejects.toThrow(/got 0; refused was/);
+  });
+
   it('are missed where one comes and leaves before the run begins', async () => {
     const { port, ran } = await listening(2, { startTimeoutMs: 2500 });
     await stranger(port, 'x'.repeat(20));
