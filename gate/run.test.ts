@@ -141,6 +141,19 @@ describe('xattn run', () => {
     expect(whole).not.toEqual(plain);
   });
 
+  it.each(['threads', 'processes'])(
+    'ends where a rank waits for longer than --timeout-s: %s',
+    async (transport) => {
+      const long = ['--seq-q', '64', '--seq-kv', '4096', '--heads', '8', '--head-dim', '64'];
+      const how = ['--device', 'reference', '--ranks', '3', '--transport', transport];
+      const ended = await xattn('run', ...long, ...how, '--timeout-s', '0.001');
+      expect(ended.status).toBe(3);
+      expect(ended.stderr).toMatch(
+        /^xattn: rank \d, pass \d, step \d+ .*(waited 1 ms|said nothing)/,
+      );
+    },
+  );
+
   it('prints what the README of gpu/ shows', async () => {
     const readme = readFileSync(new URL('../gpu/README.md', import.meta.url), 'utf8');
     const [, command = '', shown = ''] = /```\n\$ xattn (run .*)\n([^`]+)```/.exec(readme) ?? [];
