@@ -655,10 +655,31 @@ def _keep(folder, test, only_last):
     name = re.sub(r"[^A-Za-z0-9_]+", "-", test.split("/")[-1]).strip("-")[-100:]
     kept = os.path.join(os.environ.get("XATTN_OUT", os.path.join("out", "assert_attention")),
                         "%s-%s" % (name or "attention", "last" if only_last else digest.hexdigest()[:8]))
-    shutil.rmtree(kept, ignore_errors=True)
-    os.makedirs(os.path.dirname(kept) or ".", exist_ok=True)
-    shutil.move(folder, kept)
+    _put(folder, kept)
     return kept
+
+
+def _put(folder, place):
+    """Moves a folder into its place, in that of an earlier one; other threads and processes may do the same."""
+    around = os.path.dirname(place) or "."
+    os.makedirs(around, exist_ok=True)
+    stage = tempfile.mkdtemp(prefix=".xattn-", dir=around)
+    try:
+        ready = os.path.join(stage, "new")
+        shutil.move(folder, ready)
+        for n in range(1000):
+            try:
+                os.rename(ready, place)
+                return
+            except OSError:
+                pass  # something is there
+            try:
+                os.rename(place, os.path.join(stage, "old%d" % n))
+            except FileNotFoundError:
+                pass  # another thread was quicker
+        raise OSError("%s expected a place for a folder" % place)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _worst_line(name, found, place):
