@@ -15,21 +15,20 @@ const CONTROL = /[\p{Cc}\p{Cs}\u2028\u2029\ufeff\ufffe\uffff]+/gu;
 
 const spelled = (char: string): string => `\\u{${char.codePointAt(0)?.toString(16)}}`;
 
+/** Without what a terminal obeys, and with what is not seen spelled out. */
+const cleaned = (text: string): string =>
+  text.replace(ESCAPES, '').replace(CONTROL, ' ').replace(UNSEEN, spelled);
+
 /** `text` on one line without control characters, cut to `limit` characters. */
 export function printable(text: string, limit = 500): string {
   const head = text.slice(0, limit * 4);
-  const plain = head.replace(ESCAPES, '').replace(CONTROL, ' ').trim();
-  const clean = plain.replace(UNSEEN, spelled);
+  const clean = cleaned(head).trim();
   if (clean.length <= limit && head.length === text.length) return clean;
   return `${clean.slice(0, limit).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
 /** `text` of any lines, as `printable` shows each of them; nothing is cut. */
-export const printableLines = (text: string): string =>
-  text
-    .split('\n')
-    .map((line) => line.replace(ESCAPES, '').replace(CONTROL, ' ').replace(UNSEEN, spelled))
-    .join('\n');
+export const printableLines = (text: string): string => text.split('\n').map(cleaned).join('\n');
 
 /** `word` quoted for a POSIX shell, or as it is where no quoting is needed. */
 export function shellQuoted(word: string): string {

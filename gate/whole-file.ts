@@ -36,9 +36,19 @@ function openFile(file: string): number | null {
   }
 }
 
-/** The file that a path stands for, links followed, and whether it can be put into its place whole. */
-export function placeOf(file: string): { readonly place: string; readonly regular: boolean } {
-  if (openFile(file) !== null) return { place: realpathSync(file), regular: false };
+export interface FilePlace {
+  /** The file that a path stands for, links followed. */
+  readonly place: string;
+  /** Whether it can be put into its place whole. */
+  readonly regular: boolean;
+  /** Where it is open already. */
+  readonly descriptor?: number;
+}
+
+/** Where a path leads. */
+export function placeOf(file: string): FilePlace {
+  const descriptor = openFile(file);
+  if (descriptor !== null) return { place: realpathSync(file), regular: false, descriptor };
   const found = statSync(file, { throwIfNoEntry: false });
   if (found === undefined) return { place: path.resolve(file), regular: true };
   return { place: realpathSync(file), regular: found.isFile() || found.isDirectory() };
@@ -67,10 +77,10 @@ let count = 0;
 
 /** Write `text` into `file`. Throws what the file system says, with the path that was asked for. */
 export function writeWholeFile(file: string, text: string): void {
-  const { place, regular } = placeOf(file);
+  const { place, regular, descriptor } = placeOf(file);
   if (!regular) {
     // Through what is open, so that it comes behind what has been written there.
-    named(file, () => writeFileSync(openFile(file) ?? file, text));
+    named(file, () => writeFileSync(descriptor ?? file, text));
     return;
   }
   const temporary = path.join(path.dirname(place), `.xattn-${process.pid}-${count++}.tmp`);

@@ -85,9 +85,8 @@ export function layoutBytes(
 ): number[] {
   const { ranks } = e.partition;
   const { group: usp = uspGroup({ ranks, heads: e.heads }) } = options;
-  const { group, list }: Stages = stagesOf(name, direction, { ranks, group: usp });
+  const { group, dealt, list }: Stages = stagesOf(name, direction, { ranks, group: usp });
   const messages = messagesOf(name, direction, e, sizes, options);
-  const dealt = group > 1 || name === 'usp';
   return range(0, ranks).map((rank) =>
     sum(list.map((stage) => stageBytes({ rank, ranks, group, messages }, stage, dealt))),
   );

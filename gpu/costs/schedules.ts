@@ -123,7 +123,7 @@ function sending(equal: Equal, stage: Stage, dealt: boolean): Phase | null {
 
 /** As our schedules run. */
 function asRun(name: ScheduleName, w: Workload, direction: Direction, options: Options): Pass {
-  const { group, list } = stagesOf(name, direction, { ranks: w.ranks, group: uspGroup(w) });
+  const { group, dealt, list } = stagesOf(name, direction, { ranks: w.ranks, group: uspGroup(w) });
   const messages = messagesOf(name, direction, extentsOf(w), w, options);
   const attention = pairFlops(w, direction);
   // dK and dV, or dQ, travel as sums.
@@ -131,7 +131,7 @@ function asRun(name: ScheduleName, w: Workload, direction: Direction, options: O
   const equal: Equal = { w, group, messages, attention, summed };
   const at = list.findIndex(({ does }) => does === 'compute' || does === 'ring');
   const phases = (stages: readonly Stage[]): Phase[] =>
-    stages.flatMap((stage) => sending(equal, stage, group > 1 || name === 'usp') ?? []);
+    stages.flatMap((stage) => sending(equal, stage, dealt) ?? []);
   const middle = list[at];
   const [before, after] = [phases(list.slice(0, at)), phases(list.slice(at + 1))];
   if (middle?.does === 'ring' && w.ranks > group)

@@ -33,6 +33,8 @@ export type Stage =
 export interface Stages {
   /** Ranks that deal heads out among themselves; 1 where every rank has all of them. */
   readonly group: number;
+  /** Whether ranks deal heads out, be it each to itself alone; else scatters are among all ranks. */
+  readonly dealt: boolean;
   readonly list: readonly Stage[];
 }
 
@@ -87,11 +89,10 @@ export function stagesOf(
   direction: Direction,
   { ranks, group }: { readonly ranks: number; readonly group: number },
 ): Stages {
-  const dealt = { ulysses: ranks, usp: group, 'head-parallel': ranks };
-  return {
-    group: name in dealt ? dealt[name as keyof typeof dealt] : 1,
-    list: STAGES[name](direction),
+  const groups: Partial<Record<ScheduleName, number>> = {
+    ...{ ulysses: ranks, usp: group, 'head-parallel': ranks },
   };
+  return { group: groups[name] ?? 1, dealt: name in groups, list: STAGES[name](direction) };
 }
 
 /** Does a schedule let queries travel round all ranks, with O or D among them? */

@@ -96,8 +96,7 @@ export function headsEach(name: string, heads: number | undefined, ranks: number
 
 /**
  * All-gather round a ring: n − 1 hops, each passing on what came last. `bufferOf` names the buffer
- * of each rank's block; the own one is there already. What is done with each block when it is there
- * is up to `then`.
+ * of each rank's block; the own one is there already.
  */
 export function allGather(
   { rank, n, lane }: { readonly rank: number; readonly n: number; readonly lane: Kind },

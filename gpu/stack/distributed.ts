@@ -7,6 +7,7 @@
  * run again.
  * @module
  */
+import { entry } from '../../reference/numbers/nth.ts';
 import { block, type Tensor, tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
 import type { Shard } from '../context.ts';
 import type { Device, Real } from '../device/device.ts';
@@ -26,7 +27,7 @@ import {
   masksOf,
 } from './attention.ts';
 import { type DeviceNumbers, isReal } from './numbers.ts';
-import { at, zip } from './rows.ts';
+import { zip } from './rows.ts';
 import type { StackInputs, StackShape } from './shape.ts';
 
 /** What carries a schedule out. */
@@ -169,8 +170,8 @@ const ownOf = <T>(
   rank: number,
 ): Omit<Own, 'back'> => ({
   q: toDevice(q),
-  k: toDevice(at(k, rank)),
-  v: toDevice(at(v, rank)),
+  k: toDevice(entry(k, rank)),
+  v: toDevice(entry(v, rank)),
 });
 
 /** Two partial results of a rank's rows put together. spec (22) */
@@ -193,28 +194,28 @@ async function backward<T>(
   const ofSets: AttentionGradients<T>['sets'][number][] = [];
   for (const set of sets) {
     const own = q.map((queries, rank): Own => {
-      const block = at(finished, rank);
+      const block = entry(finished, rank);
       const back = {
-        ...{ dOut: toDevice(at(dOut, rank)), out: toDevice(block.out), lse: lseOf(block) },
+        ...{ dOut: toDevice(entry(dOut, rank)), out: toDevice(block.out), lse: lseOf(block) },
       };
       return { ...ownOf(numbers, queries, set, rank), back };
     });
     const results = await passes.run('backward', set.from, own);
     const ofKeys = (pick: (result: RankResult) => Real): Tensor<T>[] =>
       results.map((result, rank) => {
-        const keys = at(set.k, rank).shape[2] ?? 0;
+        const keys = entry(set.k, rank).shape[2] ?? 0;
         return fromDevice(pick(result), [batch, kv_heads, keys, head_dim]);
       });
     dQ.push(
       results.map((result, rank) =>
-        fromDevice(result.dQ, [batch, heads, at(q, rank).shape[2] ?? 0, head_dim]),
+        fromDevice(result.dQ, [batch, heads, entry(q, rank).shape[2] ?? 0, head_dim]),
       ),
     );
     ofSets.push({ dK: ofKeys((result) => result.dK), dV: ofKeys((result) => result.dV) });
   }
   const sum = (a: Tensor<T>, b: Tensor<T>) => zip(arithmetic, a, b, arithmetic.add);
   return {
-    dQ: q.map((_, rank) => dQ.map((blocks) => at(blocks, rank)).reduce(sum)),
+    dQ: q.map((_, rank) => dQ.map((blocks) => entry(blocks, rank)).reduce(sum)),
     sets: ofSets,
   };
 }
@@ -239,11 +240,13 @@ export function distributedAttention<T>(
           before === null
             ? parts
             : await Promise.all(
-                parts.map((part, rank) => merged(carrier, at(before, rank), part, shape.head_dim)),
+                parts.map((part, rank) =>
+                  merged(carrier, entry(before, rank), part, shape.head_dim),
+                ),
               );
       }
       return (whole ?? []).map(({ out, lse }, rank) => ({
-        out: numbers.fromDevice(out, at(q, rank).shape),
+        out: numbers.fromDevice(out, entry(q, rank).shape),
         lse,
       }));
     },

@@ -17,15 +17,6 @@ const extents = ({ shape }: Tensor<unknown>): [number, number, number] => [
   shape[2] ?? 0,
 ];
 
-/** What is there of a rank or a layer. Throws RangeError where nothing is. */
-export const at = <V>(values: readonly V[], n: number): V => {
-  const value = values[n];
-  if (value === undefined) {
-    throw new RangeError(`expected something of rank or layer ${n}, got none`);
-  }
-  return value;
-};
-
 /** Rows times weights, as heads: [B, R, C] · [C, H·d] → [B, H, R, d]. */
 export function toHeads<T>(
   arithmetic: Arithmetic<T>,

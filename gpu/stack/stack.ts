@@ -7,6 +7,7 @@
  * layer to the first; those of weights are a rank's share until they are added in rank order.
  * @module
  */
+import { entry } from '../../reference/numbers/nth.ts';
 import { block, filled, forEachIndex, type Tensor } from '../../reference/numbers/tensor.ts';
 import { startOf } from '../wire.ts';
 import type {
@@ -30,7 +31,7 @@ import {
   unprojected,
 } from './layer.ts';
 import type { Numbers } from './numbers.ts';
-import { addTo, at } from './rows.ts';
+import { addTo } from './rows.ts';
 import {
   checkStack,
   type StackInputs,
@@ -115,12 +116,12 @@ const setsOf = <T>(shape: StackShape, ranks: readonly Projected<T>[]): KeySet<T>
 /** One layer forward: rows of every rank to rows of every rank. */
 async function layerForward<T>(run: Run<T>, l: number, rows: readonly Tensor<T>[]) {
   const { shape, attention, tapes, recompute } = run;
-  const layer = at(run.layers, l);
+  const layer = entry(run.layers, l);
   const normal = rows.map((x) => normalRows(layer, x));
-  const plain = normal.map((n, rank) => projected(layer, n, at(tapes, rank).tensor<T>(-1, 'y')));
+  const plain = normal.map((n, rank) => projected(layer, n, entry(tapes, rank).tensor<T>(-1, 'y')));
   for (const [rank, tape] of tapes.entries()) {
-    tape.keep(l, 'x', at(rows, rank));
-    if (!recompute) keepProjected(tape, l, at(plain, rank));
+    tape.keep(l, 'x', entry(rows, rank));
+    if (!recompute) keepProjected(tape, l, entry(plain, rank));
   }
   const ready = plain.map((one) => attending(layer, one));
   const queries = ready.map(({ q }) => q);
@@ -128,11 +129,11 @@ async function layerForward<T>(run: Run<T>, l: number, rows: readonly Tensor<T>[
   for (const [n, sets] of setsOf(shape, ready).entries()) {
     const finished = await attention.forward(queries, sets);
     for (const [rank, { out, lse }] of finished.entries()) {
-      at(tapes, rank).keep(l, 'lse', lse, n);
-      outs[rank]?.push(at(tapes, rank).keep(l, 'out', out, n));
+      entry(tapes, rank).keep(l, 'lse', lse, n);
+      outs[rank]?.push(entry(tapes, rank).keep(l, 'out', out, n));
     }
   }
-  return rows.map((x, rank) => closed(layer, x, at(normal, rank), at(outs, rank)));
+  return rows.map((x, rank) => closed(layer, x, entry(normal, rank), entry(outs, rank)));
 }
 
 const finishedOf = <T>(tape: Tape, l: number, n: number): Finished<T> => ({
@@ -149,12 +150,12 @@ function gathered<T>(
 ): AttendingGradients<T> {
   const [first, ...others] = softmaxes;
   if (first === undefined) throw new Error('a layer expected gradients of attention, got none');
-  const dQ = filled<T>(at(first.dQ, rank).shape, arithmetic.zero);
-  for (const one of [first, ...others]) addTo(arithmetic, dQ, at(one.dQ, rank));
+  const dQ = filled<T>(entry(first.dQ, rank).shape, arithmetic.zero);
+  for (const one of [first, ...others]) addTo(arithmetic, dQ, entry(one.dQ, rank));
   const keys: Partial<Record<KeySource, { dK: Tensor<T>; dV: Tensor<T> }>> = {};
   for (const [n, softmax] of softmaxes.entries()) {
     for (const [m, { dK, dV }] of softmax.sets.entries()) {
-      keys[at(at(sets, n), m).from] = { dK: at(dK, rank), dV: at(dV, rank) };
+      keys[entry(entry(sets, n), m).from] = { dK: entry(dK, rank), dV: entry(dV, rank) };
     }
   }
   return { dQ, keys };
@@ -168,7 +169,7 @@ async function layerBackward<T>(
   dY: readonly Tensor<T>[],
 ): Promise<{ dX: Tensor<T>[]; gradients: Weights<T>[] }> {
   const { shape, numbers, attention, tapes, recompute } = run;
-  const layer = at(run.layers, l);
+  const layer = entry(run.layers, l);
   const own = tapes.map((tape) => {
     const [x, y] = [tape.tensor<T>(l, 'x'), tape.tensor<T>(-1, 'y')];
     const n = normalRows(layer, x);
@@ -184,8 +185,8 @@ async function layerBackward<T>(
     opened(
       layer,
       n,
-      at(finished, rank).map(({ out }) => out),
-      at(dRows, rank),
+      entry(finished, rank).map(({ out }) => out),
+      entry(dRows, rank),
     ),
   );
   const softmaxes: AttentionGradients<T>[] = [];
@@ -194,19 +195,19 @@ async function layerBackward<T>(
       await attention.backward(
         own.map(({ ready }) => ready.q),
         ofSoftmax,
-        finished.map((ofRank) => at(ofRank, s)),
-        open.map(({ dOuts }) => at(dOuts, s)),
+        finished.map((ofRank) => entry(ofRank, s)),
+        open.map(({ dOuts }) => entry(dOuts, s)),
       ),
     );
   }
   const done = own.map(({ plain, ...rows }, rank) => {
     const given = gathered(numbers, sets, softmaxes, rank);
-    const { dN, gradients } = at(open, rank);
-    const sums = { dN, dY: at(dY, rank) };
+    const { dN, gradients } = entry(open, rank);
+    const sums = { dN, dY: entry(dY, rank) };
     const through = unprojected(layer, rows, plain, given, sums);
     // The rows go past the layer too.
     const dX = filled<T>(rows.x.shape, numbers.arithmetic.zero);
-    addTo(numbers.arithmetic, dX, at(dRows, rank));
+    addTo(numbers.arithmetic, dX, entry(dRows, rank));
     addTo(numbers.arithmetic, dX, through.dX);
     return { dX, gradients: { ...gradients, ...through.gradients } };
   });
@@ -268,7 +269,8 @@ async function goForward<T>(
   const tapes = Array.from({ length: ranks }, () => new Tape());
   const layers = inputs.layers.map((weights): Layer<T> => ({ numbers, shape, weights }));
   const run: Run<T> = { shape, numbers, attention, layers, tapes, recompute };
-  for (const [rank, y] of dealt(numbers, inputs.y, kv).entries()) at(tapes, rank).keep(-1, 'y', y);
+  for (const [rank, y] of dealt(numbers, inputs.y, kv).entries())
+    entry(tapes, rank).keep(-1, 'y', y);
   let rows: Tensor<T>[] = dealt(numbers, inputs.x, q);
   for (let l = 0; l < shape.layers; l++) rows = await layerForward(run, l, rows);
   return { run, rows };
