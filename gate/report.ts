@@ -5,6 +5,7 @@
 
 import type { Profile } from '../reference/bounds/lemmas/profile.ts';
 import type { Verdict } from '../reference/verdict/judge.ts';
+import type { Diagnosis } from './diagnosis/diagnosis.ts';
 import type { CaseResult } from './run-suite.ts';
 
 export interface Summary {
@@ -39,6 +40,8 @@ export interface Report {
   silent?: boolean;
   /** What else is to be said of the whole. */
   note?: string;
+  /** What the failures have in common, where that was looked into. */
+  diagnosis?: Diagnosis;
   /** By which the run was interrupted. */
   signal?: NodeJS.Signals;
 }

@@ -8,7 +8,8 @@
  * ranks of a "group"; the summary's "ranks" counts cases by the ranks that they ran on ("ran_on"), those
  * dealt out to "several", and of these the ones that ran on "fewer", on "one", or under USP in groups of
  * one rank ("ungrouped"). A report with "incomplete", a
- * sentence, does not speak of every case: the run was interrupted, or was killed, or goes on.
+ * sentence, does not speak of every case: the run was interrupted, or was killed, or goes on. Of failing
+ * cases "diagnosis" says what they have in common, field by field as in diagnosis/diagnosis.ts.
  * @module
  */
 import { claimedOf, dealtCounts, type Report, sampledCount } from '../report.ts';
@@ -18,7 +19,7 @@ export const speakable = (_key: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 
 export function jsonReport(given: Report): string {
-  const { candidate, profile, seed, summary, cases, incomplete } = given;
+  const { candidate, profile, seed, summary, cases, incomplete, diagnosis } = given;
   const reported = cases.map(
     ({ id, notReturned, differs, dealt, verdict: { verdict, reason, outputs, sample, open } }) => ({
       id,
@@ -49,7 +50,9 @@ export function jsonReport(given: Report): string {
     ...{ schema: 1, candidate, profile: profile.name },
     ...(seed === undefined ? {} : { seed }),
     ...(incomplete === undefined ? {} : { incomplete }),
-    ...{ summary: counts, cases: reported },
+    summary: counts,
+    ...(diagnosis === undefined ? {} : { diagnosis }),
+    cases: reported,
   };
   return `${JSON.stringify(report, speakable, 2)}\n`;
 }

@@ -1,0 +1,84 @@
+/**
+ * Diagnosis: what the failures of a run have in common, as one plain value that every printer prints.
+ *
+ * It says only what was seen: a fault is named where its answers are the candidate's on every case
+ * that was held against it, a trait where it tells the failing cases from the passing ones.
+ * @module
+ */
+import type { OutputName } from '../../reference/case/case.ts';
+
+/** How many cases something holds of, of how many. */
+export interface Share {
+  readonly cases: number;
+  readonly of: number;
+}
+
+/** A known fault, or two at once, that answers as the candidate does. */
+export interface Fit {
+  /** Names in the zoo: one, or two at once. */
+  readonly faults: readonly string[];
+  /** What goes wrong, a sentence each. */
+  readonly wrong: readonly string[];
+  /** Failing and passing cases in which the answers agree, of those that were tried. */
+  readonly failing: Share;
+  readonly passing: Share;
+}
+
+/**
+ * What the candidate behaves like. `fault`, `pair`: `fits` answer as it does in all cases tried, best
+ * first; these cases do not tell them apart. `precision`: every answer lies within the bounds of
+ * `profile`, which it does not declare. `none`: nothing that was tried fits. `untried`: no failing
+ * case's answer was at hand, or all were too large.
+ */
+export interface Behaviour {
+  readonly kind: 'fault' | 'pair' | 'precision' | 'none' | 'untried';
+  readonly fits: readonly Fit[];
+  readonly profile?: string;
+  /** Faults and pairs of faults that were tried. */
+  readonly tried: number;
+  readonly sentence: string;
+}
+
+/** Traits that all failing cases have together, and how many passing cases have them all too. */
+export interface TraitPattern {
+  /** Each as it stands in a sentence: `kv_heads < heads`. Empty: nothing that was tried sets them apart. */
+  readonly traits: readonly string[];
+  readonly failing: Share;
+  readonly passing: Share;
+  readonly sentence: string;
+}
+
+/** What is wrong inside one output, over the failing cases that show it. */
+export interface OutputPattern {
+  readonly output: OutputName;
+  /** Failing cases in which this output is wrong, of the failing cases that want it. */
+  readonly wrong: Share;
+  /** What was found, the most telling first: `twice what it should be`, `only rows of rank 1`. */
+  readonly findings: readonly Finding[];
+}
+
+/** One thing found inside an output. */
+export interface Finding {
+  readonly sentence: string;
+  /** The wrong cases that it holds of, of those looked at. */
+  readonly holds: Share;
+}
+
+export interface Diagnosis {
+  /** One sentence over all failures. */
+  readonly headline: string;
+  /** Wrong answers, and cases without a usable answer. */
+  readonly wrong: number;
+  readonly broken: number;
+  readonly passing: number;
+  /** Up to three failing cases, the cheapest first. */
+  readonly smallest: readonly string[];
+  /** Null where no answer is wrong. */
+  readonly behaviour: Behaviour | null;
+  /** What sets the cases with wrong answers apart; null where there are none. */
+  readonly traits: TraitPattern | null;
+  /** What sets the cases without a usable answer apart; null where there are none. */
+  readonly broken_traits: TraitPattern | null;
+  /** In the order of computation: the first wrong output comes first. */
+  readonly outputs: readonly OutputPattern[];
+}
