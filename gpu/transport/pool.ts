@@ -49,7 +49,9 @@ function ask(worker: Worker, job: Job): Promise<Success> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       clearInterval(timer);
-      worker.off('message', onMessage).off('error', onError).off('exit', onExit).unref();
+      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      // One that is being ended is waited for: nothing else may keep the process alive.
+      if (workers.includes(worker)) worker.unref();
       act();
     };
     /** It cannot say itself where it is. */
@@ -64,7 +66,9 @@ function ask(worker: Worker, job: Job): Promise<Success> {
     };
     const onError = (error: Error) => fail(`its thread failed: ${error.message}`);
     const onExit = (code: number) => fail(`its thread left with status ${code}`);
-    const timer = watch(job, begun, (ms) => fail(`it has done nothing for ${ms} ms`));
+    const timer = watch(job, begun, (ms) =>
+      fail(`not done after ${ms} ms, where ${job.timeoutMs} are allowed`),
+    );
     worker.on('message', onMessage).on('error', onError).on('exit', onExit).ref();
     worker.postMessage(job);
   });
