@@ -23,7 +23,10 @@ import {
   newErrors,
   newScratch,
   newSums,
+  summedOf,
+  withinMagnitude,
 } from '../bounds/by-pair/bounds-backward.ts';
+import { doubleKernelCase, kernelCase } from '../bounds/by-pair/by-kernels.ts';
 import {
   type CertifiedCase,
   certifiedCase,
@@ -137,7 +140,9 @@ export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): RowsB
     if (sums !== null) {
       for (const [name, bound] of backwardBounds(one, sums)) {
         const balls = c.gradients?.get(name);
-        if (balls !== undefined) fixed[name] = widened(bound, balls);
+        const sum = summedOf(sums, name);
+        if (balls === undefined) continue;
+        fixed[name] = widened(bound, sum === undefined ? balls : withinMagnitude(balls, sum));
       }
     }
     return {
@@ -170,14 +175,31 @@ function valuesOf(c: CertifiedCase): Outputs {
   );
 }
 
+/** Products of Q K and P V up to which the definition over balls takes no longer than the kernels. */
+const FEW = 2 ** 13;
+
+/** How many products of a query and a key, a weight and a value, the case has. */
+export function productsOf({ parameters }: AttentionCase): number {
+  const { batch, heads, seq_q, seq_kv, head_dim, head_dim_v } = parameters;
+  return batch * heads * seq_q * seq_kv * (head_dim + head_dim_v);
+}
+
 /**
- * The answer in balls: over float64, or over double-double where a candidate is itself as precise
- * as float64 or where a float64 ball is unbounded.
+ * The answer in balls: in float64, or in double-double where a candidate is itself as precise as float64
+ * or where a float64 ball is unbounded. By the kernels; by the definition where they say nothing, where
+ * there is little to do, and where answers are exact and so must be the midpoints.
  */
 function certifiedFor(attentionCase: AttentionCase, profile: Profile): CertifiedCase {
-  if (profile.accumulation > unitRoundoff('f64')) {
-    const coarse = certifiedCase(attentionCase, float64Ball);
-    if (isBounded(coarse)) return coarse;
+  const defined = attentionCase.judging === 'exact' || productsOf(attentionCase) <= FEW;
+  const coarse = profile.accumulation > unitRoundoff('f64');
+  const ways = [
+    ...(coarse && !defined ? [kernelCase] : []),
+    ...(coarse ? [(c: AttentionCase) => certifiedCase(c, float64Ball)] : []),
+    ...(defined ? [] : [doubleKernelCase]),
+  ];
+  for (const way of ways) {
+    const found = way(attentionCase);
+    if (found !== null && isBounded(found)) return found;
   }
   return certifiedCase(attentionCase, doubleDoubleBall);
 }

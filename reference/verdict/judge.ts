@@ -19,7 +19,7 @@ import { roundTo, ulp, unitRoundoff } from '../numbers/format.ts';
 import { entry } from '../numbers/nth.ts';
 import { elementCount, indexOf, type Tensor, toFlat } from '../numbers/tensor.ts';
 import { type Answers, givenAnswers } from './answers.ts';
-import { type Bounds, type Expectation, expectation } from './expectation.ts';
+import { type Bounds, type Expectation, expectation, productsOf } from './expectation.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 
 export const VERDICT_NAMES = ['pass', 'improbable', 'impossible', 'broken', 'skip'] as const;
@@ -348,9 +348,8 @@ export const LARGE = 2 ** 28;
 
 /** A large case whose every wanted output the kernels' bounds cover. */
 function byKernels(c: AttentionCase): boolean {
-  const { batch, heads, seq_q, seq_kv, head_dim, head_dim_v, wants } = c.parameters;
-  const products = batch * heads * seq_q * seq_kv * (head_dim + head_dim_v);
-  return products >= LARGE && judgedOutputs(c, EVERYTHING).length === wants.length;
+  const { wants } = c.parameters;
+  return productsOf(c) >= LARGE && judgedOutputs(c, EVERYTHING).length === wants.length;
 }
 
 /**

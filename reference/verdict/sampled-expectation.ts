@@ -7,8 +7,9 @@
  * @module
  */
 
+import { ballsOf } from '../bounds/by-pair/by-kernels.ts';
 import type { FlatBalls } from '../bounds/by-pair/certified.ts';
-import { ballsOf, keyBounds } from '../bounds/by-row/key-bounds.ts';
+import { keyBounds } from '../bounds/by-row/key-bounds.ts';
 import { type LargestInputs, largestComponent, largestInputs } from '../bounds/by-row/largest.ts';
 import { queryErrors, type RowErrors, rowErrors } from '../bounds/by-row/row-bounds.ts';
 import { factsOf, type RowFacts } from '../bounds/by-row/row-facts.ts';

@@ -59,6 +59,17 @@ export function newSums(c: CertifiedCase): Sums<Summed> {
   return Object.fromEntries(made);
 }
 
+/** What is summed of an output, if it is a sum over pairs. */
+export const summedOf = (sums: Sums<Summed>, name: OutputName): Summed | undefined =>
+  (sums as Partial<Record<OutputName, Summed>>)[name];
+
+/** The balls of a gradient: no number is further from it than both are from zero, which may be not at all. */
+export function withinMagnitude(balls: FlatBalls, { magnitude }: Summed): FlatBalls {
+  const { mid, rad } = balls;
+  const most = (n: number) => (Math.abs(nth(mid, n)) + nth(magnitude, n)) * SLACK;
+  return { ...balls, rad: rad.map((r, n) => Math.min(r, most(n))) };
+}
+
 /** Errors of the terms of every gradient, still to be summed. */
 export function newErrors(c: CertifiedCase): Sums<Float64Array> {
   return Object.fromEntries(sizesOf(c).map(([name, size]) => [name, new Float64Array(size)]));

@@ -22,6 +22,7 @@ import { nth } from '../../numbers/nth.ts';
 import {
   broadcastStrides,
   elementCount,
+  forEachRun,
   type Tensor,
   tensorOf,
   toFlat,
@@ -60,8 +61,7 @@ export interface CertifiedCase {
     readonly wK: Float64Array;
     readonly wV: Float64Array;
   } | null;
-  /** Running maximum and LSE of each row; a row that attends to nothing has radius NaN. */
-  readonly max: FlatBalls;
+  /** A row that attends to nothing has radius NaN. */
   readonly lse: FlatBalls;
   readonly out: FlatBalls;
   /** Null where the case wants no gradient. */
@@ -87,15 +87,17 @@ function flatBalls<M>(
   return { shape: tensor.shape, mid, rad };
 }
 
-function flatInput({ inputs }: AttentionCase, name: InputName, size: number): Float64Array {
+/** An input, flat; what is not finite in it is never read, and becomes 0. */
+export function flatInput({ inputs }: AttentionCase, name: InputName, size: number): Float64Array {
   const tensor = inputs[name];
   if (tensor === undefined) return new Float64Array(size);
-  const flat = Float64Array.from(toFlat(tensor));
+  const flat = new Float64Array(elementCount(tensor.shape));
+  forEachRun(tensor, (start, run) => flat.set(run, start));
   for (let n = 0; n < flat.length; n++) if (!Number.isFinite(flat[n])) flat[n] = 0; // poison: never read
   return flat;
 }
 
-function broadcast(tensor: Tensor | undefined, f: (x: number) => number): Broadcast | null {
+export function broadcast(tensor: Tensor | undefined, f: (x: number) => number): Broadcast | null {
   if (tensor === undefined) return null;
   const { shape } = tensor;
   const data = Float64Array.from(toFlat(tensor), f);
@@ -124,9 +126,6 @@ export function certifiedCase<M>(
     arithmetic.one,
     arithmetic.sub(arithmetic.one, arithmetic.fromNumber(dropout_rate)),
   );
-  const states = toFlat(forward.rows).map((state) =>
-    state === null ? null : system.flat(state.m),
-  );
   const factor = system.flat(kept);
   return {
     attentionCase,
@@ -141,11 +140,6 @@ export function certifiedCase<M>(
     kappa: broadcast(inputs.dropout_keep, (keep) => (keep === 0 ? 0 : factor.mid + factor.rad)),
     sink: inputs.sink === undefined ? null : flat('sink'),
     features: dim_y === undefined ? null : { y: flat('y'), wK: flat('w_k'), wV: flat('w_v') },
-    max: {
-      shape: forward.rows.shape,
-      mid: Float64Array.from(states, (m) => m?.mid ?? Number.NEGATIVE_INFINITY),
-      rad: Float64Array.from(states, radiusOf),
-    },
     lse: flatBalls(system, logSumExp(problem, forward.rows)),
     out: flatBalls(system, forward.out as Tensor<Ball<M, number> | null>),
     gradients: gradients === null ? null : new Map(gradients),

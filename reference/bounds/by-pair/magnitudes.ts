@@ -36,8 +36,7 @@ export interface RowMagnitudes {
   readonly capped: Float64Array;
   readonly bias: Float64Array;
   readonly score: Float64Array;
-  /** |s − m| and |s − LSE| at most. */
-  readonly shift: Float64Array;
+  /** |s − LSE| at most. */
   readonly fromLse: Float64Array;
   /** LSE − s at least; 0 where nothing is known. */
   readonly below: Float64Array;
@@ -53,11 +52,8 @@ export interface RowMagnitudes {
   readonly g: Float64Array;
   readonly gProducts: Float64Array;
   readonly dS: Float64Array;
-  /** Of the row: |m|, |LSE|, |LSE − m|, range of the logits, |D|, |dLSE|, Σ|dO||O|. */
-  m: number;
+  /** Of the row: |LSE|, |D|, |dLSE|, Σ|dO||O|. */
   lse: number;
-  logSum: number;
-  range: number;
   d: number;
   dLse: number;
   dProducts: number;
@@ -68,7 +64,6 @@ export interface RowMagnitudes {
 export interface SinkMagnitudes {
   p: number;
   score: number;
-  shift: number;
   fromLse: number;
   below: number;
   /** Is the sink lower than what the numbers here are of? */
@@ -88,7 +83,6 @@ export function rowMagnitudes(seqKv: number): RowMagnitudes {
     capped: array(),
     bias: array(),
     score: array(),
-    shift: array(),
     fromLse: array(),
     below: array(),
     raised: new Uint8Array(seqKv),
@@ -99,10 +93,7 @@ export function rowMagnitudes(seqKv: number): RowMagnitudes {
     g: array(),
     gProducts: array(),
     dS: array(),
-    m: 0,
     lse: 0,
-    logSum: 0,
-    range: 0,
     d: 0,
     dLse: 0,
     dProducts: 0,
@@ -184,7 +175,6 @@ function fillScores(
   c: CertifiedCase,
   row: Row,
   lse: { mid: number; rad: number },
-  m: { mid: number; rad: number },
   to: RowMagnitudes,
 ): void {
   const { parameters, q, k, bias, visible } = c;
@@ -220,7 +210,6 @@ function fillScores(
     to.capped[count] = capped;
     to.bias[count] = Math.abs(biasValue);
     to.score[count] = Math.abs(s) + error;
-    to.shift[count] = Math.abs(s - m.mid) + error + m.rad;
     to.fromLse[count] = Math.abs(s - lse.mid) + error + lse.rad;
     to.below[count] = belowAtLeast(s, error, lse);
     to.raised[count] = biasValue === given ? 0 : 1;
@@ -285,31 +274,24 @@ function fillGradients(c: CertifiedCase, row: Row, r: number, to: RowMagnitudes)
 export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean {
   const { heads, seq_q } = c.parameters;
   const r = (row[0] * heads + row[1]) * seq_q + row[2];
-  const at = ({ mid, rad }: CertifiedCase['lse']) => ({ mid: nth(mid, r), rad: nth(rad, r) });
-  const [lse, m] = [at(c.lse), at(c.max)];
+  const lse = { mid: nth(c.lse.mid, r), rad: nth(c.lse.rad, r) };
   if (Number.isNaN(lse.rad)) return false;
-  fillScores(c, row, lse, m, to);
-  to.m = Math.abs(m.mid) + m.rad;
+  fillScores(c, row, lse, to);
   to.lse = Math.abs(lse.mid) + lse.rad;
-  to.logSum = Math.abs(lse.mid - m.mid) + lse.rad + m.rad;
-  to.range = to.shift.subarray(0, to.count).reduce((max, x) => Math.max(max, x), 0);
   const given = c.sink?.[row[1]];
   if (given === undefined) to.sink = null;
   else {
     const raised = given < LOWEST_BIAS && belowAtLeast(LOWEST_BIAS, 0, lse) > 0;
     const sink = raised ? LOWEST_BIAS : given;
-    const shift = Math.abs(sink - m.mid) + m.rad;
     const p = probabilityAtMost(sink - lse.mid, lse.rad);
     to.sink = {
       p,
       score: Math.abs(sink),
-      shift,
       fromLse: Math.abs(sink - lse.mid) + lse.rad,
       below: belowAtLeast(sink, 0, lse),
       raised,
       dS: 0,
     };
-    to.range = Math.max(to.range, shift);
   }
   if (c.gradients !== null) fillGradients(c, row, r, to);
   else {

@@ -13,16 +13,13 @@ import {
 } from '../../case/case.ts';
 import { kvHead } from '../../case/heads.ts';
 import { visibility } from '../../case/mask.ts';
-import type { Certified, CertifiedOutput } from '../../kernels/float64/certify.ts';
-import { inputOf, keyReaders } from '../../kernels/float64/features.ts';
-import { DEPTH } from '../../kernels/float64/matrix.ts';
-import { readRows } from '../../kernels/walk/problem.ts';
+import type { Certified } from '../../kernels/float64/certify.ts';
+import { inputOf } from '../../kernels/float64/features.ts';
 import { entry, nth } from '../../numbers/nth.ts';
 import {
   broadcastStrides,
   elementCount,
   forEachIndex,
-  forEachRun,
   type Tensor,
   tensorOf,
 } from '../../numbers/tensor.ts';
@@ -43,19 +40,14 @@ import {
   newScratch,
   newSums,
 } from '../by-pair/bounds-backward.ts';
+import { ballsOf, flatOf, recomputedBalls } from '../by-pair/by-kernels.ts';
 import type { Broadcast, CertifiedCase, FlatBalls } from '../by-pair/certified.ts';
 import { fillRow, type Row, type RowMagnitudes, rowMagnitudes } from '../by-pair/magnitudes.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
 import { weightError } from '../lemmas/step-errors.ts';
-import type { Largest, LargestInputs } from './largest.ts';
+import type { LargestInputs } from './largest.ts';
 import { gradientErrors, rowErrors } from './row-bounds.ts';
 import type { RowFacts } from './row-facts.ts';
-
-export function flatOf(tensor: Tensor | undefined, size: number): Float64Array {
-  const flat = new Float64Array(tensor === undefined ? size : elementCount(tensor.shape));
-  if (tensor !== undefined) forEachRun(tensor, (start, run) => flat.set(run, start));
-  return flat;
-}
 
 /** The entries of an axis at chosen positions; an axis that broadcasts stays. */
 function gathered(tensor: Tensor, axis: number, at: readonly number[]): Tensor {
@@ -76,30 +68,6 @@ const exactBalls = (tensor: Tensor): FlatBalls => {
   return { shape: tensor.shape, mid, rad: new Float64Array(mid.length) };
 };
 
-/** K or V at the chosen keys, recomputed by the kernels. spec (24) */
-function recomputedBalls(
-  attentionCase: AttentionCase,
-  side: 'k' | 'v',
-  keys: readonly number[],
-  largest: readonly Largest[],
-): FlatBalls {
-  const { batch, kv_heads, head_dim, head_dim_v } = attentionCase.parameters;
-  const width = side === 'k' ? head_dim : head_dim_v;
-  const reader = keyReaders(attentionCase)[side];
-  const shape = [batch, kv_heads, keys.length, width];
-  const [mid, rad] = [new Float64Array(elementCount(shape)), new Float64Array(elementCount(shape))];
-  largest.forEach(({ made }, head) => {
-    const [b, g] = [Math.floor(head / kv_heads), head % kv_heads];
-    for (let n = 0; n < keys.length; n += DEPTH) {
-      const some = keys.slice(n, n + DEPTH);
-      const at = (head * keys.length + n) * width;
-      readRows(reader, b, g, some, mid.subarray(at, at + some.length * width), width);
-      for (let r = 0; r < some.length; r++) rad.set(made?.radius ?? [], at + r * width);
-    }
-  });
-  return { shape, mid, rad };
-}
-
 /** K and V of the chosen keys, and what they are recomputed from. */
 function keysAndValues(
   attentionCase: AttentionCase,
@@ -107,7 +75,8 @@ function keysAndValues(
   largest: LargestInputs,
 ): Pick<CertifiedCase, 'k' | 'v' | 'features'> {
   const input = (name: InputName) => inputOf(attentionCase, name);
-  if (attentionCase.parameters.dim_y === undefined) {
+  const { errors } = largest;
+  if (errors === null) {
     const [k, v] = [
       exactBalls(gathered(input('k'), 2, keys)),
       exactBalls(gathered(input('v'), 2, keys)),
@@ -115,8 +84,8 @@ function keysAndValues(
     return { k, v, features: null };
   }
   return {
-    k: recomputedBalls(attentionCase, 'k', keys, largest.keys),
-    v: recomputedBalls(attentionCase, 'v', keys, largest.values),
+    k: recomputedBalls(attentionCase, 'k', keys, errors.key),
+    v: recomputedBalls(attentionCase, 'v', keys, errors.value),
     features: {
       y: flatOf(gathered(input('y'), 1, keys), 0),
       wK: flatOf(input('w_k'), 0),
@@ -133,15 +102,6 @@ function broadcastAt(
   if (tensor === undefined) return null;
   const part = gathered(tensor, tensor.shape.length - 1, keys);
   return { data: flatOf(part, 0).map(f), shape: part.shape, strides: broadcastStrides(part) };
-}
-
-/** Balls of an output of the kernels; an empty row's LSE has radius NaN. */
-export function ballsOf({ mid, radius }: CertifiedOutput): FlatBalls {
-  const balls = { shape: mid.shape, mid: flatOf(mid, 0), rad: flatOf(radius, 0) };
-  balls.mid.forEach((x, n) => {
-    if (x === Number.NEGATIVE_INFINITY && balls.rad[n] === 0) balls.rad[n] = Number.NaN;
-  });
-  return balls;
 }
 
 function ballsNamed(certified: Certified, name: OutputName): FlatBalls {
@@ -176,7 +136,6 @@ function keyCase(
     bias: broadcastAt(inputs.bias, keys, (x) => x),
     kappa: broadcastAt(inputs.dropout_keep, keys, (keep) => (keep === 0 ? 0 : kappa)),
     sink: inputs.sink === undefined ? null : flatOf(inputs.sink, 0),
-    max: lse, // only the range of the logits is made of it, which no bound here needs
     lse,
     out: ballsNamed(certified, 'out'),
     // Not dQ: the chosen keys' share of it means nothing.
