@@ -246,6 +246,7 @@ function addGate(program: Command, finish: Finish): void {
     .option('--repeat <n>', 'ask each case so often, others in between', value.positiveNumber, 1)
     .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
     .option('--out <dir>', 'keep failing cases here', value.pathText, value.DEFAULT_OUT)
+    .option('--all', 'tell of every failing and every skipped case')
     .option('--report <file.json>', 'write the report as JSON', value.pathText)
     .option('--junit <file.xml>', 'write the report as JUnit XML', value.pathText)
     .addHelpText('after', GATE_EXAMPLES)

@@ -165,12 +165,7 @@ describe('a report', () => {
 
   it('as text', () => {
     expect(textReport(REPORT)).toMatchInlineSnapshot(`
-      "skipped 2, needs f64:
-          core/wide
-          core/wider
-      skipped 1, needs gqa sink:
-          core/odd
-      impossible probe/phantom-key: out[0, 1, 2, 3]: expected 0.5, got 0.25, 1.23e+4 times the bound off
+      "impossible probe/phantom-key: out[0, 1, 2, 3]: expected 0.5, got 0.25, 1.23e+4 times the bound off
           this case shows: a phantom key of score 0
           xattn replay out/probe/phantom-key --candidate 'python3 a.py'
       impossible core/nan: out[0, 1, 2, 3]: expected -0, got NaN, no bound allows it
@@ -178,6 +173,8 @@ describe('a report', () => {
       broken core/crash: it was ended by SIGSEGV before it answered
           candidate: Segmentation <fault> & more
           xattn replay out/core/crash
+      skipped 2, needs f64
+      skipped 1, needs gqa sink
       my "kernel", judged as f32: suite core, f32 inputs, direction both, seed 1
       of 4 cases that it claims, 3 (75 %) answered and compared
       4 cases judged: 1 pass, 2 fail, 1 broken; 3 skipped (needs f64: 2; needs gqa sink: 1)

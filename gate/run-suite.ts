@@ -17,7 +17,8 @@ import { featureWords } from '../reference/case/features.ts';
 import type { GivenOutputs } from '../reference/case/given.ts';
 import type { Sample } from '../reference/case/sampling.ts';
 import { readOutputs } from '../reference/files/given-outputs.ts';
-import { judge, type Verdict } from '../reference/verdict/judge.ts';
+import type { Expectation } from '../reference/verdict/expectation.ts';
+import { expectationFor, judgeAgainst, type Verdict } from '../reference/verdict/judge.ts';
 import { judgeSample } from '../reference/verdict/judge-sample.ts';
 import { bitsOrNone } from './answer-bits.ts';
 import type { Candidate, Started } from './candidate.ts';
@@ -69,6 +70,21 @@ export interface CaseResult {
   seconds: number;
 }
 
+/** An answer, and what was expected of it. */
+export interface Compared {
+  readonly outputs: GivenOutputs;
+  readonly expected: Expectation;
+}
+
+/** One case as it was asked and judged. */
+export interface Seen {
+  readonly id: string;
+  readonly question: AttentionCase;
+  readonly verdict: Verdict;
+  /** Null: there was no whole answer, or a sample was judged. */
+  readonly compared: Compared | null;
+}
+
 /** What of a case is judged, and the folder that the question is copied from. */
 export interface Sampling {
   readonly sample: Sample;
@@ -92,6 +108,8 @@ export interface RunOptions {
   bits?: boolean;
   /** Aborted: the case at hand and those after it are not reached. */
   stop?: AbortSignal;
+  /** Told of each case that was asked, once it is judged. */
+  observe?: (seen: Seen) => void;
   onCase?: (done: number, total: number, result: CaseResult | null) => void;
 }
 
@@ -150,10 +168,15 @@ export function verdictIn(
   question: AttentionCase,
   profile: ProfileLike,
   sample: Sample | undefined,
+  onCompared?: (compared: Compared) => void,
 ): Verdict {
   const read = readOutputs(folder, question, sample);
   if (!read.ok) return without('broken', read.reason.replaceAll(folder, 'the case folder'));
-  if (sample === undefined) return judge(question, read.outputs, profile);
+  if (sample === undefined) {
+    const compared = { outputs: read.outputs, expected: expectationFor(question, profile) };
+    onCompared?.(compared);
+    return judgeAgainst(compared.expected, read.outputs);
+  }
   return judgeSample(question, read.outputs, profile, sample, { threads: threadsFor(question) });
 }
 
@@ -186,6 +209,7 @@ export async function askOrSkip(
   folder: QuestionFolder,
   options: Asking & Pick<RunOptions, 'profile'>,
   limitMs?: number,
+  onCompared?: (compared: Compared) => void,
 ): Promise<Asked> {
   const { started, profile, sampling } = options;
   const supports = started.ok ? started.hello.supports : new Set<string>();
@@ -197,7 +221,7 @@ export async function askOrSkip(
   return {
     asked: true,
     ...about,
-    verdict: verdictIn(folder.taken(), asked, profile, sampling?.sample),
+    verdict: verdictIn(folder.taken(), asked, profile, sampling?.sample, onCompared),
   };
 }
 
@@ -243,7 +267,17 @@ async function runCase(
   const question = directed(suiteCase.build(), options.direction);
   if (question === null) return null;
   const folder = folders.next();
-  const { verdict, ...how } = await askOrSkip(candidate, question, folder, options);
+  const known: { compared: Compared | null } = { compared: null };
+  const { verdict, ...how } = await askOrSkip(
+    candidate,
+    question,
+    folder,
+    options,
+    undefined,
+    (compared) => {
+      known.compared = compared;
+    },
+  );
   const dealt = how.asked ? (candidate.dealt?.() ?? null) : null;
   const keep = how.asked && FAILED.has(verdict.verdict) && options.stop?.aborted !== true;
   const outDir = keep ? options.outDir : null;
@@ -255,6 +289,9 @@ async function runCase(
   const { started } = options;
   const supports = started.ok ? started.hello.supports : new Set<string>();
   const asked = returnedBy(supports, question).question;
+  if (how.asked) {
+    options.observe?.({ id: suiteCase.id, question: asked ?? question, verdict, ...known });
+  }
   const about = {
     id: suiteCase.id,
     shows: suiteCase.shows,

@@ -34,3 +34,18 @@ export const printableLines = (text: string): string => text.split('\n').map(cle
 export function shellQuoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
+
+/** Columns where nobody says how many there are. */
+export const WIDTH = 80;
+
+/** A sentence in lines of at most `width` characters, broken between words. */
+export function wrapped(sentence: string, width: number): string[] {
+  const lines = [''];
+  for (const word of sentence.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line === '') lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

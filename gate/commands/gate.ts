@@ -6,6 +6,8 @@
 import type { Dtype } from '../../reference/case/case.ts';
 import { type History, traceMemory, untracedNote } from '../after-others.ts';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
+import { diagnosed } from '../diagnosis/diagnosed.ts';
+import { type Observer, observer } from '../diagnosis/kept-answers.ts';
 import { fileSentence } from '../file-errors.ts';
 import { unlessAborted } from '../interruption.ts';
 import { writeAnswers } from '../keep.ts';
@@ -47,6 +49,7 @@ export interface GateOptions extends CandidateOptions {
   out: string;
   report?: string;
   junit?: string;
+  all?: true;
 }
 
 /** The options, and the seed that was given or drawn. */
@@ -81,6 +84,8 @@ interface Run {
   /** How many of them are done with, and what came of them. */
   done: number;
   readonly results: CaseResult[];
+  /** What the diagnosis is made of. */
+  readonly seen: Observer;
   /** What else is to be said of the whole. */
   note?: string;
 }
@@ -176,6 +181,7 @@ async function judged(
     outDir,
     stop,
     bits: options.repeat > 1,
+    observe: run.seen.observe,
     onCase: (done, total, result) => {
       if (result !== null && isFailing(result)) failing++;
       if (result !== null) run.results.push(result);
@@ -209,7 +215,10 @@ export async function gateCommand(given: GateOptions): Promise<number> {
   checkFolder('--out', options.out);
   const begin = performance.now();
   const asked = casesFor({ options, started: NOT_STARTED });
-  const run: Run = { begin, options, started: NOT_STARTED, ...asked, done: 0, results: [] };
+  const run: Run = {
+    ...{ begin, options, started: NOT_STARTED, ...asked, done: 0, results: [] },
+    seen: observer(),
+  };
   const live = liveReport(options, () => reportFrom(run, 'the run has not come to its end'));
   process.stdout.write(
     `suite ${options.suite}, seed ${options.seed}: --seed repeats its numbers and its order\n`,
@@ -222,7 +231,9 @@ export async function gateCommand(given: GateOptions): Promise<number> {
       return judged(candidate, { run, live, stop, outDir });
     }),
   );
-  const status = conclude(report, { live, nothingIsFine: options.shard !== undefined });
+  const status = conclude(await diagnosed(report, run.seen), {
+    ...{ live, nothingIsFine: options.shard !== undefined, all: options.all },
+  });
   await keepAnswers(report, options.out, outDir);
   return status;
 }

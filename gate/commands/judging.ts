@@ -15,6 +15,7 @@ import type { LiveReport } from '../live-report.ts';
 import { textReport } from '../report/text.ts';
 import { exitStatus, judgedCount, type Report, summaryOf, unjudgedWords } from '../report.ts';
 import { type CaseResult, NOT_REACHED } from '../run-suite.ts';
+import { WIDTH } from '../text.ts';
 import { type CandidateOptions, replayOptions } from './options.ts';
 
 /** The precision to judge at: the one asked for, or the one declared. */
@@ -98,16 +99,20 @@ interface Ending {
   readonly live?: LiveReport;
   /** A part of a suite may have nothing to judge. */
   readonly nothingIsFine?: boolean;
+  /** Tell of every failing and skipped case. */
+  readonly all?: boolean | undefined;
 }
 
 /**
  * Write and print the report; the exit status. With nothing judged, and with a report that could not
  * be written, nothing may look like a pass.
  */
-export function conclude(report: Report, { live, nothingIsFine = false }: Ending = {}): number {
+export function conclude(report: Report, ending: Ending = {}): number {
+  const { live, nothingIsFine = false, all = false } = ending;
   const whole = written(report, live);
   const color = process.stdout.isTTY === true && pc.isColorSupported;
-  process.stdout.write(textReport(report, color));
+  const { columns: width = WIDTH } = process.stdout;
+  process.stdout.write(textReport(report, color, { all, width }));
   if (report.signal !== undefined) return statusOf(report.signal);
   if (judgedCount(report.summary) === 0 && !nothingIsFine) {
     process.stderr.write(

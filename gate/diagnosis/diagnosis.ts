@@ -39,12 +39,21 @@ export interface Behaviour {
   readonly sentence: string;
 }
 
-/** Traits that all failing cases have together, and how many passing cases have them all too. */
-export interface TraitPattern {
-  /** Each as it stands in a sentence: `kv_heads < heads`. Empty: nothing that was tried sets them apart. */
+/** Traits that failing cases have together, and how many passing cases have them all too. */
+export interface TraitGroup {
+  /** Each as it stands in a sentence: `kv_heads < heads`. */
   readonly traits: readonly string[];
   readonly failing: Share;
   readonly passing: Share;
+}
+
+/**
+ * What sets failing cases apart: the first group of traits, of all failing cases where it stands alone.
+ * With `further` ones it is of the most, each of these of those that the groups before it leave, and
+ * together of all. No traits: nothing that was tried sets them apart.
+ */
+export interface TraitPattern extends TraitGroup {
+  readonly further?: readonly TraitGroup[];
   readonly sentence: string;
 }
 

@@ -1,5 +1,6 @@
 /**
- * The report for a reader: what failed and why, what was skipped by name, and the counts last.
+ * The report for a reader: what the failures have in common first, then a few of them (all where that is
+ * asked for), what was skipped for which reason, and the counts last.
  * @module
  */
 import pc from 'picocolors';
@@ -15,9 +16,21 @@ import {
   skipReasons,
 } from '../report.ts';
 import { NOT_REACHED } from '../run-suite.ts';
+import { WIDTH, wrapped } from '../text.ts';
 import { evidence } from './evidence.ts';
 
 type Colors = ReturnType<typeof pc.createColors>;
+
+/** Failing cases told of where not all are asked for. */
+const SHOWN = 3;
+
+/** How much is told. */
+export interface TextStyle {
+  /** Every failing and every skipped case by name; otherwise a few, and counts. */
+  readonly all?: boolean;
+  /** Columns of the terminal. */
+  readonly width?: number;
+}
 
 function failingLines(reported: ReportedCase, colors: Colors): string[] {
   const { verdict, reason } = reported.verdict;
@@ -30,16 +43,20 @@ const indented = (lines: readonly string[]): string[] => lines.map((line) => `  
 const sentenceOf = ({ verdict: { verdict, reason } }: ReportedCase): string =>
   `${verdict} ${reason}`;
 
-/** Cases with one verdict and reason in one paragraph: their names, after what they share. */
-function together(cases: readonly ReportedCase[], head: string, tail: string): string[] {
+/** Cases with one verdict and reason in one paragraph: their names if asked for, after what they share. */
+function together(
+  cases: readonly ReportedCase[],
+  [head, tail]: readonly [string, string],
+  names: boolean,
+): string[] {
   const groups = new Map<string, ReportedCase[]>();
   for (const one of cases) {
     groups.set(sentenceOf(one), [...(groups.get(sentenceOf(one)) ?? []), one]);
   }
   return [...groups.values()].flatMap((group) => [
-    `${head} ${group.length}${tail}, ${group[0]?.verdict.reason}:`,
+    `${head} ${group.length}${tail}, ${group[0]?.verdict.reason}${names ? ':' : ''}`,
     ...indented((group[0]?.log ?? []).map((line) => `candidate: ${line}`)),
-    ...indented(group.map(({ id }) => id)),
+    ...(names ? indented(group.map(({ id }) => id)) : []),
   ]);
 }
 
@@ -124,7 +141,24 @@ function differing({ cases }: Report): string[] {
   ];
 }
 
-export function textReport(report: Report, color = false): string {
+/** The failing cases to tell of: those that the diagnosis calls the smallest, or the first. */
+function shownOf(asked: readonly ReportedCase[], report: Report, all: boolean): ReportedCase[] {
+  if (all || asked.length <= SHOWN) return [...asked];
+  const smallest = report.diagnosis?.smallest ?? [];
+  const named = smallest.flatMap((id) => asked.find((one) => one.id === id) ?? []);
+  return [...named, ...asked.filter((one) => !named.includes(one))].slice(0, SHOWN);
+}
+
+/** What is wrong comes first. */
+function headline({ diagnosis }: Report, width: number, colors: Colors): string[] {
+  if (diagnosis === undefined) return [];
+  return [...wrapped(diagnosis.headline, width).map((line) => colors.bold(line)), ''];
+}
+
+const NOT_SHOWN = 'more failing cases: --all tells of each, and so does --report FILE.json';
+
+export function textReport(report: Report, color = false, style: TextStyle = {}): string {
+  const { all = false, width = WIDTH } = style;
   const colors = pc.createColors(color);
   const { pass, fail, broken } = report.summary;
   const good = pass > 0 ? colors.green : colors.yellow;
@@ -132,15 +166,19 @@ export function textReport(report: Report, color = false): string {
   const failing = report.cases.filter(isFailing);
   const unasked = failing.filter(({ asked }) => !asked);
   const asked = failing.filter(({ asked }) => asked);
+  const shown = shownOf(asked, report, all);
+  const left = asked.length - shown.length;
   const notReached = report.cases.filter(({ verdict }) => verdict.reason === NOT_REACHED).length;
   const skipped = report.cases.filter(
     ({ verdict: { verdict, reason } }) => verdict === 'skip' && reason !== NOT_REACHED,
   );
   const lines = [
-    ...together(skipped, colors.yellow('skipped'), ''),
+    ...headline(report, width, colors),
+    ...shown.flatMap((one) => failingLines(one, colors)),
+    ...(left > 0 ? [`${left} ${NOT_SHOWN}`] : []),
+    ...together(unasked, [colors.red('broken'), ' not asked'], true),
+    ...together(skipped, [colors.yellow('skipped'), ''], all),
     ...(notReached > 0 ? [`${colors.yellow('not reached')} ${notReached}: ${NOT_REACHED}`] : []),
-    ...together(unasked, colors.red('broken'), ' not asked'),
-    ...asked.flatMap((one) => failingLines(one, colors)),
     ...report.cases
       .filter(({ verdict: { verdict, sample } }) => verdict === 'pass' && sample !== undefined)
       .map(({ id, verdict }) => `${colors.yellow('pass of a sample')} ${id}: ${verdict.reason}`),

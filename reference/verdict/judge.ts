@@ -353,20 +353,24 @@ function byKernels(c: AttentionCase): boolean {
 }
 
 /**
- * Judge one candidate's outputs on one case at the precision it declared: tensors, plain numbers, either
- * with the format that they were stored in. The profile is the case's dtype where none is named. Large cases are judged by
- * the kernels' radii and the bounds of spec/bounds.md §10, which are no smaller.
+ * What is expected of a whole case. Of large ones the radii are the kernels' and the bounds those of
+ * spec/bounds.md §10, which are no smaller.
  */
-export function judge(
+export const expectationFor = (attentionCase: AttentionCase, profile: ProfileLike): Expectation =>
+  byKernels(attentionCase)
+    ? sampledExpectation(attentionCase, profile, EVERYTHING, 1)
+    : expectation(attentionCase, profile);
+
+/**
+ * Judge one candidate's outputs on one case at the precision it declared: tensors, plain numbers, either
+ * with the format that they were stored in. The profile is the case's dtype where none is named.
+ */
+export const judge = (
   attentionCase: AttentionCase,
   outputs: Answers,
   profile: ProfileLike = attentionCase.parameters.dtype,
-): Verdict {
-  const expected = byKernels(attentionCase)
-    ? sampledExpectation(attentionCase, profile, EVERYTHING, 1)
-    : expectation(attentionCase, profile);
-  return judgeAgainst(
-    expected,
+): Verdict =>
+  judgeAgainst(
+    expectationFor(attentionCase, profile),
     givenAnswers(outputs, (name) => outputShape(attentionCase, name)),
   );
-}

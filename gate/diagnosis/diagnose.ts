@@ -1,0 +1,97 @@
+/**
+ * Diagnose: what a run has shown → what its failures have in common, in one value.
+ * @module
+ */
+import type { Fault } from '../../properties/zoo/fault.ts';
+import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
+import { behaviourOf } from './behaviour.ts';
+import type { Behaviour, Diagnosis, OutputPattern, TraitPattern } from './diagnosis.ts';
+import { insideOutputs } from './inside.ts';
+import type { KeptAnswer, Observed } from './kept-answers.ts';
+import { listed, outputsSentence, plural } from './sentences.ts';
+import { separating } from './separate.ts';
+
+const SMALLEST = 3;
+
+const cheapestFirst = <T extends { work: number; id: string }>(all: readonly T[]): T[] =>
+  [...all].sort((a, b) => a.work - b.work || (a.id < b.id ? -1 : 1));
+
+/** `d_v is 1/ranks times what it should be`, of the first wrong output. */
+function insideSentence([first]: readonly OutputPattern[]): string {
+  const sure = first?.findings.filter(({ holds }) => holds.cases === holds.of) ?? [];
+  if (first === undefined || sure.length === 0) return '';
+  return `${first.output}: ${listed(sure.map(({ sentence }) => sentence))}`;
+}
+
+/** The parts that there are, as one sentence. */
+const sentenceOf = (parts: readonly string[]): string => {
+  const text = parts.filter((part) => part !== '').join('; ');
+  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+};
+
+interface Parts {
+  readonly behaviour: Behaviour | null;
+  readonly traits: TraitPattern | null;
+  readonly broken_traits: TraitPattern | null;
+  readonly outputs: readonly OutputPattern[];
+}
+
+/** A known fault says all; otherwise what sets the cases apart, and what is wrong in them. */
+function headlineOf(parts: Parts, wrong: readonly Observed[], broken: number): string {
+  const { behaviour, traits, broken_traits, outputs } = parts;
+  const wanted = new Set(wrong.flatMap(({ answer }) => answer?.question.parameters.wants ?? []));
+  const known = behaviour?.kind === 'fault' || behaviour?.kind === 'pair';
+  const pattern = [traits?.sentence, outputsSentence(outputs, wanted), insideSentence(outputs)];
+  const sentence = [
+    ...(behaviour !== null && known ? [behaviour.sentence] : pattern.map((one) => one ?? '')),
+    ...(behaviour?.kind === 'precision' ? [behaviour.sentence] : []),
+  ];
+  const unanswered =
+    broken_traits === null
+      ? ''
+      : `${plural(broken, 'case')} without a usable answer: ${broken_traits.sentence}`;
+  return [sentenceOf(sentence), sentenceOf([unanswered])].filter((one) => one !== '').join(' ');
+}
+
+/** What a diagnosis is made of. */
+export interface Material {
+  /** In the order of asking. */
+  readonly observed: readonly Observed[];
+  readonly profile: Profile;
+  /** Faults to try; none where one case says too little. */
+  readonly zoo: () => Promise<readonly Fault[]>;
+}
+
+const answersOf = (observed: readonly Observed[]): KeptAnswer[] =>
+  observed.flatMap(({ answer }) => answer ?? []);
+
+/** Null where nothing fails. */
+export async function diagnose({ observed, profile, zoo }: Material): Promise<Diagnosis | null> {
+  const of = (outcome: Observed['outcome']): Observed[] =>
+    cheapestFirst(observed.filter((one) => one.outcome === outcome));
+  const [wrong, broken, passing] = [of('wrong'), of('broken'), of('pass')];
+  if (wrong.length + broken.length === 0) return null;
+  const answers = answersOf(wrong);
+  const facts = (all: readonly Observed[]) => all.map((one) => one.facts);
+  const whole = observed.length > 1;
+  const apart = (failing: readonly Observed[], failed: string): TraitPattern | null =>
+    failing.length === 0 || !whole ? null : separating(facts(failing), facts(passing), failed);
+  const faults = answers.length > 0 && whole ? await zoo() : [];
+  const parts: Parts = {
+    behaviour:
+      faults.length === 0
+        ? null
+        : behaviourOf({ wrong: answers, passing: answersOf(passing), profile }, faults),
+    traits: apart(wrong, 'is wrong'),
+    broken_traits: apart(broken, 'is broken'),
+    outputs: insideOutputs(answers, profile),
+  };
+  return {
+    headline: headlineOf(parts, wrong, broken.length),
+    ...{ wrong: wrong.length, broken: broken.length, passing: passing.length },
+    smallest: cheapestFirst([...wrong, ...broken])
+      .slice(0, SMALLEST)
+      .map(({ id }) => id),
+    ...parts,
+  };
+}
