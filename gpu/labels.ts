@@ -182,43 +182,53 @@ export function isOwn(e: Extents, rank: number, { kind, blocks, heads }: Label):
   return block === rank && others.length === 0 && sameHeads(heads, allHeads(e, kind));
 }
 
-/** What one rank's buffers are labelled. */
-export type Labels = Map<BufferName, Label>;
+/** What one rank's buffers are labelled; `L` is what stands for a label. */
+export interface Labels<L = Label> {
+  get(name: BufferName): L | undefined;
+  set(name: BufferName, label: L): unknown;
+  delete(name: BufferName): unknown;
+}
 
-function labelIn(labels: Labels, name: BufferName): Label {
+function labelIn<L>(labels: Labels<L>, name: BufferName): L {
   const label = labels.get(name);
   if (label === undefined) throw new Error(`buffer "${name}" holds nothing`);
   return label;
 }
 
 /** What operations make of labels. */
-export interface LabelRules {
-  readonly own: typeof ownLabel;
-  readonly emptyLike: typeof emptyLike;
-  readonly resultOf: typeof resultOf;
-  readonly gradientsOf: typeof gradientsOf;
-  readonly merged: typeof mergedLabel;
-  readonly joined: typeof joined;
-  readonly withBlocks: typeof withBlocks;
-  readonly withHeads: typeof withHeads;
-  readonly padded: typeof paddedLabel;
-  readonly expanded: typeof expandedLabel;
-  readonly reduced: typeof reducedLabel;
+export interface LabelRules<L> {
+  readonly own: (kind: Kind, direction: Direction, place: Parameters<typeof ownLabel>[2]) => L;
+  readonly loaded: (own: L, sends: Label['sends']) => L;
+  readonly emptyLike: (label: L) => L;
+  readonly resultOf: (query: L, keys: L) => L;
+  readonly gradientsOf: (query: L, keys: L) => L;
+  readonly merged: (whole: L, piece: L) => L;
+  readonly joined: (labels: readonly L[]) => L;
+  readonly withBlocks: (label: L, blocks: readonly number[]) => L;
+  /** What query heads from `from` to before `to` need. */
+  readonly forHeads: (e: Extents, label: L, from: number, to: number) => L;
+  readonly padded: (label: L) => L;
+  readonly expanded: (e: Extents, label: L) => L;
+  readonly reduced: (e: Extents, label: L) => L;
 }
 
+/** What query heads from `from` to before `to` need of a label. */
+export const forHeads = (e: Extents, label: Label, from: number, to: number): Label =>
+  withHeads(e, label, headsFor(from, to, e.heads, label.heads.of));
+
 /** Whole labels, with whose contributions are in the numbers. */
-export const WHOLE_LABELS: LabelRules = {
-  ...{ own: ownLabel, emptyLike, resultOf, gradientsOf, merged: mergedLabel, joined },
-  ...{ withBlocks, withHeads },
+export const WHOLE_LABELS: LabelRules<Label> = {
+  ...{ own: ownLabel, loaded: loadedQuery },
+  ...{ emptyLike, resultOf, gradientsOf, merged: mergedLabel, joined, withBlocks, forHeads },
   ...{ padded: paddedLabel, expanded: expandedLabel, reduced: reducedLabel },
 };
 
 /** What a computation writes: a partial result, and backward the sums that it adds to. */
-function relabelComputed(
+function relabelComputed<L>(
   direction: Direction,
   { query, keys, into, sums }: Extract<Operation, { readonly op: 'computeBlock' }>,
-  labels: Labels,
-  rules: LabelRules,
+  labels: Labels<L>,
+  rules: LabelRules<L>,
 ): void {
   const [rows, columns] = [labelIn(labels, query), labelIn(labels, keys)];
   labels.set(into, rules.resultOf(rows, columns));
@@ -227,18 +237,18 @@ function relabelComputed(
 }
 
 /** Does to labels what an operation that is no message does to buffers. */
-export function relabel(
+export function relabel<L>(
   e: Extents,
   { rank, direction }: { readonly rank: number; readonly direction: Direction },
   operation: Exclude<Operation, { readonly op: 'send' | 'receive' }>,
-  labels: Labels,
-  rules: LabelRules = WHOLE_LABELS,
+  labels: Labels<L>,
+  rules: LabelRules<L>,
 ): void {
   switch (operation.op) {
     case 'loadQuery':
       labels.set(
         operation.into,
-        loadedQuery(rules.own('query', direction, { rank, parameters: e }), operation.sends),
+        rules.loaded(rules.own('query', direction, { rank, parameters: e }), operation.sends),
       );
       break;
     case 'loadKeys':
@@ -270,12 +280,12 @@ export function relabel(
         rules.withBlocks(labelIn(labels, operation.buffer), operation.blocks),
       );
       break;
-    case 'takeHeads': {
-      const label = labelIn(labels, operation.buffer);
-      const range = headsFor(operation.from, operation.to, e.heads, label.heads.of);
-      labels.set(operation.into, rules.withHeads(e, label, range));
+    case 'takeHeads':
+      labels.set(
+        operation.into,
+        rules.forHeads(e, labelIn(labels, operation.buffer), operation.from, operation.to),
+      );
       break;
-    }
     case 'padHeads':
       labels.set(operation.into, rules.padded(labelIn(labels, operation.buffer)));
       break;
@@ -303,18 +313,8 @@ export interface PlannedMessage {
   readonly label: Label;
 }
 
-/**
- * What is called for every operation of a walk: labels are those after it; what was sent; and what
- * stood before in the buffer that it changes.
- */
-export type Visit = (
-  rank: number,
-  step: number,
-  operation: Operation,
-  labels: Labels,
-  sent: Label | null,
-  before: Label | undefined,
-) => void;
+/** What is called for every operation of a walk: with what was sent. */
+export type Visit = (rank: number, step: number, operation: Operation, sent: Label | null) => void;
 
 /** Labels of messages on their way, each channel's in the order in which they were sent. */
 class OnTheWay {
@@ -349,34 +349,13 @@ class OnTheWay {
   }
 }
 
-/** The buffer whose label an operation may replace: merging and adding up leave it as it was. */
-export function changedBy(operation: Operation): BufferName | null {
-  switch (operation.op) {
-    case 'receive':
-    case 'release':
-      return operation.buffer;
-    case 'send':
-    case 'merge':
-    case 'finish':
-    case 'projectGradients':
-      return null;
-    default:
-      return operation.into;
-  }
-}
-
 /**
  * Goes through the lists of all ranks without numbers, each as far as its messages have come. Throws
  * where ranks wait for one another for ever.
  */
-export function walk(
-  e: Extents,
-  { direction, ranks }: Schedule,
-  visit: Visit,
-  rules: LabelRules = WHOLE_LABELS,
-): void {
+export function walk(e: Extents, { direction, ranks }: Schedule, visit: Visit): void {
   const wires = new OnTheWay(ranks.length);
-  const states = ranks.map(() => ({ step: 0, labels: new Map() as Labels }));
+  const states = ranks.map(() => ({ step: 0, labels: new Map<BufferName, Label>() }));
   /** As far as a rank's messages have come: whether it has come any further. */
   const advance = (rank: number, list: readonly Operation[]): boolean => {
     const state = states[rank];
@@ -388,8 +367,6 @@ export function walk(
       const o = list[step];
       if (o === undefined) break;
       let sent: Label | null = null;
-      const changed = changedBy(o);
-      const before = changed === null ? undefined : labels.get(changed);
       if (o.op === 'send') {
         sent = labelIn(labels, o.buffer);
         wires.put(rank, o.to, o.lane, sent);
@@ -398,9 +375,9 @@ export function walk(
         if (label === undefined) break;
         labels.set(o.buffer, label);
       } else {
-        relabel(e, place, o, labels, rules);
+        relabel(e, place, o, labels, WHOLE_LABELS);
       }
-      visit(rank, step, o, labels, sent, before);
+      visit(rank, step, o, sent);
     }
     state.step = step;
     return step > first;
@@ -417,7 +394,7 @@ export function walk(
 /** All messages of a schedule, by sender and in the order in which it sends them. */
 export function messagesOf(e: Extents, schedule: Schedule): PlannedMessage[] {
   const messages: PlannedMessage[] = [];
-  walk(e, schedule, (rank, step, operation, _, label) => {
+  walk(e, schedule, (rank, step, operation, label) => {
     if (operation.op !== 'send' || label === null) return;
     messages.push({ from: rank, to: operation.to, lane: operation.lane, step, label });
   });

@@ -120,10 +120,28 @@ export type Operation =
   /** dY, dW_K, dW_V from this rank's dK and dV. */
   | { readonly op: 'projectGradients' };
 
-export interface Schedule {
+interface Made {
   readonly name: string;
   readonly direction: Direction;
   readonly layout: Partition;
+}
+
+export interface Schedule extends Made {
   /** Operations of each rank, in order. */
   readonly ranks: readonly (readonly Operation[])[];
+}
+
+/**
+ * A schedule whose lists are made piece by piece as somebody goes through them: those of a thousand
+ * ranks have tens of millions of operations. A piece may be the same value at many ranks.
+ */
+export interface ScheduleInPieces extends Made {
+  readonly piecesOf: (rank: number) => Iterable<readonly Operation[]>;
+}
+
+/** A rank's whole list. */
+export function listOf({ piecesOf }: ScheduleInPieces, rank: number): Operation[] {
+  const list: Operation[] = [];
+  for (const piece of piecesOf(rank)) for (const operation of piece) list.push(operation);
+  return list;
 }

@@ -5,26 +5,22 @@
  * dV of all keys are reduced and scattered to their homes.
  * @module
  */
-import type { Partition } from '../../reference/case/case.ts';
-import type { Direction, Operation, Schedule } from '../schedule.ts';
+import type { Operation } from '../schedule.ts';
 import {
   allGather,
-  eachRank,
   finishKeys,
+  listed,
+  type MakeInPieces,
   ownKeys,
+  type Pieces,
   range,
   release,
-  type ScheduleOptions,
   scatter,
   startSums,
   table,
 } from './parts.ts';
 
-export function allGatherKvSchedule(
-  layout: Partition,
-  direction: Direction,
-  options: ScheduleOptions = {},
-): Schedule {
+export const allGatherKv: MakeInPieces = (layout, direction, options = {}) => {
   const n = layout.ranks;
   const members = range(n);
   const keysOf = table((block) => `${direction} keys ${block}`);
@@ -32,26 +28,28 @@ export function allGatherKvSchedule(
   const home = scatter({ lane: 'gradients', buffer: 'sums', home: 'own sums' });
   const pieces = members.map(keysOf);
   const join: Operation[] = [{ op: 'join', buffers: pieces, into: 'keys' }, ...release(...pieces)];
-  const ranks = eachRank(layout, (rank): Operation[] => [
-    ownKeys(keysOf(rank), options),
-    ...startSums(direction, 'own sums', keysOf(rank)),
-    { op: 'loadQuery', into: 'query' },
-    { op: 'initResult', into: 'result', like: 'query', sink: true },
-    ...allGather({ rank, n, lane: 'keys' }, keysOf),
-    ...join,
+  const sums = backward ? 'sums' : null;
+  const compute: Operation[] = [
     ...startSums(direction, 'sums', 'keys'),
-    {
-      op: 'computeBlock',
-      query: 'query',
-      keys: 'keys',
-      into: 'delta',
-      sums: backward ? 'sums' : null,
-    },
+    { op: 'computeBlock', query: 'query', keys: 'keys', into: 'delta', sums },
     ...release('keys'),
     { op: 'merge', buffer: 'delta', into: 'result' },
     { op: 'finish', buffer: 'result' },
-    ...(backward ? home(rank, members) : []),
-    ...finishKeys(direction, options, 'own sums'),
-  ]);
-  return { name: 'all-gather-kv', direction, layout, ranks };
-}
+  ];
+  function* piecesOf(rank: number): Pieces {
+    yield [
+      ownKeys(keysOf(rank), options),
+      ...startSums(direction, 'own sums', keysOf(rank)),
+      { op: 'loadQuery', into: 'query' },
+      { op: 'initResult', into: 'result', like: 'query', sink: true },
+    ];
+    yield* allGather({ rank, n, lane: 'keys' }, keysOf);
+    yield join;
+    yield compute;
+    if (backward) yield* home(rank, members);
+    yield finishKeys(direction, options, 'own sums');
+  }
+  return { name: 'all-gather-kv', direction, layout, piecesOf };
+};
+
+export const allGatherKvSchedule = listed(allGatherKv);

@@ -12,14 +12,14 @@
  * by a neighbour, when a transport does not copy (Spin found that; see spec/protocol/limits.md).
  * @module
  */
-import type { Partition } from '../../reference/case/case.ts';
-import type { Direction, Operation, Schedule } from '../schedule.ts';
 import {
   blockOf,
-  eachRank,
   finishKeys,
+  listed,
+  type MakeInPieces,
   ownKeys,
   ownQuery,
+  type Pieces,
   range,
   type ScheduleOptions,
   startSums,
@@ -34,30 +34,29 @@ export interface LvXattnOptions extends ScheduleOptions {
 }
 
 /** The schedule of LV-XAttn over a layout; uneven and empty blocks travel like any other. */
-export function lvXattnSchedule(
-  layout: Partition,
-  direction: Direction,
-  options: LvXattnOptions = {},
-): Schedule {
-  const ranks = eachRank(layout, (rank, n): Operation[] => {
-    const { start, home } = ringSlots(direction, n);
-    const { isSkipped, overlap } = options;
-    return [
+export const lvXattn: MakeInPieces<LvXattnOptions> = (layout, direction, options = {}) => {
+  const n = layout.ranks;
+  const ring = range(n);
+  const { start, home } = ringSlots(direction, n);
+  const { isSkipped, overlap } = options;
+  function* piecesOf(rank: number): Pieces {
+    yield [
       ownKeys('keys', options),
       ...startSums(direction, 'sums', 'keys'),
       ownQuery(`query${start}`, options),
       { op: 'initResult', into: `result${start}`, like: `query${start}`, sink: true },
-      ...queryRing({
-        direction,
-        ranks: range(n),
-        place: rank,
-        blocksAt: blockOf,
-        ...(isSkipped === undefined ? {} : { isSkipped }),
-        ...(overlap === undefined ? {} : { overlap }),
-      }),
-      { op: 'finish', buffer: `result${home}` },
-      ...finishKeys(direction, options, 'sums'),
     ];
-  });
-  return { name: 'lv-xattn', direction, layout, ranks };
-}
+    yield* queryRing({
+      direction,
+      ranks: ring,
+      place: rank,
+      blocksAt: blockOf,
+      ...(isSkipped === undefined ? {} : { isSkipped }),
+      ...(overlap === undefined ? {} : { overlap }),
+    });
+    yield [{ op: 'finish', buffer: `result${home}` }, ...finishKeys(direction, options, 'sums')];
+  }
+  return { name: 'lv-xattn', direction, layout, piecesOf };
+};
+
+export const lvXattnSchedule = listed(lvXattn);

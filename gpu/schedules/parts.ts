@@ -4,7 +4,16 @@
  * @module
  */
 import type { Partition } from '../../reference/case/case.ts';
-import type { BufferName, Direction, Kind, Operation, Schedule, Sends } from '../schedule.ts';
+import {
+  type BufferName,
+  type Direction,
+  type Kind,
+  listOf,
+  type Operation,
+  type Schedule,
+  type ScheduleInPieces,
+  type Sends,
+} from '../schedule.ts';
 
 export interface ScheduleOptions {
   /** Keys and values are recomputed from features in every pass. */
@@ -22,16 +31,27 @@ export type MakeSchedule<Options extends ScheduleOptions = ScheduleOptions> = (
   options?: Options,
 ) => Schedule;
 
-/** Every rank's list. */
-export function eachRank(
-  { ranks }: Partition,
-  list: (rank: number, n: number) => Operation[],
-): Operation[][] {
-  return Array.from({ length: ranks }, (_, rank) => list(rank, ranks));
-}
+/** The same, whose lists need not be held. */
+export type MakeInPieces<Options extends ScheduleOptions = ScheduleOptions> = (
+  layout: Partition,
+  direction: Direction,
+  options?: Options,
+) => ScheduleInPieces;
+
+/** A rank's operations in order, or some of them, in pieces. */
+export type Pieces = Generator<readonly Operation[], void>;
 
 /** 0 to before n. */
 export const range = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
+
+/** Every rank's list. */
+export const listed =
+  <Options extends ScheduleOptions>(make: MakeInPieces<Options>): MakeSchedule<Options> =>
+  (layout, direction, options) => {
+    const schedule = make(layout, direction, options);
+    const ranks = range(layout.ranks).map((rank) => listOf(schedule, rank));
+    return { name: schedule.name, direction, layout, ranks };
+  };
 
 /** All other ranks, those after this one first: so that not all send to the same one at once. */
 export const othersOf = (rank: number, n: number): number[] =>
@@ -98,20 +118,18 @@ export function headsEach(name: string, heads: number | undefined, ranks: number
  * All-gather round a ring: n − 1 hops, each passing on what came last. `bufferOf` names the buffer
  * of each rank's block; the own one is there already.
  */
-export function allGather(
+export function* allGather(
   { rank, n, lane }: { readonly rank: number; readonly n: number; readonly lane: Kind },
   bufferOf: (block: number) => BufferName,
-): Operation[] {
+): Pieces {
   const [to, from] = [(rank + 1) % n, (rank - 1 + n) % n];
-  const list: Operation[] = [];
   for (let hop = 0; hop < n - 1; hop++) {
     const [sent, got] = [(rank - hop + n) % n, (rank - hop - 1 + n) % n];
-    list.push(
+    yield [
       { op: 'send', lane, buffer: bufferOf(sent), to, blocks: blockOf(sent) },
       { op: 'receive', lane, buffer: bufferOf(got), from, blocks: blockOf(got) },
-    );
+    ];
   }
-  return list;
 }
 
 /** What all ranks' ends of a scatter have in common. */
@@ -126,7 +144,7 @@ export interface Scatter {
 }
 
 /** A rank's ends of a collective among `members`, each of which is home to its own block. */
-export type Ends = (rank: number, members: readonly number[]) => Operation[];
+export type Ends = (rank: number, members: readonly number[]) => Pieces;
 
 /**
  * Every member gets its own block of everybody's `buffer`, merged into its `home` in the members'
@@ -140,33 +158,27 @@ export function scatter({ lane, buffer, home, padded }: Scatter): Ends {
     if (!padded) return [take];
     return [take, { op: 'padHeads', buffer: into, into: piece(to) }, ...release(into)];
   });
-  const send = table((to): Operation => {
-    return { op: 'send', lane, buffer: piece(to), to, blocks: blockOf(to) };
+  const send = table((to): Operation[] => {
+    return [...cut(to), { op: 'send', lane, buffer: piece(to), to, blocks: blockOf(to) }];
   });
   const shareOf = table((from) => `${buffer} from ${from}`);
   const put = (share: BufferName): Operation[] => [
     { op: 'merge', buffer: share, into: home },
     ...release(share),
   ];
-  const putOwn = table((rank) => put(piece(rank)));
   const putFrom = table((from) => put(shareOf(from)));
   const letGo = release(buffer);
-  return (rank, members) => {
+  return function* (rank, members) {
     const own = members.indexOf(rank);
-    const list: Operation[] = [];
-    for (const n of othersOf(own, members.length)) {
-      const to = members[n] ?? rank;
-      list.push(...cut(to), send(to));
-    }
-    list.push(...cut(rank), ...letGo);
+    for (const n of othersOf(own, members.length)) yield send(members[n] ?? rank);
+    yield [...cut(rank), ...letGo];
     for (const from of members) {
-      if (from === rank) list.push(...putOwn(rank));
+      if (from === rank) yield put(piece(rank));
       else {
-        const blocks = blockOf(rank);
-        list.push({ op: 'receive', lane, buffer: shareOf(from), from, blocks }, ...putFrom(from));
+        yield [{ op: 'receive', lane, buffer: shareOf(from), from, blocks: blockOf(rank) }];
+        yield putFrom(from);
       }
     }
-    return list;
   };
 }
 
@@ -192,26 +204,23 @@ export function gatherHeads({ lane, buffer, into, each, group }: HeadExchange): 
   const pieceFrom = table((from) => `${buffer} from ${from}`);
   const takeFor = table((to) => take(to, pieceFor(to)));
   const takeOwn = table((rank) => take(rank, pieceFrom(rank)));
-  const receive = table((from): Operation => {
-    return { op: 'receive', lane, buffer: pieceFrom(from), from, blocks: blockOf(from) };
-  });
+  const receive = table((from): Operation[] => [
+    { op: 'receive', lane, buffer: pieceFrom(from), from, blocks: blockOf(from) },
+  ]);
   const joinOf = table((first): Operation[] => {
     const pieces = range(group).map((n) => pieceFrom(first + n));
     return [{ op: 'join', buffers: pieces, into }, ...release(...pieces)];
   });
   const dropFor = table((to) => release(pieceFor(to)));
-  return (rank, members) => {
+  return function* (rank, members) {
     const own = members.indexOf(rank);
     const others = othersOf(own, members.length).map((n) => members[n] ?? rank);
-    const list: Operation[] = [];
     for (const to of others) {
-      const blocks = blockOf(rank);
-      list.push(takeFor(to), { op: 'send', lane, buffer: pieceFor(to), to, blocks });
+      yield [takeFor(to), { op: 'send', lane, buffer: pieceFor(to), to, blocks: blockOf(rank) }];
     }
-    list.push(takeOwn(rank));
-    for (const from of others) list.push(receive(from));
-    list.push(...joinOf(rank - own));
-    for (const to of members) if (to !== rank) list.push(...dropFor(to));
-    return list;
+    yield [takeOwn(rank)];
+    for (const from of others) yield receive(from);
+    yield joinOf(rank - own);
+    for (const to of members) if (to !== rank) yield dropFor(to);
   };
 }

@@ -8,15 +8,16 @@
  * buffers are enough, and each result's way is waited for. Backward dQ goes the same ways.
  * @module
  */
-import type { Partition } from '../../reference/case/case.ts';
-import type { Direction, Operation, Schedule } from '../schedule.ts';
+import type { Direction, Operation } from '../schedule.ts';
 import {
   blockOf,
-  eachRank,
   finishKeys,
+  listed,
+  type MakeInPieces,
   othersOf,
   ownKeys,
   ownQuery,
+  type Pieces,
   release,
   type ScheduleOptions,
   startSums,
@@ -24,20 +25,15 @@ import {
 } from './parts.ts';
 
 /** What both begin and end with, around their rounds. */
-function around(
-  direction: Direction,
-  options: ScheduleOptions,
-  rounds: readonly Operation[],
-): Operation[] {
-  return [
+function* around(direction: Direction, options: ScheduleOptions, rounds: Pieces): Pieces {
+  yield [
     ownKeys('keys', options),
     ...startSums(direction, 'sums', 'keys'),
     ownQuery(`${direction} query0`, options),
     { op: 'initResult', into: 'result', like: `${direction} query0`, sink: true },
-    ...rounds,
-    { op: 'finish', buffer: 'result' },
-    ...finishKeys(direction, options, 'sums'),
   ];
+  yield* rounds;
+  yield [{ op: 'finish', buffer: 'result' }, ...finishKeys(direction, options, 'sums')];
 }
 
 const QUERIES = {
@@ -106,49 +102,50 @@ function turn({ n, direction }: Ring, rank: number, r: number, list: Operation[]
 function fetch({ gather, partFrom }: Ring, rank: number, from: number, list: Operation[]): void {
   const buffer = partFrom(from);
   list.push({ op: 'receive', lane: 'result', buffer, from, blocks: blockOf(rank) });
-  for (const operation of gather(from)) list.push(operation);
+  list.push(...gather(from));
 }
 
-export function passQSchedule(
-  layout: Partition,
-  direction: Direction,
-  options: ScheduleOptions = {},
-): Schedule {
+export const passQ: MakeInPieces = (layout, direction, options = {}) => {
+  const n = layout.ranks;
   const partOf = table((block) => `${direction} part ${block}`);
-  const ring = ringOf(layout.ranks, direction, partOf);
-  const send = table((to): Operation => {
-    return { op: 'send', lane: 'result', buffer: partOf(to), to, blocks: blockOf(to) };
-  });
-  const ranks = eachRank(layout, (rank, n) => {
-    const list: Operation[] = [];
+  const ring = ringOf(n, direction, partOf);
+  const send = table((to): Operation[] => [
+    { op: 'send', lane: 'result', buffer: partOf(to), to, blocks: blockOf(to) },
+  ]);
+  function* rounds(rank: number): Pieces {
     for (let r = 0; r < n; r++) {
+      const list: Operation[] = [];
       meet(ring, { rank, r, part: (rank - r + n) % n }, list);
       if (r === 0) list.push({ op: 'merge', buffer: partOf(rank), into: 'result' });
       turn(ring, rank, r, list);
+      yield list;
     }
     const others = othersOf(rank, n);
-    for (const to of others) list.push(send(to));
-    for (const from of others) fetch(ring, rank, from, list);
-    return around(direction, options, list);
-  });
-  return { name: 'pass-q', direction, layout, ranks };
-}
+    for (const to of others) yield send(to);
+    for (const from of others) {
+      const list: Operation[] = [];
+      fetch(ring, rank, from, list);
+      yield list;
+    }
+  }
+  const piecesOf = (rank: number): Pieces => around(direction, options, rounds(rank));
+  return { name: 'pass-q', direction, layout, piecesOf };
+};
 
-export function tokenRingSchedule(
-  layout: Partition,
-  direction: Direction,
-  options: ScheduleOptions = {},
-): Schedule {
+export const passQSchedule = listed(passQ);
+
+export const tokenRing: MakeInPieces = (layout, direction, options = {}) => {
+  const n = layout.ranks;
   const partOf = table((slot) => `${direction} part${slot}`);
-  const ring = ringOf(layout.ranks, direction, partOf);
+  const ring = ringOf(n, direction, partOf);
   const sends = [0, 1].map((slot) =>
     table((to): Operation => {
       return { op: 'send', lane: 'result', buffer: partOf(slot), to, blocks: blockOf(to) };
     }),
   );
-  const ranks = eachRank(layout, (rank, n) => {
-    const list: Operation[] = [];
+  function* rounds(rank: number): Pieces {
     for (let r = 0; r < n; r++) {
+      const list: Operation[] = [];
       meet(ring, { rank, r, part: r % 2 }, list);
       const send = sends[r % 2]?.((rank - r + n) % n);
       if (r === 0) list.push({ op: 'merge', buffer: partOf(0), into: 'result' });
@@ -157,8 +154,11 @@ export function tokenRingSchedule(
         fetch(ring, rank, (rank + r) % n, list);
       }
       turn(ring, rank, r, list);
+      yield list;
     }
-    return around(direction, options, list);
-  });
-  return { name: 'token-ring', direction, layout, ranks };
-}
+  }
+  const piecesOf = (rank: number): Pieces => around(direction, options, rounds(rank));
+  return { name: 'token-ring', direction, layout, piecesOf };
+};
+
+export const tokenRingSchedule = listed(tokenRing);

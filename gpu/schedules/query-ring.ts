@@ -5,6 +5,7 @@
  * @module
  */
 import type { Direction, Operation } from '../schedule.ts';
+import type { Pieces } from './parts.ts';
 
 type Slot = 0 | 1;
 
@@ -43,9 +44,9 @@ function meetIn(slot: Slot, direction: Direction): readonly [Operation, Operatio
  * One rank's rounds: from its own queries in "query0" or "query1" and its started result in the same
  * slot, over "keys" (gradients into "sums"), until its own result is home.
  *
- * Of a thousand ranks these are millions of operations: what is the same in many rounds is one value.
+ * What is the same in many rounds is one value.
  */
-export function queryRing(ring: QueryRing): Operation[] {
+export function* queryRing(ring: QueryRing): Pieces {
   const { direction, ranks, place, blocksAt, isSkipped = () => false, overlap = true } = ring;
   const n = ranks.length;
   const { start } = ringSlots(direction, n);
@@ -53,35 +54,29 @@ export function queryRing(ring: QueryRing): Operation[] {
   const placeAt = (round: number): number => (place - round + n * 2) % n;
   const slotOf = (round: number): Slot => ((round + start) % 2 === 0 ? 0 : 1);
   const meets = [meetIn(0, direction), meetIn(1, direction)] as const;
-  const list: Operation[] = [];
-  const message = (lane: 'query' | 'result', slot: Slot, round: number) => ({
-    lane,
-    buffer: BUFFERS[lane][slot],
-    blocks: blocksAt(placeAt(round)),
-  });
-  const send = (...what: Parameters<typeof message>): void => {
-    list.push({ op: 'send', ...message(...what), to: right });
+  const send = (lane: 'query' | 'result', slot: Slot, round: number): Operation => {
+    const [buffer, blocks] = [BUFFERS[lane][slot], blocksAt(placeAt(round))];
+    return { op: 'send', lane, buffer, blocks, to: right };
   };
-  const receive = (...what: Parameters<typeof message>): void => {
-    list.push({ op: 'receive', ...message(...what), from: left });
+  const receive = (lane: 'query' | 'result', slot: Slot, round: number): Operation => {
+    const [buffer, blocks] = [BUFFERS[lane][slot], blocksAt(placeAt(round))];
+    return { op: 'receive', lane, buffer, blocks, from: left };
   };
   for (let round = 0; round < n; round++) {
     const slot = slotOf(round);
     const [first, last] = [round === 0, round === n - 1];
     const [compute, merge] = meets[slot];
     const met = !isSkipped(placeAt(round), place);
-    if (overlap && !last) send('query', slot, round);
-    if (!first) send('result', slotOf(round - 1), round - 1);
+    const list: Operation[] = [];
+    if (overlap && !last) list.push(send('query', slot, round));
+    if (!first) list.push(send('result', slotOf(round - 1), round - 1));
     if (overlap && met) list.push(compute);
-    if (!first) receive('result', slot, round);
+    if (!first) list.push(receive('result', slot, round));
     if (!overlap && met) list.push(compute);
     if (met) list.push(merge);
-    if (!overlap && !last) send('query', slot, round);
-    if (!last) receive('query', slotOf(round + 1), round + 1);
+    if (!overlap && !last) list.push(send('query', slot, round));
+    if (!last) list.push(receive('query', slotOf(round + 1), round + 1));
+    yield list;
   }
-  if (n > 1) {
-    send('result', slotOf(n - 1), n - 1);
-    receive('result', slotOf(n), n);
-  }
-  return list;
+  if (n > 1) yield [send('result', slotOf(n - 1), n - 1), receive('result', slotOf(n), n)];
 }

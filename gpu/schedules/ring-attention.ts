@@ -6,9 +6,17 @@
  * one step behind, gaining each rank's share, and make n hops, the last one home.
  * @module
  */
-import type { Partition } from '../../reference/case/case.ts';
-import type { Direction, Operation, Schedule } from '../schedule.ts';
-import { blockOf, eachRank, finishKeys, ownKeys, release, type ScheduleOptions } from './parts.ts';
+import type { Direction, Operation } from '../schedule.ts';
+import {
+  blockOf,
+  finishKeys,
+  listed,
+  type MakeInPieces,
+  ownKeys,
+  type Pieces,
+  release,
+  type ScheduleOptions,
+} from './parts.ts';
 
 export interface RingOptions extends ScheduleOptions {
   /** Keys and values travel once for every query head, as most published code sends them. */
@@ -49,12 +57,7 @@ function meeting(slot: Slot, direction: Direction) {
   };
 }
 
-function rankOperations(
-  rank: number,
-  n: number,
-  direction: Direction,
-  options: RingOptions,
-): Operation[] {
+function* rankPieces(rank: number, n: number, direction: Direction, options: RingOptions): Pieces {
   const [to, from] = [(rank + 1) % n, (rank - 1 + n) % n];
   const blocksAt = (round: number) => blockOf((rank - round + 2 * n) % n);
   const backward = direction === 'backward';
@@ -62,40 +65,37 @@ function rankOperations(
   const start = backward && n > 1 ? (n - 1) % 2 : 0;
   const slots = [meeting(0, direction), meeting(1, direction)] as const;
   const slotAt = (round: number) => slots[(round + start) % 2 === 0 ? 0 : 1];
-  const list: Operation[] = [
+  yield [
     ...prepare(slotAt(0).keys, options),
     { op: 'loadQuery', into: 'query' },
     { op: 'initResult', into: 'result', like: 'query', sink: true },
   ];
-  const send = (lane: 'keys' | 'gradients', r: number): void => {
-    list.push({ op: 'send', lane, buffer: slotAt(r)[lane], blocks: blocksAt(r), to });
+  const send = (lane: 'keys' | 'gradients', r: number): Operation => {
+    return { op: 'send', lane, buffer: slotAt(r)[lane], blocks: blocksAt(r), to };
   };
-  const receive = (lane: 'keys' | 'gradients', r: number): void => {
-    list.push({ op: 'receive', lane, buffer: slotAt(r)[lane], blocks: blocksAt(r), from });
+  const receive = (lane: 'keys' | 'gradients', r: number): Operation => {
+    return { op: 'receive', lane, buffer: slotAt(r)[lane], blocks: blocksAt(r), from };
   };
   for (let r = 0; r < n; r++) {
     const slot = slotAt(r);
-    if (r < n - 1) send('keys', r);
-    if (backward && r > 0) send('gradients', r - 1);
+    const list: Operation[] = [];
+    if (r < n - 1) list.push(send('keys', r));
+    if (backward && r > 0) list.push(send('gradients', r - 1));
     list.push(...slot.compute);
     if (backward && r === 0) list.push(slot.start);
-    if (backward && r > 0) receive('gradients', r);
+    if (backward && r > 0) list.push(receive('gradients', r));
     if (backward) list.push(slot.add);
-    if (r < n - 1) receive('keys', r + 1);
+    if (r < n - 1) list.push(receive('keys', r + 1));
+    yield list;
   }
-  list.push({ op: 'finish', buffer: 'result' });
-  if (backward && n > 1) {
-    send('gradients', n - 1);
-    receive('gradients', n);
-  }
-  return [...list, ...keep(direction, slotAt(n === 1 ? 0 : n).gradients, options)];
+  yield [{ op: 'finish', buffer: 'result' }];
+  if (backward && n > 1) yield [send('gradients', n - 1), receive('gradients', n)];
+  yield keep(direction, slotAt(n === 1 ? 0 : n).gradients, options);
 }
 
-export function ringAttentionSchedule(
-  layout: Partition,
-  direction: Direction,
-  options: RingOptions = {},
-): Schedule {
-  const ranks = eachRank(layout, (rank, n) => rankOperations(rank, n, direction, options));
-  return { name: 'ring-attention', direction, layout, ranks };
-}
+export const ringAttention: MakeInPieces<RingOptions> = (layout, direction, options = {}) => ({
+  ...{ name: 'ring-attention', direction, layout },
+  piecesOf: (rank) => rankPieces(rank, layout.ranks, direction, options),
+});
+
+export const ringAttentionSchedule = listed(ringAttention);

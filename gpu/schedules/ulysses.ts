@@ -11,17 +11,18 @@
  * A KV head that is shared by query heads of several ranks is sent to each of them.
  * @module
  */
-import type { Partition } from '../../reference/case/case.ts';
-import type { Direction, Operation, Schedule } from '../schedule.ts';
+import type { Direction, Operation } from '../schedule.ts';
 import { checkGroup, uspGroup } from './groups.ts';
 import {
   allGather,
   type Ends,
-  eachRank,
   finishKeys,
   gatherHeads,
   headsEach,
+  listed,
+  type MakeInPieces,
   ownKeys,
+  type Pieces,
   range,
   release,
   type ScheduleOptions,
@@ -59,7 +60,10 @@ function bringHome(
   const results = scatter({ padded, lane: 'result', buffer: result, home: 'own result' });
   if (direction === 'forward') return results;
   const sums = scatter({ padded, lane: 'gradients', buffer: 'sums', home: 'own sums' });
-  return (rank, members) => [...results(rank, members), ...sums(rank, members)];
+  return function* (rank, members) {
+    yield* results(rank, members);
+    yield* sums(rank, members);
+  };
 }
 
 const finish = (direction: Direction, options: ScheduleOptions): Operation[] => [
@@ -67,11 +71,7 @@ const finish = (direction: Direction, options: ScheduleOptions): Operation[] => 
   ...finishKeys(direction, options, 'own sums'),
 ];
 
-export function ulyssesSchedule(
-  layout: Partition,
-  direction: Direction,
-  options: ScheduleOptions = {},
-): Schedule {
+export const ulysses: MakeInPieces = (layout, direction, options = {}) => {
   const group = layout.ranks;
   const each = headsEach('ulysses', options.heads, group);
   const [query, keys] = [`${direction} query`, `${direction} keys`];
@@ -79,23 +79,25 @@ export function ulyssesSchedule(
   const queries = gatherHeads({ lane: 'query', buffer: query, into: 'all queries', each, group });
   const allKeys = gatherHeads({ lane: 'keys', buffer: keys, into: 'all keys', each, group });
   const home = bringHome(direction, { result: 'result' });
-  const ranks = eachRank(layout, (rank): Operation[] => [
-    ...own(direction, options, query, keys),
-    ...queries(rank, members),
-    ...allKeys(rank, members),
-    ...computeAll(direction, 'all queries', 'all keys'),
-    ...home(rank, members),
-    ...finish(direction, options),
-  ]);
-  return { name: 'ulysses', direction, layout, ranks };
-}
+  function* piecesOf(rank: number): Pieces {
+    yield own(direction, options, query, keys);
+    yield* queries(rank, members);
+    yield* allKeys(rank, members);
+    yield computeAll(direction, 'all queries', 'all keys');
+    yield* home(rank, members);
+    yield finish(direction, options);
+  }
+  return { name: 'ulysses', direction, layout, piecesOf };
+};
+
+export const ulyssesSchedule = listed(ulysses);
 
 /** All blocks with all heads, of which the rank's own are kept. */
 function gatherAll(
   { n, lane, name }: { readonly n: number; readonly lane: 'query' | 'keys'; readonly name: string },
   into: string,
   each: number,
-): (rank: number) => Operation[] {
+): (rank: number) => Pieces {
   const bufferOf = table((block) => `${name} ${block}`);
   const kept = table((block) => `${bufferOf(block)}, own heads`);
   const pieces = range(n).map(kept);
@@ -103,22 +105,17 @@ function gatherAll(
     { op: 'join', buffers: pieces, into },
     ...release(...range(n).map(bufferOf), ...pieces),
   ];
-  return (rank) => {
-    const list = allGather({ rank, n, lane }, bufferOf);
+  return function* (rank) {
+    yield* allGather({ rank, n, lane }, bufferOf);
     const [from, to] = [rank * each, (rank + 1) * each];
-    for (let block = 0; block < n; block++) {
-      list.push({ op: 'takeHeads', buffer: bufferOf(block), into: kept(block), from, to });
-    }
-    list.push(...end);
-    return list;
+    yield range(n).map((block): Operation => {
+      return { op: 'takeHeads', buffer: bufferOf(block), into: kept(block), from, to };
+    });
+    yield end;
   };
 }
 
-export function headParallelSchedule(
-  layout: Partition,
-  direction: Direction,
-  options: ScheduleOptions = {},
-): Schedule {
+export const headParallel: MakeInPieces = (layout, direction, options = {}) => {
   const n = layout.ranks;
   const each = headsEach('head-parallel', options.heads, n);
   const [query, keys] = [`${direction} query`, `${direction} keys`];
@@ -126,27 +123,25 @@ export function headParallelSchedule(
   const queries = gatherAll({ n, lane: 'query', name: query }, 'all queries', each);
   const allKeys = gatherAll({ n, lane: 'keys', name: keys }, 'all keys', each);
   const home = bringHome(direction, { result: 'result', padded: true });
-  const ranks = eachRank(layout, (rank): Operation[] => [
-    ...own(direction, options, `${query} ${rank}`, `${keys} ${rank}`),
-    ...queries(rank),
-    ...allKeys(rank),
-    ...computeAll(direction, 'all queries', 'all keys'),
-    ...home(rank, members),
-    ...finish(direction, options),
-  ]);
-  return { name: 'head-parallel', direction, layout, ranks };
-}
+  function* piecesOf(rank: number): Pieces {
+    yield own(direction, options, `${query} ${rank}`, `${keys} ${rank}`);
+    yield* queries(rank);
+    yield* allKeys(rank);
+    yield computeAll(direction, 'all queries', 'all keys');
+    yield* home(rank, members);
+    yield finish(direction, options);
+  }
+  return { name: 'head-parallel', direction, layout, piecesOf };
+};
+
+export const headParallelSchedule = listed(headParallel);
 
 export interface UspOptions extends ScheduleOptions {
   /** Ranks of a group, a divisor of ranks and heads; `uspGroup` of one rank a node when absent. */
   readonly group?: number;
 }
 
-export function uspSchedule(
-  layout: Partition,
-  direction: Direction,
-  options: UspOptions = {},
-): Schedule {
+export const usp: MakeInPieces<UspOptions> = (layout, direction, options = {}) => {
   const over = { ranks: layout.ranks, heads: options.heads ?? 0 };
   const { group = uspGroup(over) } = options;
   checkGroup(group, over);
@@ -158,24 +153,22 @@ export function uspSchedule(
   const queries = gatherHeads({ lane: 'query', buffer: query, into: first, each, group });
   const allKeys = gatherHeads({ lane: 'keys', buffer: keys, into: 'keys', each, group });
   const bring = bringHome(direction, { result: `result${home}` });
-  const ranks = eachRank(layout, (rank): Operation[] => {
+  function* piecesOf(rank: number): Pieces {
     const [place, within] = [Math.floor(rank / group), rank % group];
     const members = membersAt(place);
-    return [
-      ...own(direction, options, query, keys),
-      ...queries(rank, members),
-      ...allKeys(rank, members),
+    const ring = range(groups).map((k) => k * group + within);
+    yield own(direction, options, query, keys);
+    yield* queries(rank, members);
+    yield* allKeys(rank, members);
+    yield [
       ...startSums(direction, 'sums', 'keys'),
       { op: 'initResult', into: `result${start}`, like: first, sink: false },
-      ...queryRing({
-        direction,
-        ranks: range(groups).map((k) => k * group + within),
-        place,
-        blocksAt: membersAt,
-      }),
-      ...bring(rank, members),
-      ...finish(direction, options),
     ];
-  });
-  return { name: 'usp', direction, layout, ranks };
-}
+    yield* queryRing({ direction, ranks: ring, place, blocksAt: membersAt });
+    yield* bring(rank, members);
+    yield finish(direction, options);
+  }
+  return { name: 'usp', direction, layout, piecesOf };
+};
+
+export const uspSchedule = listed(usp);

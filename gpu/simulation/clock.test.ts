@@ -9,7 +9,7 @@ import { CLUSTERS } from '../costs/clusters.ts';
 import { exposedSeconds, nominalMachine, passSeconds } from '../costs/machine.ts';
 import { bytesSent, ringPass } from '../costs/phases.ts';
 import { keeping, type Links, simulate as simulatePrograms } from './clock.ts';
-import { Programs } from './program.ts';
+import { COMPUTE, END, Memory, type Programs, RECEIVE, SEND } from './program.ts';
 import { traceWriter } from './trace.ts';
 
 const LINKS: Links = {
@@ -38,32 +38,58 @@ type Step =
     }
   | { readonly op: 'hold'; readonly bytes: number };
 
-function programsOf(lists: readonly (readonly Step[])[]): Programs {
-  const nameOf = (rank: number, source: number): string => {
-    const step = lists[rank]![source]!;
+/** Each message's cargo is where its sender sends it; what came is in `taken`. */
+class Lists implements Programs {
+  readonly ranks: number;
+  readonly lanes: string[] = [];
+  readonly memory: Memory;
+  readonly step = { source: 0, amount: 0, peer: 0, lane: 0, cargo: 0 };
+  readonly taken: number[][];
+  readonly #lists: readonly (readonly Step[])[];
+  readonly #at: number[];
+
+  constructor(lists: readonly (readonly Step[])[]) {
+    [this.#lists, this.ranks, this.memory] = [lists, lists.length, new Memory(lists.length)];
+    [this.#at, this.taken] = [lists.map(() => 0), lists.map(() => [])];
+  }
+
+  nameOf = (rank: number, source: number): string => {
+    const step = this.#lists[rank]![source]!;
     return step.op === 'hold' ? '' : step.label;
   };
-  // Room for no step: columns must grow.
-  const programs = new Programs(
-    lists.map(() => 0),
-    nameOf,
-  );
-  for (const [rank, steps] of lists.entries()) {
-    for (const [source, step] of steps.entries()) {
-      if (step.op === 'compute') programs.compute(rank, step.seconds, source);
-      if (step.op === 'hold') programs.hold(rank, step.bytes, source);
-      if (step.op === 'send') programs.send(rank, step.channel, step.to, step.bytes, source);
-      if (step.op === 'receive') programs.receive(rank, step.channel, step.from, source);
+
+  next(rank: number): number {
+    const source = this.#at[rank]!++;
+    const step = this.#lists[rank]![source];
+    if (step === undefined) return END;
+    if (step.op === 'hold') {
+      this.memory.hold(rank, step.bytes);
+      return this.next(rank);
     }
+    if (step.op === 'compute') {
+      Object.assign(this.step, { source, amount: step.seconds });
+      return COMPUTE;
+    }
+    if (!this.lanes.includes(step.channel)) this.lanes.push(step.channel);
+    const lane = this.lanes.indexOf(step.channel);
+    if (step.op === 'receive') {
+      Object.assign(this.step, { source, lane, peer: step.from });
+      return RECEIVE;
+    }
+    Object.assign(this.step, { source, lane, peer: step.to, amount: step.bytes, cargo: source });
+    return SEND;
   }
-  return programs;
+
+  arrived(rank: number, cargo: number): void {
+    this.taken[rank]!.push(cargo);
+  }
 }
 
 /** With all events. */
 function simulate(lists: readonly (readonly Step[])[], links: Links) {
-  const programs = programsOf(lists);
+  const programs = new Lists(lists);
   const { events, note } = keeping(programs);
-  return { ...simulatePrograms(programs, links, note), events };
+  return { ...simulatePrograms(programs, links, note), events, taken: programs.taken };
 }
 
 const compute = (seconds: number, label = 'c'): Step => ({ op: 'compute', seconds, label });
@@ -111,7 +137,7 @@ describe('the clock', () => {
   });
 
   it('sends one message after another over a link, and holds back a sender whose channel is full', () => {
-    const { seconds, events } = simulate(
+    const { seconds, events, taken } = simulate(
       [
         [send(1, 20), send(1, 30, 'b'), send(1, 10), compute(1)],
         [compute(4), receive(0), receive(0, 'b'), receive(0)],
@@ -119,6 +145,7 @@ describe('the clock', () => {
       LINKS,
     );
     const links = events.filter(({ lane }) => lane === 'link');
+    expect(taken).toEqual([[], [0, 1, 2]]);
     // The second message on channel a may go when the first is taken out at 4, and the link is free at 5.
     expect(links.map(({ start_s, end_s }) => [start_s, end_s])).toEqual([
       [0, 2],
@@ -201,6 +228,12 @@ describe('the clock', () => {
     );
     expect(() => simulate([[send(1, 1), send(1, 1)], []], LINKS)).toThrow(
       'rank 0 waiting for ever to send "a to 1"',
+    );
+  });
+
+  it('refuses a message to a rank that is not there', () => {
+    expect(() => simulate([[send(2, 1)], []], LINKS)).toThrow(
+      '"rank" expected one of the ranks, got 2',
     );
   });
 });
@@ -297,14 +330,14 @@ describe('a ring on the clock', () => {
 
 describe('its trace', () => {
   it('has a process per rank and every event as a span in microseconds, pass after pass', () => {
-    const programs = programsOf(ringSteps(3, () => 2, { ahead: 10, behind: 20 }));
-    const { events, note } = keeping(programs);
-    const { seconds } = simulatePrograms(programs, LINKS, note);
+    const lists = ringSteps(3, () => 2, { ahead: 10, behind: 20 });
+    const { seconds, events } = simulate(lists, LINKS);
     let text = '';
     const writer = traceWriter((piece) => {
       text += piece;
     });
     for (const offset of [0, 100]) {
+      const programs = new Lists(lists);
       writer.begin(programs, offset);
       simulatePrograms(programs, LINKS, writer.note);
     }

@@ -15,7 +15,7 @@
  */
 import TinyQueue from 'tinyqueue';
 import type { Machine } from '../costs/machine.ts';
-import { COMPUTE, Column, HOLD, type Programs, RECEIVE, SEND } from './program.ts';
+import { COMPUTE, END, type Programs, RECEIVE, SEND } from './program.ts';
 
 export type Lane = 'compute' | 'link' | 'wait';
 
@@ -57,55 +57,84 @@ export type Links = Pick<
   | 'between_nodes_latency_s'
 >;
 
-const NOBODY = -1;
-const NO_STEPS = new Column(0);
-
-/** An element. One function a kind of array: of each, an engine then makes a single load. */
+/** An element. */
 const real = (column: Float64Array, n: number): number => column[n] ?? 0;
 const whole = (column: Int32Array, n: number): number => column[n] ?? 0;
-const byte = (column: Uint8Array, n: number): number => column[n] ?? 0;
 
 /** Numbers of each rank. */
 const zeros = (ranks: number) => new Float64Array(ranks);
+
+/**
+ * A lane's mailboxes, by sender and receiver: of each, when its message arrives, or when the one before
+ * was taken out; and what its receiver is told, and 1 more: 0 where it is empty.
+ */
+class Mailboxes {
+  readonly #boxes: Float64Array;
+
+  constructor(ranks: number) {
+    this.#boxes = new Float64Array(2 * ranks * ranks);
+  }
+
+  isFull(box: number): boolean {
+    return real(this.#boxes, 2 * box + 1) !== 0;
+  }
+
+  timeOf(box: number): number {
+    return real(this.#boxes, 2 * box);
+  }
+
+  fill(box: number, arrival_s: number, cargo: number): void {
+    this.#boxes[2 * box] = arrival_s;
+    this.#boxes[2 * box + 1] = cargo + 1;
+  }
+
+  empty(box: number, now: number): number {
+    const cargo = real(this.#boxes, 2 * box + 1) - 1;
+    this.#boxes[2 * box] = now;
+    this.#boxes[2 * box + 1] = 0;
+    return cargo;
+  }
+}
 
 class Clock {
   readonly #programs: Programs;
   readonly #links: Links;
   readonly #note: Note | null;
-  /** Of each rank: its next step, its time, what it holds, and when it can send or receive next. */
-  readonly #next: Int32Array;
+  /** Of each rank: its time, and when it can send or receive next. */
   readonly #now: Float64Array;
-  readonly #held: Float64Array;
   readonly #ready: Float64Array;
-  /** Of each channel: whether a message is in it, when it arrives, when the one before was taken. */
-  readonly #full: Uint8Array;
-  readonly #arrival: Float64Array;
-  readonly #emptied: Float64Array;
-  /** The rank that waits for a channel to fill or to empty. */
-  readonly #waiting: Int32Array;
+  /** Of each rank, the send or receive that it comes to next; END where there is none. */
+  readonly #op: Uint8Array;
+  readonly #peer: Int32Array;
+  readonly #lane: Int32Array;
+  readonly #source: Int32Array;
+  readonly #bytes: Float64Array;
+  readonly #cargo: Float64Array;
+  /** Whether it waits for its mailbox to fill or to empty. */
+  readonly #waits: Uint8Array;
+  readonly #mail: Mailboxes[] = [];
   /** When each rank's own link and each node's link are free. */
   readonly #ownFree: Float64Array;
   readonly #nodeFree: Float64Array;
+  readonly #nodeOf: Int32Array;
   readonly computed: Float64Array;
   readonly waited: Float64Array;
-  readonly peak: Float64Array;
   readonly near: Float64Array;
   readonly far: Float64Array;
-  readonly lanes: readonly Float64Array[];
+  readonly lanes: Float64Array[] = [];
   end_s = 0;
 
   constructor(programs: Programs, links: Links, note: Note | null) {
     [this.#programs, this.#links, this.#note] = [programs, links, note];
-    const [ranks, channels] = [programs.ranks.length, programs.channels.length];
-    this.#next = new Int32Array(ranks);
-    [this.#now, this.#held, this.#ready] = [zeros(ranks), zeros(ranks), zeros(ranks)];
-    this.#full = new Uint8Array(channels);
-    [this.#arrival, this.#emptied] = [zeros(channels), zeros(channels)];
-    this.#waiting = new Int32Array(channels).fill(NOBODY);
+    const { ranks } = programs;
+    [this.#now, this.#ready] = [zeros(ranks), zeros(ranks)];
+    [this.#op, this.#waits] = [new Uint8Array(ranks), new Uint8Array(ranks)];
+    [this.#peer, this.#lane] = [new Int32Array(ranks), new Int32Array(ranks)];
+    [this.#source, this.#bytes, this.#cargo] = [new Int32Array(ranks), zeros(ranks), zeros(ranks)];
     [this.#ownFree, this.#nodeFree] = [zeros(ranks), zeros(ranks)];
-    [this.computed, this.waited, this.peak] = [zeros(ranks), zeros(ranks), zeros(ranks)];
+    this.#nodeOf = Int32Array.from(this.#now, (_, rank) => Math.floor(rank / links.ranks_per_node));
+    [this.computed, this.waited] = [zeros(ranks), zeros(ranks)];
     [this.near, this.far] = [zeros(ranks), zeros(ranks)];
-    this.lanes = programs.lanes.map(() => zeros(ranks));
   }
 
   /** Runs all ranks, always the one that can send or receive earliest. Throws where some cannot end. */
@@ -113,12 +142,13 @@ class Clock {
     const ready = this.#ready;
     const before = (a: number, b: number): number => real(ready, a) - real(ready, b) || a - b;
     const queue = new TinyQueue<number>([], before);
-    for (const rank of this.#programs.ranks.keys()) if (this.#advance(rank)) queue.push(rank);
+    const { ranks } = this.#programs;
+    for (let rank = 0; rank < ranks; rank++) if (this.#advance(rank)) queue.push(rank);
     for (let rank = queue.pop(); rank !== undefined; rank = queue.pop()) {
       let goesOn = true;
       while (goesOn) {
         const woken = this.#communicate(rank);
-        if (woken !== NOBODY && this.#advance(woken)) queue.push(woken);
+        if (woken !== null && this.#isReady(woken)) queue.push(woken);
         if (!this.#advance(rank)) break;
         const other = queue.peek();
         goesOn = other === undefined || before(rank, other) < 0;
@@ -129,13 +159,10 @@ class Clock {
   }
 
   #checkEnded(): void {
-    const { ranks, nameOf } = this.#programs;
-    const stuck = ranks.findIndex(({ length }, rank) => whole(this.#next, rank) < length);
-    const step = whole(this.#next, stuck);
-    const column = ranks[stuck];
-    if (column === undefined) return;
-    const name = nameOf(stuck, whole(column.sources, step));
-    const what = byte(column.ops, step) === RECEIVE ? `receive "${name}"` : `send "${name}"`;
+    const stuck = this.#op.findIndex((op) => op !== END);
+    if (stuck < 0) return;
+    const name = this.#programs.nameOf(stuck, whole(this.#source, stuck));
+    const what = this.#op[stuck] === RECEIVE ? `receive "${name}"` : `send "${name}"`;
     throw new RangeError(
       `"steps" expected an end for every rank, got rank ${stuck} waiting for ever to ${what}`,
     );
@@ -146,71 +173,88 @@ class Clock {
    * whose time is known yet: it is noted as waiting.
    */
   #advance(rank: number): boolean {
-    const column = this.#programs.ranks[rank] ?? NO_STEPS;
-    const { ops, amounts, sources, length } = column;
-    let step = whole(this.#next, rank);
+    const { step } = this.#programs;
     let now = real(this.#now, rank);
-    let op = SEND;
-    for (; step < length; step++) {
-      op = byte(ops, step);
-      if (op === HOLD) {
-        const held = real(this.#held, rank) + real(amounts, step);
-        this.#held[rank] = held;
-        if (held > real(this.peak, rank)) this.peak[rank] = held;
-      } else if (op === COMPUTE) {
-        const seconds = real(amounts, step);
-        const end = now + seconds;
-        this.computed[rank] = real(this.computed, rank) + seconds;
-        this.#tell(rank, 'compute', now, end, whole(sources, step), 0);
-        now = end;
-      } else break;
+    let op = this.#programs.next(rank);
+    for (; op === COMPUTE; op = this.#programs.next(rank)) {
+      const end = now + step.amount;
+      this.computed[rank] = real(this.computed, rank) + step.amount;
+      this.#tell(rank, 'compute', now, end, step.source, 0);
+      now = end;
     }
-    this.#next[rank] = step;
+    this.#op[rank] = op;
     this.#now[rank] = now;
-    if (step < length) return this.#isReady(rank, op, whole(column.channels, step), now);
-    this.end_s = Math.max(this.end_s, now);
-    return false;
-  }
-
-  #isReady(rank: number, op: number, channel: number, now: number): boolean {
-    const sends = op === SEND;
-    if ((byte(this.#full, channel) === 1) === sends) {
-      this.#waiting[channel] = rank;
+    if (op === END) {
+      this.end_s = Math.max(this.end_s, now);
       return false;
     }
-    const from = sends ? real(this.#emptied, channel) : real(this.#arrival, channel);
-    this.#ready[rank] = Math.max(now, from);
-    return true;
+    this.#comeTo(rank, step);
+    return this.#isReady(rank);
+  }
+
+  /** Notes a send or a receive as a rank's next. */
+  #comeTo(rank: number, { peer, lane, source, amount, cargo }: Programs['step']): void {
+    const { ranks } = this.#programs;
+    if (!(peer >= 0 && peer < ranks)) {
+      throw new RangeError(`"rank" expected one of the ranks, got ${peer}`);
+    }
+    this.#peer[rank] = peer;
+    this.#lane[rank] = lane;
+    this.#source[rank] = source;
+    this.#bytes[rank] = amount;
+    this.#cargo[rank] = cargo;
+    while (this.#mail.length <= lane) {
+      this.#mail.push(new Mailboxes(ranks));
+      this.lanes.push(zeros(ranks));
+    }
+  }
+
+  /** The mailboxes of the lane of a rank's next message, and the number of the one that it goes through. */
+  #mailOf(rank: number): Mailboxes {
+    const mail = this.#mail[whole(this.#lane, rank)];
+    if (mail === undefined) throw new RangeError(`rank ${rank} has no message`);
+    return mail;
+  }
+
+  #boxOf(rank: number): number {
+    const ranks = this.#now.length;
+    const peer = whole(this.#peer, rank);
+    return this.#op[rank] === SEND ? rank * ranks + peer : peer * ranks + rank;
+  }
+
+  #isReady(rank: number): boolean {
+    const mail = this.#mailOf(rank);
+    const box = this.#boxOf(rank);
+    const waits = mail.isFull(box) === (this.#op[rank] === SEND);
+    this.#waits[rank] = waits ? 1 : 0;
+    if (!waits) this.#ready[rank] = Math.max(real(this.#now, rank), mail.timeOf(box));
+    return !waits;
   }
 
   /** Does a rank's next step, which sends or receives; the rank that may go on because of it. */
-  #communicate(rank: number): number {
-    const { ops, amounts, channels, sources } = this.#programs.ranks[rank] ?? NO_STEPS;
-    const step = whole(this.#next, rank);
+  #communicate(rank: number): number | null {
     const before = real(this.#now, rank);
     const now = real(this.#ready, rank);
-    const source = whole(sources, step);
-    const channel = whole(channels, step);
-    this.#next[rank] = step + 1;
+    const peer = whole(this.#peer, rank);
+    const box = this.#boxOf(rank);
     this.#now[rank] = now;
     if (now > before) {
       this.waited[rank] = real(this.waited, rank) + now - before;
-      this.#tell(rank, 'wait', before, now, source, 0);
+      this.#tell(rank, 'wait', before, now, whole(this.#source, rank), 0);
     }
-    if (byte(ops, step) === SEND) this.#send(rank, channel, real(amounts, step), now, source);
-    else this.#emptied[channel] = now;
-    this.#full[channel] = byte(ops, step) === SEND ? 1 : 0;
-    const woken = whole(this.#waiting, channel);
-    this.#waiting[channel] = NOBODY;
-    return woken;
+    if (this.#op[rank] === SEND) this.#send(rank, peer, box, now);
+    else this.#programs.arrived(rank, this.#mailOf(rank).empty(box, now));
+    const woken = this.#waits[peer] === 1 && whole(this.#peer, peer) === rank;
+    if (!woken || whole(this.#lane, peer) !== whole(this.#lane, rank)) return null;
+    return this.#boxOf(peer) === box ? peer : null;
   }
 
-  #send(rank: number, channel: number, bytes: number, now: number, source: number): void {
-    const { channels } = this.#programs;
-    const [to, lane] = [whole(channels.to, channel), whole(channels.lane, channel)];
+  #send(rank: number, to: number, box: number, now: number): void {
+    const bytes = real(this.#bytes, rank);
+    const lane = whole(this.#lane, rank);
     const links = this.#links;
-    const node = Math.floor(rank / links.ranks_per_node);
-    const inside = node === Math.floor(to / links.ranks_per_node);
+    const node = whole(this.#nodeOf, rank);
+    const inside = node === whole(this.#nodeOf, to);
     const free = inside ? this.#ownFree : this.#nodeFree;
     const link = inside ? rank : node;
     const start = Math.max(now, real(free, link));
@@ -219,13 +263,13 @@ class Clock {
     const left = start + bytes / rate;
     const arrival = left + latency;
     free[link] = left;
-    this.#arrival[channel] = arrival;
+    this.#mailOf(rank).fill(box, arrival, real(this.#cargo, rank));
     const level = inside ? this.near : this.far;
     level[rank] = real(level, rank) + bytes;
     const sent = this.lanes[lane];
     if (sent !== undefined) sent[rank] = real(sent, rank) + bytes;
     this.end_s = Math.max(this.end_s, arrival);
-    this.#tell(rank, 'link', start, arrival, source, bytes);
+    this.#tell(rank, 'link', start, arrival, whole(this.#source, rank), bytes);
   }
 
   #tell(
@@ -258,7 +302,7 @@ export function simulate(programs: Programs, links: Links, note: Note | null = n
     ),
     ...{ bytes_within_node: [...near], bytes_between_nodes: [...far] },
     ...{ compute_s: [...clock.computed], waiting_s: [...clock.waited] },
-    peak_bytes: [...clock.peak],
+    peak_bytes: [...programs.memory.peak],
   };
 }
 

@@ -14,9 +14,9 @@ import { layerCost, refusal } from '../costs/schedules.ts';
 import { AS_RUN, type Workload, workloadOf } from '../costs/workload.ts';
 import type { Direction } from '../schedule.ts';
 import { uspGroup } from '../schedules/groups.ts';
-import { SCHEDULES, type ScheduleName } from '../schedules/index.ts';
-import type { MakeSchedule } from '../schedules/parts.ts';
-import { uspSchedule } from '../schedules/ulysses.ts';
+import { IN_PIECES, type ScheduleName } from '../schedules/index.ts';
+import type { MakeInPieces } from '../schedules/parts.ts';
+import { usp } from '../schedules/ulysses.ts';
 import { type Note, type Simulation, simulate } from './clock.ts';
 import type { Programs } from './program.ts';
 import { type SimulatedCase, stepsOf } from './steps.ts';
@@ -70,11 +70,11 @@ export function layerByFormula(
   return { forward: of('forward'), backward: of('backward') };
 }
 
-const maker = (name: ScheduleName, workload: Workload): MakeSchedule =>
+const maker = (name: ScheduleName, workload: Workload): MakeInPieces =>
   name === 'usp'
     ? (layout, direction, options) =>
-        uspSchedule(layout, direction, { ...options, group: uspGroup(workload) })
-    : SCHEDULES[name];
+        usp(layout, direction, { ...options, group: uspGroup(workload) })
+    : IN_PIECES[name];
 
 /** Throws a RangeError where the schedule cannot be used. */
 export function simulateLayer(

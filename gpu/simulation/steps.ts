@@ -2,46 +2,27 @@
  * A schedule as the clock's steps: what each operation takes, sends and holds.
  *
  * Sizes are those of wire.ts and labels.ts, which a run uses too; operations are counted by flops.ts,
- * as in the formulas.
+ * as in the formulas. Lists are made while the clock goes through them, and nothing of them is kept.
  * @module
  */
 import { blockPairFlops, projectionFlops } from '../costs/flops.ts';
 import { computeSeconds, type Rates } from '../costs/machine.ts';
-import { changedBy, type Labels, type Visit, walk } from '../labels.ts';
-import type { Direction, Operation, Schedule } from '../schedule.ts';
-import { sizedLabels } from '../sized-labels.ts';
+import { type Labels, relabel } from '../labels.ts';
+import {
+  type BufferName,
+  type Direction,
+  listOf,
+  type Operation,
+  type Schedule,
+  type ScheduleInPieces,
+} from '../schedule.ts';
+import { type Sized, SizedLabels } from '../sized-labels.ts';
 import { nameAt } from '../span-names.ts';
-import { type ElementSizes, type Extents, type Label, labelBytes, lengthOf } from '../wire.ts';
-import { Programs } from './program.ts';
+import { type ElementSizes, type Extents, lengthOf } from '../wire.ts';
+import { COMPUTE, END, Memory, type Programs, RECEIVE, SEND, type Step } from './program.ts';
 
 /** Sizes of a case, and the width of the features where keys are recomputed. */
 export type SimulatedCase = Extents & { readonly dim_y?: number };
-
-/** A function of a label that is asked once for each. */
-function remembered(of: (label: Label) => number): (label: Label | undefined) => number {
-  const known = new Map<Label, number>();
-  return (label) => {
-    if (label === undefined) return 0;
-    let value = known.get(label);
-    if (value === undefined) {
-      value = of(label);
-      known.set(label, value);
-    }
-    return value;
-  };
-}
-
-/** Floating-point operations of a computation, by the labels that it finds. */
-function attentionFlops(c: SimulatedCase, direction: Direction) {
-  const { batch, partition, head_dim, head_dim_v } = c;
-  const rowsOf = remembered(({ blocks }) => batch * lengthOf(partition.q, blocks));
-  const keysOf = remembered(({ blocks }) => lengthOf(partition.kv, blocks));
-  return (query: Label | undefined, keys: Label | undefined): number => {
-    const heads = query === undefined ? 0 : query.heads.to - query.heads.from;
-    const [rows, columns] = [rowsOf(query), keysOf(keys)];
-    return blockPairFlops({ rows, keys: columns, heads, head_dim, head_dim_v }, direction);
-  };
-}
 
 /** Products of a rank's own features with a weight: to K and V, or back to dY and to dW. */
 const PRODUCTS: Partial<Record<Operation['op'], number>> = { recomputeKV: 1, projectGradients: 2 };
@@ -54,73 +35,239 @@ function projectionsOf(c: SimulatedCase, rank: number, { op }: Operation): numbe
   return products * projectionFlops(rows, dim_y, kv_heads * (head_dim + head_dim_v));
 }
 
-/** What a label of one block holds: of every head, and for all heads together. */
-interface BlockBytes {
-  readonly perHead: number;
-  readonly once: number;
+/** Lengths of lists of blocks, by the lists' numbers: each is added up once. */
+function lengths(sizes: readonly number[], rules: SizedLabels): (label: Sized) => number {
+  const known: number[] = [];
+  return (label) => {
+    const list = rules.listOf(label);
+    let length = known[list];
+    if (length === undefined) {
+      length = lengthOf(sizes, rules.blocksOf(label));
+      known[list] = length;
+    }
+    return length;
+  };
 }
 
 /**
- * Bytes of a buffer or a message. A thousand ranks have millions of labels, of single blocks most of
- * them, and of so many heads: their size is asked for once a block and kind.
+ * Names by number. All ranks name their buffers in much the same order, so that the name which followed
+ * another one before is looked at first.
  */
-function labelSizes(c: SimulatedCase, sizes: ElementSizes): (label: Label | undefined) => number {
-  const kinds = new Map<string, BlockBytes[]>();
-  const ofMany = remembered((label) => labelBytes(c, label, sizes));
-  const measured = (label: Label): BlockBytes => {
-    const of = (count: number): number => {
-      return labelBytes(c, { ...label, heads: { from: 0, to: count, of: count } }, sizes);
-    };
-    const once = of(0);
-    return { once, perHead: of(1) - once };
-  };
-  return (label) => {
-    if (label === undefined) return 0;
-    const { blocks, kind, sends, heads } = label;
-    const [block] = blocks;
-    if (block === undefined || blocks.length > 1) return ofMany(label);
-    const key = sends === undefined ? kind : `${kind} ${sends}`;
-    const known = kinds.get(key) ?? [];
-    if (known.length === 0) kinds.set(key, known);
-    const bytes = known[block] ?? measured(label);
-    known[block] = bytes;
-    return bytes.once + (heads.to - heads.from) * bytes.perHead;
-  };
+class Names {
+  readonly #numbers = new Map<BufferName, number>();
+  readonly #names: BufferName[] = [];
+  readonly #after: number[] = [];
+  #last = 0;
+
+  numberOf(name: BufferName): number {
+    const guess = this.#after[this.#last] ?? 0;
+    let found = guess;
+    if (this.#names[guess] !== name) {
+      found = this.#numbers.get(name) ?? this.#add(name);
+      this.#after[this.#last] = found;
+    }
+    this.#last = found;
+    return found;
+  }
+
+  #add(name: BufferName): number {
+    const number = this.#names.push(name) - 1;
+    this.#numbers.set(name, number);
+    this.#after.push(0);
+    return number;
+  }
 }
 
-/** Every rank's steps in a pass. Throws Error for a schedule that does not end. */
+/** Labels of every rank's buffers, one rank's at a time, and how much they hold. */
+class AllLabels implements Labels<Sized> {
+  readonly #names = new Names();
+  /** Of each rank, by a buffer's name: its label and 1 more, 0 where it holds nothing. */
+  readonly #labels: Int32Array[];
+  readonly #rules: SizedLabels;
+  readonly #memory: Memory;
+  #rank = 0;
+  #own: Int32Array = new Int32Array(0);
+
+  constructor(ranks: number, rules: SizedLabels, memory: Memory) {
+    [this.#rules, this.#memory] = [rules, memory];
+    this.#labels = Array.from({ length: ranks }, () => this.#own);
+  }
+
+  /** From here on it is this rank's. */
+  turnTo(rank: number): void {
+    this.#rank = rank;
+    this.#own = this.#labels[rank] ?? this.#own;
+  }
+
+  get(name: BufferName): Sized | undefined {
+    const label = this.#own[this.#names.numberOf(name)] ?? 0;
+    return label === 0 ? undefined : label - 1;
+  }
+
+  set(name: BufferName, label: Sized): void {
+    this.#put(this.#names.numberOf(name), label + 1);
+  }
+
+  delete(name: BufferName): void {
+    this.#put(this.#names.numberOf(name), 0);
+  }
+
+  #put(name: number, label: number): void {
+    if (name >= this.#own.length) {
+      const longer = new Int32Array(Math.max(16, 2 * name));
+      longer.set(this.#own);
+      this.#labels[this.#rank] = longer;
+      this.#own = longer;
+    }
+    const before = this.#own[name] ?? 0;
+    if (before === label) return;
+    this.#own[name] = label;
+    const of = (one: number): number => (one === 0 ? 0 : this.#rules.bytesOf(one - 1));
+    const more = of(label) - of(before);
+    if (more !== 0) this.#memory.hold(this.#rank, more);
+  }
+}
+
+/** Where a rank is in its list. */
+class Place {
+  readonly #pieces: Iterator<readonly Operation[]>;
+  #piece: readonly Operation[] = [];
+  #at = 0;
+  /** Number of the operation that was taken last, in the whole list. */
+  source = -1;
+  last: Operation | undefined;
+  readonly rank: number;
+  readonly direction: Direction;
+
+  constructor(rank: number, { direction, piecesOf }: ScheduleInPieces) {
+    this.rank = rank;
+    this.direction = direction;
+    this.#pieces = piecesOf(rank)[Symbol.iterator]();
+  }
+
+  next(): Operation | undefined {
+    while (this.#at === this.#piece.length) {
+      const { done, value } = this.#pieces.next();
+      if (done) return undefined;
+      this.#piece = value;
+      this.#at = 0;
+    }
+    this.last = this.#piece[this.#at++];
+    this.source++;
+    return this.last;
+  }
+}
+
+class ScheduleSteps implements Programs {
+  readonly ranks: number;
+  readonly lanes: string[] = [];
+  readonly memory: Memory;
+  readonly step: Step = { source: 0, amount: 0, peer: 0, lane: 0, cargo: 0 };
+  readonly #case: SimulatedCase;
+  readonly #schedule: ScheduleInPieces;
+  readonly #rates: Rates;
+  readonly #rules: SizedLabels;
+  readonly #labels: AllLabels;
+  readonly #places: readonly Place[];
+  readonly #rowsOf: (query: Sized) => number;
+  readonly #keysOf: (keys: Sized) => number;
+  /** Whole lists of ranks whose operations were named. */
+  readonly #lists = new Map<number, readonly Operation[]>();
+
+  constructor(c: SimulatedCase, schedule: ScheduleInPieces, rates: Rates, sizes: ElementSizes) {
+    [this.#case, this.#schedule, this.#rates] = [c, schedule, rates];
+    const { direction, layout } = schedule;
+    this.ranks = layout.ranks;
+    this.memory = new Memory(layout.ranks);
+    this.#rules = new SizedLabels(c, direction, sizes);
+    this.#labels = new AllLabels(layout.ranks, this.#rules, this.memory);
+    this.#places = Array.from({ length: layout.ranks }, (_, rank) => new Place(rank, schedule));
+    this.#rowsOf = lengths(c.partition.q, this.#rules);
+    this.#keysOf = lengths(c.partition.kv, this.#rules);
+  }
+
+  nameOf = (rank: number, source: number): string => {
+    const list = this.#lists.get(rank) ?? listOf(this.#schedule, rank);
+    this.#lists.set(rank, list);
+    return nameAt(list, rank, source);
+  };
+
+  next(rank: number): number {
+    const place = this.#places[rank];
+    if (place === undefined) return END;
+    this.#labels.turnTo(rank);
+    for (let o = place.next(); o !== undefined; o = place.next()) {
+      this.step.source = place.source;
+      if (o.op === 'send') return this.#send(o);
+      if (o.op === 'receive') {
+        this.step.peer = o.from;
+        this.step.lane = this.#lane(o.lane);
+        return RECEIVE;
+      }
+      relabel(this.#case, place, o, this.#labels, this.#rules);
+      if (o.op !== 'computeBlock' && PRODUCTS[o.op] === undefined) continue;
+      this.step.amount = this.#secondsOf(rank, o);
+      if (this.step.amount > 0) return COMPUTE;
+    }
+    return END;
+  }
+
+  arrived(rank: number, cargo: number): void {
+    const o = this.#places[rank]?.last;
+    if (o?.op !== 'receive') return;
+    this.#labels.turnTo(rank);
+    this.#labels.set(o.buffer, cargo);
+  }
+
+  #send({ lane, to, buffer }: Extract<Operation, { readonly op: 'send' }>): number {
+    const label = this.#labels.get(buffer);
+    if (label === undefined) throw new Error(`buffer "${buffer}" holds nothing`);
+    const { step } = this;
+    step.peer = to;
+    step.lane = this.#lane(lane);
+    step.amount = this.#rules.bytesOf(label);
+    step.cargo = label;
+    return SEND;
+  }
+
+  #lane(name: string): number {
+    const known = this.lanes.indexOf(name);
+    return known < 0 ? this.lanes.push(name) - 1 : known;
+  }
+
+  #secondsOf(rank: number, o: Operation): number {
+    const attention = o.op === 'computeBlock' ? this.#attention(o.query, o.keys) : 0;
+    return computeSeconds(this.#rates, {
+      attention,
+      projections: projectionsOf(this.#case, rank, o),
+    });
+  }
+
+  #attention(query: BufferName, keys: BufferName): number {
+    const [rows, columns] = [this.#labels.get(query), this.#labels.get(keys)];
+    if (rows === undefined || columns === undefined) return 0;
+    const { batch, head_dim, head_dim_v } = this.#case;
+    const range = this.#rules.headsOf(rows);
+    const pair = {
+      rows: batch * this.#rowsOf(rows),
+      keys: this.#keysOf(columns),
+      heads: range.to - range.from,
+      head_dim,
+      head_dim_v,
+    };
+    return blockPairFlops(pair, this.#schedule.direction);
+  }
+}
+
+/** Every rank's steps in a pass. */
 export function stepsOf(
   c: SimulatedCase,
-  schedule: Schedule,
+  schedule: Schedule | ScheduleInPieces,
   rates: Rates,
   sizes: ElementSizes,
 ): Programs {
-  const { ranks, direction } = schedule;
-  const lengths = ranks.map(({ length }) => length);
-  const programs = new Programs(lengths, (rank, source) => nameAt(ranks[rank] ?? [], rank, source));
-  const bytesOf = labelSizes(c, sizes);
-  const attentionOf = attentionFlops(c, direction);
-  const compute = (rank: number, operation: Operation, labels: Labels, source: number): void => {
-    const computes = operation.op === 'computeBlock';
-    const attention = computes
-      ? attentionOf(labels.get(operation.query), labels.get(operation.keys))
-      : 0;
-    const projections = projectionsOf(c, rank, operation);
-    const seconds = computeSeconds(rates, { attention, projections });
-    if (seconds > 0) programs.compute(rank, seconds, source);
-  };
-  const visit: Visit = (rank, source, operation, labels, sent, before) => {
-    if (operation.op === 'send' && sent !== null) {
-      programs.send(rank, operation.lane, operation.to, bytesOf(sent), source);
-    } else if (operation.op === 'receive') {
-      programs.receive(rank, operation.lane, operation.from, source);
-    } else if (operation.op === 'computeBlock' || PRODUCTS[operation.op] !== undefined) {
-      compute(rank, operation, labels, source);
-    }
-    const changed = changedBy(operation);
-    const more = changed === null ? 0 : bytesOf(labels.get(changed)) - bytesOf(before);
-    if (more !== 0) programs.hold(rank, more, source);
-  };
-  walk(c, schedule, visit, sizedLabels(c));
-  return programs;
+  if ('piecesOf' in schedule) return new ScheduleSteps(c, schedule, rates, sizes);
+  const { ranks, ...made } = schedule;
+  const inPieces = { ...made, piecesOf: (rank: number) => [ranks[rank] ?? []] };
+  return new ScheduleSteps(c, inPieces, rates, sizes);
 }

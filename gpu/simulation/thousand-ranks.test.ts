@@ -8,7 +8,7 @@ import { layoutBytes } from '../costs/layout-bytes.ts';
 import { exposedSeconds, type Machine, passSeconds } from '../costs/machine.ts';
 import { layerCost } from '../costs/schedules.ts';
 import { AS_RUN, type Workload } from '../costs/workload.ts';
-import { lvXattnSchedule } from '../schedules/lv-xattn.ts';
+import { lvXattn } from '../schedules/lv-xattn.ts';
 import { simulate } from './clock.ts';
 import { stepsOf } from './steps.ts';
 
@@ -35,7 +35,7 @@ describe('1,024 ranks on the clock', () => {
     const options = { ...AS_RUN, recomputes: false };
     const cost = layerCost('lv-xattn', LAYER, options);
     for (const direction of ['forward', 'backward'] as const) {
-      const schedule = lvXattnSchedule(partition, direction);
+      const schedule = lvXattn(partition, direction);
       const programs = stepsOf({ ...SIZES, partition }, schedule, MACHINE, LAYER);
       const { seconds, waiting_s, bytes_sent } = simulate(programs, MACHINE);
       const formula = passSeconds(MACHINE, cost[direction]);
@@ -53,7 +53,7 @@ describe('1,024 ranks on the clock', () => {
     const q = Array.from({ length: RANKS }, (_, rank) => (rank * 7) % 5);
     const kv = Array.from({ length: RANKS }, (_, rank) => 60 + (rank % 9));
     const partition = { ranks: RANKS, q, kv };
-    const schedule = lvXattnSchedule(partition, 'forward');
+    const schedule = lvXattn(partition, 'forward');
     const machine = { ...MACHINE, ranks_per_node: 8 };
     const programs = stepsOf({ ...SIZES, partition }, schedule, machine, LAYER);
     const { bytes_sent, compute_s } = simulate(programs, machine);

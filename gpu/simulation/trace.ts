@@ -31,7 +31,7 @@ export function traceWriter(write: (text: string) => void): TraceWriter {
   return {
     begin: (programs, offset_s) => {
       [nameOf, offset] = [programs.nameOf, offset_s];
-      for (; named < programs.ranks.length; named++) {
+      for (; named < programs.ranks; named++) {
         name('process_name', named, 0, `rank ${named}`);
         for (const [thread, lane] of LANES.entries()) name('thread_name', named, thread, lane);
       }

@@ -9,7 +9,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { RankEvent } from '../../gpu/interpreter.ts';
-import { gradientsOf, isOwn, type Labels, relabel } from '../../gpu/labels.ts';
+import { gradientsOf, isOwn, relabel, WHOLE_LABELS } from '../../gpu/labels.ts';
 import {
   areZeros,
   type Contents,
@@ -177,10 +177,10 @@ function wrongBias({ operation: o }: RankEvent, { before, after }: Observation, 
 function wrongLabel(event: RankEvent, { before, after }: Observation, { extents }: History) {
   const { rank, operation: o, direction } = event;
   if (o.op === 'send' || o.op === 'receive') return null;
-  const labels: Labels = new Map();
+  const labels = new Map<string, Label>();
   for (const [name, { label }] of Object.entries(before)) if (label) labels.set(name, label);
   try {
-    relabel(extents, { rank, direction }, o, labels);
+    relabel(extents, { rank, direction }, o, labels, WHOLE_LABELS);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
