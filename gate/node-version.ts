@@ -4,13 +4,14 @@
  * @module
  */
 
-/** The first major version that everything here is tested on; package.json says the same. */
-export const NODE_MIN = 20;
+/** The first version that has all that is asked of it; package.json says the same. */
+export const NODE_MIN = '20.16';
 
 /** Why a version of Node cannot run this; null where it can. */
 export function tooOld(version: string): string | null {
-  const major = Number(version.split('.')[0]);
-  if (major >= NODE_MIN) return null;
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [leastMajor = 0, leastMinor = 0] = NODE_MIN.split('.').map(Number);
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return null;
   return `xattn: expected Node ${NODE_MIN} or newer, got Node ${version}; see https://nodejs.org`;
 }
 

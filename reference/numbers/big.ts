@@ -4,9 +4,10 @@
  * decimal.js rounds + − × ÷ exp and ln correctly at its precision. Slow; the last word.
  * @module
  */
-import { all, type BigNumber, create } from 'mathjs';
+import type { BigNumber } from 'mathjs';
 import type { Arithmetic } from './arithmetic.ts';
 import { decompose } from './decompose.ts';
+import { mathjs } from './mathjs.ts';
 
 /** A finite double as a decimal string, every digit of it. */
 export function exactDecimal(value: number): string {
@@ -21,6 +22,7 @@ export function big(digits: number): Arithmetic<BigNumber> {
   if (!Number.isInteger(digits) || digits < 1) {
     throw new RangeError(`"digits" expected a positive integer, got ${digits}`);
   }
+  const { all, create } = mathjs();
   if (all === undefined) throw new Error('mathjs exports no factory functions');
   const math = create(all, { number: 'BigNumber', precision: digits });
   const make = (value: number | string): BigNumber => math.bignumber(value);

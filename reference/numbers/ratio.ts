@@ -6,8 +6,9 @@
  * has the denominator 1 here, and the power of two costs nothing.
  * @module
  */
-import { type Fraction, fraction } from 'mathjs';
+import type { Fraction } from 'mathjs';
 import { decompose } from './decompose.ts';
+import { mathjs } from './mathjs.ts';
 
 /** In lowest terms: one number has one form. Zero is 0/1·2^0. */
 export interface Ratio {
@@ -82,6 +83,8 @@ export const ratio = {
   },
   /** A text of its own for each number. */
   key: ({ n, d, e }: Ratio): string => `${n.toString(32)}/${d.toString(32)}*${e}`,
-  toFraction: ({ n, d, e }: Ratio): Fraction =>
-    e >= 0 ? fraction(n << BigInt(e), d) : fraction(n, d << BigInt(-e)),
+  toFraction: ({ n, d, e }: Ratio): Fraction => {
+    const { fraction } = mathjs();
+    return e >= 0 ? fraction(n << BigInt(e), d) : fraction(n, d << BigInt(-e));
+  },
 };

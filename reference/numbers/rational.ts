@@ -7,17 +7,16 @@
  * A quantity that is not rational is refused with a RangeError, never approximated.
  * @module
  */
-import { type Fraction, fraction } from 'mathjs';
+import type { Fraction } from 'mathjs';
 import type { Arithmetic } from './arithmetic.ts';
 import { decompose } from './decompose.ts';
+import { mathjs } from './mathjs.ts';
 
-const ZERO = fraction(0);
-const ONE = fraction(1);
 /** Exponents are capped so that a mistaken case cannot ask for gigabytes. */
 const EXPONENT_LIMIT = 100_000n;
 
 function ratio(numerator: bigint, denominator: bigint): Fraction {
-  return fraction(numerator, denominator);
+  return mathjs().fraction(numerator, denominator);
 }
 
 function signed(value: Fraction): bigint {
@@ -49,11 +48,19 @@ function log2(x: Fraction): Fraction {
   return ratio(BigInt(up - down), 1n);
 }
 
+let [zero, one]: [Fraction?, Fraction?] = [];
+
 /** Exact rationals as a number system; `exp` is 2^x, `log` its inverse. */
 export const rational: Arithmetic<Fraction> = {
   name: 'rational',
-  zero: ZERO,
-  one: ONE,
+  get zero() {
+    zero ??= ratio(0n, 1n);
+    return zero;
+  },
+  get one() {
+    one ??= ratio(1n, 1n);
+    return one;
+  },
   fromNumber,
   toNumber: (value) => value.valueOf(),
   add: (a, b) => a.add(b),

@@ -5,7 +5,7 @@
 import { bigBall, doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
 import { DOUBLE_LEVEL } from './double-level.ts';
 import { EXACT } from './exact.ts';
-import { ballLevel, type Level } from './levels.ts';
+import { ballLevel, type Level, levelWhenNeeded } from './levels.ts';
 import { withinBudget } from './work.ts';
 
 /** Decimal digits of the last levels; what is open after them is undecided. */
@@ -16,5 +16,8 @@ export const LADDER: readonly Level[] = [
   DOUBLE_LEVEL,
   ballLevel(doubleDoubleBall),
   EXACT,
-  ...DIGITS.map((digits) => withinBudget(ballLevel(bigBall(digits)), digits)),
+  ...DIGITS.map((digits) => {
+    const level = levelWhenNeeded(`big${digits}`, () => ballLevel(bigBall(digits)));
+    return withinBudget(level, digits);
+  }),
 ];

@@ -55,6 +55,18 @@ export function evaluateWork<T>(
   return outputs;
 }
 
+/** A level that is made when it is first climbed to. */
+export function levelWhenNeeded(name: string, make: () => Level): Level {
+  let made: Level | undefined;
+  return {
+    name,
+    enclose: (...asked) => {
+      made ??= make();
+      return made.enclose(...asked);
+    },
+  };
+}
+
 /** A level over any system of balls. */
 export function ballLevel<M, R>({ arithmetic, ends }: BallSystem<M, R>): Level {
   return {
