@@ -9,8 +9,10 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { measurePeace, peaceLine } from '../properties/honest/peace.ts';
+import { profileOf } from '../properties/zoo/fault.ts';
 import { loadFault, loadZoo } from '../properties/zoo/zoo.ts';
 import { PROFILE_NAMES } from '../reference/bounds/lemmas/profile.ts';
+import { profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import { gateSpeedLine } from './bench-gate.ts';
 import {
   type FaultPower,
@@ -64,12 +66,13 @@ async function main(words: readonly string[]): Promise<number> {
   const faults = names.length === 0 ? await loadZoo() : await Promise.all(names.map(loadFault));
   const powers: FaultPower[] = [];
   const peaces: ProfilePeace[] = [];
-  for (const profile of PROFILE_NAMES) {
+  const declared = new Set([...PROFILE_NAMES, ...faults.map(profileOf)]);
+  for (const profile of declared) {
     const begin = performance.now();
     const measured = powerAt(
       profile,
       faults,
-      suite('core', PROFILE_DTYPE[profile], { seed: 1 }),
+      suite('core', PROFILE_DTYPE[profileFrom(profile).base], { seed: 1 }),
       thoroughness,
     );
     for (const power of measured.powers) print(lineOf(power));

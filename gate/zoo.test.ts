@@ -4,7 +4,7 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { describe, expect, it } from 'vitest';
 import { type Fault, faultyHost, profileOf } from '../properties/zoo/fault.ts';
 import { faultNames, loadFault, loadZoo } from '../properties/zoo/zoo.ts';
-import type { ProfileName } from '../reference/bounds/lemmas/profile.ts';
+import { type ProfileText, profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import { type Expectation, expectation } from '../reference/verdict/expectation.ts';
 import { judgeAgainst } from '../reference/verdict/judge.ts';
 import { given, PROFILE_DTYPE } from './power/measure.ts';
@@ -13,15 +13,16 @@ import { type SuiteCase, suite } from './suite.ts';
 const zoo = await loadZoo();
 const SEED = 1;
 const suites = new Map<string, SuiteCase[]>();
-function core(profile: ProfileName, seed: number): SuiteCase[] {
+function core(profile: ProfileText, seed: number): SuiteCase[] {
   const key = `${profile} ${seed}`;
-  const known = suites.get(key) ?? suite('core', PROFILE_DTYPE[profile], { seed });
+  const known =
+    suites.get(key) ?? suite('core', PROFILE_DTYPE[profileFrom(profile).base], { seed });
   suites.set(key, known);
   return known;
 }
 
 const expectations = new Map<SuiteCase, Expectation>();
-function expected(one: SuiteCase, profile: ProfileName): Expectation {
+function expected(one: SuiteCase, profile: ProfileText): Expectation {
   const known = expectations.get(one) ?? expectation(one.build(), profile);
   expectations.set(one, known);
   return known;

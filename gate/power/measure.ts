@@ -7,7 +7,8 @@
 import { type Fault, faultyHost, profileOf } from '../../properties/zoo/fault.ts';
 import { eagerPrecision } from '../../properties/zoo/host/precision.ts';
 import { honestHost, hostOf } from '../../properties/zoo/host.ts';
-import { PROFILES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';
+import type { ProfileName } from '../../reference/bounds/lemmas/profile.ts';
+import { type ProfileText, profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
 import type { AttentionCase, Dtype, Outputs } from '../../reference/case/case.ts';
 import type { GivenOutputs } from '../../reference/case/given.ts';
 import { type Expectation, expectation } from '../../reference/verdict/expectation.ts';
@@ -37,7 +38,7 @@ export interface FaultPower {
 
 /** The honest host under the same rules: how many cases each refuses, though nothing is wrong. */
 export interface ProfilePeace {
-  readonly profile: ProfileName;
+  readonly profile: ProfileText;
   readonly cases: number;
   readonly refused: number;
   readonly all: Readonly<Record<Rule, number>>;
@@ -132,14 +133,14 @@ const isCommon = (id: string): boolean => COMMON.some((group) => id.startsWith(`
  * refused is asked on as `thoroughness` says; its counts and its strongest case are of those asked.
  */
 export function powerAt(
-  profile: ProfileName,
+  profile: ProfileText,
   faults: readonly Fault[],
   cases: readonly SuiteCase[],
   thoroughness: Thoroughness = 'all',
 ): { powers: FaultPower[]; peace: ProfilePeace } {
-  const { outputFormat } = PROFILES[profile];
-  const eagerHost = hostOf(eagerPrecision(profile === 'tf32' ? 'tf32' : outputFormat));
-  const honest = running(null, honestHost(profile));
+  const { outputFormat, base } = profileFrom(profile);
+  const eagerHost = hostOf(eagerPrecision(base === 'tf32' ? 'tf32' : outputFormat));
+  const honest = running(null, honestHost(base));
   const faulty = faults
     .filter((fault) => profileOf(fault) === profile)
     .map((fault) => running(fault, faultyHost(fault)));

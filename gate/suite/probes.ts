@@ -5,6 +5,7 @@
  * @module
  */
 import { filled, forEachIndex, zeros } from '../../reference/numbers/tensor.ts';
+import { ANCHORED_PROBES } from './anchored-probes.ts';
 import { type Adjust, all, edit, nonZero, permutation, rankOf, set } from './edits.ts';
 import { INDEX_PROBES } from './index-probes.ts';
 import { PRECISION_PROBES } from './precision-probes.ts';
@@ -755,5 +756,6 @@ export const PROBES: readonly SuiteSpec[] = [
   ...INDEX_PROBES,
   ...RANGE_PROBES,
   ...PRECISION_PROBES,
+  ...ANCHORED_PROBES,
   ...STATE_PROBES,
 ];

@@ -119,7 +119,8 @@ function collectRow(held: Held, forward: HeldForward, all: Collected, at: Row): 
     for (const [c, x] of dO.entries()) all.dV.add([b, owner, j, c], queryRank, [weight, x]);
     const dS = round(p * round(round(gradient - d) + dLse));
     all.dBias.add([b, h, i, j], rankOf(sizes, j), [dS, 1]);
-    const dRaw = narrow(t === null ? dS : throughSoftcap(held, dS, t));
+    const raw = t === null ? dS : throughSoftcap(held, dS, t);
+    const dRaw = narrow(choices.gradientScale === 'before' ? round(raw * held.left) : raw);
     for (let c = 0; c < parameters.head_dim; c++) {
       all.dQ.add([b, h, i, c], rankOf(sizes, j), [dRaw, held.k.get(b, g, j, c)]);
       all.dK.add([b, owner, j, c], queryRank, [dRaw, held.q.get(b, h, i, c)]);
@@ -204,10 +205,12 @@ export function heldGradients(
       for (let i = 0; i < seq_q; i++) collectRow(held, forward, all, [b, h, i]);
     }
   }
-  const dK = ofGroups(held, all.dK, k.shape, held.scaleK);
+  // Where dS was scaled before it was rounded, nothing is left to scale.
+  const before = held.choices.gradientScale === 'before';
+  const dK = ofGroups(held, all.dK, k.shape, before ? 1 : held.scaleK);
   const dV = ofGroups(held, all.dV, v.shape, 1);
   return {
-    d_q: all.dQ.total(held, q.shape, held.scaleQ),
+    d_q: all.dQ.total(held, q.shape, before ? 1 : held.scaleQ),
     d_k: dK,
     d_v: dV,
     ...(bias === undefined ? {} : { d_bias: dBias.total(held, bias.shape, 1) }),

@@ -31,6 +31,8 @@ export interface HonestChoices {
   readonly flush: boolean;
   /** Where the scale goes: on the score, on Q, or its root on both Q and K. */
   readonly scale: 'score' | 'query' | 'both';
+  /** dQ, dK: dS times what is left of the scale before it is rounded, or the sums after. */
+  readonly gradientScale: 'after' | 'before';
   /** e^(s − m), or 2^(s·log₂e − m·log₂e). */
   readonly base: 'e' | '2';
   /** exp, log and tanh correctly rounded, or as far off as WGSL lets them be. */
@@ -75,13 +77,16 @@ export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> 
     : (['weights'] as const);
   const maxima = profile.headroom > 0 ? (['exact', 'lazy'] as const) : (['exact'] as const);
   const partials = profile.partial > 0 ? (['kept', 'stored'] as const) : (['kept'] as const);
+  // A fused kernel never multiplies a scale into an operand.
+  const scales = profile.anchored ? (['score'] as const) : (['score', 'query', 'both'] as const);
+  const gradientScales = profile.anchored ? (['after', 'before'] as const) : (['after'] as const);
   return fc.record({
     order: fc.constantFrom(...ORDERS),
     seed: fc.nat({ max: 1000 }),
     fma: fc.boolean(),
     truncate: fc.boolean(),
     flush: fc.boolean(),
-    scale: fc.constantFrom('score' as const, 'query' as const, 'both' as const),
+    scale: fc.constantFrom(...scales),
     base: fc.constantFrom('e' as const, '2' as const),
     elementary: fc.constantFrom('rounded' as const, 'worst' as const),
     roundP: fc.boolean(),
@@ -96,6 +101,10 @@ export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> 
     splits: fc.constantFrom(1, 1, 2, 3),
     partials: fc.constantFrom(...partials),
     groups: fc.constantFrom('summed' as const, 'stored' as const),
+    gradientScale:
+      gradientScales.length === 1
+        ? fc.constant('after' as const)
+        : fc.constantFrom(...gradientScales),
     softcap: fc.constantFrom('slope' as const, 'divided' as const, 'inverted' as const),
   });
 }

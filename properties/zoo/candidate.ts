@@ -10,6 +10,7 @@
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { PROFILE_NAMES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';
+import type { ProfileText } from '../../reference/bounds/lemmas/profile-options.ts';
 import { DTYPES } from '../../reference/case/case.ts';
 import { FEATURE_WORDS } from '../../reference/case/features.ts';
 import { readCase, writeOutputs } from '../../reference/files/case-folder.ts';
@@ -30,7 +31,7 @@ function profileNamed(name: string): ProfileName {
 async function hostNamed(
   fault: string,
   profile: string,
-): Promise<{ host: Host; profile: ProfileName }> {
+): Promise<{ host: Host; profile: ProfileText }> {
   if (fault === 'none') {
     const named = profileNamed(profile);
     return { host: honestHost(named), profile: named };

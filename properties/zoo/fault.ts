@@ -2,7 +2,7 @@
  * Fault: one thing done wrong to the host, and what is known about it.
  * @module
  */
-import type { ProfileName } from '../../reference/bounds/lemmas/profile.ts';
+import { type ProfileText, profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
 import { PRECISIONS } from './host/precision.ts';
 import type { Seams } from './host/seams.ts';
 import { type Host, hostOf } from './host.ts';
@@ -15,7 +15,7 @@ export interface Fault {
   /** Where it was seen: an id of the catalogue of published faults, or `invented`. */
   readonly seen: string;
   /** The profile it is judged at; default f32. */
-  readonly profile?: ProfileName;
+  readonly profile?: ProfileText;
   /** A case of the suite core that refuses it, without the suite's name; null = none can. */
   readonly shownBy: string | null;
   /** Why no case can show it; only where `shownBy` is null. */
@@ -24,8 +24,8 @@ export interface Fault {
   readonly seams: () => Partial<Seams>;
 }
 
-export const profileOf = ({ profile }: Fault): ProfileName => profile ?? 'f32';
+export const profileOf = ({ profile }: Fault): ProfileText => profile ?? 'f32';
 
 /** The host with the fault, from a fresh state. */
 export const faultyHost = (fault: Fault): Host =>
-  hostOf(PRECISIONS[profileOf(fault)], fault.seams());
+  hostOf(PRECISIONS[profileFrom(profileOf(fault)).base], fault.seams());

@@ -19,6 +19,7 @@ const model: fc.Arbitrary<ErrorModel> = fc
     return {
       ...referenceModel(at(0), at(1)),
       operand: at(2),
+      scaledOperand: at(2),
       scores: at(3),
       exponential: at(4),
       probabilities: at(5),

@@ -50,8 +50,13 @@ function modelOf([size, coarse]: readonly [number, number], seed: number): Error
   const accumulation = u(0);
   const headroom = 4 * (parts[14] ?? 1);
   return {
-    ...{ ...referenceModel(u(0), tiny(1)), accumulation, operand: u(2), scores: u(3) },
-    ...{ exponential: accumulation * (parts[4] ?? 1), probabilities: u(5), output: u(6) },
+    ...{ ...referenceModel(u(0), tiny(1)), accumulation, operand: u(2), scaledOperand: u(2) },
+    ...{
+      scores: u(3),
+      exponential: accumulation * (parts[4] ?? 1),
+      probabilities: u(5),
+      output: u(6),
+    },
     ...{ tanh: u(7), input: u(8), stored: coarse * (parts[9] ?? 1), operandTiny: tiny(10) },
     ...{ outputTiny: tiny(11), inputTiny: tiny(12), storedTiny: tiny(13) },
     // Partial outputs are stored in every third model.

@@ -29,6 +29,8 @@ import {
   storedPartsError,
 } from '../lemmas/gradient-errors.ts';
 import { heldGradientError, heldKeyTermError, heldValueTermError } from '../lemmas/held-errors.ts';
+import { addScaled, increment } from './add.ts';
+import { anchoredBackward, anchoredGradient, spreadOfGradient, storedError } from './anchored.ts';
 import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
@@ -80,24 +82,6 @@ function placesOf({ parameters: p }: CertifiedCase, [b, h, i]: Row) {
   const row = (b * p.heads + h) * p.seq_q + i;
   const keys = (b * p.kv_heads + kvHead(p, h)) * p.seq_kv;
   return { row, query: row * p.head_dim, cotangent: row * p.head_dim_v, keys };
-}
-
-/** target[at + e] += factor·|source[from + e]|, and how many terms that makes. */
-function addScaled(
-  target: Float64Array,
-  at: number,
-  factor: number,
-  source: Float64Array,
-  from: number,
-  width: number,
-): void {
-  for (let e = 0; e < width; e++) {
-    target[at + e] = nth(target, at + e) + factor * Math.abs(nth(source, from + e));
-  }
-}
-
-function increment(target: Float64Array, at: number, width: number, by = 1): void {
-  for (let e = 0; e < width; e++) target[at + e] = nth(target, at + e) + by;
 }
 
 /** Magnitudes and numbers of terms that a row adds to the sums. */
@@ -226,12 +210,13 @@ function cotangentError(
  * `givenError`: the error of its D, where the row's keys are not all here.
  */
 export function addErrors(
-  to: Backward,
+  given: Backward,
   at: Row,
   row: RowMagnitudes,
   bound: RowBound,
   givenError?: number,
 ): void {
+  const to = { ...given, model: anchoredBackward(given.model, row, bound) };
   const { c, model, errors, scratch } = to;
   const { d_bias: dBias, d_sink: dSink } = errors;
   const { cotangent, keys } = placesOf(c, at);
@@ -248,21 +233,22 @@ export function addErrors(
     ];
     const dSError = scoreGradientError(model, row, dError, [p, pError, g, gError]);
     if (dBias !== undefined && c.bias !== null) {
-      const error = storedGradientError(model, dS, dSError);
+      const error = storedGradientError(given.model, dS, dSError);
       increment(dBias, broadcastAt(c.bias, at, entry(row.j, n)), 1, error);
     }
     const [slope = 1, t = 0, tError = 0] = [row.slope[n], row.t[n], bound.tError[n]];
     addValue(to, at, row, n);
     const raw = softcap === 0 ? dS : dS * slope;
     const error = softcapGradientError(model, softcap, [dS, dSError], { slope, t, tError });
-    addKey(to, at, entry(row.j, n), { raw, error });
+    const spread = spreadOfGradient(row, n);
+    addKey(given, at, entry(row.j, n), { raw, error, spread });
   }
   if (dSink === undefined || row.sink === null) return;
   const { p, score, fromLse, below, dS } = row.sink;
   const weight = recomputedWeight(model, row, bound, [score, fromLse, bound.sinkWeight]);
   const pError = errorOfP(model, p, below, weight);
   const dSError = scoreGradientError(model, row, dError, [p, pError, 0, 0]);
-  increment(dSink, at[1], 1, storedGradientError(model, dS, dSError));
+  increment(dSink, at[1], 1, storedGradientError(given.model, dS, dSError));
 }
 
 /** Errors of one key's terms of dV: κ, P, dO, their product. Lemma Accumulate. */
@@ -286,14 +272,16 @@ function addKey(
   { c, model, operands, errors }: Backward,
   at: Row,
   j: number,
-  { raw, error: rawError }: { raw: number; error: number },
+  { raw, error: made, spread }: { raw: number; error: number; spread: number },
 ): void {
   const { d_q: dQ, d_k: dK } = errors;
   if (dK === undefined) return;
   const { head_dim: d } = c.parameters;
   const { query, keys } = placesOf(c, at);
   const scale = Math.abs(c.parameters.scale);
-  const { ofOperand, constant } = heldKeyTermError(model, scale, raw, rawError);
+  const rounded = anchoredGradient(model, scale, { raw, error: made, spread });
+  const rounding = rounded === null ? model : { ...model, probabilities: 0 };
+  const { ofOperand, constant } = heldKeyTermError(rounding, scale, raw, made + (rounded ?? 0));
   const key = (keys + j) * d;
   if (dQ !== undefined) {
     addScaled(dQ, query, ofOperand, c.k.mid, key, d);
@@ -303,6 +291,12 @@ function addKey(
   }
   addScaled(dK, key, ofOperand, c.q, query, d);
   increment(dK, key, d, constant);
+}
+
+/** The exact value of one element. */
+interface Ball {
+  readonly mid: number;
+  readonly rad: number;
 }
 
 /** Lemma Stored parts: a sum's parts, one a query head of the group, each stored before they are added. */
@@ -324,25 +318,31 @@ export function summedError(
   model: ErrorModel,
   sum: { made: number; magnitude: number; count: number },
   exact: number,
-  { ranks, parts = 1 }: { ranks: number; parts?: number },
+  { ranks, parts = 1, ball }: { ranks: number; parts?: number; ball?: Ball },
 ): number {
   const { count, magnitude } = sum;
   if (count === 0) return 0; // nothing is added: an exact zero
   const stored = parts === 1 ? 0 : storedParts(model, sum, { ranks, parts });
-  const bound = finishedError(model, { count, ranks }, [sum.made + stored, magnitude, exact]);
-  return Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound; // 0·∞: nothing is known
+  const sizes = [sum.made + stored, magnitude, exact] as const;
+  const bound = finishedError(model, { count, ranks }, sizes);
+  if (Number.isNaN(bound)) return Number.POSITIVE_INFINITY; // 0·∞: nothing is known
+  if (ball === undefined || !model.anchored) return bound;
+  const unrounded = finishedError({ ...model, output: 0, outputTiny: 0 }, { count, ranks }, sizes);
+  return Math.min(bound, storedError(model, ball, unrounded));
 }
 
 function finishSum(
   model: ErrorModel,
   error: Float64Array,
   { magnitude, terms }: Summed,
-  exact: Float64Array,
+  balls: FlatBalls,
   over: { ranks: number; parts?: number },
 ): Float64Array {
+  const exact = upper(balls);
   return error.map((made, n) => {
     const sum = { made, magnitude: nth(magnitude, n), count: nth(terms, n) };
-    return summedError(model, sum, nth(exact, n), over);
+    const ball = { mid: nth(balls.mid, n), rad: nth(balls.rad, n) };
+    return summedError(model, sum, nth(exact, n), { ...over, ball });
   });
 }
 
@@ -354,10 +354,10 @@ export function backwardBounds(
   const { partition, heads, kv_heads } = c.parameters;
   const { ranks } = partition;
   const bounds = new Map<OutputName, Float64Array>();
-  const exact = (name: OutputName): Float64Array => {
+  const exact = (name: OutputName): FlatBalls => {
     const balls = c.gradients?.get(name);
     if (balls === undefined) throw new Error(`"${name}" was not computed`);
-    return upper(balls);
+    return balls;
   };
   for (const name of DIRECT) {
     const [error, sum] = [errors[name], sums[name]];
@@ -403,7 +403,7 @@ function projectionBounds(
   c: CertifiedCase,
   model: ErrorModel,
   bounds: ReadonlyMap<OutputName, Float64Array>,
-  exact: (name: OutputName) => Float64Array,
+  exact: (name: OutputName) => FlatBalls,
 ): [OutputName, Float64Array][] {
   const { features, parameters: p } = c;
   const [dK, dV] = [bounds.get('d_k'), bounds.get('d_v')];
@@ -416,12 +416,18 @@ function projectionBounds(
     terms: new Float64Array(size),
   });
   const [dY, dWK, dWV] = [sum(y.length), sum(wK.length), sum(wV.length)];
-  addProjection(model, [dY, dWK], [y, wK], [exact('d_k'), dK], [p.kv_heads, p.seq_kv, p.head_dim]);
+  addProjection(
+    model,
+    [dY, dWK],
+    [y, wK],
+    [upper(exact('d_k')), dK],
+    [p.kv_heads, p.seq_kv, p.head_dim],
+  );
   addProjection(
     model,
     [dY, dWV],
     [y, wV],
-    [exact('d_v'), dV],
+    [upper(exact('d_v')), dV],
     [p.kv_heads, p.seq_kv, p.head_dim_v],
   );
   const made = { d_y: dY, d_w_k: dWK, d_w_v: dWV };

@@ -39,6 +39,7 @@ import {
   weightRounding,
   wideLseError,
 } from '../lemmas/step-errors.ts';
+import { anchoredModel, largestErrors, storedError } from './anchored.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { farRowLse, farRowOut } from './far-rows.ts';
 import type { Row, RowMagnitudes } from './magnitudes.ts';
@@ -63,6 +64,7 @@ export interface RowBound {
   /** Error of each component of the output after its final rounding. */
   readonly out: Float64Array;
   sinkWeight: number;
+  sinkError: number;
   sinkFar: boolean;
   /** Relative error of the denominator. Lemma Denominator. */
   denominator: number;
@@ -87,6 +89,7 @@ export function newRowBound(seqKv: number, width: number): RowBound {
     faint: new Float64Array(seqKv),
     out: new Float64Array(width),
     sinkWeight: 0,
+    sinkError: 0,
     sinkFar: false,
     denominator: 0,
     flushes: 0,
@@ -312,6 +315,7 @@ export function rowBound(
 ): void {
   const { n, merges, operations } = rowTerms(c, row);
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
+  to.sinkError = sinkError;
   // Lemma Lazy: scores, and so LSEs, may lie above a maximum by the profile's headroom.
   const slack = 1 + scoreErrors(c, model, operands, { at, row, sinkError }, to) + model.headroom;
   const summed = model.roundings(n);
@@ -413,12 +417,13 @@ const HULL_FROM = 1 / 3;
  */
 export function outErrors(
   c: CertifiedCase,
-  model: ErrorModel,
+  given: ErrorModel,
   operands: OperandError | null,
   at: Row,
   row: RowMagnitudes,
   to: RowBound,
 ): void {
+  const model = given.anchored ? anchoredModel(given, row, largestErrors(row, to)) : given;
   const { heads, kv_heads, seq_q, seq_kv, head_dim_v: width } = c.parameters;
   const outAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * width;
   const valuesAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * width;
@@ -471,6 +476,9 @@ export function outErrors(
     }
     const unrounded = unroundedError(model, size, divided);
     out[e] = unrounded + finalRounding(model, size + unrounded);
+    if (!model.anchored) continue;
+    const exact = { mid: nth(c.out.mid, outAt + e), rad: nth(c.out.rad, outAt + e) };
+    out[e] = leastOf(storedError(model, exact, unrounded), nth(out, e));
   }
 }
 

@@ -52,6 +52,10 @@ export interface RowMagnitudes {
   readonly g: Float64Array;
   readonly gProducts: Float64Array;
   readonly dS: Float64Array;
+  /** How far below those P (in the log domain), 1 − tanh² and |dS| may be at most. */
+  readonly pSpread: Float64Array;
+  readonly slopeSpread: Float64Array;
+  readonly dSSpread: Float64Array;
   /** Of the row: |LSE|, |D|, |dLSE|, Σ|dO||O|. */
   lse: number;
   d: number;
@@ -66,6 +70,7 @@ export interface SinkMagnitudes {
   score: number;
   fromLse: number;
   below: number;
+  pSpread: number;
   /** Is the sink lower than what the numbers here are of? */
   raised: boolean;
   dS: number;
@@ -93,6 +98,9 @@ export function rowMagnitudes(seqKv: number): RowMagnitudes {
     g: array(),
     gProducts: array(),
     dS: array(),
+    pSpread: array(),
+    slopeSpread: array(),
+    dSSpread: array(),
     lse: 0,
     d: 0,
     dLse: 0,
@@ -115,6 +123,10 @@ function probabilityAtMost(difference: number, error: number): number {
   const p = off < 1 ? exp(difference) * (1 + growth(off)) : exp(difference + off) * (1 + 2 ** -40);
   return p < 1 ? p + TINY : 1;
 }
+
+/** How far below that P may be, in the log domain. */
+const spreadOfP = (difference: number, error: number): number =>
+  4 * (error + 32 * U * (1 + Math.abs(difference)));
 
 /** LSE − s at least. */
 function belowAtLeast(s: number, error: number, lse: { mid: number; rad: number }): number {
@@ -216,7 +228,9 @@ function fillScores(
     to.t[count] = Math.min(1, Math.abs(t) + tError);
     to.slope[count] =
       softcap === 0 ? 1 : Math.min(1, 1 - t * t + 2 * tError + tError * tError + 4 * U);
+    to.slopeSpread[count] = softcap === 0 ? 0 : 2 * (2 * tError + tError * tError + 8 * U);
     to.p[count] = probabilityAtMost(s - lse.mid, error + lse.rad);
+    to.pSpread[count] = spreadOfP(s - lse.mid, error + lse.rad);
     count++;
   }
   to.count = count;
@@ -259,12 +273,10 @@ function fillGradients(c: CertifiedCase, row: Row, r: number, to: RowMagnitudes)
     to.kappa[n] = factor;
     to.g[n] = factor * Math.abs(dot) + gError;
     to.gProducts[n] = products + carried;
-    to.dS[n] =
-      nth(to.p, n) *
-      (Math.abs(factor * dot - d + cotangent) +
-        gError +
-        dError +
-        4 * U * (nth(to.g, n) + to.d + to.dLse));
+    const bracket = Math.abs(factor * dot - d + cotangent);
+    const off = gError + dError + 4 * U * (nth(to.g, n) + to.d + to.dLse);
+    to.dS[n] = nth(to.p, n) * (bracket + gError + dError + 4 * U * (nth(to.g, n) + to.d + to.dLse));
+    to.dSSpread[n] = nth(to.p, n) * (2 * off + growth(nth(to.pSpread, n)) * (bracket + off));
   }
   if (to.sink !== null)
     to.sink.dS = to.sink.p * (Math.abs(cotangent - d) + dError + 2 * U * (to.d + to.dLse));
@@ -289,6 +301,7 @@ export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean 
       score: Math.abs(sink),
       fromLse: Math.abs(sink - lse.mid) + lse.rad,
       below: belowAtLeast(sink, 0, lse),
+      pSpread: spreadOfP(sink - lse.mid, lse.rad),
       raised,
       dS: 0,
     };

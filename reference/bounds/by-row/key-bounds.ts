@@ -182,10 +182,13 @@ export function keyBounds(
 ): ReadonlyMap<OutputName, Float64Array>[] {
   const c = keyCase(attentionCase, certified, keys, largest);
   const { parameters: p } = attentionCase;
-  const each: Backward[] = models.map((model) => ({
-    ...{ c, model, operands: operandError(c, model) },
-    ...{ errors: newErrors(c), scratch: newScratch(keys.length) },
-  }));
+  // Lemma Anchored asks for all keys of a row.
+  const each: Backward[] = models
+    .map((whole) => ({ ...whole, anchored: false }))
+    .map((model) => ({
+      ...{ c, model, operands: operandError(c, model) },
+      ...{ errors: newErrors(c), scratch: newScratch(keys.length) },
+    }));
   const sums = newSums(c);
   const row = rowMagnitudes(keys.length);
   for (const one of facts) {

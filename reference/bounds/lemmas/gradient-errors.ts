@@ -167,9 +167,9 @@ export function keyTermError(
   raw: number,
   rawError: number,
 ): { ofOperand: number; constant: number } {
-  const { probabilities, accumulation, operand, input, tiny } = model;
+  const { probabilities, accumulation, scaledOperand, input, tiny } = model;
   const own = eta(model);
-  const rounded = growth(probabilities + 6 * accumulation + 2 * operand + input);
+  const rounded = growth(probabilities + 6 * accumulation + 2 * scaledOperand + input);
   const error = rawError + (raw + rawError) * rounded;
   const flush = (1 + scale) * (1 + rounded);
   const constant = 2 * (raw + rawError) * own + 4 * (tiny + own) * own + 2 * tiny;

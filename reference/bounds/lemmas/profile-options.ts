@@ -1,6 +1,6 @@
 /**
  * Options of a profile: what some honest programs do beyond the five bases, each granted by name
- * because it would cost the others sharpness. spec/bounds.md §1
+ * because it would cost the others sharpness; and what others never do. spec/bounds.md §1
  *
  * A profile with options is written `f16+sigmoid-merge`, or as an object
  * `{ "base": "f16", "merge": "sigmoid" }`. An option is one entry of the table below.
@@ -11,12 +11,12 @@ import { PROFILE_NAMES, PROFILES, type Profile, type ProfileName } from './profi
 
 /** One choice that a profile may grant. Its word is `value-key`: `sigmoid-merge`. */
 export interface ProfileOption {
-  /** What is chosen, and the value that grants more. */
+  /** What is chosen, and the value that grants more, or less. */
   readonly key: string;
   readonly value: string;
   /** The value that stands where nothing is said. */
   readonly otherwise: string;
-  /** What an implementation may then do. */
+  /** What an implementation may then do, or no longer. */
   readonly means: string;
   /** The fields that change. */
   readonly grants: (profile: Profile) => Partial<Omit<Profile, 'name' | 'base'>>;
@@ -57,6 +57,14 @@ const TABLE = [
     means:
       'partial outputs of blocks or ranks are stored, once each, in the output format before they are merged',
     grants: ({ output, outputTiny }) => ({ partial: output, partialTiny: outputTiny }),
+  },
+  {
+    key: 'kernel',
+    value: 'fused',
+    otherwise: 'any',
+    means:
+      'grants less: Q, K, V and dO are multiplied as given, never a scaled one; P, dS and outputs are rounded once, to nearest',
+    grants: () => ({ scaledOperand: 0, anchored: true }),
   },
 ] as const satisfies readonly ProfileOption[];
 

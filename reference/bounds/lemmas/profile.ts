@@ -20,6 +20,8 @@ export interface Profile {
   readonly base: ProfileName;
   /** Operands of a matrix product: inputs, scaled Q or K, recomputed K and V. */
   readonly operand: number;
+  /** Of those, what a scale was multiplied into; 0 where none is. */
+  readonly scaledOperand: number;
   /** Dot products of scores and of dO·V. */
   readonly scores: number;
   /** Exponential and logarithm. */
@@ -46,6 +48,8 @@ export interface Profile {
   /** Rounding of the partial outputs of blocks or ranks before they are merged, once, and that near zero. */
   readonly partial: number;
   readonly partialTiny: number;
+  /** P, dS and outputs are rounded once, to nearest: a number of the format stays. Lemma Anchored */
+  readonly anchored: boolean;
   /** How far above a running maximum a score may lie that is exponentiated with it. Lemma Lazy */
   readonly headroom: number;
 }
@@ -66,6 +70,7 @@ function profile(
     name: base,
     base,
     operand,
+    scaledOperand: operand,
     scores: accumulation,
     exponential: unitRoundoff(accumulationFormat),
     probabilities: operand,
@@ -81,6 +86,7 @@ function profile(
     headroom: 0,
     partial: 0,
     partialTiny: 0,
+    anchored: false,
   };
 }
 

@@ -31,8 +31,8 @@ export function rawScoreError(
   { scale, d }: { scale: number; d: number },
   { magnitude, carried, sizes }: { magnitude: number; carried: number; sizes: number },
 ): number {
-  const eta = model.operandTiny + model.tiny;
-  const grown = sumGrowth(model, d, 3, model.scores, 4 * model.operand + 2 * model.input);
+  const eta = (model.scaledOperand > 0 ? model.operandTiny : model.inputTiny) + model.tiny;
+  const grown = sumGrowth(model, d, 3, model.scores, 4 * model.scaledOperand + 2 * model.input);
   const absolute = 4 * (1 + scale) * (sizes * eta + 2 * d * eta * eta + (d + 1) * model.tiny);
   return scale * (magnitude + carried) * grown + scale * carried + absolute;
 }

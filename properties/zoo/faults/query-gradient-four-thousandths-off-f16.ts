@@ -1,0 +1,15 @@
+/**
+ * Fault: dQ is 0.4 % too small in a kernel that declares f16+fused-kernel.
+ * @module
+ */
+import type { Fault } from '../fault.ts';
+import { gradientTimes } from '../slightly.ts';
+
+export const fault: Fault = {
+  name: 'query-gradient-four-thousandths-off-f16',
+  wrong: 'dQ is 0.4 % too small in a kernel that declares f16+fused-kernel.',
+  seen: 'invented',
+  profile: 'f16+fused-kernel',
+  shownBy: 'anchored/score-gradient',
+  seams: () => gradientTimes('d_q', 0.996),
+};

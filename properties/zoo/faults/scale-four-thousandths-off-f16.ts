@@ -1,0 +1,15 @@
+/**
+ * Fault: the scale is 0.4 % too small in a kernel that declares f16+fused-kernel.
+ * @module
+ */
+import type { Fault } from '../fault.ts';
+import { scaleTimes } from '../slightly.ts';
+
+export const fault: Fault = {
+  name: 'scale-four-thousandths-off-f16',
+  wrong: 'The scale is 0.4 % too small in a kernel that declares f16+fused-kernel.',
+  seen: 'invented',
+  profile: 'f16+fused-kernel',
+  shownBy: 'anchored/scale',
+  seams: () => scaleTimes(0.996),
+};

@@ -1,0 +1,15 @@
+/**
+ * Fault: dS is 2 % too small in a kernel that declares bf16+fused-kernel.
+ * @module
+ */
+import type { Fault } from '../fault.ts';
+import { scoreGradientTimes } from '../slightly.ts';
+
+export const fault: Fault = {
+  name: 'score-gradient-two-percent-off-bf16',
+  wrong: 'dS is 2 % too small in a kernel that declares bf16+fused-kernel.',
+  seen: 'invented',
+  profile: 'bf16+fused-kernel',
+  shownBy: 'anchored/score-gradient',
+  seams: () => scoreGradientTimes(0.98),
+};
