@@ -8,7 +8,6 @@
  * @module
  */
 import './node-version.ts';
-import { existsSync, readFileSync } from 'node:fs';
 import { Argument, Command, CommanderError, Option } from 'commander';
 import type { GenerateCommandOptions, VerifyCommandOptions } from './commands/fixtures.ts';
 import type { FuzzOptions } from './commands/fuzz.ts';
@@ -20,12 +19,14 @@ import { ofPasses, ofRuns } from './commands/pass-options.ts';
 import type { PlanOptions } from './commands/plan.ts';
 import type { RankCommandOptions } from './commands/rank.ts';
 import type { ReplayOptions } from './commands/replay.ts';
+import { REPORTS, reporting } from './commands/report-options.ts';
 import type { RunCommandOptions } from './commands/run.ts';
 import type { StackCommandOptions } from './commands/run-stack.ts';
 import { fileSentence } from './file-errors.ts';
 import { LANGUAGES, type Language } from './init.ts';
 import { DIRECTIONS } from './select.ts';
 import { printableLines } from './text.ts';
+import { version } from './version.ts';
 
 const GATE_EXAMPLES = `
 Examples:
@@ -34,6 +35,7 @@ Examples:
   $ xattn gate --suite core --only '*/probe/*' --candidate ./my-kernel
   $ xattn gate --sandbox --candidate ./kernel-of-a-machine
   $ xattn gate --suite core --shard 2/4 --report report.json --junit report.xml
+  $ xattn gate --suite core --candidate ./my-kernel --html report.html
 
 A candidate is a program that is started once. It first prints one line:
   {"xattn":1,"name":"my kernel","supports":["forward","backward","f32"],"profile":"f32"}
@@ -178,15 +180,6 @@ Examples:
   $ xattn fixtures generate onnx-folder --as onnx     ONNX backend tests, where the operator covers the case
   $ xattn fixtures generate json-folder --as json     bit patterns for any JSON parser`;
 
-function version(): string {
-  for (const place of ['../package.json', '../../package.json']) {
-    const file = new URL(place, import.meta.url);
-    if (!existsSync(file)) continue;
-    return String((JSON.parse(readFileSync(file, 'utf8')) as { version: unknown }).version);
-  }
-  return 'unknown';
-}
-
 /** The options of every command that judges; the embedded candidate's are not for another. */
 function judging(command: Command): Command {
   const profile = new Option(
@@ -227,7 +220,7 @@ function sampled(command: Command): Command {
 type Finish = (status: number) => void;
 
 function addGate(program: Command, finish: Finish): void {
-  judging(program.command('gate'))
+  reporting(judging(program.command('gate')))
     .summary('judge an implementation of cross-attention on a suite of cases')
     .description('Judge an implementation of cross-attention on a suite of cases.')
     .addOption(new Option('--suite <name>', 'cases').choices(value.SUITES).default('smoke'))
@@ -247,8 +240,6 @@ function addGate(program: Command, finish: Finish): void {
     .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
     .option('--out <dir>', 'keep failing cases here', value.pathText, value.DEFAULT_OUT)
     .option('--all', 'tell of every failing and every skipped case')
-    .option('--report <file.json>', 'write the report as JSON', value.pathText)
-    .option('--junit <file.xml>', 'write the report as JUnit XML', value.pathText)
     .addHelpText('after', GATE_EXAMPLES)
     .action(async (options: GateOptions) => {
       finish(await (await import('./commands/gate.ts')).gateCommand(options));
@@ -288,13 +279,11 @@ function addReplay(program: Command, finish: Finish): void {
 function addJudge(program: Command, finish: Finish): void {
   const profile = new Option('--profile <profile>', 'precision that the outputs are judged at');
   const server = new Option('--serve', 'judge what JSON lines on standard input name');
-  const ofFolders = ['rows', 'keys', 'seed', 'profile', 'report', 'junit'];
-  sampled(program.command('judge [case-dirs...]'))
+  const ofFolders = ['rows', 'keys', 'seed', 'profile', ...REPORTS];
+  reporting(sampled(program.command('judge [case-dirs...]')))
     .summary('judge outputs that lie in case folders, or a sample of them')
     .description('Judge the outputs that lie in case folders, whoever wrote them.')
     .addOption(profile.argParser(value.profileText).default(value.DEFAULTS.profile, 'f32'))
-    .option('--report <file.json>', 'write the report as JSON', value.pathText)
-    .option('--junit <file.xml>', 'write the report as JUnit XML', value.pathText)
     .addOption(server.conflicts(ofFolders))
     .option('--workers <n>', 'threads of --serve; changes no verdict', value.positiveNumber)
     .addHelpText('after', JUDGE_EXAMPLES)

@@ -6,6 +6,7 @@
  */
 import { fileSentence } from './file-errors.ts';
 import { type HeldRoom, heldRoom } from './held-room.ts';
+import { htmlReport } from './report/html.ts';
 import { jsonReport } from './report/json.ts';
 import { junitReport } from './report/junit.ts';
 import type { Report } from './report.ts';
@@ -15,6 +16,7 @@ import { placeOf, writeWholeFile } from './whole-file.ts';
 export interface ReportFiles {
   readonly report?: string;
   readonly junit?: string;
+  readonly html?: string;
 }
 
 export interface LiveReport {
@@ -28,7 +30,12 @@ const PAUSE_MS = 1000;
 /** Writing takes at most one part in so many of the time. */
 const SHARE = 20;
 
-const PRINTERS = { report: jsonReport, junit: junitReport } as const;
+/** Pictures take their time, so they are drawn at the end alone. */
+const PRINTERS: Record<keyof ReportFiles, (report: Report, last: boolean) => string> = {
+  report: jsonReport,
+  junit: junitReport,
+  html: htmlReport,
+};
 
 /** Room is held for a report of twice the size of the last one, and for the first failing cases. */
 const ROOM_BYTES = 1 << 20;
@@ -36,7 +43,7 @@ const ROOM_BYTES = 1 << 20;
 /** One file of a report, and the room that is held for its next version. */
 interface Place {
   readonly file: string;
-  readonly print: (report: Report) => string;
+  readonly print: (report: Report, last: boolean) => string;
   /** Null: no regular file. */
   readonly room: HeldRoom | null;
 }
@@ -51,7 +58,7 @@ function placesOf(files: ReportFiles): Place[] {
 }
 
 function writeInRoom({ file, print, room }: Place, report: Report, last: boolean): void {
-  const text = print(report);
+  const text = print(report, last);
   try {
     writeWholeFile(file, text);
   } catch (error) {
@@ -77,10 +84,21 @@ function write(places: readonly Place[], report: Report, last = false): void {
   if (failures.length > 0) throw failures[0];
 }
 
-function checkApart({ report, junit }: ReportFiles): void {
-  if (report === undefined || junit === undefined) return;
-  if (placeOf(report).place !== placeOf(junit).place) return;
-  throw new RangeError(`"--junit" expected another file than "--report", got ${junit} for both`);
+/** Throws RangeError where two reports would be written over one another. */
+export function checkApart(files: ReportFiles): void {
+  const places = new Map<string, string>();
+  for (const key of Object.keys(PRINTERS)) {
+    const file = files[key as keyof ReportFiles];
+    if (file === undefined) continue;
+    const { place } = placeOf(file);
+    const other = places.get(place);
+    if (other !== undefined) {
+      throw new RangeError(
+        `"--${key}" expected another file than "--${other}", got ${file} for both`,
+      );
+    }
+    places.set(place, key);
+  }
 }
 
 /**

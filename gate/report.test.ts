@@ -73,6 +73,7 @@ const CASES: ReportedCase[] = [
 ];
 
 const REPORT: Report = {
+  version: '0.1.0',
   candidate: 'my "kernel"',
   profile: PROFILES.f32,
   asked: 'suite core, f32 inputs, direction both, seed 1',
@@ -215,148 +216,32 @@ describe('a report', () => {
   });
 
   it('as JSON', () => {
-    expect(jsonReport(REPORT)).toMatchInlineSnapshot(`
-      "{
-        "schema": 1,
-        "candidate": "my \\"kernel\\"",
-        "profile": "f32",
-        "summary": {
-          "pass": 1,
-          "fail": 2,
-          "skip": 3,
-          "broken": 1,
-          "claimed": 4,
-          "compared": 3,
-          "declined": 0
-        },
-        "cases": [
-          {
-            "id": "core/plain",
-            "verdict": "pass",
-            "reason": "within the bounds",
-            "outputs": {
-              "out": {
-                "max_ulp": 2.5,
-                "max_bound_fraction": 0.25,
-                "worst_index": [
-                  0,
-                  1,
-                  2,
-                  3
-                ],
-                "expected": 1,
-                "got": 1
-              }
-            }
-          },
-          {
-            "id": "probe/phantom-key",
-            "verdict": "impossible",
-            "reason": "out[0, 1, 2, 3]: expected 0.5, got 0.25, 1.23e+4 times the bound off",
-            "outputs": {
-              "lse": {
-                "max_ulp": 5,
-                "max_bound_fraction": 0.5,
-                "worst_index": [
-                  0,
-                  1,
-                  2,
-                  3
-                ],
-                "expected": 2,
-                "got": 2
-              },
-              "out": {
-                "max_ulp": 123456.78,
-                "max_bound_fraction": 12345.678,
-                "worst_index": [
-                  0,
-                  1,
-                  2,
-                  3
-                ],
-                "expected": 0.5,
-                "got": 0.25
-              }
-            }
-          },
-          {
-            "id": "core/nan",
-            "verdict": "impossible",
-            "reason": "out[0, 1, 2, 3]: expected -0, got NaN, no bound allows it",
-            "outputs": {
-              "d_q": {
-                "max_ulp": 20,
-                "max_bound_fraction": 2,
-                "worst_index": [
-                  0,
-                  1,
-                  2,
-                  3
-                ],
-                "expected": 1,
-                "got": 3
-              },
-              "out": {
-                "max_ulp": "Infinity",
-                "max_bound_fraction": "Infinity",
-                "worst_index": [
-                  0,
-                  1,
-                  2,
-                  3
-                ],
-                "expected": 0,
-                "got": "NaN"
-              },
-              "lse": {
-                "max_ulp": 0,
-                "max_bound_fraction": 0,
-                "worst_index": [
-                  0,
-                  1,
-                  2,
-                  3
-                ],
-                "expected": "-Infinity",
-                "got": "-Infinity"
-              }
-            }
-          },
-          {
-            "id": "core/crash",
-            "verdict": "broken",
-            "reason": "it was ended by SIGSEGV before it answered",
-            "outputs": {}
-          },
-          {
-            "id": "core/wide",
-            "verdict": "skip",
-            "reason": "needs f64",
-            "outputs": {}
-          },
-          {
-            "id": "core/wider",
-            "verdict": "skip",
-            "reason": "needs f64",
-            "outputs": {}
-          },
-          {
-            "id": "core/odd",
-            "verdict": "skip",
-            "reason": "needs gqa sink",
-            "outputs": {}
-          }
-        ]
-      }
-      "
-    `);
-    expect(Object.keys(JSON.parse(jsonReport(REPORT)))).toEqual([
-      'schema',
-      'candidate',
-      'profile',
-      'summary',
-      'cases',
+    const { cases, ...heading } = JSON.parse(jsonReport(REPORT));
+    expect(JSON.stringify(heading)).toBe(
+      '{"schema":1,"version":"0.1.0","candidate":"my \\"kernel\\"","profile":"f32",' +
+        '"asked":"suite core, f32 inputs, direction both, seed 1","seconds":1.75,' +
+        '"summary":{"pass":1,"fail":2,"skip":3,"broken":1,"claimed":4,"compared":3,"declined":0}}',
+    );
+    const about = { words: ['forward', 'f32'], asked: true, shows: null, kept: null };
+    const rest = { ...about, replay: null, log: [], seconds: 0.25 };
+    const at = { worst_index: [0, 1, 2, 3] };
+    const plain = { max_ulp: 2.5, max_bound_fraction: 0.25, ...at, expected: 1, got: 1 };
+    const pass = { verdict: 'pass', reason: 'within the bounds' };
+    expect(cases[0]).toEqual({ id: 'core/plain', ...pass, outputs: { out: plain }, ...rest });
+    expect(cases[1]).toMatchObject({
+      shows: 'a phantom key of score 0',
+      kept: 'out/probe/phantom-key',
+      replay: "xattn replay out/probe/phantom-key --candidate 'python3 a.py'",
+    });
+    const infinite = { max_ulp: 'Infinity', max_bound_fraction: 'Infinity', ...at };
+    expect(cases[2].outputs).toEqual({
+      d_q: { max_ulp: 20, max_bound_fraction: 2, ...at, expected: 1, got: 3 },
+      out: { ...infinite, expected: 0, got: 'NaN' },
+      lse: { max_ulp: 0, max_bound_fraction: 0, ...at, expected: '-Infinity', got: '-Infinity' },
+    });
+    expect(cases[3].log).toEqual(['Segmentation <fault> & \u0001more']);
+    expect(cases.slice(4).map(({ reason }: { reason: string }) => reason)).toEqual([
+      ...['needs f64', 'needs f64', 'needs gqa sink'],
     ]);
   });
 

@@ -7,6 +7,7 @@ import type { Profile } from '../reference/bounds/lemmas/profile.ts';
 import type { Verdict } from '../reference/verdict/judge.ts';
 import type { Diagnosis } from './diagnosis/diagnosis.ts';
 import type { CaseResult } from './run-suite.ts';
+import type { Shard } from './select.ts';
 
 export interface Summary {
   pass: number;
@@ -19,20 +20,31 @@ export interface Summary {
 /** A result, and the command that repeats it. */
 export interface ReportedCase extends CaseResult {
   replay: string | null;
+  /** Where its outputs lie while the report is made, where that is not where it is kept. */
+  outputsIn?: string;
 }
 
+/** Cases of a hunt that were judged and are not told one by one. */
+export type Unlisted = Pick<Summary, 'pass' | 'skip'>;
+
 export interface Report {
+  /** Of this package, which judged. */
+  version: string;
   candidate: string;
   profile: Profile;
   /** What was asked, for the heading: suite, input format, direction, seed, shard. */
   asked: string;
   /** What numbers and order were drawn from, where they were. */
   seed?: number;
+  /** Which part of a suite it is. */
+  shard?: Shard;
   /** Words that were to be judged; default: none. */
   required?: readonly string[];
   summary: Summary;
   /** In the order of the suite. */
   cases: ReportedCase[];
+  /** Judged too, counted in the summary, and not among the cases. */
+  unlisted?: Unlisted;
   seconds: number;
   /** Why it does not speak of every case that was to be asked; absent = it does. */
   incomplete?: string;
@@ -42,6 +54,8 @@ export interface Report {
   note?: string;
   /** What the failures have in common, where that was looked into. */
   diagnosis?: Diagnosis;
+  /** A run of the embedded candidate, drawn: only for the page. */
+  timeline?: { readonly svg: string; readonly caption: string };
   /** By which the run was interrupted. */
   signal?: NodeJS.Signals;
 }
@@ -59,6 +73,13 @@ export function summaryOf(cases: readonly CaseResult[]): Summary {
   for (const { verdict } of cases) summary[COUNTED[verdict.verdict]]++;
   return summary;
 }
+
+/** With cases that were judged too. */
+export const plusUnlisted = (summary: Summary, unlisted: Unlisted): Summary => ({
+  ...summary,
+  pass: summary.pass + unlisted.pass,
+  skip: summary.skip + unlisted.skip,
+});
 
 /** How many cases have a verdict that says something of the candidate. */
 export const judgedCount = ({ pass, fail, broken }: Summary): number => pass + fail + broken;
@@ -79,11 +100,14 @@ export interface Claimed {
 const isCompared = ({ verdict: { verdict } }: CaseResult): boolean =>
   verdict === 'pass' || verdict === 'impossible' || verdict === 'improbable';
 
-export function claimedOf(cases: readonly CaseResult[]): Claimed {
+export function claimedOf(
+  cases: readonly CaseResult[],
+  unlisted: Unlisted = { pass: 0, skip: 0 },
+): Claimed {
   const claimed = cases.filter(({ asked, verdict }) => asked || verdict.verdict !== 'skip');
   return {
-    cases: claimed.length,
-    compared: claimed.filter(isCompared).length,
+    cases: claimed.length + unlisted.pass,
+    compared: claimed.filter(isCompared).length + unlisted.pass,
     declined: claimed.filter(({ declined }) => declined).length,
   };
 }

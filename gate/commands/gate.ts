@@ -35,8 +35,9 @@ import {
   withCandidate,
 } from './judging.ts';
 import { type CandidateOptions, candidateOf, drawnSeed, type SUITES } from './options.ts';
+import type { ReportOptions } from './report-options.ts';
 
-export interface GateOptions extends CandidateOptions {
+export interface GateOptions extends CandidateOptions, ReportOptions {
   suite: (typeof SUITES)[number];
   direction: Direction;
   only?: string;
@@ -47,8 +48,6 @@ export interface GateOptions extends CandidateOptions {
   /** How often each case is asked. */
   repeat: number;
   out: string;
-  report?: string;
-  junit?: string;
   all?: true;
 }
 
@@ -114,6 +113,7 @@ function reportFrom(run: Run, why?: string): Report {
     profile: profileOf(started, options),
     asked: askedFor(options, dtypeFor(run)),
     seed: options.seed,
+    ...(options.shard === undefined ? {} : { shard: options.shard }),
     required: options.require ?? [],
     silent: !started.ok,
     seconds: (performance.now() - begin) / 1000,
@@ -232,7 +232,8 @@ export async function gateCommand(given: GateOptions): Promise<number> {
     }),
   );
   const status = conclude(await diagnosed(report, run.seen), {
-    ...{ live, nothingIsFine: options.shard !== undefined, all: options.all },
+    ...{ live, nothingIsFine: options.shard !== undefined },
+    ...{ all: options.all, github: options.github },
   });
   await keepAnswers(report, options.out, outDir);
   return status;

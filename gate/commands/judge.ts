@@ -13,12 +13,11 @@ import { type CaseResult, notReached, verdictIn } from '../run-suite.ts';
 import { serve } from '../serve/server.ts';
 import { conclude, reportOf } from './judging.ts';
 import type { SampleOptions } from './options.ts';
+import type { ReportOptions } from './report-options.ts';
 import { openToJudge } from './sample.ts';
 
-export interface JudgeOptions extends SampleOptions {
+export interface JudgeOptions extends SampleOptions, ReportOptions {
   profile: Profile;
-  report?: string;
-  junit?: string;
   serve?: boolean;
   workers?: number;
 }

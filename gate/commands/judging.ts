@@ -12,10 +12,12 @@ import { fileSentence } from '../file-errors.ts';
 import { INTERRUPTS, statusOf, unlessAborted } from '../interruption.ts';
 import { replayCommand } from '../keep.ts';
 import type { LiveReport } from '../live-report.ts';
+import { githubReport, quietly } from '../report/github.ts';
 import { textReport } from '../report/text.ts';
 import { exitStatus, judgedCount, type Report, summaryOf, unjudgedWords } from '../report.ts';
 import { type CaseResult, NOT_REACHED } from '../run-suite.ts';
 import { WIDTH } from '../text.ts';
+import { version } from '../version.ts';
 import { type CandidateOptions, replayOptions } from './options.ts';
 
 /** The precision to judge at: the one asked for, or the one declared. */
@@ -71,7 +73,7 @@ export function checkFolder(option: string, folder: string): void {
 export function reportOf(
   results: readonly CaseResult[],
   options: CandidateOptions | null,
-  heading: Omit<Report, 'cases' | 'summary'>,
+  heading: Omit<Report, 'cases' | 'summary' | 'version'>,
 ): Report {
   const cases = results.map((result) => ({
     ...result,
@@ -80,7 +82,7 @@ export function reportOf(
         ? null
         : replayCommand(result.kept, replayOptions(options)),
   }));
-  return { ...heading, cases, summary: summaryOf(cases) };
+  return { version: version(), ...heading, cases, summary: summaryOf(cases) };
 }
 
 /** Write the report's files; a sentence where that fails, since the verdicts are still to be printed. */
@@ -101,6 +103,8 @@ interface Ending {
   readonly nothingIsFine?: boolean;
   /** Tell of every failing and skipped case. */
   readonly all?: boolean | undefined;
+  /** Annotations as GitHub shows them, too. */
+  readonly github?: boolean | undefined;
 }
 
 /**
@@ -108,11 +112,12 @@ interface Ending {
  * be written, nothing may look like a pass.
  */
 export function conclude(report: Report, ending: Ending = {}): number {
-  const { live, nothingIsFine = false, all = false } = ending;
+  const { live, nothingIsFine = false, all = false, github } = ending;
   const whole = written(report, live);
   const color = process.stdout.isTTY === true && pc.isColorSupported;
   const { columns: width = WIDTH } = process.stdout;
-  process.stdout.write(textReport(report, color, { all, width }));
+  const text = textReport(report, color, { all, width });
+  process.stdout.write(github ? `${quietly(text)}${githubReport(report)}` : text);
   if (report.signal !== undefined) return statusOf(report.signal);
   if (judgedCount(report.summary) === 0 && !nothingIsFine) {
     process.stderr.write(

@@ -208,7 +208,7 @@ export async function candidateOf(
     for (const folder of hidden) mkdirSync(folder, { recursive: true });
     const inside = sandbox({
       ...{ command, hidden: [...hidden, DEFAULT_OUT], shown: options.sandboxShow ?? [] },
-      secret: { '--report': reports.report, '--junit': reports.junit },
+      secret: { '--report': reports.report, '--junit': reports.junit, '--html': reports.html },
     });
     const asked = { command: inside.wrap(command), timeoutMs, startTimeoutMs };
     return confined(inside, processCandidate(asked));

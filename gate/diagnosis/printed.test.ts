@@ -17,7 +17,13 @@ const cases = [
   ...['wide', 'wider'].map((id) => reported(id, skipped)),
 ];
 const report: Report = {
-  ...{ candidate: 'mine', profile: PROFILES.f32, asked: 'suite core', seconds: 1 },
+  ...{
+    version: '0.1.0',
+    candidate: 'mine',
+    profile: PROFILES.f32,
+    asked: 'suite core',
+    seconds: 1,
+  },
   ...{ cases, summary: summaryOf(cases) },
   diagnosis: {
     headline: 'Behaves like `x` in all 5 failing cases and 3 passing ones tried: y.',

@@ -109,9 +109,9 @@ function ranksLine({ cases }: Report): string[] {
 }
 
 /** `of 250 cases that it claims, 240 (96 %) were answered and compared, 7 declined`. */
-export function claimLine({ cases, silent }: Report): string {
+export function claimLine({ cases, silent, unlisted }: Report): string {
   if (silent) return 'it never said what it claims';
-  const { cases: claimed, compared, declined } = claimedOf(cases);
+  const { cases: claimed, compared, declined } = claimedOf(cases, unlisted);
   if (claimed === 0) return 'of these cases it claims none';
   const percent = Math.floor((1000 * compared) / claimed) / 10;
   const more = declined === 0 ? '' : `, ${declined} declined`;
@@ -157,6 +157,14 @@ function headline({ diagnosis }: Report, width: number, colors: Colors): string[
 
 const NOT_SHOWN = 'more failing cases: --all tells of each, and so does --report FILE.json';
 
+/** What else is to be said of the whole. */
+export const noteLines = (report: Report): string[] => [
+  ...differing(report),
+  ...(report.note === undefined ? [] : [report.note]),
+  ...openLines(report),
+  ...ranksLine(report),
+];
+
 export function textReport(report: Report, color = false, style: TextStyle = {}): string {
   const { all = false, width = WIDTH } = style;
   const colors = pc.createColors(color);
@@ -183,10 +191,7 @@ export function textReport(report: Report, color = false, style: TextStyle = {})
       .filter(({ verdict: { verdict, sample } }) => verdict === 'pass' && sample !== undefined)
       .map(({ id, verdict }) => `${colors.yellow('pass of a sample')} ${id}: ${verdict.reason}`),
     `${report.candidate}, judged as ${report.profile.name}: ${report.asked}`,
-    ...differing(report),
-    ...(report.note === undefined ? [] : [report.note]),
-    ...openLines(report),
-    ...ranksLine(report),
+    ...noteLines(report),
     claimLine(report),
     paint(summaryLine(report)),
   ];

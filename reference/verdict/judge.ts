@@ -110,7 +110,7 @@ function fraction(expected: number, got: number, bound: number, outputMax: numbe
   return bound === 0 ? Number.POSITIVE_INFINITY : error / bound;
 }
 
-function ulps(
+export function ulps(
   format: 'f64' | 'f32' | 'f16' | 'bf16',
   expected: number,
   got: number,
@@ -122,14 +122,14 @@ function ulps(
 }
 
 /** The bounds of one output, flat, worst case and probabilistic; zero where the case is exact. */
-interface OutputBounds {
+export interface OutputBounds {
   readonly worstCase: readonly number[];
   readonly probabilistic: readonly number[] | null;
   /** Elements of which nothing is asked. */
   readonly excused: ArrayLike<boolean> | null;
 }
 
-function outputBounds(
+export function outputBounds(
   expected: Expectation,
   name: OutputName,
   stored: number,
@@ -150,6 +150,19 @@ function outputBounds(
     probabilistic: probabilistic === null ? null : flat(probabilistic),
     excused,
   };
+}
+
+/** How far one element is off, as a fraction of the worst-case bound and of the one that decides. */
+export function fractions(
+  { worstCase, probabilistic }: OutputBounds,
+  n: number,
+  [expected, got]: readonly [number, number],
+  outputMax: number,
+): { readonly worst: number; readonly share: number } {
+  const worst = fraction(expected, got, entry(worstCase, n), outputMax);
+  const likely = probabilistic?.[n];
+  const share = likely === undefined ? worst : fraction(expected, got, likely, outputMax);
+  return { worst, share };
 }
 
 /** What was excused of an output; null where nothing was. */
@@ -178,9 +191,8 @@ function judgeOutput(
     if (bounds.excused?.[n] === true) return;
     const got = gots[n] ?? Number.NaN;
     const worstBound = entry(bounds.worstCase, n);
-    const worst = fraction(expected, got, worstBound, outputMax);
     const likely = bounds.probabilistic?.[n];
-    const share = likely === undefined ? worst : fraction(expected, got, likely, outputMax);
+    const { worst, share } = fractions(bounds, n, [expected, got], outputMax);
     if (Math.min(worstBound, likely ?? worstBound) >= outputMax) unbounded++;
     if (worst > 1) verdict = 'impossible';
     else if (share > 1 && verdict === 'pass') verdict = 'improbable';
