@@ -46,7 +46,7 @@ describe.skipIf(!hasNumpy && !required)(
     it.each([
       '--dtype f32',
       '--dtype f16',
-      '--dtype bf16 --splits 2',
+      '--dtype bf16 --splits 2 --sum rounded',
       '--dtype f16 --maximum lazy --splits 3',
       '--dtype f16 --subnormals flushed',
       '--dtype bf16 --merge sigmoid --partials stored',

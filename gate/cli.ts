@@ -478,7 +478,9 @@ export function program(finish: Finish): Command {
     .version(version())
     .showHelpAfterError('Run it with --help to see what it takes.')
     .addHelpText('after', '\nEvery command explains itself, with examples: xattn gate --help')
-    .exitOverride();
+    .exitOverride()
+    // What commander complains of may carry whatever was typed.
+    .configureOutput({ writeErr: (text) => process.stderr.write(printableLines(text)) });
   const commands = [
     addGate,
     addFuzz,

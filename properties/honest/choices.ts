@@ -57,6 +57,8 @@ export interface HonestChoices {
   readonly splits: number;
   /** Normalised partial outputs: kept, or stored in the output format as the profile's option says. */
   readonly partials: 'kept' | 'stored';
+  /** The denominator: summed from exponentials, or from P as it was rounded for P·V, as the profile's option says. */
+  readonly sum: 'unrounded' | 'rounded';
   /** dK and dV of a group's query heads: summed as one, or each stored first. */
   readonly groups: 'summed' | 'stored';
   /** P of the backward pass: from the LSE, or kept from the forward pass. */
@@ -80,6 +82,7 @@ export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> 
   // A fused kernel never multiplies a scale into an operand.
   const scales = profile.anchored ? (['score'] as const) : (['score', 'query', 'both'] as const);
   const gradientScales = profile.anchored ? (['after', 'before'] as const) : (['after'] as const);
+  const sums = profile.summed > 0 ? (['unrounded', 'rounded'] as const) : (['unrounded'] as const);
   return fc.record({
     order: fc.constantFrom(...ORDERS),
     seed: fc.nat({ max: 1000 }),
@@ -106,5 +109,6 @@ export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> 
         ? fc.constant('after' as const)
         : fc.constantFrom(...gradientScales),
     softcap: fc.constantFrom('slope' as const, 'divided' as const, 'inverted' as const),
+    sum: fc.constantFrom(...sums),
   });
 }

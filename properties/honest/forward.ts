@@ -169,7 +169,7 @@ function online(held: Held, at: Row, keys: readonly HeldScore[]): Partial | null
     };
     const m = maximumOf(part, before.m, partial === null ? 0 : machine.headroom);
     const shrink = machine.weight(before.m, m);
-    const weights = part.map(({ s }) => machine.weight(s, m));
+    const weights = part.map(({ s }) => machine.summed(machine.weight(s, m)));
     const used = part.map(({ j }, n) => {
       const p = weights[n] ?? 0;
       const kappa = heldDropout(held, at, j);

@@ -3,7 +3,7 @@ import { HONEST_PROFILES } from './candidate.ts';
 import { measurePeace, peaceLine } from './peace.ts';
 
 const SEED = 20241124;
-const RUNS = 1000;
+const RUNS = 800;
 
 describe('honest candidates', () => {
   for (const profile of HONEST_PROFILES) {

@@ -29,6 +29,8 @@ export interface Machine {
   readonly output: (x: number) => number;
   /** P or dS before a matrix product. */
   readonly narrow: (x: number) => number;
+  /** A weight as it enters the denominator, and whatever is made of it. */
+  readonly summed: (x: number) => number;
   /** exp(s − m). */
   readonly weight: (s: number, m: number) => number;
   /** m + log l. */
@@ -178,6 +180,7 @@ export function machine(profile: Profile, choices: HonestChoices): Machine {
     beside: (x) => flush(stored(outputFormat, x)),
     output: (x) => stored(outputFormat, x),
     narrow: choices.roundP ? operand : (x) => x,
+    summed: choices.sum === 'rounded' ? operand : (x) => x,
     sum: (terms) =>
       joined(
         choices.order,

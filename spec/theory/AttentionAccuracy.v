@@ -21,6 +21,8 @@
     lags by. It costs a key 20 head u at its leaf, which no rise takes back, and reach and sag grow by it;
     a far key may weigh e^head more; [flush] is e^head times larger ([rescaled_tiny]).
 
+    [uw] and [ew] are what rounding a weight costs before it is summed.
+
     Underflow and flushes of each operation are counted by [flush] beside the budgets. Asked of the
     formats is ua <= 1/128, ue <= ua, eta <= ua/32; of a key that is not far, that its budget without
     the rise is at most 1/2; where log-sum-exps may fall, that the run is short ([few]).
@@ -126,7 +128,7 @@ Definition rescaled_tiny (eta head : R) : R := eta * exp head.
 Section Run.
 
 Context {A : Type}.
-Variables ua ue eta head fall up ep top beside : R.
+Variables ua ue eta uw ew head fall up ep top beside : R.
 Variables s c hp : A -> R.
 Variable far : A -> bool.
 (** 1 where a merge's log-sum-exp may lie below a part's, 0 where not; the most merges of a key. *)
@@ -134,6 +136,8 @@ Variables lowered most : R.
 Hypothesis Hua : 0 <= ua <= 1 / 128.
 Hypothesis Hue : 0 <= ue <= ua.
 Hypothesis Heta : 0 <= eta <= ua / 32.
+Hypothesis Huw : 0 <= uw.
+Hypothesis Hew : eta <= ew.
 Hypothesis Hbeside : 0 <= beside.
 Hypothesis Hhp : forall j, 0 <= hp j.
 Hypothesis Hhead : 0 <= head.
@@ -375,24 +379,24 @@ Qed.
 
 (** Log-domain error of a key's weight in a partial of n keys at the maximum m. *)
 Definition local_budget (n m : R) (j : A) : R :=
-  (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + (8 * n + 10 * (m - s j) + 20 * head) * ua.
+  (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + (8 * n + 10 * (m - s j) + 20 * head) * ua + uw.
 
 (** step-errors.ts, flush: underflow of the leaf (h) and of N operations. *)
 Definition flush (h : R) (k N : R) : R := h + N * (8 * rescaled_tiny eta head * (Rabs k + 1)).
 
 (** What a far key, and x beside its exponential's own error, may amount to at its own score. *)
 Definition tail (x : R) (j : A) : R :=
-  if far j then 2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + x + head) else 0.
+  if far j then 2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + x + uw + head) else 0.
 
 (** The absolute error of a key at the maximum m, after N operations: a far key's whole contribution. *)
 Definition absolute (b N m : R) (x h k : A -> R) (j : A) : R :=
   exp (9 * N * ua + b) * (tail (x j) j * Rabs (k j) * decay (m - s j) + flush (h j) (k j) N).
 
 (** What the leaf of a lane loses near zero. *)
-Definition lost_at_leaf (h k : A -> R) (j : A) : R := h j + eta * Rabs (k j).
+Definition lost_at_leaf (h k : A -> R) (j : A) : R := h j + ew * Rabs (k j).
 
 Lemma tail_pos : forall x j, 0 <= tail x j.
-Proof. intros x j. unfold tail. destruct (far j); [|lra]. pose proof (exp_pos ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + x + head)). lra. Qed.
+Proof. intros x j. unfold tail. destruct (far j); [|lra]. pose proof (exp_pos ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + x + uw + head)). lra. Qed.
 
 Lemma tail_le : forall x y j, x <= y -> tail x j <= tail y j.
 Proof.
@@ -451,7 +455,7 @@ Proof.
   lra.
 Qed.
 
-Lemma leaf_budget_le : forall j m, s j <= m + head -> 0 <= leaf_budget ue (s j) m <= local_budget 0 m j.
+Lemma leaf_budget_le : forall j m, s j <= m + head -> 0 <= leaf_budget ue (s j) m + uw <= local_budget 0 m j.
 Proof.
   intros j m H. unfold leaf_budget, local_budget.
   pose proof (Rabs_pos (s j)). pose proof (Rabs_pos m). pose proof (Rabs_pos (m - s j)) as X0.
@@ -473,12 +477,12 @@ Qed.
 
 (** A leaf of any lane. *)
 Lemma leaf : forall b h k j m w x, 0 <= b -> 0 <= h j -> s j <= m + head ->
-  exponential (leaf_budget ue (s j) m) eta (exp (s j - m)) w -> operand b (h j) (w * k j) x ->
+  exponential (leaf_budget ue (s j) m + uw) ew (exp (s j - m)) w -> operand b (h j) (w * k j) x ->
   near [j] (term m (seen k)) (fun j => local_budget 0 m j + b)
     (absolute b 0 m (fun _ => 0) (lost_at_leaf h k) k) x.
 Proof.
   intros b h k j m w x B H M (f & e & F & F0 & E & EF & W) O.
-  destruct (leaf_budget_le j m M) as [L0 L1]. set (l := leaf_budget ue (s j) m) in *.
+  destruct (leaf_budget_le j m M) as [L0 L1]. set (l := leaf_budget ue (s j) m + uw) in *.
   set (X := exp (s j - m)) in *. assert (X0 : 0 < X) by apply exp_pos.
   pose proof (factor_abs _ _ F) as FA. rewrite (Rabs_pos_eq f F0) in FA.
   pose proof (Rabs_pos (k j)) as k0. pose proof (exp_ge_1 b B) as b1. pose proof (Rabs_le_inv _ _ EF) as [EF1 EF2].
@@ -489,7 +493,7 @@ Proof.
     assert (Ax : Rabs x <= (Rabs (w * k j) + h j) * exp b).
     { pose proof (Rabs_triang (x - w * k j) (w * k j)) as G.
       replace (x - w * k j + w * k j) with x in G by ring. lra. }
-    assert (W2 : Rabs w <= 2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + head) * decay (m - s j)).
+    assert (W2 : Rabs w <= 2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + uw + head) * decay (m - s j)).
     { apply Rle_trans with (2 * (X * exp l)).
       - assert (X * f <= X * exp l) by (apply Rmult_le_compat_l; lra).
         rewrite Rabs_pos_eq; subst w; lra.
@@ -500,25 +504,25 @@ Proof.
         assert (0 <= head * ua) by (apply Rmult_le_pos; lra). lra. }
     eapply Rle_trans; [exact Ax|]. rewrite Rmult_comm. apply Rmult_le_compat_l; [lra|].
     rewrite Rabs_mult. apply (Rmult_le_compat_r (Rabs (k j))) in W2; [|exact k0].
-    assert (0 <= eta * Rabs (k j)) by (apply Rmult_le_pos; lra). lra.
+    assert (0 <= ew * Rabs (k j)) by (apply Rmult_le_pos; lra). lra.
   - rewrite !Rmult_0_l, Rplus_0_l. rewrite (Rabs_mult X), (Rabs_pos_eq X) by lra.
-    assert (Wx : Rabs (w - X) <= X * (exp l - 1) + eta).
+    assert (Wx : Rabs (w - X) <= X * (exp l - 1) + ew).
     { replace (w - X) with (X * (f - 1) + e) by (subst w; ring). eapply Rle_trans; [apply Rabs_triang|].
       rewrite Rabs_mult, (Rabs_pos_eq X) by lra. unfold factor in F.
       apply Rplus_le_compat; [apply Rmult_le_compat_l; lra | exact E]. }
-    assert (Wa : Rabs w <= X * exp l + eta).
+    assert (Wa : Rabs w <= X * exp l + ew).
     { pose proof (Rabs_triang (w - X) X) as G. replace (w - X + X) with w in G by ring.
       rewrite (Rabs_pos_eq X) in G by lra. lra. }
     replace (x - X * k j) with ((x - w * k j) + (w - X) * k j) by ring.
     eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult. rewrite Rabs_mult in O.
     apply (Rmult_le_compat_r (Rabs (k j))) in Wx; [|exact k0].
     apply (Rmult_le_compat_r (Rabs (k j) * (exp b - 1))) in Wa; [|apply Rmult_le_pos; lra].
-    apply Rle_trans with (X * Rabs (k j) * (exp l * exp b - 1) + exp b * (h j + eta * Rabs (k j))); [lra|].
+    apply Rle_trans with (X * Rabs (k j) * (exp l * exp b - 1) + exp b * (h j + ew * Rabs (k j))); [lra|].
     apply Rplus_le_compat_r. apply Rmult_le_compat_l; [apply Rmult_le_pos; lra|].
     apply Rplus_le_compat_r. rewrite <- exp_plus. apply exp_le. lra.
 Qed.
 
-Lemma local_nonempty : forall js m l o, local ua ue eta head beside s c hp js m l o -> js <> [].
+Lemma local_nonempty : forall js m l o, local ua ue eta uw ew head beside s c hp js m l o -> js <> [].
 Proof.
   intros js m l o H. induction H as [| a b ma mb m la lb oa ob r r' l o Ha IHa Hb IHb | a b m l o P H IH].
   - discriminate.
@@ -593,7 +597,7 @@ Proof.
 Qed.
 
 (** Every partial of at most n keys. *)
-Theorem local_accuracy : forall js m l o, local ua ue eta head beside s c hp js m l o ->
+Theorem local_accuracy : forall js m l o, local ua ue eta uw ew head beside s c hp js m l o ->
   (forall j, In j js -> far j = false -> local_budget (INR (length js)) (s j) j + beside <= 1) ->
   (forall j, In j js -> s j <= m + head) /\
   near js (term m (seen (fun _ => 1))) (fun j => local_budget (INR (length js) - 1) m j + 0)
@@ -625,7 +629,7 @@ Proof.
       * intros j J Fj. specialize (Nf j J Fj). lra.
     + apply (local_lane beside _ _ a b ma mb m r r' oa ob o); try assumption.
       intros j. unfold lost_at_leaf. pose proof (Hhp j). pose proof (Rabs_pos (c j)).
-      assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; lra). lra.
+      assert (0 <= ew * Rabs (c j)) by (apply Rmult_le_pos; lra). lra.
   - pose proof (Permutation_length P) as PL. rewrite <- PL in *. destruct IH as (S1 & X & Y).
     { intros j J. apply Nf. eapply Permutation_in; [exact P | exact J]. }
     split; [intros j J; apply S1; eapply Permutation_in; [apply Permutation_sym, P | exact J]|].
@@ -911,12 +915,12 @@ Proof.
     <= exp (9 * N' * ua + b) * (tail (x' j) j * Rabs (k j) * decay (m' - s j))).
   { unfold tail. destruct (far j); [|rewrite !Rmult_0_l, !Rmult_0_r; lra].
     set (e := (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue).
-    replace (f * (exp (9 * N * ua + b) * (2 * exp (e + x j + head) * Rabs (k j) * decay (m - s j))))
-      with (f * (exp (9 * N * ua + b) * exp (e + x j + head) * decay (m - s j)) * (2 * Rabs (k j))) by ring.
-    replace (exp (9 * N' * ua + b) * (2 * exp (e + x' j + head) * Rabs (k j) * decay (m' - s j)))
-      with ((exp (9 * N' * ua + b) * exp (e + x' j + head) * decay (m' - s j)) * (2 * Rabs (k j))) by ring.
+    replace (f * (exp (9 * N * ua + b) * (2 * exp (e + x j + uw + head) * Rabs (k j) * decay (m - s j))))
+      with (f * (exp (9 * N * ua + b) * exp (e + x j + uw + head) * decay (m - s j)) * (2 * Rabs (k j))) by ring.
+    replace (exp (9 * N' * ua + b) * (2 * exp (e + x' j + uw + head) * Rabs (k j) * decay (m' - s j)))
+      with ((exp (9 * N' * ua + b) * exp (e + x' j + uw + head) * decay (m' - s j)) * (2 * Rabs (k j))) by ring.
     apply Rmult_le_compat_r; [lra|]. unfold decay. rewrite <- !exp_plus.
-    apply Rle_trans with (exp (y1 - (m' - m) / 4) * exp (9 * N * ua + b + (e + x j + head) + - ((m - s j) / 4))).
+    apply Rle_trans with (exp (y1 - (m' - m) / 4) * exp (9 * N * ua + b + (e + x j + uw + head) + - ((m - s j) / 4))).
     - apply Rmult_le_compat_r; [left; apply exp_pos | exact F1].
     - rewrite <- exp_plus. apply exp_le. lra. }
   assert (T2 : f * (exp (9 * N * ua + b) * (exp w * fl)) <= exp (9 * N' * ua + b) * (exp w' * fl)).
@@ -968,11 +972,11 @@ Proof.
       with (tail (x' j) j * decay (L - s j) * Rabs (k j)) by ring.
     apply Rmult_le_compat_r; [apply Rabs_pos|]. unfold tail. destruct (far j); [|lra].
     set (p := (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue).
-    apply Rle_trans with (exp (y - (L - m) / 4) * (2 * exp (p + x j + head) * decay (m - s j))).
-    + apply Rmult_le_compat_r; [|exact VD]. unfold decay. pose proof (exp_pos (p + x j + head)).
+    apply Rle_trans with (exp (y - (L - m) / 4) * (2 * exp (p + x j + uw + head) * decay (m - s j))).
+    + apply Rmult_le_compat_r; [|exact VD]. unfold decay. pose proof (exp_pos (p + x j + uw + head)).
       pose proof (exp_pos (- ((m - s j) / 4))). apply Rmult_le_pos; lra.
-    + replace (exp (y - (L - m) / 4) * (2 * exp (p + x j + head) * decay (m - s j)))
-        with (2 * (exp (y - (L - m) / 4) * exp (p + x j + head) * decay (m - s j))) by ring.
+    + replace (exp (y - (L - m) / 4) * (2 * exp (p + x j + uw + head) * decay (m - s j)))
+        with (2 * (exp (y - (L - m) / 4) * exp (p + x j + uw + head) * decay (m - s j))) by ring.
       rewrite (Rmult_assoc 2). apply Rmult_le_compat_l; [lra|]. unfold decay. rewrite <- !exp_plus.
       apply exp_le. lra.
   - rewrite <- (Rmult_1_l f) at 2. apply Rmult_le_compat_r; lra.
@@ -1150,7 +1154,7 @@ Proof. intros j. unfold lost_at_leaf. rewrite Rabs_R1. lra. Qed.
 Lemma lostc_pos : forall j : A, 0 <= lostc j.
 Proof.
   intros j. unfold lost_at_leaf. pose proof (Hhp j). pose proof (Rabs_pos (c j)).
-  assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; lra). lra.
+  assert (0 <= ew * Rabs (c j)) by (apply Rmult_le_pos; lra). lra.
 Qed.
 
 Lemma stored_beside_le : forall q q', (q <= q')%nat -> beside <= stored_beside q <= stored_beside q'.
@@ -1182,7 +1186,7 @@ Proof.
 Qed.
 
 (** One rank, divided. *)
-Lemma one_accuracy : forall js m l o L O, local ua ue eta head beside s c hp js m l o -> 1 <= l -> L <= top ->
+Lemma one_accuracy : forall js m l o L O, local ua ue eta uw ew head beside s c hp js m l o -> 1 <= l -> L <= top ->
   Rabs (L - (m + ln l)) <= lse_rounding ua m l L -> rounds ua eta (o / l) O ->
   (forall j, In j js -> far j = false ->
     merged_budget (INR (length js)) 0 (s j) j + beside <= 1 / 2) ->
@@ -1220,7 +1224,7 @@ Proof.
     assert (ua * eps = ua * L - ua * m - ua * ln l) by (unfold eps; ring).
     split; [exact R2|]. split; [exact R4|]. split; [|split; [|split; [|exact R5]]].
     - unfold local_budget. assert (0 <= 2 * (1 + 8 * ue) * Rabs (s j)) by (apply Rmult_le_pos; lra).
-      apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra.
+      apply Rplus_le_le_0_compat; [|exact Huw]. apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra.
     - unfold merged_budget, local_budget, bonus. lra.
     - rewrite <- V. apply exp_le. unfold bonus. unfold eps in *.
       assert (0 <= ua * Rabs m) by (apply Rmult_le_pos; lra). assert (0 <= ua * Rabs L) by (apply Rmult_le_pos; lra).
@@ -1310,9 +1314,9 @@ Proof.
     pose proof (stored_beside_le q q (le_n q)). lra.
 Qed.
 
-Lemma merged_nonempty : forall js r q L O, merged ua ue eta head fall up ep top beside s c hp js r q L O -> js <> [].
+Lemma merged_nonempty : forall js r q L O, merged ua ue eta uw ew head fall up ep top beside s c hp js r q L O -> js <> [].
 Proof.
-  apply (merged_gathered_ind A ua ue eta head fall up ep top beside s c hp
+  apply (merged_gathered_ind A ua ue eta uw ew head fall up ep top beside s c hp
     (fun js _ _ _ _ => js <> []) (fun _ js _ _ _ _ _ => js <> [])); intros; try assumption.
   - eapply local_nonempty; eassumption.
   - intros ->. match goal with P : Permutation _ [] |- _ => apply Permutation_sym, Permutation_nil in P end. contradiction.
@@ -1322,14 +1326,14 @@ Qed.
 Lemma rescaled_pos : forall m m' r, rescales ua eta m m' r -> 0 <= r.
 Proof. intros m m' r (f & e & F & F0 & E & EF & ->). apply Rabs_le_inv in EF. lra. Qed.
 
-Theorem merged_accuracy : forall js r q L O, merged ua ue eta head fall up ep top beside s c hp js r q L O ->
+Theorem merged_accuracy : forall js r q L O, merged ua ue eta uw ew head fall up ep top beside s c hp js r q L O ->
   INR r <= most -> few (INR (length js)) (INR r) -> near_enough (INR (length js)) (INR r) q js ->
   L <= top /\ js <> [] /\ known (INR (length js)) (INR r) q L js O.
 Proof.
-  enough (All : (forall js r q L O, merged ua ue eta head fall up ep top beside s c hp js r q L O ->
+  enough (All : (forall js r q L O, merged ua ue eta uw ew head fall up ep top beside s c hp js r q L O ->
       INR r <= most -> few (INR (length js)) (INR r) -> near_enough (INR (length js)) (INR r) q js ->
       L <= top /\ js <> [] /\ known (INR (length js)) (INR r) q L js O) /\
-    (forall L js k r q E o, gathered ua ue eta head fall up ep top beside s c hp L js k r q E o ->
+    (forall L js k r q E o, gathered ua ue eta uw ew head fall up ep top beside s c hp L js k r q E o ->
       js <> [] /\ 1 <= INR k <= INR (length js) /\ 0 < E /\
       forall n R K eps, INR k <= K -> INR (length js) + K - INR k <= n -> INR r + 1 <= R <= most -> few n R ->
       L <= top -> ln E <= L - eps -> Rabs eps <= ua * (2 + 6 * K + 2 * Rabs L) -> near_enough n R q js ->
@@ -1535,19 +1539,19 @@ Qed.
 
 (** Nothing is asked of a maximum that lags less. *)
 Theorem lazier : forall head', head <= head' -> forall js r q L O,
-  merged ua ue eta head fall up ep top beside s c hp js r q L O ->
-  merged ua ue eta head' fall up ep top beside s c hp js r q L O.
+  merged ua ue eta uw ew head fall up ep top beside s c hp js r q L O ->
+  merged ua ue eta uw ew head' fall up ep top beside s c hp js r q L O.
 Proof using.
-  intros head' H. assert (Loc : forall js m l o, local ua ue eta head beside s c hp js m l o ->
-    local ua ue eta head' beside s c hp js m l o).
+  intros head' H. assert (Loc : forall js m l o, local ua ue eta uw ew head beside s c hp js m l o ->
+    local ua ue eta uw ew head' beside s c hp js m l o).
   { intros js m l o X. induction X.
     - eapply local_key; try eassumption. lra.
     - eapply local_join; [exact IHX1 | exact IHX2 |..]; eassumption.
     - eapply local_perm; eassumption. }
-  enough (All : (forall js r q L O, merged ua ue eta head fall up ep top beside s c hp js r q L O ->
-      merged ua ue eta head' fall up ep top beside s c hp js r q L O) /\
-    (forall L js k r q E o, gathered ua ue eta head fall up ep top beside s c hp L js k r q E o ->
-      gathered ua ue eta head' fall up ep top beside s c hp L js k r q E o)) by (exact (proj1 All)).
+  enough (All : (forall js r q L O, merged ua ue eta uw ew head fall up ep top beside s c hp js r q L O ->
+      merged ua ue eta uw ew head' fall up ep top beside s c hp js r q L O) /\
+    (forall L js k r q E o, gathered ua ue eta uw ew head fall up ep top beside s c hp L js k r q E o ->
+      gathered ua ue eta uw ew head' fall up ep top beside s c hp L js k r q E o)) by (exact (proj1 All)).
   apply merged_gathered_ind; intros.
   - eapply merged_one; try eassumption. now apply Loc.
   - eapply merged_many; eassumption.
@@ -1560,17 +1564,17 @@ Qed.
 
 (** The leaf of the output's sum: the weight w rounded to the operand format, multiplied by the
     dropout factor (itself rounded) and by the value (rounded to the operand format). *)
-Theorem leaf_value : forall uw ui eo kappa v w wp ck cv q y,
-  0 <= uw -> 0 <= ui -> 0 <= eo ->
-  rounds uw eo w wp -> rounds ua 0 kappa ck -> operand ui 0 v cv ->
+Theorem leaf_value : forall uq ui eo kappa v w wp ck cv q y,
+  0 <= uq -> 0 <= ui -> 0 <= eo ->
+  rounds uq eo w wp -> rounds ua 0 kappa ck -> operand ui 0 v cv ->
   rounds ua eta (wp * ck) q -> rounds ua eta (q * cv) y ->
-  operand (uw + ui + 3 * ua) (eo * Rabs (kappa * v) + eta * Rabs v + eta) (w * (kappa * v)) y.
+  operand (uq + ui + 3 * ua) (eo * Rabs (kappa * v) + eta * Rabs v + eta) (w * (kappa * v)) y.
 Proof.
-  intros uw ui eo kappa v w wp ck cv q y UP UI EO R1 R2 V R3 R4.
+  intros uq ui eo kappa v w wp ck cv q y UP UI EO R1 R2 V R3 R4.
   pose proof (rounds_operand _ _ _ _ UP EO R1) as O1.
   pose proof (rounds_operand _ _ _ _ (proj1 Hua) (Rle_refl 0) R2) as O2.
-  assert (B3 : 0 <= uw + ua) by lra. assert (B4 : 0 <= uw + ua + ua + ui) by lra.
-  assert (B5 : 0 <= uw + ua + ua) by lra.
+  assert (B3 : 0 <= uq + ua) by lra. assert (B4 : 0 <= uq + ua + ua + ui) by lra.
+  assert (B5 : 0 <= uq + ua + ua) by lra.
   pose proof (operand_product _ _ _ _ _ _ _ _ UP (proj1 Hua) EO (Rle_refl 0) O1 O2) as O3.
   rewrite (Rmult_0_r (Rabs w)), (Rmult_0_r eo), Rplus_0_l, Rplus_0_r in O3.
   pose proof (Rabs_pos kappa) as K0. pose proof (Rabs_pos v) as V0.

@@ -24,6 +24,8 @@
     a profile grants to lazy maxima. [slack] has it in it, so that weights and reach do; flushes of
     operations are e^head times larger, and a far key may weigh e^head more.
 
+    [uw] and [ew] are what rounding a weight before it is summed costs; [uw] is part of [granted].
+
     [granted] is what a budget may cost beside, and [undamped] an error of O that no weight takes down: 0,
     or what merges that subtract cost (SigmoidBound.v). [lanes_bound], [lanes_bound_wide] and [lanes_hull]
     are about any run of which [lanes] is known, however it was merged.
@@ -223,13 +225,15 @@ Qed.
 Section Bound.
 
 Context {A : Type}.
-Variables ua ue eta head fall up ep beside : R.
+Variables ua ue eta uw ew head fall up ep beside : R.
 Variables s sc score k c dk hp ho : A -> R.
 Variable far : A -> bool.
 Variables (js : list A) (slack merges granted undamped : R).
 Hypothesis Hua : 0 <= ua <= 1 / 128.
 Hypothesis Hue : 0 <= ue <= ua.
 Hypothesis Heta : 0 <= eta <= ua / 32.
+Hypothesis Huw : 0 <= uw.
+Hypothesis Hew : eta <= ew.
 Hypothesis Hbeside : 0 <= beside.
 Hypothesis Hhp : forall j, 0 <= hp j.
 Hypothesis Hhead : 0 <= head.
@@ -237,12 +241,12 @@ Hypothesis Hup : 0 <= up.
 Hypothesis Hep : 0 <= ep.
 Hypothesis Hmerges : 0 <= merges.
 Hypothesis Hslack : 1 + head <= slack.
-Hypothesis Hgranted : 0 <= granted.
+Hypothesis Hgranted : uw <= granted.
 Hypothesis Hundamped : 0 <= undamped.
 Hypothesis Hscore : forall j, In j js ->
   Rabs (sc j - s j) <= score j /\ (far j = false -> score j + 1 + head <= slack).
 Hypothesis Hc : forall j, In j js -> Rabs (c j - k j) <= dk j.
-Hypothesis Hho : forall j, In j js -> hp j + eta * Rabs (c j) <= ho j.
+Hypothesis Hho : forall j, In j js -> hp j + ew * Rabs (c j) <= ho j.
 
 Definition mass : R := total (fun j => exp (s j)) js.
 Definition lse : R := ln mass.
@@ -260,7 +264,7 @@ Definition faint (j : A) : R := far_weight ue ua head merges slack granted lse (
 Definition aside : R := beside + up.
 
 (** bounds.ts, rowBound and outError. *)
-Definition flushes : R := 2 * total (fun _ => flush eta head (3 * eta) 1 (3 * n + merges)) js.
+Definition flushes : R := 2 * total (fun _ => flush eta head (3 * ew) 1 (3 * n + merges)) js.
 Definition faint_sum : R := total (fun j => if far j then faint j else 0) js.
 Definition denominator : R :=
   total (fun j => if far j then p j + 2 * faint j else p j * growth (weight j)) js + flushes.
@@ -311,7 +315,7 @@ Qed.
 
 (** What a run may cost a key, in computed quantities, is at most what bounds.ts computes. *)
 Theorem weight_bound : forall r L j, In j js -> far j = false -> 0 <= r <= merges -> L <= top ->
-  merged_budget ua ue head top sc 1 merges n r L j + granted <= rounding j.
+  merged_budget ua ue uw head top sc 1 merges n r L j + (granted - uw) <= rounding j.
 Proof.
   intros r L j J Fj R LT. destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). pose proof (score_below_lse j J) as B.
   destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
@@ -390,9 +394,9 @@ Qed.
 
 (** What a far key may contribute: nothing is asked of its score. Z = exp (lse - L) is near one. *)
 Theorem far_bound : forall b w x r L h kk j, 0 <= r <= merges -> 0 <= w -> 0 <= h j -> In j js ->
-  x j <= bonus ua head top sc 1 merges r j + granted ->
+  x j <= bonus ua head top sc 1 merges r j + (granted - uw) ->
   exp (9 * (n + r) * ua + b + w) <= 2 ->
-  held ua ue eta head sc far b w (n + r) L x h kk j
+  held ua ue eta uw head sc far b w (n + r) L x h kk j
     <= 2 * flush eta head (h j) (kk j) (n + r) + (if far j then (1 + exp (lse - L)) * (faint j * Rabs (kk j)) else 0).
 Proof.
   intros b w x r L h kk j R Lp Hh J Xg Two'. unfold held. pose proof (pos_INR (length js)) as N0. fold n in N0.
@@ -404,13 +408,15 @@ Proof.
   assert (Qf : q * (up' * f) <= 2 * f) by (rewrite <- Rmult_assoc; apply Rmult_le_compat_r; assumption).
   unfold tail. destruct (far j) eqn:Fj; [|lra].
   destruct (Hscore j J) as [S1 _]. destruct (score_pos j J) as [S0 Sabs]. apply Rabs_le_inv in S1.
-  set (xx := (8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue + x j + head).
+  set (xx := (8 + 2 * (1 + 8 * ue) * Rabs (sc j)) * ue + x j + uw + head).
   assert (MU : 0 <= 4 * merges * ua) by (repeat apply Rmult_le_pos; lra).
   set (y := (8 + 2 * (1 + 8 * ue) * (Rabs (s j) + (score j + 4 * head))) * ue
     + (18 + 7 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1)
        + merges * (14 + 2 * ((1 + (20 + 4 * merges) * ua) * Rmax (Rabs (s j) + (score j + 4 * head)) (Rabs lse + slack) + 1))) * ua).
   assert (XY : xx <= y + granted + head).
-  { unfold xx, y. apply Rplus_le_compat_r. eapply Rle_trans; [apply Rplus_le_compat_l; exact Xg|].
+  { unfold xx, y. match goal with |- _ <= ?a + ?b + _ + _ =>
+      apply Rle_trans with (a + b + (granted - uw) + uw + head); [|lra] end.
+    do 2 apply Rplus_le_compat_r. eapply Rle_trans; [apply Rplus_le_compat_l; exact Xg|].
     rewrite <- Rplus_assoc. apply Rplus_le_compat_r, Rplus_le_compat.
     - apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra.
     - unfold bonus. apply Rmult_le_compat_r; [lra|]. destruct (reach_ge ua head fall top sc 1 merges Hua Hhead Hmerges (or_intror eq_refl) j) as [Q1 _].
@@ -567,16 +573,16 @@ Proof.
   assert (m * (8 * he * (Rabs a + 1)) <= m' * (8 * he * (b + 1))) by (apply Rmult_le_compat; lra). lra.
 Qed.
 
-Lemma leaf_lost : forall j, In j js -> 0 <= hp j + eta * Rabs (c j) <= 3 * ho j.
+Lemma leaf_lost : forall j, In j js -> 0 <= hp j + ew * Rabs (c j) <= 3 * ho j.
 Proof.
-  intros j J. specialize (Hho j J). specialize (Hhp j). assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]). lra.
+  intros j J. specialize (Hho j J). specialize (Hhp j). assert (0 <= ew * Rabs (c j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]). lra.
 Qed.
 
 Lemma flushes_pos : 0 <= flushes /\ 0 <= lost.
 Proof.
   pose proof (pos_INR (length js)) as N0. fold n in N0. split.
   - unfold flushes. apply Rmult_le_pos; [lra|]. apply total_pos. intros j _.
-    apply (flush_more (3 * eta) (3 * eta) 1 1 (3 * n + merges) (3 * n + merges)); rewrite ?Rabs_R1; lra.
+    apply (flush_more (3 * ew) (3 * ew) 1 1 (3 * n + merges) (3 * n + merges)); rewrite ?Rabs_R1; lra.
   - unfold lost. apply Rmult_le_pos; [lra|]. apply total_pos. intros j J. pose proof (leaf_lost j J).
     destruct (carried_pos j J) as [D0 _]. pose proof (Rabs_pos (k j)).
     apply (flush_more (3 * ho j) (3 * ho j) (Rabs (k j) + dk j) (Rabs (k j) + dk j) (3 * n + merges) (3 * n + merges));
@@ -585,14 +591,14 @@ Qed.
 
 (** What the keys of a lane of weights lose, and one of values. *)
 Lemma ones_within : forall b w x r L, 0 <= r <= merges -> 0 <= w ->
-  (forall j, In j js -> x j <= bonus ua head top sc 1 merges r j + granted) ->
+  (forall j, In j js -> x j <= bonus ua head top sc 1 merges r j + (granted - uw)) ->
   exp (9 * (n + r) * ua + b + w) <= 2 ->
-  total (held ua ue eta head sc far b w (n + r) L x (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1)) js
+  total (held ua ue eta uw head sc far b w (n + r) L x (lost_at_leaf ew (fun _ => 0) (fun _ => 1)) (fun _ => 1)) js
     <= flushes + (1 + exp (lse - L)) * faint_sum.
 Proof.
   intros b w x r L R W X Two. pose proof (pos_INR (length js)) as N0. fold n in N0.
   eapply Rle_trans; [apply total_le; intros j J;
-    apply (far_bound b w x r L (lost_at_leaf eta (fun _ => 0) (fun _ => 1)) (fun _ => 1) j);
+    apply (far_bound b w x r L (lost_at_leaf ew (fun _ => 0) (fun _ => 1)) (fun _ => 1) j);
     [exact R | exact W | unfold lost_at_leaf; rewrite Rabs_R1; lra | exact J | apply X, J | exact Two]|].
   unfold flushes, faint_sum. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
   apply Rplus_le_compat.
@@ -601,14 +607,14 @@ Proof.
 Qed.
 
 Lemma values_within : forall b w x r L, 0 <= r <= merges -> 0 <= w ->
-  (forall j, In j js -> x j <= bonus ua head top sc 1 merges r j + granted) ->
+  (forall j, In j js -> x j <= bonus ua head top sc 1 merges r j + (granted - uw)) ->
   exp (9 * (n + r) * ua + b + w) <= 2 ->
-  total (held ua ue eta head sc far b w (n + r) L x (lost_at_leaf eta hp c) c) js
+  total (held ua ue eta uw head sc far b w (n + r) L x (lost_at_leaf ew hp c) c) js
     <= lost + (1 + exp (lse - L)) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js.
 Proof.
   intros b w x r L R W X Two. pose proof (pos_INR (length js)) as N0. fold n in N0.
   eapply Rle_trans; [apply total_le; intros j J;
-    apply (far_bound b w x r L (lost_at_leaf eta hp c) c j);
+    apply (far_bound b w x r L (lost_at_leaf ew hp c) c j);
     [exact R | exact W | unfold lost_at_leaf; apply leaf_lost, J | exact J | apply X, J | exact Two]|].
   unfold lost. rewrite <- !total_scale, <- total_plus. apply total_le. intros j J.
   apply Rplus_le_compat.
@@ -635,19 +641,19 @@ Definition lanes (L O : R) : Prop :=
 Lemma row_lanes : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (exists j, In j js /\ far j = false) ->
   (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> lanes L O.
+  merged ua ue eta uw ew head fall up ep top beside sc c hp js r q L O -> lanes L O.
 Proof.
   intros r q L O Rr Hq (j0 & J0 & F0) Half M. unfold lanes. set (Z := exp (lse - L)). pose proof (pos_INR r) as R0. pose proof (pos_INR (length js)) as N0.
-  fold n in N0. set (mb := merged_budget ua ue head top sc 1 merges n (INR r)).
+  fold n in N0. set (mb := merged_budget ua ue uw head top sc 1 merges n (INR r)).
   assert (Ba : beside <= stored_beside up beside q <= aside).
   { unfold stored_beside, aside. apply le_INR in Hq. simpl in Hq. pose proof (pos_INR q).
     assert (0 <= INR q * up) by (apply Rmult_le_pos; lra).
     assert (INR q * up <= 1 * up) by (apply Rmult_le_compat_r; lra). lra. }
-  assert (Cond : near_enough ua ue head up top beside sc far 1 merges n (INR r) q js).
+  assert (Cond : near_enough ua ue uw head up top beside sc far 1 merges n (INR r) q js).
   { intros j J Fj. specialize (Half j J Fj). pose proof (weight_bound (INR r) (sc j) j J Fj ltac:(lra)) as W.
     destruct (Hscore j J) as [S1 S2]. specialize (S2 Fj). apply Rabs_le_inv in S1. pose proof (score_below_lse j J).
     specialize (W ltac:(unfold top; lra)). lra. }
-  destruct (merged_accuracy ua ue eta head fall up ep top beside sc c hp far 1 merges Hua Hue Heta Hbeside Hhp Hhead Hup Hep Hmerges
+  destruct (merged_accuracy ua ue eta uw ew head fall up ep top beside sc c hp far 1 merges Hua Hue Heta Huw Hew Hbeside Hhp Hhead Hup Hep Hmerges
     (or_intror eq_refl) js r q L O M Rr (or_intror (few_merges (INR r) j0 ltac:(lra) J0 F0 (Half j0 J0 F0))) Cond)
     as (LT & NE & Sj & X & O' & Mm & Y & W & M0 & Dd). fold n in Sj, X, Y, W. unfold lane in X, Y, W.
   assert (Two : forall b, 0 <= b <= aside -> exp (9 * (n + INR r) * ua + b + lift ua 1 (INR r) L) <= 2).
@@ -657,12 +663,12 @@ Proof.
   exists (fun j => mb L j + 0). do 3 eexists. exists O', Mm.
   split; [|split; [exact NE|split; [exact X|split; [|split]]]].
   - intros j J Fj. destruct (Sj j J) as [Sg _]. rewrite Rplus_0_r. split.
-    + apply (budget_pos ua ue head fall top sc 1 merges Hua Hue Hhead Hmerges (or_intror eq_refl)); assumption.
+    + apply (budget_pos ua ue uw head fall top sc 1 merges Hua Hue Huw Hhead Hmerges (or_intror eq_refl)); assumption.
     + eapply Rle_trans; [|apply (weight_bound (INR r) L); try assumption; lra]. unfold mb. lra.
   - eapply near_weaken; [| |exact Y]; intros j J; cbv beta; [fold mb; lra | apply Rle_refl].
   - eapply near_weaken; [| |exact W]; intros j J; cbv beta; [fold mb; lra | apply Rle_refl].
   - destruct flushes_pos as [F1 F2]. split; [exact F1|]. split; [exact F2|].
-    assert (Bo : forall j, In j js -> bonus ua head top sc 1 merges (INR r) j <= bonus ua head top sc 1 merges (INR r) j + granted)
+    assert (Bo : forall j, In j js -> bonus ua head top sc 1 merges (INR r) j <= bonus ua head top sc 1 merges (INR r) j + (granted - uw))
       by (intros; lra).
     split; [apply ones_within; try assumption; [lra | apply Two; unfold aside in *; lra]|]. split; [|split].
     + apply values_within; try assumption; [lra | apply Two; lra].
@@ -929,10 +935,10 @@ Proof.
   pose proof (Rabs_triang (O - O') (O' - out)) as G2. replace (O - O' + (O' - out)) with (O - out) in G2 by ring. lra.
 Qed.
 
-(** Runs of AttentionModel.v, to which nothing is granted; [granted] and [undamped] are 0, or anything. *)
+(** Runs of AttentionModel.v, to which nothing but [uw] is granted; [granted] and [undamped] may be anything more. *)
 Theorem row_bound : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> js <> [] -> denominator < 1 ->
+  merged ua ue eta uw ew head fall up ep top beside sc c hp js r q L O -> js <> [] -> denominator < 1 ->
   Rabs (O - out) <= divided /\ Rabs (L - lse) <= quotient denominator.
 Proof.
   intros r q L O Rr Hq Half M NE. apply lanes_bound; try assumption. intros Some. now apply (row_lanes r q).
@@ -942,7 +948,7 @@ Qed.
 Theorem row_bound_wide : forall r q L O, INR r <= merges -> (q <= 1)%nat ->
   (exists j, In j js /\ far j = false) ->
   (forall j, In j js -> far j = false -> rounding j + aside <= 1 / 2) ->
-  merged ua ue eta head fall up ep top beside sc c hp js r q L O -> flushes + faint_sum < 1 -> 0 < kept_sum ->
+  merged ua ue eta uw ew head fall up ep top beside sc c hp js r q L O -> flushes + faint_sum < 1 -> 0 < kept_sum ->
   Rabs (O - out) <= divided_by least /\
   Rabs (L - lse) <= wide_lse_error denominator (flushes + faint_sum) least.
 Proof.
@@ -955,7 +961,7 @@ Theorem row_hull : forall r q L O v rounded z, INR r <= merges -> (q <= 1)%nat -
   (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
   (forall j, In j js -> far j = false -> Rabs (k j) + dk j <= v) ->
   (faint_sum = 0 \/ exp (lse - L) <= z) ->
-  merged ua ue eta head fall up ep top beside sc c hp js r q L O ->
+  merged ua ue eta uw ew head fall up ep top beside sc c hp js r q L O ->
   Rabs (O - out) <= hull_error (Rabs out) (v + ep) rounded (flushes + (1 + z) * faint_sum)
     (lost + (1 + z) * total (fun j => if far j then faint j * (Rabs (k j) + dk j) else 0) js
      + ep * (flushes + (1 + z) * faint_sum)) + undamped.

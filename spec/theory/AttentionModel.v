@@ -14,6 +14,8 @@
     Main definitions.
     - [exponential]   factors of a budget, and what a flush or a rounding near zero takes
     - [leaf_budget]   exp (s - m), x = s - m: (8 + 9|x|) u and a fused subtraction's (|s| + |m|) u
+    - [uw], [ew]      what rounding a weight before it is summed costs more, and near zero: 0 and [eta]
+                      where it enters the sum as it is (RoundedSum.v)
     - [rescales]      exp (m - m'), relative error (6 + 9|x|) u, absolute eta (flush)
     - [local]         one rank's partial result (m, l, o): online softmax, split-KV, any blocking
     - [merged]        normalised partials (L, O) merged: r merges at most on the way of any key, and q
@@ -60,13 +62,13 @@ Definition joined (ua eta r x r' y z : R) : Prop :=
 Section Run.
 
 Context {A : Type}.
-Variables ua ue eta head fall up ep top beside : R.
+Variables ua ue eta uw ew head fall up ep top beside : R.
 Variables s c hp : A -> R.
 
 (** A block's keys may share one maximum: then r = 1 in its joins, and p = x. *)
 Inductive local : list A -> R -> R -> R -> Prop :=
   | local_key : forall j m w x, s j <= m + head ->
-      exponential (leaf_budget ue (s j) m) eta (exp (s j - m)) w ->
+      exponential (leaf_budget ue (s j) m + uw) ew (exp (s j - m)) w ->
       operand beside (hp j) (w * c j) x ->
       local [j] m w x
   | local_join : forall a b ma mb m la lb oa ob r r' l o,

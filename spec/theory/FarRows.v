@@ -11,7 +11,7 @@
     - [far_row_lse]        |L - lse| <= far_lse_error, in terms of the largest score and its error
 
     Conditions. No log-sum-exp of a merge lies below a part's, no partial output is stored, and no maximum
-    lags behind its scores. Of the
+    lags behind its scores. Weights may be rounded before they are summed ([uw], [ew]). Of the
     formats, those of AttentionAccuracy.v. For [far_row_lse]: what flushes amount
     to is at most 1/2, and [far_lse_share] is below 1 (fewer than 10^6 merges in single precision). That no
     log-sum-exp lies above [top] is not assumed: the last one is the largest.
@@ -37,34 +37,36 @@ Definition average_error (ua eta beside n parts out top leaf : R) : R :=
 Definition far_lse_share (ua merges : R) : R := 4 * ((7 + 2 * merges) * ((1 + 20 * ua) * ua)).
 
 (** step-errors.ts, farLseFlushes: what flushes may amount to of a sum that is 1. *)
-Definition far_lse_flushes (ua eta n merges : R) : R :=
-  exp (9 * (n + merges) * ua) * (n * (eta + (n + merges) * (16 * eta))).
+Definition far_lse_flushes (ua eta ew n merges : R) : R :=
+  exp (9 * (n + merges) * ua) * (n * (ew + (n + merges) * (16 * eta))).
 
 (** step-errors.ts, farLseError: [size] is the largest |s| + score, |lse| among them, [score] the largest
     error of a score. *)
-Definition far_lse_error (ue ua n merges size score : R) : R :=
+Definition far_lse_error (ue ua uw n merges size score : R) : R :=
   let reach := (1 + 20 * ua) * size + 1 in
   let exponential := (8 + 2 * (1 + 8 * ue) * size) * ue in
   let merged := (18 + 7 * reach + merges * (14 + 2 * reach)) * ua in
-  (score + 4 * (ln (4 * n) + 9 * (n + merges) * ua + exponential + merged)) / (1 - far_lse_share ua merges).
+  (score + 4 * (ln (4 * n) + 9 * (n + merges) * ua + exponential + uw + merged)) / (1 - far_lse_share ua merges).
 
 Section FarRows.
 
 Context {A : Type}.
-Variables ua ue eta top beside : R.
+Variables ua ue eta uw ew top beside : R.
 Variables s c hp : A -> R.
 Hypothesis Hua : 0 <= ua <= 1 / 128.
 Hypothesis Hue : 0 <= ue <= ua.
 Hypothesis Heta : 0 <= eta <= ua / 32.
+Hypothesis Huw : 0 <= uw.
+Hypothesis Hew : eta <= ew.
 Hypothesis Hbeside : 0 <= beside.
 Hypothesis Hhp : forall j, 0 <= hp j.
 
-Lemma held_nonempty : forall js m l o, local ua ue eta 0 beside s c hp js m l o -> js <> [].
+Lemma held_nonempty : forall js m l o, local ua ue eta uw ew 0 beside s c hp js m l o -> js <> [].
 Proof. intros js m l o H. eapply local_nonempty; eassumption. Qed.
 
 (** Every merge's log-sum-exp is no smaller than its parts'; nothing is stored. *)
-Notation merged := (AttentionModel.merged ua ue eta 0 0 0 0).
-Notation gathered := (AttentionModel.gathered ua ue eta 0 0 0 0).
+Notation merged := (AttentionModel.merged ua ue eta uw ew 0 0 0 0).
+Notation gathered := (AttentionModel.gathered ua ue eta uw ew 0 0 0 0).
 
 Lemma stored_exactly : forall x y, rounds 0 0 x y -> y = x.
 Proof.
@@ -211,7 +213,7 @@ Proof.
 Qed.
 
 (** One rank, before it divides. *)
-Lemma local_weighed : forall v h js m l o, local ua ue eta 0 beside s c hp js m l o -> 0 <= v -> 0 <= h ->
+Lemma local_weighed : forall v h js m l o, local ua ue eta uw ew 0 beside s c hp js m l o -> 0 <= v -> 0 <= h ->
   (forall j, In j js -> Rabs (c j) <= v /\ hp j <= h) ->
   exists w, weighed v (INR (length js) - 1) (4 * (INR (length js) - 1) * eta)
     (INR (length js) * (h * exp beside) + 4 * (INR (length js) - 1) * eta) l o w.
@@ -411,7 +413,7 @@ Theorem row_average : forall js r q L O out v h parts, merged top beside s c hp 
 Proof.
   intros js r q0 L O out v h parts M HH C HP.
   assert (NE : (0 < length js)%nat).
-  { assert (js <> []) by (eapply (merged_nonempty ua ue eta 0 0 0 0); try exact M; try eassumption; lra). destruct js; [congruence | simpl; lia]. }
+  { assert (js <> []) by (eapply (merged_nonempty ua ue eta uw ew 0 0 0 0); try exact M; try eassumption; lra). destruct js; [congruence | simpl; lia]. }
   assert (V : 0 <= v).
   { destruct js as [|j l]; [simpl in NE; lia|]. destruct (C j (or_introl eq_refl)). pose proof (Rabs_pos (c j)). lra. }
   destruct (merged_size v h _ V HH _ _ _ _ _ M (Rle_refl _) C) as (i & Hi & Q).
@@ -477,12 +479,12 @@ Theorem far_row_lse : forall (exact : A -> R) js r q L O merges size score,
   merged top beside s c hp js r q L O -> INR r <= merges ->
   (forall j, In j js -> Rabs (s j - exact j) <= score /\ Rabs (exact j) + score <= size) ->
   Rabs (AttentionBound.lse exact js) <= size ->
-  far_lse_flushes ua eta (INR (length js)) merges <= 1 / 2 -> far_lse_share ua merges < 1 ->
-  Rabs (L - AttentionBound.lse exact js) <= far_lse_error ue ua (INR (length js)) merges size score.
+  far_lse_flushes ua eta ew (INR (length js)) merges <= 1 / 2 -> far_lse_share ua merges < 1 ->
+  Rabs (L - AttentionBound.lse exact js) <= far_lse_error ue ua uw (INR (length js)) merges size score.
 Proof.
   intros exact js r q0 L O merges size score M0 Hr Hs Hl Hf Hq.
   pose proof (merged_below _ _ _ _ _ M0 L (Rle_refl L)) as M.
-  destruct (merged_accuracy ua ue eta 0 0 0 0 L beside s c hp (fun _ => true) 0 merges Hua Hue Heta Hbeside Hhp
+  destruct (merged_accuracy ua ue eta uw ew 0 0 0 0 L beside s c hp (fun _ => true) 0 merges Hua Hue Heta Huw Hew Hbeside Hhp
     (Rle_refl 0) (Rle_refl 0) (Rle_refl 0) ltac:(pose proof (pos_INR r); lra) (or_introl (conj eq_refl (Rle_refl 0))) js r q0 L O M
     Hr (or_introl eq_refl) ltac:(intros j _ Fj; discriminate)) as (_ & NE & S1 & X & _).
   unfold lane in X. replace (lift ua 0 (INR r) L) with 0 in X by (unfold lift; ring).
@@ -501,13 +503,14 @@ Proof.
     replace ((20 + 4 * 0 * merges) * ua) with (20 * ua) by ring. apply Rplus_le_compat_r, Rmult_le_compat_l; [lra|]. apply Rmax_lub; [|exact AL].
     pose proof (Rabs_triang (s j - exact j) (exact j)) as G. replace (s j - exact j + exact j) with (s j) in G by ring. lra. }
   set (W := (18 + 7 * R1 + merges * (14 + 2 * R1)) * ua).
-  set (E := (8 + 2 * (1 + 8 * ue) * size) * ue).
+  set (E := (8 + 2 * (1 + 8 * ue) * size) * ue + uw).
   set (K := 9 * (n + merges) * ua).
   assert (R1p : 0 <= R1).
   { unfold R1. assert (0 <= (1 + 20 * ua) * (size + d)) by (apply Rmult_le_pos; lra). lra. }
   assert (RR : 0 <= merges * (14 + 2 * R1)) by (apply Rmult_le_pos; lra).
   assert (E0 : 0 <= E).
-  { unfold E. assert (0 <= 2 * (1 + 8 * ue) * size) by (repeat apply Rmult_le_pos; lra). apply Rmult_le_pos; lra. }
+  { unfold E. assert (0 <= 2 * (1 + 8 * ue) * size) by (repeat apply Rmult_le_pos; lra).
+    assert (0 <= (8 + 2 * (1 + 8 * ue) * size) * ue) by (apply Rmult_le_pos; lra). lra. }
   assert (K0 : 0 <= K) by (unfold K; repeat apply Rmult_le_pos; lra).
   assert (W0 : (7 * R1 + 8) * ua <= W /\ 0 <= (7 * R1 + 8) * ua).
   { unfold W. split; [apply Rmult_le_compat_r; lra | apply Rmult_le_pos; lra]. }
@@ -531,10 +534,10 @@ Proof.
   (* nor far above all of them *)
   assert (High : L - lse <= score + 4 * (ln (4 * n) + K + E + W)).
   { set (Y := (L - lse - score) / 4).
-    assert (C : 1 <= n * (2 * exp (K + E + W - Y)) + far_lse_flushes ua eta n merges).
+    assert (C : 1 <= n * (2 * exp (K + E + W - Y)) + far_lse_flushes ua eta ew n merges).
     { apply near_abs in X. rewrite Rabs_R1 in X. eapply Rle_trans; [exact X|].
       apply Rle_trans with (total (fun _ => 2 * exp (K + E + W - Y)
-        + exp (9 * (n + merges) * ua) * (eta + (n + merges) * (16 * eta))) js).
+        + exp (9 * (n + merges) * ua) * (ew + (n + merges) * (16 * eta))) js).
       - apply total_le. intros j J. rewrite held_0. unfold seen, absolute, tail, lost_at_leaf, flush, rescaled_tiny, decay. fold n.
         rewrite exp_0, Rmult_0_r, Rabs_R0, Rmult_0_l, Rplus_0_l, Rabs_R1, !Rmult_1_r.
         destruct (Hs j J) as [Q1 Q2]. destruct (Reach j J) as [Q3 Q4].
@@ -544,14 +547,14 @@ Proof.
         assert (B1 : bonus ua 0 L s 0 merges (INR r) j <= W).
         { unfold bonus, W. apply Rmult_le_compat_r; [lra|].
           assert (INR r * (14 + 2 * reach ua 0 L s 0 merges j) <= merges * (14 + 2 * R1)) by (apply Rmult_le_compat; lra). lra. }
-        assert (B2 : (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue <= E).
-        { unfold E. apply Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra. }
+        assert (B2 : (8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue + uw <= E).
+        { unfold E. apply Rplus_le_compat_r, Rmult_le_compat_r; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra. }
         assert (B3 : 9 * (n + INR r) * ua <= K) by (unfold K; apply Rmult_le_compat_r; lra).
         rewrite Rmult_plus_distr_l. apply Rplus_le_compat.
         + rewrite !Rplus_0_r. replace (exp (9 * (n + INR r) * ua) * (2 * exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue
-              + bonus ua 0 L s 0 merges (INR r) j) * exp (- ((L - s j) / 4))))
+              + bonus ua 0 L s 0 merges (INR r) j + uw) * exp (- ((L - s j) / 4))))
             with (2 * (exp (9 * (n + INR r) * ua) * (exp ((8 + 2 * (1 + 8 * ue) * Rabs (s j)) * ue
-              + bonus ua 0 L s 0 merges (INR r) j) * exp (- ((L - s j) / 4))))) by ring.
+              + bonus ua 0 L s 0 merges (INR r) j + uw) * exp (- ((L - s j) / 4))))) by ring.
           apply Rmult_le_compat_l; [lra|]. rewrite <- !exp_plus. apply exp_le. unfold Y. lra.
         + rewrite Rplus_0_r. apply Rmult_le_compat; [left; apply exp_pos | | apply exp_le; exact B3 |].
           * assert (0 <= (n + INR r) * (8 * eta * (1 + 1))) by (repeat apply Rmult_le_pos; lra). lra.
@@ -567,7 +570,8 @@ Proof.
   unfold far_lse_error. cbv zeta. fold d E K. set (q := far_lse_share ua merges) in *.
   set (W' := (18 + 7 * ((1 + 20 * ua) * size + 1) + merges * (14 + 2 * ((1 + 20 * ua) * size + 1))) * ua).
   assert (EW : 4 * W = 4 * W' + q * d) by (unfold W, W', R1, q, far_lse_share; ring).
-  apply Rmult_le_reg_r with (1 - q); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l, Rmult_1_r by lra. lra.
+  apply Rmult_le_reg_r with (1 - q); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l, Rmult_1_r by lra.
+  unfold E in *. lra.
 Qed.
 
 End FarRows.

@@ -3,7 +3,7 @@
     Purpose. How lemma Sigmoid of bounds.md enters Denominator, Output, Hull and Log. Parts are runs of
     AttentionModel.v, of any blocks, merged by weights or not; they, or what is merged of them, may be stored
     once on a key's way; any tree merges them by [by_sigmoid] of SigmoidMerge.v, the sink among them. The budgets of the keys grow by
-    [granted], what the tree's log-sum-exps lose; the error of O by [undamped], which is relative to the
+    [granted], what the tree's log-sum-exps lose and the rounding [uw] of a weight; the error of O by [undamped], which is relative to the
     largest that a part's output may be, and that no weight takes down.
 
     Main results. Of the formulas of AttentionBound.v, with [granted] and [undamped] in them:
@@ -83,13 +83,15 @@ Definition part_size (top rounded flushes lost : R) : R := hull_error 0 top roun
 Section Sigmoid.
 
 Context {A : Type}.
-Variables ua ue eta head fall up ep beside : R.
+Variables ua ue eta uw ew head fall up ep beside : R.
 Variables s sc score k c dk hp ho : A -> R.
 Variable far : A -> bool.
 Variables (js : list A) (slack merges largest v rounded : R).
 Hypothesis Hua : 0 < ua <= 1 / 128.
 Hypothesis Hue : 0 <= ue <= ua.
 Hypothesis Heta : 0 <= eta <= ua / 32.
+Hypothesis Huw : 0 <= uw.
+Hypothesis Hew : eta <= ew.
 Hypothesis Hbeside : 0 <= beside.
 Hypothesis Hhp : forall j, 0 <= hp j.
 Hypothesis Hhead : 0 <= head.
@@ -100,7 +102,7 @@ Hypothesis Hslack : 1 + head <= slack.
 Hypothesis Hscore : forall j, In j js ->
   Rabs (sc j - s j) <= score j /\ (far j = false -> score j + 1 + head <= slack).
 Hypothesis Hc : forall j, In j js -> Rabs (c j - k j) <= dk j.
-Hypothesis Hho : forall j, In j js -> hp j + eta * Rabs (c j) <= ho j.
+Hypothesis Hho : forall j, In j js -> hp j + ew * Rabs (c j) <= ho j.
 Hypothesis Hlargest : forall j, In j js -> Rabs (s j) + score j <= largest.
 Hypothesis Hlse : Rabs (lse s js) <= largest.
 Hypothesis Hv : forall j, In j js -> Rabs (k j) + dk j <= v.
@@ -110,16 +112,16 @@ Notation top := (AttentionBound.top head s js slack).
 Notation M := (logit_reach largest slack).
 
 (** What the tree's log-sum-exps add to every budget, and what its merges lose of O. *)
-Definition granted : R := sigmoid_lse_error ua n M.
+Definition granted : R := sigmoid_lse_error ua n M + uw.
 Definition largest_part : R :=
-  part_size (v + ep) rounded (flushes eta head js merges)
-    (lost eta head k dk ho js merges + ep * flushes eta head js merges).
+  part_size (v + ep) rounded (flushes eta ew head js merges)
+    (lost eta head k dk ho js merges + ep * flushes eta ew head js merges).
 Definition undamped : R := subtracted_error ua eta n largest_part.
 
 Notation rounding := (rounding ua ue s score js slack merges granted).
 Notation aside := (aside up beside).
-Notation merged := (merged ua ue eta head fall up ep top beside sc c hp).
-Notation gathered := (gathered ua ue eta head fall up ep top beside sc c hp).
+Notation merged := (merged ua ue eta uw ew head fall up ep top beside sc c hp).
+Notation gathered := (gathered ua ue eta uw ew head fall up ep top beside sc c hp).
 
 (** A part of the row: a run of AttentionModel.v over some of its keys, stored (q = 1) or not. *)
 Definition part (l : list A) (q : nat) (L O : R) : Prop :=
@@ -146,7 +148,7 @@ Proof.
   pose proof (Rabs_pos (lse s js)). unfold logit_reach. lra.
 Qed.
 
-Lemma granted_is : granted = n * (22 + 9 * M) * ua.
+Lemma granted_is : granted = n * (22 + 9 * M) * ua + uw.
 Proof. reflexivity. Qed.
 
 (** What a key that is not far says of the row. *)
@@ -154,7 +156,7 @@ Lemma small : n * ua * (30 + 9 * M) + aside <= rounded /\ 0 <= aside.
 Proof.
   destruct Some as (j & J & Fj). specialize (Hrounded j J Fj).
   assert (A0 : 0 <= aside) by (unfold AttentionBound.aside; lra). split; [|exact A0].
-  pose proof (score_below_lse eta head s sc score k c dk hp ho far js slack Hscore Hc Hho j J).
+  pose proof (score_below_lse ew head s sc score k c dk hp ho far js slack Hscore Hc Hho j J).
   destruct (score_pos head s sc score far js slack Hscore j J) as [S0 _].
   unfold AttentionBound.rounding, weight_rounding in Hrounded. cbv zeta in Hrounded. rewrite granted_is in Hrounded.
   set (q := (1 + (20 + 4 * merges) * ua) * (Rmax (Rabs (s j)) (Rabs (lse s js)) + slack) + 1) in *.
@@ -171,8 +173,11 @@ Proof.
   unfold AttentionBound.n in Hrounded. lra.
 Qed.
 
-Lemma granted_pos : 0 <= granted.
-Proof. rewrite granted_is. pose proof n_pos. pose proof reach_at_least. repeat apply Rmult_le_pos; lra. Qed.
+Lemma granted_pos : uw <= granted.
+Proof.
+  rewrite granted_is. pose proof n_pos. pose proof reach_at_least.
+  assert (0 <= n * (22 + 9 * M) * ua) by (repeat apply Rmult_le_pos; lra). lra.
+Qed.
 
 (** Some of the row's keys. *)
 Definition within (l : list A) : Prop := exists rest, Permutation (l ++ rest) js.
@@ -230,15 +235,15 @@ Proof.
 Qed.
 
 Lemma part_near : forall l r q, within l -> INR r <= merges -> (q <= 1)%nat ->
-  near_enough ua ue head up top beside sc far 1 merges (INR (length l)) (INR r) q l.
+  near_enough ua ue uw head up top beside sc far 1 merges (INR (length l)) (INR r) q l.
 Proof.
   intros l r q Wl Rm Q j J Fj. pose proof (within_in l Wl j J) as Jj. specialize (Hrounded j Jj Fj).
   destruct (Hscore j Jj) as [S1 S2]. specialize (S2 Fj). apply Rabs_le_inv in S1.
-  pose proof (score_below_lse eta head s sc score k c dk hp ho far js slack Hscore Hc Hho j Jj) as B.
+  pose proof (score_below_lse ew head s sc score k c dk hp ho far js slack Hscore Hc Hho j Jj) as B.
   pose proof (pos_INR r).
-  pose proof (weight_bound ua ue eta head fall s sc score k c dk hp ho far js slack merges granted Hua' Hue Hhead Hmerges
+  pose proof (weight_bound ua ue uw ew head fall s sc score k c dk hp ho far js slack merges granted Hua' Hue Hhead Hmerges
     Hslack Hscore Hc Hho (INR r) (sc j) j Jj Fj ltac:(lra) ltac:(unfold AttentionBound.top; lra)) as W.
-  pose proof (budget_le ua ue head fall top sc 1 merges Hua' Hhead Hmerges (or_intror eq_refl) (INR (length l)) n (INR r) (INR r)
+  pose proof (budget_le ua ue uw head fall top sc 1 merges Hua' Hhead Hmerges (or_intror eq_refl) (INR (length l)) n (INR r) (INR r)
     (sc j) j ltac:(apply le_INR, within_length, Wl) ltac:(lra)) as W2.
   destruct (stored_beside_le up beside Hup q 1 Q) as [_ Q1]. unfold stored_beside at 2 in Q1. simpl (INR 1) in Q1.
   pose proof granted_pos. unfold AttentionBound.aside, AttentionBound.n in *. lra.
@@ -258,7 +263,7 @@ Lemma part_lse : forall l r q L O, within l -> INR r <= merges -> (q <= 1)%nat -
 Proof.
   intros l r q L O Wl Rm Q Mg. destruct (fewer_merges l r q L O Mg) as (r0 & R1 & R2 & Mg0).
   assert (Rm0 : INR r0 <= merges) by (apply le_INR in R1; lra).
-  destruct (merged_accuracy ua ue eta head fall up ep top beside sc c hp far 1 merges Hua' Hue Heta Hbeside Hhp Hhead Hup Hep
+  destruct (merged_accuracy ua ue eta uw ew head fall up ep top beside sc c hp far 1 merges Hua' Hue Heta Huw Hew Hbeside Hhp Hhead Hup Hep
     Hmerges (or_intror eq_refl) l r0 q L O Mg0 Rm0 (part_few l r0 Wl R2) (part_near l r0 q Wl Rm0 Q)) as (LT & NE & Sj & _).
   split; [exact LT|]. destruct l as [|j l']; [congruence|].
   destruct (Sj j (or_introl eq_refl)) as [_ SL]. pose proof (within_in _ Wl j (or_introl eq_refl)) as Jj.
@@ -285,7 +290,7 @@ Qed.
 (** ** A part's output is an average *)
 
 (** One rank, before it divides: the sum of its weights is in l and in o. *)
-Lemma local_same_weights : forall l m d o, local ua ue eta head beside sc c hp l m d o -> 0 <= v ->
+Lemma local_same_weights : forall l m d o, local ua ue eta uw ew head beside sc c hp l m d o -> 0 <= v ->
   (forall j, In j l -> Rabs (c j) <= v) ->
   exists w, FarRows.weighed ua beside v (INR (length l) - 1) (4 * (INR (length l) - 1) * eta)
     (exp beside * total hp l + 4 * (INR (length l) - 1) * eta) d o w.
@@ -339,7 +344,7 @@ Qed.
 Lemma c_most : forall j, In j js -> Rabs (c j) <= v.
 Proof. intros j J. specialize (Hv j J). destruct (carried_pos k c dk js Hc j J). lra. Qed.
 
-Lemma one_average : forall l m d o O, within l -> local ua ue eta head beside sc c hp l m d o -> 1 <= d ->
+Lemma one_average : forall l m d o O, within l -> local ua ue eta uw ew head beside sc c hp l m d o -> 1 <= d ->
   rounds ua eta (o / d) O -> Rabs O <= one_part.
 Proof.
   intros l m d o O Wl Loc Lpos OR. pose proof v_pos as V.
@@ -455,7 +460,7 @@ Proof.
     intros l p r q E L O Ga IH K2 LT LR Wl Rm Q. rewrite S_INR in Rm.
     destruct (IH Wl ltac:(lra) Q) as (Kl & E0 & IH').
     destruct (part_lse l (S r) q L O Wl ltac:(rewrite S_INR; exact Rm) Q
-      (merged_many _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ Ga K2 LT LR)) as [_ LM].
+      (merged_many _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ Ga K2 LT LR)) as [_ LM].
     assert (G0 : 0 <= (n - 1) * (ua * (20 + 8 * M))) by (repeat apply Rmult_le_pos; lra).
     assert (LM' : Rabs L <= M) by lra. clear LM G0.
     apply le_INR in K2. simpl in K2. destruct Kl as [_ Kl]. pose proof (within_length l Wl) as Ln.
@@ -599,7 +604,7 @@ Proof.
   pose proof step_pos as ST. destruct small as [Sm Sa]. pose proof reach_at_least as MM. pose proof n_pos as N1.
   assert (NU : 0 <= n * ua) by (apply Rmult_le_pos; lra). assert (NM : 0 <= n * ua * M) by (apply Rmult_le_pos; lra).
   unfold average_size, largest_part, part_size, hull_error. set (B4 := exp (4 * rounded)).
-  set (fl := flushes eta head js merges). set (lo := lost eta head k dk ho js merges).
+  set (fl := flushes eta ew head js merges). set (lo := lost eta head k dk ho js merges).
   unfold grown_part, one_part. simpl INR. set (H := total hp js).
   assert (H0 : 0 <= H) by (apply total_pos; auto). pose proof v_pos as V.
   assert (NE : 0 <= n * eta) by (apply Rmult_le_pos; lra).
@@ -627,13 +632,13 @@ Proof.
   { unfold fl, flushes, flush. rewrite Rabs_R1, total_const. fold he. unfold AttentionBound.n.
     set (t := (3 * n + merges) * (8 * he * (1 + 1))).
     assert (0 <= t) by (unfold t; repeat apply Rmult_le_pos; lra).
-    assert (n * (3 * eta) <= n * (3 * eta + t)) by (apply Rmult_le_compat_l; lra). lra. }
+    assert (n * (3 * eta) <= n * (3 * ew + t)) by (apply Rmult_le_compat_l; lra). lra. }
   assert (Lo : 6 * H + 48 * n * eta <= lo).
   { unfold lo, lost, flush. fold he. unfold AttentionBound.n.
     apply Rle_trans with (2 * total (fun j => 3 * hp j + 3 * (8 * eta)) js).
     - rewrite total_plus, total_scale, total_const. fold H. lra.
     - apply Rmult_le_compat_l; [lra|]. apply total_le. intros j J. specialize (Hho j J).
-      assert (0 <= eta * Rabs (c j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]).
+      assert (0 <= ew * Rabs (c j)) by (apply Rmult_le_pos; [lra | apply Rabs_pos]).
       destruct (carried_pos k c dk js Hc j J) as [D0 _]. pose proof (Rabs_pos (k j)).
       rewrite (Rabs_pos_eq (Rabs (k j) + dk j)) by lra.
       assert (3 * (8 * eta) <= (3 * n + merges) * (8 * he * (Rabs (k j) + dk j + 1))); [|lra].
@@ -682,9 +687,9 @@ Proof.
 Qed.
 
 Definition spread (b : R) (h kk : A -> R) (x L : R) (j : A) : R :=
-  held ua ue eta head sc far b (lift ua 1 fewer M) (n + fewer) L (fun i => bonus ua head top sc 1 merges fewer i + x) h kk j.
+  held ua ue eta uw head sc far b (lift ua 1 fewer M) (n + fewer) L (fun i => bonus ua head top sc 1 merges fewer i + x) h kk j.
 
-Definition budget (L : R) (j : A) : R := merged_budget ua ue head top sc 1 merges n fewer L j.
+Definition budget (L : R) (j : A) : R := merged_budget ua ue uw head top sc 1 merges n fewer L j.
 
 Lemma lift_reach : forall L, Rabs L <= M -> 0 <= lift ua 1 fewer L <= lift ua 1 fewer M.
 Proof.
@@ -698,27 +703,27 @@ Proof.
   intros b h kk B Hh x y v0 L L' j X Y V0 V1. unfold spread. pose proof n_pos. destruct fewer_le as [[F0 _] _].
   pose proof (lift_reach M ltac:(rewrite Rabs_pos_eq; [lra | pose proof reach_at_least; lra])) as [Lp _].
   rewrite <- (Rplus_0_r (v0 * _)).
-  apply (held_move ua ue eta head sc far Hua' Heta Hhead b) with (y1 := y) (y2 := 0); try lra; try apply Hh; try exact V1.
+  apply (held_move ua ue eta uw head sc far Hua' Heta Hhead b) with (y1 := y) (y2 := 0); try lra; try apply Hh; try exact V1.
   rewrite exp_0. lra.
 Qed.
 
 Lemma lane_spread : forall b h kk L l x, 0 <= b -> (forall j, 0 <= h j) -> Rabs L <= M ->
-  lane ua ue eta head top sc far 1 merges b h kk n fewer L l x ->
+  lane ua ue eta uw head top sc far 1 merges b h kk n fewer L l x ->
   near l (fun j => exp (sc j - L) * seen far kk j) (fun j => budget L j + b) (spread b h kk 0 L) x.
 Proof.
   intros b h kk L l x B Hh LM X. unfold lane in X. pose proof n_pos. destruct fewer_le as [[F0 _] _].
   eapply near_weaken; [intros; apply Rle_refl | | exact X]. intros j J. cbv beta. unfold spread.
   destruct (lift_reach L LM) as [L0 L1].
-  assert (Q : 1 * held ua ue eta head sc far b (lift ua 1 fewer L) (n + fewer) L (bonus ua head top sc 1 merges fewer) h kk j + 0
-    <= held ua ue eta head sc far b (lift ua 1 fewer M) (n + fewer) L (fun i => bonus ua head top sc 1 merges fewer i + 0) h kk j); [|lra].
-  apply (held_move ua ue eta head sc far Hua' Heta Hhead b) with (y1 := 0) (y2 := 0); try lra; try apply Hh.
+  assert (Q : 1 * held ua ue eta uw head sc far b (lift ua 1 fewer L) (n + fewer) L (bonus ua head top sc 1 merges fewer) h kk j + 0
+    <= held ua ue eta uw head sc far b (lift ua 1 fewer M) (n + fewer) L (fun i => bonus ua head top sc 1 merges fewer i + 0) h kk j); [|lra].
+  apply (held_move ua ue eta uw head sc far Hua' Heta Hhead b) with (y1 := 0) (y2 := 0); try lra; try apply Hh.
   - replace (0 - (L - L) / 4) with 0 by field. rewrite exp_0. lra.
   - rewrite exp_0. lra.
 Qed.
 
 Notation ones := (fun _ : A => 1).
-Notation lost1 := (lost_at_leaf eta (fun _ : A => 0) ones).
-Notation lostc := (lost_at_leaf eta hp c).
+Notation lost1 := (lost_at_leaf ew (fun _ : A => 0) ones).
+Notation lostc := (lost_at_leaf ew hp c).
 
 Lemma part_known : forall l q L O, part l q L O -> within l ->
   (q <= 1)%nat /\ l <> [] /\ Rabs O <= average_size q /\ - (M - (n - 1) * (ua * (20 + 8 * M))) <= L <= top /\
@@ -734,7 +739,7 @@ Proof.
   destruct P as (r & Rm & Q & Mg). destruct (part_lse l r q L O Wl Rm Q Mg) as [_ LM].
   destruct (fewer_merges l r q L O Mg) as (r0 & R1 & R2 & Mg0).
   assert (Rm0 : INR r0 <= merges) by (apply le_INR in R1; lra).
-  destruct (merged_accuracy ua ue eta head fall up ep top beside sc c hp far 1 merges Hua' Hue Heta Hbeside Hhp Hhead Hup Hep
+  destruct (merged_accuracy ua ue eta uw ew head fall up ep top beside sc c hp far 1 merges Hua' Hue Heta Huw Hew Hbeside Hhp Hhead Hup Hep
     Hmerges (or_intror eq_refl) l r0 q L O Mg0 Rm0 (part_few l r0 Wl R2) (part_near l r0 q Wl Rm0 Q))
     as (_ & NE & Sj & X & O' & W & Y & Z & W0 & Dd).
   pose proof (within_length l Wl) as Ln. assert (Rn : INR r0 <= n) by (apply le_INR; lia). apply le_INR in Ln.
@@ -746,15 +751,15 @@ Proof.
   split; [split; [pose proof (Rabs_le_inv _ _ (Rle_refl (Rabs L))); lra | exact LT]|].
   split.
   { intros j J. destruct (Sj j J) as [Sg _]. unfold budget.
-    apply (budget_pos ua ue head fall top sc 1 merges Hua' Hue Hhead Hmerges (or_intror eq_refl)); try lra.
+    apply (budget_pos ua ue uw head fall top sc 1 merges Hua' Hue Huw Hhead Hmerges (or_intror eq_refl)); try lra.
     eapply Rle_trans; [exact Sg|].
     apply (sag_le ua head fall top sc 1 merges Hua' Hhead Hmerges (or_intror eq_refl)); lra. }
-  pose proof (@lost1_pos A ua eta Heta) as P1. pose proof (lostc_pos ua eta c hp Heta Hhp) as Pc.
-  apply (lane_weaken ua ue eta head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) 0 0) with (n' := n) (r' := fewer) in X;
+  pose proof (@lost1_pos A ua eta ew Heta Hew) as P1. pose proof (lostc_pos ua eta ew c hp Heta Hew Hhp) as Pc.
+  apply (lane_weaken ua ue eta uw head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) 0 0) with (n' := n) (r' := fewer) in X;
     [| lra | exact P1 | lra | exact Rf].
-  apply (lane_weaken ua ue eta head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) _ (stored_beside up beside q)) with (n' := n) (r' := fewer) in Y;
+  apply (lane_weaken ua ue eta uw head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) _ (stored_beside up beside q)) with (n' := n) (r' := fewer) in Y;
     [| exact SBa | exact Pc | lra | exact Rf].
-  apply (lane_weaken ua ue eta head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) _ (stored_beside up beside q)) with (n' := n) (r' := fewer) in Z;
+  apply (lane_weaken ua ue eta uw head fall top sc far 1 merges Hua' Heta Hhead Hmerges (or_intror eq_refl) _ (stored_beside up beside q)) with (n' := n) (r' := fewer) in Z;
     [| exact SBa | exact P1 | lra | exact Rf].
   split.
   { apply lane_spread in X; try assumption; [|lra]. eapply near_weaken; [| intros; apply Rle_refl | exact X]. intros j _. cbv beta. lra. }
@@ -767,7 +772,7 @@ Lemma spread_more : forall b b' h kk x L j, 0 <= b -> b <= b' -> (forall i, 0 <=
   0 <= spread b h kk x L j /\ (1 + (b' - b)) * spread b h kk x L j <= spread b' h kk x L j.
 Proof.
   intros b b' h kk x L j B BB Hh. pose proof n_pos. destruct fewer_le as [[F0 _] _].
-  pose proof (held_pos ua ue eta head sc far Heta Hhead b (lift ua 1 fewer M) (n + fewer) L
+  pose proof (held_pos ua ue eta uw head sc far Heta Hhead b (lift ua 1 fewer M) (n + fewer) L
     (fun i => bonus ua head top sc 1 merges fewer i + x) h kk j ltac:(lra) (Hh j)) as P.
   fold (spread b h kk x L j) in P. split; [exact P|].
   replace (spread b' h kk x L j) with (exp (b' - b) * spread b h kk x L j).
@@ -782,7 +787,7 @@ Proof.
 Qed.
 
 Lemma tree_lanes : forall m q L O, tree m q L O ->
-  lanes ua ue eta head up ep beside s sc score k c dk ho far js slack merges granted undamped L O.
+  lanes ua ue eta ew head up ep beside s sc score k c dk ho far js slack merges granted undamped L O.
 Proof.
   intros m q L O Tr. unfold tree in Tr. apply subtracted_within in Tr.
   pose proof n_pos as N1. pose proof reach_at_least as MM. destruct small as [Sm A0]. destruct fewer_le as [[F0 F1] F2].
@@ -793,7 +798,7 @@ Proof.
   pose proof (pos_INR m) as M0. assert (G0 : 0 <= ua * (20 + 8 * M)) by (apply Rmult_le_pos; lra).
   assert (TopM : top <= M).
   { unfold AttentionBound.top, logit_reach. pose proof (Rle_abs (lse s js)). lra. }
-  pose proof (@lost1_pos A ua eta Heta) as P1. pose proof (lostc_pos ua eta c hp Heta Hhp) as Pc.
+  pose proof (@lost1_pos A ua eta ew Heta Hew) as P1. pose proof (lostc_pos ua eta ew c hp Heta Hew Hhp) as Pc.
   assert (Falls : falls ua budget).
   { intros x y z j Z0 Z1. unfold budget, merged_budget, local_budget.
     assert (10 * ua * (x - y) <= 10 * ua * z) by (apply Rmult_le_compat_l; lra). lra. }
@@ -819,7 +824,7 @@ Proof.
   { lra. }
   { assert (INR m * (ua * (20 + 8 * M)) <= (n - 1) * (ua * (20 + 8 * M))) by (apply Rmult_le_compat_r; lra). lra. }
   set (x := sigmoid_lse_error ua (INR m) M) in *.
-  assert (Xg : 0 <= x <= granted).
+  assert (Xg : 0 <= x <= granted - uw).
   { unfold x, granted, sigmoid_lse_error. assert (0 <= (22 + 9 * M) * ua) by (apply Rmult_le_pos; lra).
     assert (0 <= INR m * ((22 + 9 * M) * ua)) by (apply Rmult_le_pos; lra).
     assert (INR m * ((22 + 9 * M) * ua) <= n * ((22 + 9 * M) * ua)) by (apply Rmult_le_compat_r; lra). lra. }
@@ -829,7 +834,8 @@ Proof.
     assert (fewer * ua <= n * ua) by (apply Rmult_le_compat_r; lra).
     assert (fewer * ua * M <= n * ua * M) by (apply Rmult_le_compat_r; lra). lra. }
   destruct (lift_reach M ltac:(rewrite Rabs_pos_eq; lra)) as [Lp _].
-  assert (Bo : forall j, In j js -> bonus ua head top sc 1 merges fewer j + x <= bonus ua head top sc 1 merges fewer j + granted)
+  assert (Bo : forall j, In j js -> bonus ua head top sc 1 merges fewer j + x
+      <= bonus ua head top sc 1 merges fewer j + (granted - uw))
     by (intros; lra).
   set (b := stored_beside up beside q) in *.
   assert (Q : (q <= 1)%nat).
@@ -840,24 +846,24 @@ Proof.
   unfold lanes. exists (fun j => budget L j + x), (spread 0 lost1 ones x L), (spread b lostc c x L), (spread b lost1 ones x L), O', W.
   split.
   { intros j J Fj. split; [apply Bp, J|]. unfold budget.
-    pose proof (weight_bound ua ue eta head fall s sc score k c dk hp ho far js slack merges granted Hua' Hue Hhead Hmerges
+    pose proof (weight_bound ua ue uw ew head fall s sc score k c dk hp ho far js slack merges granted Hua' Hue Hhead Hmerges
       Hslack Hscore Hc Hho fewer L j J Fj ltac:(lra) LT) as Wb. unfold AttentionBound.n in Wb. lra. }
   split.
   { destruct Some as (j & J & _). intros E. rewrite E in J. exact J. }
   split; [exact X|].
   split; [eapply near_weaken; [| intros; apply Rle_refl | exact Y]; intros j _; cbv beta; lra|].
   split; [eapply near_weaken; [| intros; apply Rle_refl | exact Z]; intros j _; cbv beta; lra|].
-  destruct (flushes_pos ua eta head k c dk hp ho js merges Heta Hhp Hhead Hmerges Hc Hho) as [Q1 Q2].
+  destruct (flushes_pos ua eta ew head k c dk hp ho js merges Heta Hew Hhp Hhead Hmerges Hc Hho) as [Q1 Q2].
   split; [exact Q1|]. split; [exact Q2|].
   split.
-  { apply (ones_within ua ue eta head fall s sc score far js slack merges granted Hua' Hue Heta Hhead Hmerges Hslack Hscore
+  { apply (ones_within ua ue eta uw ew head fall s sc score far js slack merges granted Hua' Hue Heta Hew Hhead Hmerges Hslack Hscore
       0 (lift ua 1 fewer M) (fun i => bonus ua head top sc 1 merges fewer i + x) fewer L); try assumption; [lra | apply Two; lra]. }
   split.
-  { apply (values_within ua ue eta head fall s sc score k c dk hp ho far js slack merges granted Hua' Hue Heta Hhp Hhead Hmerges Hslack
+  { apply (values_within ua ue eta uw ew head fall s sc score k c dk hp ho far js slack merges granted Hua' Hue Heta Hew Hhp Hhead Hmerges Hslack
       Hscore Hc Hho b (lift ua 1 fewer M) (fun i => bonus ua head top sc 1 merges fewer i + x) fewer L);
       try assumption; [lra | apply Two; lra]. }
   split.
-  { apply (ones_within ua ue eta head fall s sc score far js slack merges granted Hua' Hue Heta Hhead Hmerges Hslack Hscore
+  { apply (ones_within ua ue eta uw ew head fall s sc score far js slack merges granted Hua' Hue Heta Hew Hhead Hmerges Hslack Hscore
       b (lift ua 1 fewer M) (fun i => bonus ua head top sc 1 merges fewer i + x) fewer L); try assumption; [lra | apply Two; lra]. }
   apply le_INR in Q as Qr. simpl in Qr. pose proof (pos_INR q) as Qp.
   assert (W0 : INR q * (ep * W) <= ep * W).
@@ -886,12 +892,12 @@ Proof.
   intros NE. assert (V : 0 <= v).
   { destruct js as [|j l]; [congruence|]. specialize (Hv j (or_introl eq_refl)).
     destruct (carried_pos k c dk (j :: l) Hc j (or_introl eq_refl)). pose proof (Rabs_pos (k j)). lra. }
-  destruct (flushes_pos ua eta head k c dk hp ho js merges Heta Hhp Hhead Hmerges Hc Hho) as [Q1 Q2].
+  destruct (flushes_pos ua eta ew head k c dk hp ho js merges Heta Hew Hhp Hhead Hmerges Hc Hho) as [Q1 Q2].
   assert (P : 0 <= largest_part).
   { unfold largest_part, part_size, hull_error. pose proof (exp_pos (4 * rounded)).
-    assert (0 <= (v + ep) * (exp (4 * rounded) * (1 + flushes eta head js merges)))
+    assert (0 <= (v + ep) * (exp (4 * rounded) * (1 + flushes eta ew head js merges)))
       by (apply Rmult_le_pos; [lra | apply Rmult_le_pos; lra]).
-    assert (0 <= ep * flushes eta head js merges) by (apply Rmult_le_pos; lra). lra. }
+    assert (0 <= ep * flushes eta ew head js merges) by (apply Rmult_le_pos; lra). lra. }
   split; [exact P|]. unfold undamped, subtracted_error.
   assert (0 <= eta / ua) by (apply Rmult_le_pos; [lra | left; apply Rinv_0_lt_compat; lra]).
   apply Rmult_le_pos; [lra|]. apply growth_pos. pose proof (pos_INR (length js)). repeat apply Rmult_le_pos; lra.
@@ -899,12 +905,12 @@ Qed.
 
 Theorem sigmoid_row_bound : forall m q L O,
   (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
-  tree m q L O -> js <> [] -> denominator ua ue eta head s score far js slack merges granted < 1 ->
-  Rabs (O - out s k js) <= divided ua ue eta head up ep beside s score k dk ho far js slack merges granted undamped /\
-  Rabs (L - lse s js) <= quotient (denominator ua ue eta head s score far js slack merges granted).
+  tree m q L O -> js <> [] -> denominator ua ue eta ew head s score far js slack merges granted < 1 ->
+  Rabs (O - out s k js) <= divided ua ue eta ew head up ep beside s score k dk ho far js slack merges granted undamped /\
+  Rabs (L - lse s js) <= quotient (denominator ua ue eta ew head s score far js slack merges granted).
 Proof.
   intros m q L O Rd Hf Tr NE. destruct (undamped_pos NE) as [V0 U0].
-  apply (lanes_bound ua ue eta head up ep beside s sc score k c dk hp ho far js slack merges granted undamped Heta Hbeside Hhead
+  apply (lanes_bound ua ue eta ew head up ep beside s sc score k c dk hp ho far js slack merges granted undamped Heta Hew Hbeside Hhead
     Hup Hep Hmerges U0 Hscore Hc Hho L O); try assumption.
   - intros Some. now apply (tree_lanes Rd Hf Some m q).
   - intros j J Fj. specialize (Rd j J Fj). lra.
@@ -913,18 +919,18 @@ Qed.
 Theorem sigmoid_row_bound_wide : forall m q L O,
   (forall j, In j js -> far j = false -> rounding j + aside <= rounded) -> rounded <= 1 / 2 ->
   (exists j, In j js /\ far j = false) -> tree m q L O ->
-  flushes eta head js merges + faint_sum ua ue head s score far js slack merges granted < 1 ->
+  flushes eta ew head js merges + faint_sum ua ue head s score far js slack merges granted < 1 ->
   0 < kept_sum ua ue head s score far js slack merges granted ->
-  Rabs (O - out s k js) <= divided_by ua ue eta head up ep beside s score k dk ho far js slack merges granted undamped
-    (least ua ue eta head s score far js slack merges granted) /\
-  Rabs (L - lse s js) <= wide_lse_error (denominator ua ue eta head s score far js slack merges granted)
-    (flushes eta head js merges + faint_sum ua ue head s score far js slack merges granted)
-    (least ua ue eta head s score far js slack merges granted).
+  Rabs (O - out s k js) <= divided_by ua ue eta ew head up ep beside s score k dk ho far js slack merges granted undamped
+    (least ua ue eta ew head s score far js slack merges granted) /\
+  Rabs (L - lse s js) <= wide_lse_error (denominator ua ue eta ew head s score far js slack merges granted)
+    (flushes eta ew head js merges + faint_sum ua ue head s score far js slack merges granted)
+    (least ua ue eta ew head s score far js slack merges granted).
 Proof.
   intros m q L O Rd Hf Some Tr. assert (NE : js <> []).
   { destruct Some as (j & J & _). intros E. rewrite E in J. exact J. }
   destruct (undamped_pos NE) as [V0 U0].
-  apply (lanes_bound_wide ua ue eta head up ep beside s sc score k c dk hp ho far js slack merges granted undamped Hbeside
+  apply (lanes_bound_wide ua ue eta ew head up ep beside s sc score k c dk hp ho far js slack merges granted undamped Hbeside
     Hup Hep U0 Hscore Hc Hho L O); [now apply (tree_lanes Rd Hf Some m q)|].
   intros j J Fj. specialize (Rd j J Fj). lra.
 Qed.
@@ -936,15 +942,15 @@ Theorem sigmoid_row_hull : forall m q L O w z,
   (forall j, In j js -> far j = false -> Rabs (k j) + dk j <= w) ->
   (faint_sum ua ue head s score far js slack merges granted = 0 \/ exp (lse s js - L) <= z) ->
   Rabs (O - out s k js) <= hull_error (Rabs (out s k js)) (w + ep) rounded
-      (flushes eta head js merges + (1 + z) * faint_sum ua ue head s score far js slack merges granted)
+      (flushes eta ew head js merges + (1 + z) * faint_sum ua ue head s score far js slack merges granted)
     (lost eta head k dk ho js merges
      + (1 + z) * total (fun j => if far j then faint ua ue head s score js slack merges granted j * (Rabs (k j) + dk j) else 0) js
-     + ep * (flushes eta head js merges + (1 + z) * faint_sum ua ue head s score far js slack merges granted)) + undamped.
+     + ep * (flushes eta ew head js merges + (1 + z) * faint_sum ua ue head s score far js slack merges granted)) + undamped.
 Proof.
   intros m q L O w z Rd Hf Some Tr V Zz. assert (NE : js <> []).
   { destruct Some as (j & J & _). intros E. rewrite E in J. exact J. }
   destruct (undamped_pos NE) as [V0 U0].
-  apply (lanes_hull ua ue eta head up ep beside s sc score k c dk ho far js slack merges granted undamped Hbeside
+  apply (lanes_hull ua ue eta ew head up ep beside s sc score k c dk ho far js slack merges granted undamped Hbeside
     Hup Hep Hc L O); try assumption. now apply (tree_lanes Rd Hf Some m q).
 Qed.
 

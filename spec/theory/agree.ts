@@ -32,6 +32,8 @@ const model: fc.Arbitrary<ErrorModel> = fc
       stored: at(12),
       inputTiny: at(13),
       storedTiny: at(0),
+      summed: at(5),
+      weightTiny: at(13),
       headroom: 64 * at(4),
       rescaledTiny: at(1) * exp(64 * at(4)),
     };

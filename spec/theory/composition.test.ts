@@ -61,6 +61,10 @@ function modelOf([size, coarse]: readonly [number, number], seed: number): Error
     ...{ outputTiny: tiny(11), inputTiny: tiny(12), storedTiny: tiny(13) },
     // Partial outputs are stored in every third model.
     ...(seed % 3 === 1 ? { partial: u(14), partialTiny: tiny(15) } : {}),
+    // Weights are rounded before they are summed in every fifth.
+    ...(seed % 5 === 2
+      ? { summed: u(5), summedTiny: tiny(10), weightTiny: tiny(1) + tiny(10) }
+      : {}),
     // Maxima lag in every fourth, none of whose rows are Far rows: there is no bound of those then.
     ...(seed % 4 === 0 ? { headroom, rescaledTiny: tiny(1) * exp(headroom) } : {}),
   };

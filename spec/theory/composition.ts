@@ -219,11 +219,11 @@ class Composition {
     // The least that the theorems' hypotheses allow.
     const slack = 1 + Math.max(0, ...js.filter((j) => !below(j)).map(score)) + m.headroom;
     const largest = Math.max(Math.abs(lse), ...js.map((j) => Math.abs(row.s(j)) + score(j)));
-    const merged = { ua: m.accumulation, js, slack, largest };
+    const merged = { ua: m.accumulation, uw: m.summed, js, slack, largest };
     const variables = {
       ...{ ...own, ua: m.accumulation, ue: m.exponential, eta: m.tiny, head: m.headroom },
-      ...{ slack },
-      granted: m.subtractsInMerges ? this.#coq.at('SigmoidBound.granted', merged) : 0,
+      ...{ slack, uw: m.summed, ew: m.weightTiny },
+      granted: m.subtractsInMerges ? this.#coq.at('SigmoidBound.granted', merged) : m.summed,
       // Split keys on one rank, the ranks, the sink.
       merges: this.#c.parameters.partition.ranks + (row.sink === null ? 0 : 1),
       ...{ up: m.partial, ep: m.partialTiny },
@@ -247,11 +247,11 @@ class Composition {
 
   /** The coefficients of one component of the output: values with their errors, and what flushes. */
   #coefficients(row: Row, e: number) {
-    const { tiny, operandTiny } = this.#m;
+    const { tiny, operandTiny, weightTiny } = this.#m;
     const k = (j: number): number => (j < 0 ? 0 : row.kappa(j) * row.v(j, e));
     const off = (j: number): number => (j < 0 ? 0 : (this.#operands.v[row.vAt(j) + e] ?? 0));
     const dk = (j: number): number => (j < 0 ? 0 : row.kappa(j) * off(j));
-    const leaf = (j: number): number => row.kappa(j) * (tiny + operandTiny) + tiny;
+    const leaf = (j: number): number => row.kappa(j) * (weightTiny + operandTiny) + tiny;
     const ho = (j: number): number =>
       tiny + (j < 0 ? 0 : leaf(j) * (Math.abs(row.v(j, e)) + off(j)));
     const size = (j: number): number => Math.abs(k(j)) + dk(j);
@@ -310,12 +310,12 @@ class Composition {
     const off = Math.max(...js.map(score));
     const scores = js.map((j) => Math.abs(j < 0 ? (row.sink ?? 0) : row.s(j)));
     const size = Math.max(Math.abs(lse), Math.max(...scores) + off);
-    const { ua, ue, eta, merges } = variables;
-    const at = { ua, eta, merges, n: js.length };
+    const { ua, ue, eta, uw, ew, merges } = variables;
+    const at = { ua, eta, ew, merges, n: js.length };
     if (!this.#ofFarRows) return Number.POSITIVE_INFINITY;
     const few = this.#coq.at('FarRows.far_lse_flushes', at) <= 1 / 2;
     if (!(few && this.#coq.at('FarRows.far_lse_share', at) < 1)) return Number.POSITIVE_INFINITY;
-    const given = { ua, ue, js, merges, size, score: off };
+    const given = { ua, ue, uw, js, merges, size, score: off };
     const bounds = this.#coq.bounds('FarRows.far_row_lse')({ ...given, exact: variables.s });
     return this.#using('far_row_lse', bounds[0] ?? 0);
   }

@@ -15,6 +15,7 @@ const NAMES = PROFILE_NAMES.flatMap((name) => [
   name,
   `${name}+lazy-maximum` as const,
   `${name}+sigmoid-merge+stored-partials` as const,
+  `${name}+flushed-subnormals+rounded-sum` as const,
 ]);
 const MODELS = NAMES.flatMap((name) =>
   DTYPES.map((dtype) => ({ name, dtype, m: errorModel(profileFrom(name), dtype, null) })),
@@ -33,6 +34,10 @@ describe('what the theorems ask of the formats', () => {
       expect(ua).toBeLessThanOrEqual(1 / 128);
       expect(ue).toBeLessThanOrEqual(ua);
       expect(tiny).toBeLessThanOrEqual(ua / 32);
+      // Huw, Hew, and of rounded_weight. Hgranted is by form: grantedError.
+      expect(m.summed).toBeGreaterThanOrEqual(0);
+      expect(m.summed).toBeLessThan(1);
+      expect(m.weightTiny).toBeGreaterThanOrEqual(tiny);
       // SigmoidAccuracy.v.
       if (m.subtractsInMerges) expect(ua).toBeLessThanOrEqual(2 ** -16);
       // ExpAccuracy.v.

@@ -195,12 +195,15 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
       steps.farLseFlushes(m, { n: n / 64, merges: x.merges / 16 }),
       coq.evaluate('far_lse_flushes', {
         ...{ ua: m.accumulation, eta: m.tiny, n: n / 64, merges: x.merges / 16 },
+        ew: m.weightTiny,
       }),
     ]),
   farLseError: (coq) =>
     agree(['merges', 'size', 'score'], (m, x, n) => [
       steps.farLseError(m, { n, merges: x.merges }, x),
-      coq.evaluate('far_lse_error', { ue: m.exponential, ua: m.accumulation, n, ...x }),
+      coq.evaluate('far_lse_error', {
+        ...{ ue: m.exponential, ua: m.accumulation, uw: m.summed, n, ...x },
+      }),
     ]),
   unroundedError: (coq) =>
     agree(['out', 'divided'], (m, x) => [

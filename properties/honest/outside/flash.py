@@ -8,7 +8,8 @@ format before P V, O divided at the end; dS in the operand format, the scale aft
 each query head stored and then summed over the group. `--maximum lazy` rescales only when the maximum rises by
 more than 8 powers of two; `--splits N` cuts the keys and combines all (O, LSE) at once (flash
 decoding); `--merge sigmoid` goes round a ring of the case's ranks with ring-flash-attention's merge;
-`--subnormals flushed` makes zero of operands and results below the format's normal numbers.
+`--subnormals flushed` makes zero of operands and results below the format's normal numbers. `--sum rounded` sums the
+denominator from P as it is rounded for P V.
 """
 import argparse
 
@@ -87,6 +88,8 @@ class Flash:
                 top = np.where((top - m) * LOG2_E <= F(8), m, top)
             safe = np.where(top == -np.inf, F(0), top)
             p = np.exp2(s * LOG2_E - (safe * LOG2_E)[..., None])
+            if self.options.sum == "rounded":
+                p = self.half(p)
             shrink = np.exp2((m - safe) * LOG2_E)
             l = l * shrink + p.sum(axis=3)
             weights = p if self.kappa is None else p * self.kappa[..., keys]
@@ -184,6 +187,7 @@ def main():
     parser.add_argument("--merge", choices=["weights", "sigmoid"], default="weights")
     parser.add_argument("--partials", choices=["kept", "stored"], default="kept")
     parser.add_argument("--subnormals", choices=["kept", "flushed"], default="kept")
+    parser.add_argument("--sum", choices=["unrounded", "rounded"], default="unrounded")
     options = parser.parse_args()
     np.seterr(all="ignore")
     profile = {"base": options.dtype}
@@ -193,6 +197,8 @@ def main():
         profile["subnormals"] = "flushed"
     if options.partials == "stored":
         profile["partials"] = "stored"
+    if options.sum == "rounded":
+        profile["sum"] = "rounded"
     if options.merge == "sigmoid":
         profile["merge"] = "sigmoid"
 

@@ -16,10 +16,10 @@ import { fewProducts, lseStored, roundedBeside } from '../by-pair/bounds.ts';
 import { caseModel, type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { heldScoreError } from '../lemmas/held-errors.ts';
 import {
+  grantedError,
   logitReach,
   mostMerges,
   partialSize,
-  sigmoidLseError,
   subtractedError,
 } from '../lemmas/merge-errors.ts';
 import { type ProfileLike, profileFrom } from '../lemmas/profile-options.ts';
@@ -76,17 +76,17 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const slack = 1 + error + model.headroom;
   const summed = model.roundings(terms);
   const reach = logitReach(Math.max(lse, score + error), slack);
-  const granted = sigmoidLseError(model, summed, reach);
+  const granted = grantedError(model, summed, reach);
   const row = { summed, merges, lse, slack, granted };
   const weight = weightError(model, row, { score, fromLse, error });
-  const flushes = 2 * terms * flush(model, { leaf: model.tiny, size: 1, operations });
+  const flushes = 2 * terms * flush(model, { leaf: model.weightTiny, size: 1, operations });
   const beside = roundedBeside(model);
   // Lemma Denominator asks as much of every key, and here none is far.
   const proved = (weight - error + beside) * SLACK <= 0.5;
   const b = proved ? growth(weight) + flushes : Number.POSITIVE_INFINITY;
   const { v, vError } = max;
   const kappa = max.kappa * (1 + model.held.kappa);
-  const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
+  const leaf = kappa * (model.weightTiny + model.operandTiny) + model.tiny;
   const flushed = 2 * flush(model, { leaf, size: kappa, operations });
   const grown = growth(weight + beside);
   const base =

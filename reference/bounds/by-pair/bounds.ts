@@ -15,10 +15,10 @@ import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { heldScoreError } from '../lemmas/held-errors.ts';
 import {
+  grantedError,
   logitReach,
   mostMerges,
   partialSize,
-  sigmoidLseError,
   subtractedError,
 } from '../lemmas/merge-errors.ts';
 import {
@@ -321,8 +321,8 @@ export function rowBound(
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
   const reach = logitReach(largestLogit(row, to, sinkError), slack);
-  const granted = sigmoidLseError(model, summed, reach);
-  to.flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
+  const granted = grantedError(model, summed, reach);
+  to.flushes = 2 * n * flush(model, { leaf: model.weightTiny, size: 1, operations });
   weigh(model, { summed, merges, lse: row.lse, slack, granted }, { row, sinkError }, to);
   const { denominator } = to;
   const narrow = denominator < 1;
@@ -442,7 +442,7 @@ export function outErrors(
   const parts = { top: new Float64Array(width), lost: new Float64Array(width).fill(lostAtZero) };
   for (let k = 0; k < row.count; k++) {
     const [kappa, p] = [nth(row.kappa, k) * (1 + model.held.kappa), nth(row.p, k)];
-    const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
+    const leaf = kappa * (model.weightTiny + model.operandTiny) + model.tiny;
     const flushed =
       2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
     const far = to.far[k] === 1;

@@ -68,7 +68,7 @@ export function farRowOut(
       const v = Math.abs(nth(c.v.mid, at)) + nth(c.v.rad, at) + nthIfAny(vError, at);
       const kappa = nth(row.kappa, k) * (1 + held);
       top = Math.max(top, kappa * v);
-      leaf = Math.max(leaf, (kappa * (model.tiny + model.operandTiny) + model.tiny) * v);
+      leaf = Math.max(leaf, (kappa * (model.weightTiny + model.operandTiny) + model.tiny) * v);
     }
     const size = Math.abs(nth(c.out.mid, outAt + e)) + nth(c.out.rad, outAt + e);
     // However many parts are merged, each has a key.

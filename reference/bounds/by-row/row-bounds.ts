@@ -23,10 +23,10 @@ import {
 } from '../lemmas/gradient-errors.ts';
 import { heldGradientError, heldKeyTermError } from '../lemmas/held-errors.ts';
 import {
+  grantedError,
   logitReach,
   mostMerges,
   partialSize,
-  sigmoidLseError,
   subtractedError,
 } from '../lemmas/merge-errors.ts';
 import {
@@ -164,7 +164,7 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
     merges,
     lse: row.lse,
     slack,
-    granted: sigmoidLseError(model, model.roundings(n), reach),
+    granted: grantedError(model, model.roundings(n), reach),
   };
   let weight = weightError(model, terms, near);
   let rounded = weight - error;
@@ -174,7 +174,7 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
     rounded = Math.max(rounded, sinkWeight - sinkError);
   }
   // Σ P, the sink's included, is one.
-  const lost = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
+  const lost = 2 * n * flush(model, { leaf: model.weightTiny, size: 1, operations });
   // Lemma Denominator asks as much of every key that is not far.
   const proved = (rounded + roundedBeside(model)) * SLACK <= 0.5;
   const masked = ends.length === 0 ? null : maskedKeys(model, terms, ends);
@@ -199,10 +199,10 @@ function outErrors(
   const operations = 3 * n + terms.merges;
   const beside = roundedBeside(model);
   const grown = growth(weight + beside);
-  const leaf = kappa * (model.tiny + model.operandTiny) + model.tiny;
+  const leaf = kappa * (model.weightTiny + model.operandTiny) + model.tiny;
   const flushed =
     2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
-  const flushes = 2 * n * flush(model, { leaf: model.tiny, size: 1, operations });
+  const flushes = 2 * n * flush(model, { leaf: model.weightTiny, size: 1, operations });
   const base =
     2 * n * flush(model, { leaf: model.tiny, size: 0, operations }) +
     model.partialTiny * (1 + grown + flushes + 2 * ofMasked);

@@ -26,6 +26,8 @@ export interface ErrorModel extends Profile {
   /** The same near zero, in absolute terms: where the operand format ends before the dtype does. */
   readonly inputTiny: number;
   readonly storedTiny: number;
+  /** What a weight may lose near zero before it is summed. Lemma Rounded sum */
+  readonly weightTiny: number;
   /** What underflow of a rescaling may cost a sum of weights that exceed one. Lemma Lazy */
   readonly rescaledTiny: number;
   /** Rounding of an input that is no matrix operand (bias, sink, dLSE) to the storage format. */
@@ -84,6 +86,7 @@ export function errorModel(
     input: exactInput ? 0 : profile.operand,
     inputTiny: near(profile.operandTiny),
     storedTiny: near(profile.outputTiny),
+    weightTiny: profile.tiny + profile.summedTiny,
     rescaledTiny: profile.tiny * exp(profile.headroom),
     stored: exactStored ? 0 : profile.output,
     operandsEnd: maxFinite(dtype) > maxFinite(profile.base),
@@ -134,6 +137,9 @@ export function referenceModel(u: number, tiny: number): ErrorModel {
     partial: 0,
     partialTiny: 0,
     anchored: false,
+    summed: 0,
+    summedTiny: 0,
+    weightTiny: tiny,
     rescaledTiny: tiny,
     input: u,
     inputTiny: 0,

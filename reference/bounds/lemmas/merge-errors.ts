@@ -35,6 +35,13 @@ export function sigmoidLseError(model: ErrorModel, merges: number, reach: number
 }
 
 /**
+ * What the options of a profile cost every weight, in the log domain: merges that subtract, and its own rounding
+ * before it is summed. Lemmas Sigmoid and Rounded sum. Coq: granted
+ */
+export const grantedError = (model: ErrorModel, merges: number, reach: number): number =>
+  sigmoidLseError(model, merges, reach) + model.summed;
+
+/**
  * Lemma Sigmoid: no partial LSE of a row is larger in size; `largest` is the largest |LSE| or |s| + Δs of it, of
  * its sink and far keys too. Coq: logit_reach
  */

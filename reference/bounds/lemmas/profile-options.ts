@@ -66,6 +66,18 @@ const TABLE = [
       'grants less: Q, K, V and dO are multiplied as given, never a scaled one; P, dS and outputs are rounded once, to nearest',
     grants: () => ({ scaledOperand: 0, anchored: true }),
   },
+  {
+    // After what flushes: a weight is stored as an operand.
+    key: 'sum',
+    value: 'rounded',
+    otherwise: 'unrounded',
+    means:
+      'the denominator is summed from P as it was rounded for P·V, by a column of ones in V, say',
+    grants: ({ probabilities, operandTiny }) => ({
+      summed: probabilities,
+      summedTiny: operandTiny,
+    }),
+  },
 ] as const satisfies readonly ProfileOption[];
 
 /** Every option, in the order of canonical names. */

@@ -50,6 +50,9 @@ export interface Profile {
   readonly partialTiny: number;
   /** P, dS and outputs are rounded once, to nearest: a number of the format stays. Lemma Anchored */
   readonly anchored: boolean;
+  /** Rounding of a weight before it is summed to the denominator, and that near zero. Lemma Rounded sum */
+  readonly summed: number;
+  readonly summedTiny: number;
   /** How far above a running maximum a score may lie that is exponentiated with it. Lemma Lazy */
   readonly headroom: number;
 }
@@ -87,6 +90,8 @@ function profile(
     partial: 0,
     partialTiny: 0,
     anchored: false,
+    summed: 0,
+    summedTiny: 0,
   };
 }
 

@@ -80,7 +80,7 @@ export interface WeightTerms {
   readonly lse: number;
   /** One and the headroom of a lazy maximum more than the largest error of the row's scores, far keys aside. */
   readonly slack: number;
-  /** What the options of the profile add: sigmoidLseError (merge-errors.ts). */
+  /** What the options of the profile add: grantedError (merge-errors.ts). */
   readonly granted: number;
 }
 
@@ -213,10 +213,10 @@ export function farLseShare(model: ErrorModel, merges: number): number {
 
 /** Lemma Far rows: what flushes may amount to of a sum that is 1. Coq: far_lse_flushes */
 export function farLseFlushes(
-  { accumulation: uA, tiny }: ErrorModel,
+  { accumulation: uA, tiny, weightTiny }: ErrorModel,
   { n, merges }: { n: number; merges: number },
 ): number {
-  return exp(9 * (n + merges) * uA) * (n * (tiny + (n + merges) * (16 * tiny)));
+  return exp(9 * (n + merges) * uA) * (n * (weightTiny + (n + merges) * (16 * tiny)));
 }
 
 /**
@@ -232,7 +232,7 @@ export function farLseError(
   const reach = (1 + 20 * uA) * size + 1;
   const exponential = (8 + 2 * (1 + 8 * uE) * size) * uE;
   const merged = (18 + 7 * reach + merges * (14 + 2 * reach)) * uA;
-  const within = log(4 * n) + 9 * (n + merges) * uA + exponential + merged;
+  const within = log(4 * n) + 9 * (n + merges) * uA + exponential + model.summed + merged;
   return (score + 4 * within) / (1 - farLseShare(model, merges));
 }
 
