@@ -19,7 +19,7 @@ import { ofPasses, ofRuns } from './commands/pass-options.ts';
 import type { PlanOptions } from './commands/plan.ts';
 import type { RankCommandOptions } from './commands/rank.ts';
 import type { ReplayOptions } from './commands/replay.ts';
-import { REPORTS, reporting } from './commands/report-options.ts';
+import { addCompare, addMergeReports, REPORTS, reporting } from './commands/report-options.ts';
 import type { RunCommandOptions } from './commands/run.ts';
 import type { StackCommandOptions } from './commands/run-stack.ts';
 import { fileSentence } from './file-errors.ts';
@@ -247,7 +247,7 @@ function addGate(program: Command, finish: Finish): void {
 }
 
 function addFuzz(program: Command, finish: Finish): void {
-  judging(program.command('fuzz'))
+  reporting(judging(program.command('fuzz')))
     .summary('judge it on random cases, and shrink what fails')
     .description('Judge an implementation on random cases, and shrink what fails.')
     .option('--runs <n>', 'cases to judge', value.positiveNumber)
@@ -267,7 +267,7 @@ function addFuzz(program: Command, finish: Finish): void {
 }
 
 function addReplay(program: Command, finish: Finish): void {
-  sampled(judging(program.command('replay <case-dir>')))
+  reporting(sampled(judging(program.command('replay <case-dir>'))))
     .summary('judge it on one case folder')
     .description('Judge an implementation on one case folder, such as a failing one that was kept.')
     .addHelpText('after', REPLAY_EXAMPLES)
@@ -486,6 +486,8 @@ export function program(finish: Finish): Command {
     addFuzz,
     addReplay,
     addJudge,
+    addCompare,
+    addMergeReports,
     addOracle,
     addPlan,
     addRun,

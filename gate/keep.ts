@@ -111,7 +111,7 @@ export async function writeAnswers(folders: readonly string[]): Promise<void> {
 /** The value of an option: a text, several, or just that it is there. */
 export type OptionValue = string | readonly string[] | boolean | undefined;
 
-function optionWords(name: string, value: OptionValue): string[] {
+export function optionWords(name: string, value: OptionValue): string[] {
   if (value === undefined || value === false) return [];
   if (value === true) return [`--${name}`];
   return [value].flat().flatMap((one) => [`--${name}`, shellQuoted(one)]);

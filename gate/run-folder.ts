@@ -98,7 +98,8 @@ function takeAway(folder: string): () => void {
   const held = new Map<string, Uint8Array>();
   let bytes = 0;
   const own = entriesOf(folder).some((entry) => entry.isFile() && entry.name === EXPECTED);
-  const beside = own ? [path.join(folder, EXPECTED)] : [];
+  // By its own path: under a link such as `latest` it would be found twice.
+  const beside = own ? [path.join(realpathSync(folder), EXPECTED)] : [];
   const files = [...ours(outOf(folder)).flatMap(answersUnder), ...beside];
   for (const file of new Set(files.map((one) => path.resolve(one)))) {
     try {

@@ -14,16 +14,19 @@ import { FINDINGS, INTERESTING, type Origin, readCorpus, writeOrigin } from '../
 import { type Finding, type HuntCounts, hunt, stillFailing } from '../fuzz/hunt.ts';
 import { type Interviewer, interviewer } from '../fuzz/interviewer.ts';
 import { tellingWords } from '../fuzz/kind.ts';
+import { FuzzReport } from '../fuzz/report.ts';
 import { statusLine } from '../fuzz/status-line.ts';
 import { statusOf } from '../interruption.ts';
 import { keepBefore, keepCase, keepNewCase, replayCommand, writeAnswers } from '../keep.ts';
+import { hushed } from '../report/github.ts';
 import { withAnswersAway } from '../run-folder.ts';
 import { withTemporaryFolder } from '../run-suite.ts';
 import type { Shard } from '../select.ts';
 import { checkFolder, nameOf, profileOf, withCandidate } from './judging.ts';
 import { type CandidateOptions, candidateOf, drawnSeed, replayOptions } from './options.ts';
+import type { ReportOptions } from './report-options.ts';
 
-export interface FuzzOptions extends CandidateOptions {
+export interface FuzzOptions extends CandidateOptions, ReportOptions {
   runs?: number;
   maxSeconds?: number;
   /** Undefined = drawn. */
@@ -60,6 +63,7 @@ interface Session {
   readonly asker: Interviewer;
   readonly line: ReturnType<typeof statusLine>;
   readonly findings: Finding[];
+  readonly report: FuzzReport;
   /** Folders of cases that were kept, whose answers are written in the end. */
   readonly kept: Set<string>;
   interesting: number;
@@ -109,7 +113,9 @@ async function keepFinding(session: Session, finding: Finding): Promise<void> {
   session.findings.push(finding);
   session.line.clear();
   for (const text of describe(finding)) say(text);
-  for (const folder of await foldersOf(session, finding)) {
+  const folders = await foldersOf(session, finding);
+  session.report.add(finding, folders[0] ?? null);
+  for (const folder of folders) {
     say(`    again: ${replayCommand(folder, replayOptions(session.options))}`);
     if (finding.seed !== null) say(`    drawn from seed ${finding.seed}, path ${finding.path}`);
   }
@@ -140,7 +146,9 @@ async function askCorpus(session: Session, stop: AbortSignal): Promise<void> {
       continue;
     }
     const words = tellingWords(question);
-    session.findings.push(stillFailing({ kind, words, question, reply, before }));
+    const found = stillFailing({ kind, words, question, reply, before });
+    session.findings.push(found);
+    session.report.add(found, folder);
     say(`still ${reply.verdict.verdict} ${kind}: ${reply.verdict.reason}`);
     say(`    again: ${replayCommand(folder, replayOptions(session.options))}`);
   }
@@ -169,12 +177,19 @@ function conclude(session: Session, counts: HuntCounts, seconds: number, name: s
   return 2;
 }
 
+interface Asking {
+  readonly root: string;
+  readonly kept: Set<string>;
+  readonly stop: AbortSignal;
+  readonly report: FuzzReport;
+}
+
 async function fuzz(
   candidate: Candidate,
   started: Started,
   profile: Profile,
   options: Seeded,
-  { root, kept, stop }: { root: string; kept: Set<string>; stop: AbortSignal },
+  { root, kept, stop, report }: Asking,
 ): Promise<number> {
   const name = `${nameOf(started, options)}, judged as ${profile.name}`;
   if (!started.ok && stop.aborted) return statusOf(stop.reason);
@@ -196,7 +211,7 @@ async function fuzz(
     allowDeclined: options.allowDeclined === true,
     stop,
   });
-  const session: Session = { options, asker, line, findings: [], kept, interesting: 0 };
+  const session: Session = { options, asker, line, findings: [], report, kept, interesting: 0 };
   await askCorpus(session, stop);
   const { maxSeconds = null, shard } = options;
   const runs = options.runs ?? (maxSeconds === null ? RUNS_DEFAULT : null);
@@ -212,8 +227,12 @@ async function fuzz(
     onFinding: (finding) => keepFinding(session, finding),
     onInteresting: (question, output, share) =>
       keepInteresting(session, question, `${output} ${share.toPrecision(2)} of the bound`),
-    onAsked: ({ judged }) => line.show(judged, session.findings.length),
+    onAsked: (counts) => {
+      report.counted(counts);
+      line.show(counts.judged, session.findings.length);
+    },
   }).finally(line.clear);
+  report.counted(counts);
   const status = conclude(session, counts, (performance.now() - begin) / 1000, name);
   return stop.aborted ? statusOf(stop.reason) : status;
 }
@@ -222,17 +241,29 @@ export async function fuzzCommand(given: FuzzOptions): Promise<number> {
   const options = { ...given, seed: given.seed ?? drawnSeed() };
   checkFolder('--out', options.out);
   say(`seed ${options.seed}: --seed repeats what is drawn`);
-  const candidate = await candidateOf(options, [options.out]);
+  const report = new FuzzReport(options);
+  const candidate = await candidateOf(options, [options.out], options);
   const kept = new Set<string>();
+  const asking = (started: Started, stop: AbortSignal, root: string) => {
+    report.started = started;
+    const how = { root, kept, stop, report };
+    return fuzz(candidate, started, profileOf(started, options), options, how);
+  };
+  const told = options.github ? hushed() : null;
+  let isInterrupted = false;
   const status = await withAnswersAway(options.out, () =>
     withTemporaryFolder(
       (root) =>
-        withCandidate(candidate, (started, stop) =>
-          fuzz(candidate, started, profileOf(started, options), options, { root, kept, stop }),
-        ),
+        withCandidate(candidate, async (started, stop) => {
+          const ended = await asking(started, stop, root);
+          isInterrupted = stop.aborted;
+          return ended;
+        }),
       candidate.scratch,
     ),
   );
+  told?.();
+  const isWritten = report.finish(isInterrupted);
   await writeAnswers([...kept]);
-  return status;
+  return status === 0 && !isWritten ? 2 : status;
 }

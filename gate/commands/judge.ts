@@ -8,13 +8,13 @@ import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import { featureWords } from '../../reference/case/features.ts';
 import { fileSentence } from '../file-errors.ts';
 import { liveReport } from '../live-report.ts';
-import type { Report } from '../report.ts';
+import { isFailing, type Report, type ReportedCase } from '../report.ts';
 import { type CaseResult, notReached, verdictIn } from '../run-suite.ts';
 import { serve } from '../serve/server.ts';
 import { conclude, reportOf } from './judging.ts';
 import type { SampleOptions } from './options.ts';
 import type { ReportOptions } from './report-options.ts';
-import { openToJudge } from './sample.ts';
+import { judgeLine, openToJudge } from './sample.ts';
 
 export interface JudgeOptions extends SampleOptions, ReportOptions {
   profile: Profile;
@@ -26,16 +26,18 @@ export interface JudgeOptions extends SampleOptions, ReportOptions {
 const THREADS = 4;
 
 /** The verdict on the outputs in one folder. */
-function judgedFolder(folder: string, options: JudgeOptions): CaseResult {
+function judgedFolder(folder: string, options: JudgeOptions): ReportedCase {
   const begin = performance.now();
   const { question, sample, close } = openToJudge(folder, options);
   try {
     const verdict = verdictIn(folder, question, options.profile, sample);
-    return {
+    const result: CaseResult = {
       ...{ id: question.parameters.id, shows: null, words: featureWords(question) },
       ...{ asked: true, verdict, kept: null, log: [] },
       seconds: (performance.now() - begin) / 1000,
     };
+    if (!isFailing(result)) return { ...result, replay: null };
+    return { ...result, kept: folder, replay: judgeLine(folder, options.profile.name, options) };
   } finally {
     close();
   }
@@ -44,16 +46,20 @@ function judgedFolder(folder: string, options: JudgeOptions): CaseResult {
 /** Judge what lies in the folders, one after another; the exit status. */
 function judgeFolders(folders: readonly string[], options: JudgeOptions): number {
   const { profile } = options;
-  const results: CaseResult[] = [];
+  const results: ReportedCase[] = [];
   const asked =
     folders.length === 1 ? `case folder ${folders[0]}` : `${folders.length} case folders`;
   const soFar = (incomplete?: string): Report => {
     const rest = folders.slice(results.length).map((id) => ({ id, shows: null }));
-    return reportOf([...results, ...rest.map(notReached)], null, {
-      ...{ candidate: 'outputs', profile, asked },
-      ...(incomplete === undefined ? {} : { incomplete }),
-      seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
-    });
+    const left = rest.map((one): ReportedCase => ({ ...notReached(one), replay: null }));
+    return {
+      ...reportOf([...results, ...left], null, {
+        ...{ candidate: 'outputs', profile, asked },
+        ...(incomplete === undefined ? {} : { incomplete }),
+        seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
+      }),
+      cases: [...results, ...left],
+    };
   };
   const live = liveReport(options, () => soFar('the judging has not come to its end'));
   for (const folder of folders) {
@@ -63,11 +69,11 @@ function judgeFolders(folders: readonly string[], options: JudgeOptions): number
     } catch (error) {
       if (results.length === 0) throw error;
       // What has been judged is not lost for what is no case.
-      conclude(soFar(`${folder}: ${fileSentence(error)}`), { live });
+      conclude(soFar(`${folder}: ${fileSentence(error)}`), { live, github: options.github });
       throw error;
     }
   }
-  return conclude(soFar(), { live });
+  return conclude(soFar(), { live, github: options.github });
 }
 
 export async function judgeCommand(

@@ -86,7 +86,7 @@ export function reportOf(
 }
 
 /** Write the report's files; a sentence where that fails, since the verdicts are still to be printed. */
-function written(report: Report, live: LiveReport | undefined): boolean {
+export function written(report: Report, live: LiveReport | undefined): boolean {
   try {
     live?.finish(report);
     return true;

@@ -3,13 +3,15 @@
  * @module
  */
 import type { AttentionCase } from '../../reference/case/case.ts';
-import { type Sample, sampleOf } from '../../reference/case/sampling.ts';
+import { type Sample, type SampleSize, sampleOf } from '../../reference/case/sampling.ts';
 import { openCase } from '../../reference/files/case-folder.ts';
 import { WHOLE_LIMIT } from '../../reference/files/regular-file.ts';
 import { isRanged } from '../../reference/numbers/tensor.ts';
 import { LARGE } from '../../reference/verdict/judge.ts';
 import { judgedOutputs } from '../../reference/verdict/sampled-expectation.ts';
 import { productsOf, sayCost } from '../cost.ts';
+import { type OptionValue, optionWords } from '../keep.ts';
+import { shellQuoted } from '../text.ts';
 import { choiceOf, type SampleOptions } from './options.ts';
 
 export interface ToJudge {
@@ -48,6 +50,16 @@ function isAll(question: AttentionCase, { rows, keys }: Sample): boolean {
   return allRows === seq_q && allKeys === seq_kv && productsOf(question) < LARGE;
 }
 
+/** The options of a sample as they are typed again. */
+export function sampleWords({ rows, keys, seed }: SampleOptions): Record<string, OptionValue> {
+  // `3,` is the position 3, and no position is as many as 0.
+  const list = (size: SampleSize | undefined): string | undefined => {
+    if (size === undefined || typeof size === 'number') return size?.toString();
+    return size.length === 0 ? '0' : `${size.join(',')},`;
+  };
+  return { rows: list(rows), keys: list(keys), seed: seed ? String(seed) : undefined };
+}
+
 /** A case to judge, and the sample that is asked for; inputs too large for memory need one. */
 export function openToJudge(folder: string, options: SampleOptions): ToJudge {
   const { attentionCase, close } = openCase(folder);
@@ -59,4 +71,15 @@ export function openToJudge(folder: string, options: SampleOptions): ToJudge {
     close();
     throw error;
   }
+}
+
+/** The command that judges the outputs in a folder again. */
+export function judgeLine(folder: string, profile: string, options: SampleOptions): string {
+  const words = Object.entries({ profile, ...sampleWords(options) });
+  return [
+    'xattn',
+    'judge',
+    shellQuoted(folder),
+    ...words.flatMap((one) => optionWords(...one)),
+  ].join(' ');
 }

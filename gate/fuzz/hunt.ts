@@ -59,6 +59,8 @@ export interface HuntEvents {
 
 export interface HuntCounts extends LawCounts {
   judged: number;
+  /** Of these: with a failing verdict. Only the first of a kind becomes a finding. */
+  failing: number;
   skipped: number;
   shrinkAttempts: number;
   /** Answers that came out otherwise when the same was asked again, all of them passing. */
@@ -197,6 +199,7 @@ async function firstSeen(
     if (again.asked && again.bits !== reply.bits) counts.unsteady++;
     return;
   }
+  counts.failing++;
   if (isKnown(state.known, reply.kind, words)) return;
   const before = asker.asked.all().slice(0, -1);
   await firstFailure(state, asker, events, {
@@ -351,7 +354,7 @@ export async function hunt(
 ): Promise<HuntCounts> {
   const { maxSeconds, shard = { index: 1, count: 1 } } = options;
   const counts = {
-    ...{ judged: 0, skipped: 0, shrinkAttempts: 0, unsteady: 0 },
+    ...{ judged: 0, failing: 0, skipped: 0, shrinkAttempts: 0, unsteady: 0 },
     ...{ laws: 0, equations: 0, gone: false },
   };
   const state: State = {

@@ -28,6 +28,13 @@ export function quietly(text: string): string {
   return `::stop-commands::${token}\n${text}::${token}::\n`;
 }
 
+/** From now on no line is obeyed, until what is returned is called. */
+export function hushed(): () => void {
+  const token = randomUUID();
+  process.stdout.write(`::stop-commands::${token}\n`);
+  return () => void process.stdout.write(`::${token}::\n`);
+}
+
 export function githubReport(report: Report): string {
   const failing = report.cases.filter(isFailing);
   const { diagnosis } = report;

@@ -5,13 +5,13 @@
  */
 
 import { profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
-import { EVERYTHING, type SampleSize } from '../../reference/case/sampling.ts';
+import { EVERYTHING } from '../../reference/case/sampling.ts';
 import { isFailure, type Verdict } from '../../reference/verdict/judge.ts';
 import { shareOf } from '../../reference/verdict/judge-sample.ts';
-import { openToJudge } from '../commands/sample.ts';
+import { judgeLine, openToJudge } from '../commands/sample.ts';
 import { fileSentence } from '../file-errors.ts';
 import { verdictIn } from '../run-suite.ts';
-import { printable, shellQuoted } from '../text.ts';
+import { printable } from '../text.ts';
 import type { JudgeRequest } from './request.ts';
 
 /** An answer but for the id, which the thread that judges does not know. */
@@ -27,21 +27,6 @@ export type Answer =
 /** Elements of outputs that one request may be about: what is held of each is some hundred bytes. */
 const JUDGED_MAX = 2 ** 24;
 
-/** The command that judges the same again. */
-function replayOf({ case: folder, profile, rows, keys }: JudgeRequest): string {
-  // `3,` is the position 3, and no position is as many as 0.
-  const list = (size: SampleSize): string => {
-    if (typeof size === 'number') return String(size);
-    return size.length === 0 ? '0' : `${size.join(',')},`;
-  };
-  const options = [
-    ...['--profile', profileFrom(profile).name],
-    ...(rows === undefined ? [] : ['--rows', list(rows)]),
-    ...(keys === undefined ? [] : ['--keys', list(keys)]),
-  ];
-  return ['xattn', 'judge', shellQuoted(folder), ...options].join(' ');
-}
-
 function judged(request: JudgeRequest): Answer {
   const profile = profileFrom(request.profile);
   const { question, sample, close } = openToJudge(request.case, request);
@@ -54,7 +39,9 @@ function judged(request: JudgeRequest): Answer {
       );
     }
     const verdict = verdictIn(request.case, question, profile, sample);
-    const replay = isFailure(verdict.verdict) ? replayOf(request) : null;
+    const replay = isFailure(verdict.verdict)
+      ? judgeLine(request.case, profile.name, request)
+      : null;
     return { ...verdict, diagnosis: null, replay };
   } finally {
     close();
