@@ -35,6 +35,8 @@ export interface Candidate {
   answer(folder: string, limitMs?: number): Promise<Answer>;
   /** On how many ranks its last answer was computed, where that is known: of the embedded one. */
   readonly dealt?: () => Dealt | null;
+  /** Its last answer drawn, as an SVG picture; null where nothing was timed. Of the embedded one. */
+  readonly timeline?: (title: string) => string | null;
   /** The last lines of its log, oldest first. */
   log(): string[];
   /** Let it end by itself, and end it if it does not. */

@@ -9,6 +9,7 @@
  */
 
 import { type Dealt, dealtFor, howDealt } from '../../gpu/dealt.ts';
+import type { RankEvent } from '../../gpu/interpreter.ts';
 import { run } from '../../gpu/run.ts';
 import type { PassOptions, RunOptions } from '../../gpu/run-options.ts';
 import type { ScheduleName } from '../../gpu/schedules/index.ts';
@@ -18,6 +19,7 @@ import { validateCase } from '../../reference/case/validate.ts';
 import { readCase, writeOutputs } from '../../reference/files/case-folder.ts';
 import { tensorOf } from '../../reference/numbers/tensor.ts';
 import type { Answer, Candidate } from '../candidate.ts';
+import { runSvg } from '../commands/run-svg.ts';
 import { passesInWords } from '../pass-choice.ts';
 import { WORDS } from '../protocol.ts';
 
@@ -31,6 +33,8 @@ export interface EmbeddedOptions {
   timeoutMs: number;
   /** How long its first run may take; default: as long as an answer. */
   startTimeoutMs?: number;
+  /** Whether each run is timed, so that it can be drawn. */
+  timing?: boolean;
 }
 
 /** One query, one key: enough to see which backend runs. */
@@ -79,9 +83,17 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
   const { transport, device, timeoutMs, startTimeoutMs = timeoutMs } = options;
   const { schedule = 'lv-xattn', passes = {} } = options;
   const outputDtype = device === 'reference' ? 'F64' : 'F32';
-  const how = { ...passes, schedule, transport, device, timeoutMs };
+  const how = {
+    ...passes,
+    schedule,
+    transport,
+    device,
+    timeoutMs,
+    timing: options.timing === true,
+  };
   let backend = '';
   let dealt: Dealt | null = null;
+  let log: readonly RankEvent[] = [];
 
   const asked = async (folder: string): Promise<Answer> => {
     const given = readCase(folder);
@@ -92,6 +104,7 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
       return { status: 'broken', reason: `it ran on ${ran.backend}, expected ${backend}` };
     }
     writeOutputs(folder, ran.outputs, outputDtype);
+    log = options.timing ? ran.log : [];
     return { status: 'ok' };
   };
 
@@ -111,8 +124,10 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
       return { ok: true, hello: { name, profile, supports } };
     },
     dealt: () => dealt,
+    timeline: (title) =>
+      dealt === null || log.length === 0 ? null : runSvg(log, { title, ranks: dealt.ran }),
     async answer(folder, limitMs = timeoutMs) {
-      dealt = null;
+      [dealt, log] = [null, []];
       const answer = await within(asked(folder), Math.min(limitMs, timeoutMs));
       return typeof answer === 'string' ? { status: 'broken', reason: answer } : answer;
     },

@@ -24,6 +24,7 @@ import {
   runSuite,
 } from '../run-suite.ts';
 import { type Direction, inDrawnOrder, nameFilter, type Shard, shardOf } from '../select.ts';
+import { ShownRun } from '../shown-run.ts';
 import { type SuiteCase, suite } from '../suite.ts';
 import {
   checkFolder,
@@ -83,6 +84,7 @@ interface Run {
   /** How many of them are done with, and what came of them. */
   done: number;
   readonly results: CaseResult[];
+  readonly shown: ShownRun;
   /** What the diagnosis is made of. */
   readonly seen: Observer;
   /** What else is to be said of the whole. */
@@ -118,7 +120,9 @@ function reportFrom(run: Run, why?: string): Report {
     silent: !started.ok,
     seconds: (performance.now() - begin) / 1000,
   });
-  const noted = run.note === undefined ? report : { ...report, note: run.note };
+  const { timeline } = run.shown;
+  const drawn = timeline === undefined ? report : { ...report, timeline };
+  const noted = run.note === undefined ? drawn : { ...drawn, note: run.note };
   return why === undefined ? noted : { ...noted, incomplete: why };
 }
 
@@ -185,6 +189,7 @@ async function judged(
     onCase: (done, total, result) => {
       if (result !== null && isFailing(result)) failing++;
       if (result !== null) run.results.push(result);
+      if (result !== null && options.html !== undefined) run.shown.consider(candidate, result);
       run.done = done;
       live.changed();
       bar.update(done, total, failing);
@@ -216,7 +221,15 @@ export async function gateCommand(given: GateOptions): Promise<number> {
   const begin = performance.now();
   const asked = casesFor({ options, started: NOT_STARTED });
   const run: Run = {
-    ...{ begin, options, started: NOT_STARTED, ...asked, done: 0, results: [] },
+    ...{
+      begin,
+      options,
+      started: NOT_STARTED,
+      ...asked,
+      done: 0,
+      results: [],
+      shown: new ShownRun(),
+    },
     seen: observer(),
   };
   const live = liveReport(options, () => reportFrom(run, 'the run has not come to its end'));

@@ -221,7 +221,9 @@ export async function candidateOf(
   if (command !== undefined) return processCandidate({ command, timeoutMs, startTimeoutMs });
   const { embeddedCandidate } = await import('../candidates/embedded.ts');
   const passes = passesAsked(schedule, options);
-  return embeddedCandidate({ schedule, device, transport, timeoutMs, startTimeoutMs, passes });
+  const timing = reports.html !== undefined;
+  const how = { timeoutMs, startTimeoutMs, passes, timing };
+  return embeddedCandidate({ schedule, device, transport, ...how });
 }
 
 /** What a replay must be given to judge as this run did; defaults are left out. */

@@ -18,6 +18,7 @@ import {
   runSuite,
   withTemporaryFolder,
 } from '../run-suite.ts';
+import { ShownRun } from '../shown-run.ts';
 import { conclude, NOT_STARTED, nameOf, profileOf, reportOf, withCandidate } from './judging.ts';
 import {
   type CandidateOptions,
@@ -57,6 +58,7 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
     ...reported(NOT_STARTED, unreached),
     incomplete: NOT_REACHED,
   }));
+  const shown = new ShownRun();
   const candidate = await candidateOf(options, [outOf(folder), folder], options);
   const asking = async (started: Started, stop: AbortSignal, answers: string) => {
     const cases = [...before, question].map((one) => ({
@@ -70,9 +72,16 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
       outDir: options.html === undefined ? null : answers,
       allowDeclined: options.allowDeclined ?? false,
       stop,
+      onCase: (_done, _total, result) => {
+        if (result !== null && options.html !== undefined) shown.consider(candidate, result);
+      },
       ...(sample === undefined ? {} : { sampling: { sample, from: folder } }),
     });
-    const report = reported(started, all.slice(before.length));
+    const { timeline } = shown;
+    const report = {
+      ...reported(started, all.slice(before.length)),
+      ...(timeline === undefined ? {} : { timeline }),
+    };
     return stop.aborted ? { ...report, incomplete: NOT_REACHED, signal: stop.reason } : report;
   };
   return withTemporaryFolder(async (answers) => {
