@@ -32,8 +32,7 @@ const WITHIN_REFERENCE: Record<string, readonly string[]> = {
 
 /** Files that were longer than 400 lines when that became the limit. A ceiling may only fall. */
 const LONGER: Readonly<Record<string, number>> = {
-  'reference/bounds/by-pair/bounds.ts': 560,
-  'reference/bounds/by-pair/bounds-backward.ts': 450,
+  'reference/bounds/by-pair/bounds-backward.ts': 440,
   'reference/bounds/range/range.ts': 480,
   'gpu/labels.ts': 450,
   'gpu/costs/costs.test.ts': 480,
@@ -44,7 +43,6 @@ const LONGER: Readonly<Record<string, number>> = {
 
 /** Files with functions of 61 to 70 lines from before 60 was the limit. */
 const LONGER_FUNCTIONS = [
-  'reference/bounds/by-pair/bounds.ts',
   'reference/kernels/assembly/elementary.ts',
   'reference/kernels/assembly/slices.ts',
   'gpu/labels.ts',

@@ -6,26 +6,8 @@
  * @module
  */
 
-import {
-  lseStored,
-  newRowBound,
-  type OperandError,
-  operandError,
-  outErrors,
-  type RowBound,
-  rowBound,
-} from '../bounds/by-pair/bounds.ts';
-import {
-  addErrors,
-  addMagnitudes,
-  type Backward,
-  backwardBounds,
-  newErrors,
-  newScratch,
-  newSums,
-  summedOf,
-  withinMagnitude,
-} from '../bounds/by-pair/bounds-backward.ts';
+import { lseStored } from '../bounds/by-pair/bounds.ts';
+import { backwardBounds, summedOf, withinMagnitude } from '../bounds/by-pair/bounds-backward.ts';
 import { doubleKernelCase, kernelCase } from '../bounds/by-pair/by-kernels.ts';
 import {
   type CertifiedCase,
@@ -33,7 +15,8 @@ import {
   type FlatBalls,
   isBounded,
 } from '../bounds/by-pair/certified.ts';
-import { fillRow, type Row, rowMagnitudes } from '../bounds/by-pair/magnitudes.ts';
+import { compose } from '../bounds/by-pair/composition.ts';
+import type { Composing, ModelBounds } from '../bounds/by-pair/walk.ts';
 import { caseModel, type ErrorModel, lambdaFor, SLACK } from '../bounds/lemmas/error-model.ts';
 import type { Profile } from '../bounds/lemmas/profile.ts';
 import { type ProfileLike, profileFrom } from '../bounds/lemmas/profile-options.ts';
@@ -64,31 +47,9 @@ export interface Expectation {
   readonly place?: (name: OutputName, index: readonly number[]) => number[];
 }
 
-/** One model's way through a case. */
-interface ModelBounds extends Backward {
-  readonly operands: OperandError | null;
-  readonly row: RowBound;
-  readonly out: Float64Array;
-  readonly lseError: Float64Array;
-}
-
 /** Bounds, and that of the LSE as it is summed, which P and Lemma Range rest on. */
 export interface RowsBounds extends Bounds {
   readonly lseAsSummed: Tensor;
-}
-
-function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
-  const { seq_kv, head_dim_v } = c.parameters;
-  return {
-    c,
-    model,
-    operands: operandError(c, model),
-    errors: c.gradients === null ? {} : newErrors(c),
-    scratch: newScratch(seq_kv),
-    row: newRowBound(seq_kv, head_dim_v),
-    out: new Float64Array(c.out.mid.length),
-    lseError: new Float64Array(c.lse.mid.length),
-  };
 }
 
 /** The bound with slack and the radius of the exact value's ball; whatever is no number is infinite. */
@@ -117,24 +78,12 @@ export function lseBound(
 }
 
 /** Bounds of every output under each model; magnitudes are computed once for all of them. */
-export function boundsOf(c: CertifiedCase, models: readonly ErrorModel[]): RowsBounds[] {
-  const { batch, heads, seq_q, seq_kv, head_dim_v } = c.parameters;
-  const each = models.map((model) => newModelBounds(c, model));
-  const sums = c.gradients === null ? null : newSums(c);
-  const row = rowMagnitudes(seq_kv);
-  for (let r = 0; r < batch * heads * seq_q; r++) {
-    const head = Math.floor(r / seq_q);
-    const at: Row = [Math.floor(head / heads), head % heads, r % seq_q];
-    if (!fillRow(c, at, row)) continue;
-    if (sums !== null) addMagnitudes(c, sums, at, row);
-    for (const one of each) {
-      rowBound(c, one.model, one.operands, at, row, one.row);
-      outErrors(c, one.model, one.operands, at, row, one.row);
-      one.out.set(one.row.out, r * head_dim_v);
-      one.lseError[r] = one.row.lseError;
-      if (sums !== null) addErrors(one, at, row, one.row);
-    }
-  }
+export function boundsOf(
+  c: CertifiedCase,
+  models: readonly ErrorModel[],
+  composing: Composing = {},
+): RowsBounds[] {
+  const { sums, each } = compose(c, models, composing);
   return each.map((one) => {
     const fixed: Outputs = { out: widened(one.out, c.out) };
     if (sums !== null) {

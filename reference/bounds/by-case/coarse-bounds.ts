@@ -12,7 +12,8 @@
 
 import type { AttentionCase, OutputName } from '../../case/case.ts';
 import { log } from '../../numbers/float64.ts';
-import { fewProducts, lseStored, roundedBeside } from '../by-pair/bounds.ts';
+import { lseStored, roundedBeside } from '../by-pair/bounds.ts';
+import { fewProducts } from '../by-pair/operands.ts';
 import { caseModel, type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { heldScoreError } from '../lemmas/held-errors.ts';
 import {

@@ -10,7 +10,6 @@
 
 import { FEATURE_GRADIENTS, type OutputName } from '../../case/case.ts';
 import { outputShape } from '../../case/case-shapes.ts';
-import { kvHead } from '../../case/heads.ts';
 import { entry, nth } from '../../numbers/nth.ts';
 import { elementCount } from '../../numbers/tensor.ts';
 import { type ErrorModel, growth, SLACK, sumGrowth } from '../lemmas/error-model.ts';
@@ -29,11 +28,12 @@ import {
   storedPartsError,
 } from '../lemmas/gradient-errors.ts';
 import { heldGradientError, heldKeyTermError, heldValueTermError } from '../lemmas/held-errors.ts';
-import { addScaled, increment } from './add.ts';
+import { increment } from './add.ts';
 import { anchoredBackward, anchoredGradient, spreadOfGradient, storedError } from './anchored.ts';
-import { carriedOver, type OperandError, type RowBound } from './bounds.ts';
+import { carriedOver, type RowBound } from './bounds.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
+import { type Brought, broughtBy, type OperandError } from './operands.ts';
 
 /** A gradient that is a sum: what is summed, in magnitude and number; the same for every model. */
 export interface Summed {
@@ -43,7 +43,7 @@ export interface Summed {
 
 const DIRECT = ['d_q', 'd_k', 'd_v', 'd_bias', 'd_sink'] as const;
 type DirectName = (typeof DIRECT)[number];
-type Sums<T> = Partial<Record<DirectName, T>>;
+export type Sums<T> = Partial<Record<DirectName, T>>;
 
 function sizesOf(c: CertifiedCase): [DirectName, number][] {
   return DIRECT.filter((name) => c.gradients?.has(name) === true).map((name) => [
@@ -77,42 +77,41 @@ export function newErrors(c: CertifiedCase): Sums<Float64Array> {
   return Object.fromEntries(sizesOf(c).map(([name, size]) => [name, new Float64Array(size)]));
 }
 
-/** Where the rows and keys of (b, h, i) lie in the flat tensors. */
-function placesOf({ parameters: p }: CertifiedCase, [b, h, i]: Row) {
-  const row = (b * p.heads + h) * p.seq_q + i;
-  const keys = (b * p.kv_heads + kvHead(p, h)) * p.seq_kv;
-  return { row, query: row * p.head_dim, cotangent: row * p.head_dim_v, keys };
+/** What a row brings to the gradients, each entry j for key j; of keys that it does not see it says nothing. */
+export interface GradientWeights {
+  /** Of |dO|, for dV; of |K| or |Q|, for dQ and dK. */
+  readonly ofCotangent: Float64Array;
+  readonly ofOperand: Float64Array;
 }
 
-/** Magnitudes and numbers of terms that a row adds to the sums. */
+/** What the errors of a model's terms rest on beside: an error of K as an operand meets more. */
+export interface ErrorWeights extends GradientWeights {
+  readonly ofKeyError: Float64Array | null;
+  /** What each component of dQ, of dK and of dV is off by beside; of dK and dV entry j for key j, added up. */
+  readonly constants: { query: number; readonly key: Float64Array; readonly value: Float64Array };
+}
+
+/** Magnitudes of a row's terms, and what it adds to dBias and dSink. `terms`: how many a key has, added up. */
 export function addMagnitudes(
   c: CertifiedCase,
   sums: Sums<Summed>,
   at: Row,
   row: RowMagnitudes,
+  to: GradientWeights & { readonly terms: Float64Array },
 ): void {
-  const { d_q: dQ, d_k: dK, d_v: dV, d_bias: dBias, d_sink: dSink } = sums;
-  if (dK === undefined || dV === undefined) return;
-  const { head_dim: d, head_dim_v: width, scale } = c.parameters;
-  const { query, cotangent, keys } = placesOf(c, at);
+  const { d_bias: dBias, d_sink: dSink } = sums;
+  const scale = Math.abs(c.parameters.scale);
   for (let n = 0; n < row.count; n++) {
-    const key = keys + entry(row.j, n);
-    const [dS = 0, p = 0, kappa = 0] = [row.dS[n], row.p[n], row.kappa[n]];
-    const factor = Math.abs(scale) * dS * nth(row.slope, n);
-    addScaled(dV.magnitude, key * width, kappa * p, c.dOut, cotangent, width);
-    if (dQ !== undefined) {
-      addScaled(dQ.magnitude, query, factor, c.k.mid, key * d, d);
-      if (c.features !== null) addScaled(dQ.magnitude, query, factor, c.k.rad, key * d, d);
-    }
-    addScaled(dK.magnitude, key * d, factor, c.q, query, d);
-    increment(dV.terms, key * width, width);
-    increment(dK.terms, key * d, d);
+    const j = entry(row.j, n);
+    const dS = nth(row.dS, n);
+    to.ofCotangent[j] = nth(row.kappa, n) * nth(row.p, n);
+    to.ofOperand[j] = scale * dS * nth(row.slope, n);
+    to.terms[j] = nth(to.terms, j) + 1;
     if (dBias === undefined || c.bias === null) continue;
-    const place = broadcastAt(c.bias, at, entry(row.j, n));
+    const place = broadcastAt(c.bias, at, j);
     increment(dBias.magnitude, place, 1, dS);
     increment(dBias.terms, place, 1);
   }
-  if (dQ !== undefined) increment(dQ.terms, query, d, row.count);
   if (dSink === undefined || row.sink === null) return;
   increment(dSink.magnitude, at[1], 1, row.sink.dS);
   increment(dSink.terms, at[1], 1);
@@ -128,6 +127,13 @@ export const newScratch = (seqKv: number): GradientScratch => ({
   pError: new Float64Array(seqKv),
   gError: new Float64Array(seqKv),
 });
+
+/** What V brings to dP of a row: Σ(|V| + rad V) of each key, and of ΔV, Σ|dO|ΔV and ΣΔV, where there is one. */
+export interface GradientOperands {
+  readonly sizes: Float64Array;
+  readonly carried: Brought | null;
+  readonly made: Brought | null;
+}
 
 /** Everything that one model's bounds of a case need. */
 export interface Backward {
@@ -152,6 +158,10 @@ function sumOf(x: Float64Array, at: number, width: number): number {
   return sum;
 }
 
+/** Where dO of (b, h, i) lies in the flat tensor. */
+const cotangentAt = ({ parameters: p }: CertifiedCase, [b, h, i]: Row): number =>
+  ((b * p.heads + h) * p.seq_q + i) * p.head_dim_v;
+
 /** Lemma Recomputed P, or Far keys: the lesser, where the first says little. */
 function errorOfP(model: ErrorModel, p: number, below: number, weight: number): number {
   const near = probabilityError(model, p, growth(weight));
@@ -164,16 +174,16 @@ function fillScratch(
   row: RowMagnitudes,
   bound: RowBound,
   cotangent: number,
-  keys: number,
+  values: GradientOperands,
 ): void {
-  const { c, model, operands, scratch } = to;
+  const { c, model, scratch } = to;
   const { head_dim_v: width } = c.parameters;
   const own = sumOf(c.dOut, cotangent, width) + width * etaIn(model);
   for (let n = 0; n < row.count; n++) {
-    const at = (keys + entry(row.j, n)) * width;
-    const carried = operands === null ? 0 : carriedOver(c.dOut, cotangent, operands.v, at, width);
-    const made = operands === null ? 0 : sumOf(operands.v, at, width);
-    const sizes = own + sizeOf(c.v, at, width) + made;
+    const j = entry(row.j, n);
+    const carried = values.carried === null ? 0 : broughtBy(values.carried, j);
+    const made = values.made === null ? 0 : broughtBy(values.made, j);
+    const sizes = own + nth(values.sizes, j) + made;
     const products = [nth(row.kappa, n), nth(row.gProducts, n), carried, sizes] as const;
     scratch.gError[n] = heldGradientError(model, width, products, nth(row.g, n));
     const weights = [nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n)] as const;
@@ -205,43 +215,44 @@ function cotangentError(
   return Math.max(fromOutput(model, width, [row.dProducts, carried, sizes]), fromKeys);
 }
 
-/**
- * Errors of the terms that a row adds to every sum, after rowBound and outErrors of that row.
- * `givenError`: the error of its D, where the row's keys are not all here.
- */
+/** Where a row stands, and what it has of V and of the keys it does not have. */
+export interface GradientRow {
+  readonly at: Row;
+  readonly row: RowMagnitudes;
+  readonly values: GradientOperands;
+  /** The error of its D, where the row's keys are not all here. */
+  readonly dError?: number | undefined;
+}
+
+/** Errors of the terms that a row adds to every sum, after rowBound and outErrors of that row. */
 export function addErrors(
   given: Backward,
-  at: Row,
-  row: RowMagnitudes,
+  { at, row, values, dError: givenError }: GradientRow,
   bound: RowBound,
-  givenError?: number,
+  weights: ErrorWeights,
 ): void {
   const to = { ...given, model: anchoredBackward(given.model, row, bound) };
   const { c, model, errors, scratch } = to;
   const { d_bias: dBias, d_sink: dSink } = errors;
-  const { cotangent, keys } = placesOf(c, at);
-  fillScratch(to, row, bound, cotangent, keys);
+  const cotangent = cotangentAt(c, at);
+  fillScratch(to, row, bound, cotangent, values);
   const dError = givenError ?? cotangentError(to, row, bound, cotangent);
   const { softcap } = c.parameters;
+  weights.constants.query = 0;
   for (let n = 0; n < row.count; n++) {
-    const [p = 0, g = 0, dS = 0, pError = 0, gError = 0] = [
-      row.p[n],
-      row.g[n],
-      row.dS[n],
-      scratch.pError[n],
-      scratch.gError[n],
-    ];
+    const [p, g, dS] = [nth(row.p, n), nth(row.g, n), nth(row.dS, n)];
+    const [pError, gError, j] = [nth(scratch.pError, n), nth(scratch.gError, n), entry(row.j, n)];
     const dSError = scoreGradientError(model, row, dError, [p, pError, g, gError]);
     if (dBias !== undefined && c.bias !== null) {
       const error = storedGradientError(given.model, dS, dSError);
-      increment(dBias, broadcastAt(c.bias, at, entry(row.j, n)), 1, error);
+      increment(dBias, broadcastAt(c.bias, at, j), 1, error);
     }
-    const [slope = 1, t = 0, tError = 0] = [row.slope[n], row.t[n], bound.tError[n]];
-    addValue(to, at, row, n);
+    addValue(model, weights, j, [nth(row.kappa, n), p, pError]);
+    const [slope, t, tError] = [nth(row.slope, n), nth(row.t, n), nth(bound.tError, n)];
     const raw = softcap === 0 ? dS : dS * slope;
     const error = softcapGradientError(model, softcap, [dS, dSError], { slope, t, tError });
-    const spread = spreadOfGradient(row, n);
-    addKey(given, at, entry(row.j, n), { raw, error, spread });
+    const spread = model.anchored ? spreadOfGradient(row, n) : 0;
+    addKey(given.model, weights, j, { scale: Math.abs(c.parameters.scale), raw, error, spread });
   }
   if (dSink === undefined || row.sink === null) return;
   const { p, score, fromLse, below, dS } = row.sink;
@@ -252,16 +263,15 @@ export function addErrors(
 }
 
 /** Errors of one key's terms of dV: κ, P, dO, their product. Lemma Accumulate. */
-function addValue({ c, model, errors, scratch }: Backward, at: Row, row: RowMagnitudes, n: number) {
-  const dV = errors.d_v;
-  if (dV === undefined) return;
-  const { head_dim_v: width } = c.parameters;
-  const { cotangent, keys } = placesOf(c, at);
-  const key = keys + entry(row.j, n);
-  const [p = 0, kappa = 0, pError = 0] = [row.p[n], row.kappa[n], scratch.pError[n]];
-  const { ofCotangent, constant } = heldValueTermError(model, kappa, p, pError);
-  addScaled(dV, key * width, ofCotangent, c.dOut, cotangent, width);
-  increment(dV, key * width, width, constant);
+function addValue(
+  model: ErrorModel,
+  { ofCotangent, constants }: ErrorWeights,
+  j: number,
+  [kappa, p, pError]: readonly [number, number, number],
+): void {
+  const term = heldValueTermError(model, kappa, p, pError);
+  ofCotangent[j] = term.ofCotangent;
+  constants.value[j] = nth(constants.value, j) + term.constant;
 }
 
 /**
@@ -269,28 +279,20 @@ function addValue({ c, model, errors, scratch }: Backward, at: Row, row: RowMagn
  * format, Q or K scaled and rounded twice, or the sum scaled last. Lemma Accumulate.
  */
 function addKey(
-  { c, model, operands, errors }: Backward,
-  at: Row,
+  model: ErrorModel,
+  { ofOperand, ofKeyError, constants }: ErrorWeights,
   j: number,
-  { raw, error: made, spread }: { raw: number; error: number; spread: number },
+  { scale, raw, error, spread }: { scale: number; raw: number; error: number; spread: number },
 ): void {
-  const { d_q: dQ, d_k: dK } = errors;
-  if (dK === undefined) return;
-  const { head_dim: d } = c.parameters;
-  const { query, keys } = placesOf(c, at);
-  const scale = Math.abs(c.parameters.scale);
-  const rounded = anchoredGradient(model, scale, { raw, error: made, spread });
-  const rounding = rounded === null ? model : { ...model, probabilities: 0 };
-  const { ofOperand, constant } = heldKeyTermError(rounding, scale, raw, made + (rounded ?? 0));
-  const key = (keys + j) * d;
-  if (dQ !== undefined) {
-    addScaled(dQ, query, ofOperand, c.k.mid, key, d);
-    if (c.features !== null) addScaled(dQ, query, ofOperand, c.k.rad, key, d);
-    if (operands !== null) addScaled(dQ, query, ofOperand + scale * raw, operands.k, key, d);
-    increment(dQ, query, d, constant);
-  }
-  addScaled(dK, key, ofOperand, c.q, query, d);
-  increment(dK, key, d, constant);
+  const rounded = anchoredGradient(model, scale, { raw, error, spread });
+  const term =
+    rounded === null
+      ? heldKeyTermError(model, scale, raw, error)
+      : heldKeyTermError({ ...model, probabilities: 0 }, scale, raw, error + rounded);
+  ofOperand[j] = term.ofOperand;
+  if (ofKeyError !== null) ofKeyError[j] = term.ofOperand + scale * raw;
+  constants.query += term.constant;
+  constants.key[j] = nth(constants.key, j) + term.constant;
 }
 
 /** The exact value of one element. */

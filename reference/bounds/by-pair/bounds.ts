@@ -9,46 +9,29 @@
  */
 
 import type { CaseParameters } from '../../case/case.ts';
-import { kvHead } from '../../case/heads.ts';
 import { exp } from '../../numbers/float64.ts';
-import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
+import { entry, nth } from '../../numbers/nth.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { heldScoreError } from '../lemmas/held-errors.ts';
-import {
-  grantedError,
-  logitReach,
-  mostMerges,
-  partialSize,
-  subtractedError,
-} from '../lemmas/merge-errors.ts';
+import { grantedError, logitReach, mostMerges } from '../lemmas/merge-errors.ts';
 import {
   biasError,
   convertedError,
-  dividedError,
   farWeight,
-  finalRounding,
   flush,
-  hullError,
   leastWeight,
-  projectionError,
   quotient,
   softcapError,
   tanhError,
-  unroundedError,
   type WeightTerms,
+  weightError,
   weightRounding,
   wideLseError,
 } from '../lemmas/step-errors.ts';
-import { anchoredModel, largestErrors, storedError } from './anchored.ts';
-import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
-import { farRowLse, farRowOut } from './far-rows.ts';
-import type { Row, RowMagnitudes } from './magnitudes.ts';
-
-/** Absolute error of recomputed K and V, flat; null when they are inputs. Lemma Recompute. */
-export interface OperandError {
-  readonly k: Float64Array;
-  readonly v: Float64Array;
-}
+import type { CertifiedCase } from './certified.ts';
+import { farRowLse } from './far-rows.ts';
+import type { RowMagnitudes } from './magnitudes.ts';
+import { broughtBy, fewProducts, type ScoreOperands } from './operands.ts';
 
 /** What the bounds of one row rest on; entry n for its n-th visible key. Reused row after row. */
 export interface RowBound {
@@ -101,46 +84,6 @@ export function newRowBound(seqKv: number, width: number): RowBound {
   };
 }
 
-/** Error of every element of X = Y W. */
-function projectionErrors(
-  model: ErrorModel,
-  [y, w]: readonly [Float64Array, Float64Array],
-  x: FlatBalls,
-): Float64Array {
-  const [batch = 0, heads = 0, seq = 0, width = 0] = x.shape;
-  const columns = heads * width;
-  const dimY = w.length / columns;
-  const values = upper(x);
-  const error = new Float64Array(values.length);
-  for (let n = 0; n < error.length; n++) {
-    const [c, row] = [n % width, Math.floor(n / width)];
-    const [j, h] = [row % seq, Math.floor(row / seq) % heads];
-    const yAt = (Math.floor(row / seq / heads) * seq + j) * dimY;
-    let [magnitude, sizes] = [0, 0];
-    for (let e = 0; e < dimY; e++) {
-      const [f, a] = [Math.abs(nth(y, yAt + e)), Math.abs(nth(w, e * columns + h * width + c))];
-      magnitude += f * a;
-      sizes += f + a;
-    }
-    error[n] = fewProducts(model, dimY)
-      ? projectionError(model, dimY, { magnitude, sizes, x: nth(values, n) })
-      : Number.POSITIVE_INFINITY;
-  }
-  return batch === 0 ? new Float64Array(0) : error;
-}
-
-/** Lemma Recompute: K = Y W_K summed over dim_y, then stored in the operand format. */
-export function operandError(c: CertifiedCase, model: ErrorModel): OperandError | null {
-  if (c.features === null) {
-    // Inputs rounded near zero; their relative rounding is `input` in every sum they enter.
-    if (model.inputTiny === 0) return null;
-    const near = ({ mid }: FlatBalls) => new Float64Array(mid.length).fill(model.inputTiny);
-    return { k: near(c.k), v: near(c.v) };
-  }
-  const { y, wK, wV } = c.features;
-  return { k: projectionErrors(model, [y, wK], c.k), v: projectionErrors(model, [y, wV], c.v) };
-}
-
 /** Σ_e |a_e|·b_e over a row of each. */
 export function carriedOver(
   a: Float64Array,
@@ -151,13 +94,6 @@ export function carriedOver(
 ): number {
   let sum = 0;
   for (let e = 0; e < width; e++) sum += Math.abs(nth(a, aAt + e)) * nth(b, bAt + e);
-  return sum;
-}
-
-/** Σ_e b_e over a row. */
-export function sumOver(b: Float64Array, at: number, width: number): number {
-  let sum = 0;
-  for (let e = 0; e < width; e++) sum += nth(b, at + e);
   return sum;
 }
 
@@ -175,10 +111,6 @@ export interface ScoreSizes {
     readonly sizes: number;
   };
 }
-
-/** What score_bound and recompute_bound ask of a dot product of d terms. */
-export const fewProducts = (model: ErrorModel, d: number): boolean =>
-  (d + 3) * model.scores + 4 * model.operand + 2 * model.input <= 0.5;
 
 /** Lemmas Score, Softcap, Bias: the error of a score, and of its tanh (0 without softcap). */
 export function scoreError(
@@ -215,7 +147,7 @@ export function scoreSizes(
 }
 
 /** Terms of the row's sum (its sink is one), merges, and operations a term may lose to underflow in. */
-function rowTerms(c: CertifiedCase, row: RowMagnitudes) {
+export function rowTerms(c: CertifiedCase, row: RowMagnitudes) {
   const n = row.count + (row.sink === null ? 0 : 1);
   const merges = mostMerges(c.parameters.partition.ranks, row.sink !== null);
   return { n, merges, operations: 3 * n + merges };
@@ -232,20 +164,17 @@ const isFar = (below: number, error: number): boolean => below > FAR_BELOW + 8 *
 function scoreErrors(
   c: CertifiedCase,
   model: ErrorModel,
-  operands: OperandError | null,
-  { at, row, sinkError }: { at: Row; row: RowMagnitudes; sinkError: number },
+  operands: ScoreOperands | null,
+  { row, sinkError }: { row: RowMagnitudes; sinkError: number },
   to: RowBound,
 ): number {
-  const { heads, kv_heads, seq_q, seq_kv, head_dim: d } = c.parameters;
-  const queryAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * d;
-  const keysAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * d;
   const { sink } = row;
   const sinkFar = sink === null || sink.raised || isFar(sink.below, sinkError);
   let largest = sinkFar ? 0 : sinkError;
   for (let k = 0; k < row.count; k++) {
-    const keyAt = keysAt + entry(row.j, k) * d;
-    const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
-    const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
+    const j = entry(row.j, k);
+    const carried = operands === null ? 0 : broughtBy(operands.carried, j);
+    const spread = operands === null ? 0 : broughtBy(operands.spread, j);
     const sizes = scoreSizes(c, row, k, { carried, spread });
     const { error, tError } = scoreError(c.parameters, model, sizes);
     to.scoreError[k] = error;
@@ -304,12 +233,11 @@ function weigh(
   to.rounded = near === 0 ? Number.POSITIVE_INFINITY : rounded + beside;
 }
 
-/** Everything the bounds of row (b, h, i) rest on, into `to`. */
+/** Everything the bounds of a row rest on, into `to`. */
 export function rowBound(
   c: CertifiedCase,
   model: ErrorModel,
-  operands: OperandError | null,
-  at: Row,
+  operands: ScoreOperands | null,
   row: RowMagnitudes,
   to: RowBound,
 ): void {
@@ -317,7 +245,7 @@ export function rowBound(
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
   to.sinkError = sinkError;
   // Lemma Lazy: scores, and so LSEs, may lie above a maximum by the profile's headroom.
-  const slack = 1 + scoreErrors(c, model, operands, { at, row, sinkError }, to) + model.headroom;
+  const slack = 1 + scoreErrors(c, model, operands, { row, sinkError }, to) + model.headroom;
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
   const reach = logitReach(largestLogit(row, to, sinkError), slack);
@@ -334,6 +262,30 @@ export function rowBound(
   if (!(to.lseError < Number.POSITIVE_INFINITY)) {
     const sizes = { lse: row.lse, ...largestScore(row, to, sinkError) };
     to.lseError = farRowLse(model, { n, merges }, sizes);
+  }
+}
+
+/** What a row rests on as a whole, where that is known otherwise: its keys are not all here. */
+export interface GivenRow {
+  readonly terms: WeightTerms;
+  readonly lseError: number;
+  /** Error of its D. */
+  readonly dError: number;
+}
+
+/** Lemmas Score to Weight for the keys that are here, into `to`. */
+export function givenRowBound(
+  c: CertifiedCase,
+  model: ErrorModel,
+  operands: ScoreOperands | null,
+  { row, given }: { row: RowMagnitudes; given: GivenRow },
+  to: RowBound,
+): void {
+  scoreErrors(c, model, operands, { row, sinkError: 0 }, to);
+  to.lseError = given.lseError;
+  for (let k = 0; k < row.count; k++) {
+    const [score, fromLse, error] = [nth(row.score, k), nth(row.fromLse, k), nth(to.scoreError, k)];
+    to.weight[k] = weightError(model, given.terms, { score, fromLse, error });
   }
 }
 
@@ -368,7 +320,7 @@ export const roundedBeside = (model: ErrorModel): number =>
   model.probabilities + model.partial + model.input + 5 * model.accumulation;
 
 /** What row_bound asks of a key that is not far. */
-const provedFor = (rounded: number): boolean => rounded * SLACK <= 0.5;
+export const provedFor = (rounded: number): boolean => rounded * SLACK <= 0.5;
 
 /** Lemma Denominator, where the weights may be far off: each that is not far keeps a share of itself. */
 function leastDenominator(row: RowMagnitudes, to: RowBound, sinkError: number): number {
@@ -384,148 +336,6 @@ function leastDenominator(row: RowMagnitudes, to: RowBound, sinkError: number): 
     least += exp(-row.sink.fromLse) * leastWeight(sinkError, to.sinkWeight);
   }
   return (least / SLACK - to.faintSum * SLACK) / (1 + lost) / SLACK;
-}
-
-/**
- * Lemma Output: what partial outputs lose near zero where they are stored, averaged by the weights as
- * they are computed.
- */
-function partLost(model: ErrorModel, row: RowMagnitudes, to: RowBound): number {
-  if (model.partialTiny === 0) return 0;
-  const beside = roundedBeside(model);
-  let sum = to.flushes;
-  for (let k = 0; k < row.count; k++) {
-    const p = nth(row.p, k);
-    if (to.far[k] === 1) sum += 2 * (p + nth(to.faint, k));
-    else sum += p * (1 + growth(nth(to.weight, k) + beside));
-  }
-  if (row.sink !== null) {
-    const { p } = row.sink;
-    // What a far sink may be mistaken for is among the rest of faintSum.
-    sum += to.sinkFar ? 2 * (p + to.faintSum) : p * (1 + growth(to.sinkWeight + beside));
-  }
-  return model.partialTiny * sum;
-}
-
-/** From where on Lemma Hull may say more than Lemma Output: below, 2B/(1 − B) < 1. */
-const HULL_FROM = 1 / 3;
-
-/**
- * Lemmas Output and Hull: numerator Σ κP|V|·growth over denominator, or the largest of what is averaged;
- * then the final rounding. Fills `to.out`, the error of each component after the rounding to the output
- * format.
- */
-export function outErrors(
-  c: CertifiedCase,
-  given: ErrorModel,
-  operands: OperandError | null,
-  at: Row,
-  row: RowMagnitudes,
-  to: RowBound,
-): void {
-  const model = given.anchored ? anchoredModel(given, row, largestErrors(row, to)) : given;
-  const { heads, kv_heads, seq_q, seq_kv, head_dim_v: width } = c.parameters;
-  const outAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * width;
-  const valuesAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * width;
-  const { out } = to;
-  const { n, operations } = rowTerms(c, row);
-  const lostAtZero = 2 * n * flush(model, { leaf: model.tiny, size: 0, operations });
-  const hull = to.denominator > HULL_FROM ? newHull(to, width, lostAtZero) : null;
-  const beside = roundedBeside(model);
-  if (!(to.least > 0) && hull === null) {
-    const vError = operands?.v ?? null;
-    farRowOut(c, model, row, { n, beside, outAt, valuesAt, vError }, out);
-    return;
-  }
-  out.fill(lostAtZero + partLost(model, row, to));
-  // A part may be of far keys alone: each of them may be its average.
-  const parts = { top: new Float64Array(width), lost: new Float64Array(width).fill(lostAtZero) };
-  for (let k = 0; k < row.count; k++) {
-    const [kappa, p] = [nth(row.kappa, k) * (1 + model.held.kappa), nth(row.p, k)];
-    const leaf = kappa * (model.weightTiny + model.operandTiny) + model.tiny;
-    const flushed =
-      2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
-    const far = to.far[k] === 1;
-    const faint = far ? nth(to.faint, k) : 0;
-    const grown = far ? 1 : growth(nth(to.weight, k) + beside);
-    const ofV = kappa * (p * grown + 2 * faint) + flushed;
-    const ofError = kappa * (p * (1 + grown) + 4 * faint) + flushed;
-    const vAt = valuesAt + entry(row.j, k) * width;
-    for (let e = 0; e < width; e++) {
-      const v = Math.abs(nth(c.v.mid, vAt + e)) + nth(c.v.rad, vAt + e);
-      const off = nthIfAny(operands?.v, vAt + e);
-      out[e] = nth(out, e) + ofV * v + ofError * off;
-      parts.top[e] = Math.max(nth(parts.top, e), kappa * (v + off));
-      parts.lost[e] = nth(parts.lost, e) + flushed * (v + off);
-      if (hull !== null) addToHull(hull, e, { kappa, flushed, far, faint, size: v + off });
-    }
-  }
-  for (let e = 0; e < width; e++) {
-    const size = Math.abs(nth(c.out.mid, outAt + e)) + nth(c.out.rad, outAt + e);
-    const part = partialSize(nth(parts.top, e) + model.partialTiny, {
-      ...to,
-      lost: nth(parts.lost, e) + model.partialTiny * to.flushes,
-    });
-    const merged = subtractedError(model, model.roundings(n), part);
-    // All of O is off by as much as κ.
-    const [most, held] = [size * (1 + model.held.kappa), size * model.held.kappa];
-    let divided = held + dividedError(nth(out, e) + merged, most, to.denominator, to.least);
-    if (hull !== null) {
-      const average = SLACK * hullError(hullSizes(model, hull, [to, e, size]));
-      divided = leastOf(divided, average + merged);
-    }
-    const unrounded = unroundedError(model, size, divided);
-    out[e] = unrounded + finalRounding(model, size + unrounded);
-    if (!model.anchored) continue;
-    const exact = { mid: nth(c.out.mid, outAt + e), rad: nth(c.out.rad, outAt + e) };
-    out[e] = leastOf(storedError(model, exact, unrounded), nth(out, e));
-  }
-}
-
-/** The lesser of two bounds; one that is not a number says nothing. */
-const leastOf = (a: number, b: number): number => (a < b || Number.isNaN(b) ? a : b);
-
-/** By component: the largest of what is averaged, and what underflow and far keys may cost. */
-interface Hull {
-  readonly top: Float64Array;
-  readonly lost: Float64Array;
-  /** 1 + Z, Z at most the exact sum over the computed one: a far key is relative to either. */
-  readonly apart: number;
-}
-
-/** Null where Lemma Hull is not proved, or far keys beside it are relative to a sum of unknown size. */
-function newHull(to: RowBound, width: number, lost: number): Hull | null {
-  const apart = to.anyFar ? 1 + 1 / Math.max(0, to.least) : 1;
-  const flushes = to.flushes + apart * to.faintSum;
-  if (!(provedFor(to.rounded) && flushes * SLACK < 1)) return null;
-  return { top: new Float64Array(width), lost: new Float64Array(width).fill(lost), apart };
-}
-
-function hullSizes(
-  { partialTiny: stored }: ErrorModel,
-  { top, lost, apart }: Hull,
-  [to, e, out]: readonly [to: RowBound, e: number, out: number],
-) {
-  const { rounded } = to;
-  const flushes = to.flushes + apart * to.faintSum;
-  // Every part's output is off by what it was stored with; a merge averages that.
-  return {
-    out,
-    top: nth(top, e) + stored,
-    lost: nth(lost, e) + stored * flushes,
-    rounded,
-    flushes,
-  };
-}
-
-function addToHull(
-  { top, lost, apart }: Hull,
-  e: number,
-  one: { kappa: number; flushed: number; far: boolean; faint: number; size: number },
-): void {
-  const { kappa, flushed, far, faint, size } = one;
-  if (!far) top[e] = Math.max(nth(top, e), kappa * size);
-  lost[e] = nth(lost, e) + (flushed + (far ? apart * kappa * faint : 0)) * size;
 }
 
 /** One rounding of the LSE to the format it is stored in, no coarser than the profile's output. */

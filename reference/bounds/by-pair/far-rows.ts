@@ -45,7 +45,7 @@ export interface FarRow {
   readonly outAt: number;
   readonly valuesAt: number;
   /** Absolute error of V, or null where there is none. */
-  readonly vError: Float64Array | null;
+  readonly vError: { readonly v: Float64Array | null; readonly near: number } | null;
 }
 
 /** Error of each component of the output after its final rounding, into `out`. */
@@ -61,11 +61,12 @@ export function farRowOut(
     return;
   }
   const { kappa: held } = model.held;
+  const near = vError?.near ?? 0;
   for (let e = 0; e < out.length; e++) {
     let [top, leaf] = [0, 0];
     for (let k = 0; k < row.count; k++) {
       const at = valuesAt + entry(row.j, k) * out.length + e;
-      const v = Math.abs(nth(c.v.mid, at)) + nth(c.v.rad, at) + nthIfAny(vError, at);
+      const v = Math.abs(nth(c.v.mid, at)) + nth(c.v.rad, at) + near + nthIfAny(vError?.v, at);
       const kappa = nth(row.kappa, k) * (1 + held);
       top = Math.max(top, kappa * v);
       leaf = Math.max(leaf, (kappa * (model.weightTiny + model.operandTiny) + model.tiny) * v);

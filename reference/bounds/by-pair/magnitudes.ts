@@ -7,9 +7,8 @@
  * @module
  */
 
-import { kvHead } from '../../case/heads.ts';
 import { exp, tanh } from '../../numbers/float64.ts';
-import { entry, nth } from '../../numbers/nth.ts';
+import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
 import { growth } from '../lemmas/error-model.ts';
 import type { Broadcast, CertifiedCase } from './certified.ts';
 
@@ -22,6 +21,20 @@ const TINY = 2 ** -1060;
  * Far keys
  */
 export const LOWEST_BIAS = -(2 ** 1000);
+
+/** What the channels of one row and each key come to, entry j for key j; null where K or V is exact. */
+export interface RowProducts {
+  /** q·K, Σ|q|(|K| + rad K) and Σ|q|·rad K; Σ(|K| + rad K), and Σ|q|. */
+  readonly dot: Float64Array;
+  readonly products: Float64Array;
+  readonly carried: Float64Array | null;
+  readonly keySizes: Float64Array;
+  readonly querySize: number;
+  /** The same of dO and V. */
+  readonly gDot: Float64Array;
+  readonly gProducts: Float64Array;
+  readonly gCarried: Float64Array | null;
+}
 
 /** Magnitudes of the visible keys of a row, entry n for the n-th of them; reused row after row. */
 export interface RowMagnitudes {
@@ -187,36 +200,26 @@ function fillScores(
   c: CertifiedCase,
   row: Row,
   lse: { mid: number; rad: number },
+  given: RowProducts,
   to: RowMagnitudes,
 ): void {
-  const { parameters, q, k, bias, visible } = c;
-  const { heads, kv_heads, seq_q, seq_kv, head_dim: d, softcap } = parameters;
+  const { parameters, bias, visible } = c;
+  const { seq_kv, head_dim: d, softcap } = parameters;
   const [b, h, i] = row;
-  const queryAt = ((b * heads + h) * seq_q + i) * d;
-  const keysAt = (b * kv_heads + kvHead(parameters, h)) * seq_kv * d;
   const scale = Math.abs(parameters.scale);
+  const { dot, products, carried, keySizes, querySize } = given;
   let count = 0;
   for (let j = 0; j < seq_kv; j++) {
     if (!visible(b, h, i, j)) continue;
-    let [dot, products, sizes, carried] = [0, 0, 0, 0];
-    const keyAt = keysAt + j * d;
-    for (let e = 0; e < d; e++) {
-      const [x, y, r] = [nth(q, queryAt + e), nth(k.mid, keyAt + e), nth(k.rad, keyAt + e)];
-      const product = x * y;
-      dot += product;
-      products += Math.abs(product);
-      sizes += Math.abs(x) + Math.abs(y) + r;
-      carried += Math.abs(x) * r;
-    }
-    const raw = parameters.scale * dot;
-    const rawError =
-      scale * (1.01 * (d + 3) * U * (products + carried) + carried + d * TINY) + TINY;
-    const given = bias === null ? 0 : nth(bias.data, broadcastAt(bias, row, j));
-    const biasValue = raisedBias(softcap, given, { raw, rawError, lse });
+    const [product, off] = [nth(products, j), nthIfAny(carried, j)];
+    const raw = parameters.scale * nth(dot, j);
+    const rawError = scale * (1.01 * (d + 3) * U * product + off + d * TINY) + TINY;
+    const own = bias === null ? 0 : nth(bias.data, broadcastAt(bias, row, j));
+    const biasValue = own >= LOWEST_BIAS ? own : raisedBias(softcap, own, { raw, rawError, lse });
     const { s, error, capped, t, tError } = cappedScore(softcap, biasValue, raw, rawError);
     to.j[count] = j;
-    to.products[count] = products + carried;
-    to.sizes[count] = sizes;
+    to.products[count] = product;
+    to.sizes[count] = querySize + nth(keySizes, j);
     to.raw[count] = Math.abs(raw) + rawError;
     to.rawLeast[count] = Math.max(0, Math.abs(raw) - rawError);
     to.capped[count] = capped;
@@ -224,7 +227,7 @@ function fillScores(
     to.score[count] = Math.abs(s) + error;
     to.fromLse[count] = Math.abs(s - lse.mid) + error + lse.rad;
     to.below[count] = belowAtLeast(s, error, lse);
-    to.raised[count] = biasValue === given ? 0 : 1;
+    to.raised[count] = biasValue === own ? 0 : 1;
     to.t[count] = Math.min(1, Math.abs(t) + tError);
     to.slope[count] =
       softcap === 0 ? 1 : Math.min(1, 1 - t * t + 2 * tError + tError * tError + 4 * U);
@@ -236,46 +239,52 @@ function fillScores(
   to.count = count;
 }
 
-/** G, D and dS of the row. spec (11)-(13) */
-function fillGradients(c: CertifiedCase, row: Row, r: number, to: RowMagnitudes): void {
-  const { parameters, v, dOut, out, dLse, kappa } = c;
-  const { kv_heads, seq_kv, head_dim_v: width } = parameters;
-  const valuesAt = (row[0] * kv_heads + kvHead(parameters, row[1])) * seq_kv * width;
-  const gamma = 1.01 * (width + 3) * U;
+/** D of the row. spec (12) */
+function fillCotangent(
+  { parameters, dOut, out, dLse }: CertifiedCase,
+  r: number,
+  to: RowMagnitudes,
+) {
+  const { head_dim_v: width } = parameters;
   let [d, dProducts, dError] = [0, 0, 0];
-  for (let e = 0; e < width; e++) {
-    const [x, o, rad] = [
-      nth(dOut, r * width + e),
-      nth(out.mid, r * width + e),
-      nth(out.rad, r * width + e),
-    ];
+  for (let e = r * width; e < (r + 1) * width; e++) {
+    const [x, o, rad] = [nth(dOut, e), nth(out.mid, e), nth(out.rad, e)];
     d += x * o;
     dProducts += Math.abs(x) * (Math.abs(o) + rad);
     dError += Math.abs(x) * rad;
   }
-  dError += gamma * dProducts + width * TINY;
-  const cotangent = nth(dLse, r);
+  dError += gammaOf(width) * dProducts + width * TINY;
   to.d = Math.abs(d) + dError;
-  to.dLse = Math.abs(cotangent);
+  to.dLse = Math.abs(nth(dLse, r));
   to.dProducts = dProducts;
+  return { d, dError };
+}
+
+/** What a product of so many terms may lose in float64, relative to the sum of their sizes. */
+const gammaOf = (width: number): number => 1.01 * (width + 3) * U;
+
+/** G, D and dS of the row. spec (11)-(13) */
+function fillGradients(
+  c: CertifiedCase,
+  r: number,
+  { gDot, gProducts, gCarried }: RowProducts,
+  to: RowMagnitudes,
+): void {
+  const { head_dim_v: width } = c.parameters;
+  const gamma = gammaOf(width);
+  const { d, dError } = fillCotangent(c, r, to);
+  const cotangent = nth(c.dLse, r);
   for (let n = 0; n < to.count; n++) {
-    const at = valuesAt + entry(to.j, n) * width;
-    let [dot, products, carried] = [0, 0, 0];
-    for (let e = 0; e < width; e++) {
-      const [x, y] = [nth(dOut, r * width + e), nth(v.mid, at + e)];
-      dot += x * y;
-      products += Math.abs(x * y);
-      carried += Math.abs(x) * nth(v.rad, at + e);
-    }
-    const factor = kappa === null ? 1 : nth(kappa.data, broadcastAt(kappa, row, entry(to.j, n)));
+    const j = entry(to.j, n);
+    const [dot, products, factor] = [nth(gDot, j), nth(gProducts, j), nth(to.kappa, n)];
     const gError =
-      factor * (gamma * (products + carried) + carried + width * TINY + 4 * U * Math.abs(dot));
-    to.kappa[n] = factor;
-    to.g[n] = factor * Math.abs(dot) + gError;
-    to.gProducts[n] = products + carried;
+      factor * (gamma * products + nthIfAny(gCarried, j) + width * TINY + 4 * U * Math.abs(dot));
+    const g = factor * Math.abs(dot) + gError;
+    to.g[n] = g;
+    to.gProducts[n] = products;
     const bracket = Math.abs(factor * dot - d + cotangent);
-    const off = gError + dError + 4 * U * (nth(to.g, n) + to.d + to.dLse);
-    to.dS[n] = nth(to.p, n) * (bracket + gError + dError + 4 * U * (nth(to.g, n) + to.d + to.dLse));
+    const off = gError + dError + 4 * U * (g + to.d + to.dLse);
+    to.dS[n] = nth(to.p, n) * (bracket + gError + dError + 4 * U * (g + to.d + to.dLse));
     to.dSSpread[n] = nth(to.p, n) * (2 * off + growth(nth(to.pSpread, n)) * (bracket + off));
   }
   if (to.sink !== null)
@@ -283,18 +292,23 @@ function fillGradients(c: CertifiedCase, row: Row, r: number, to: RowMagnitudes)
 }
 
 /** Fill `to` for row (b, h, i); false for a row that attends to nothing. */
-export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean {
+export function fillRow(
+  c: CertifiedCase,
+  row: Row,
+  given: RowProducts,
+  to: RowMagnitudes,
+): boolean {
   const { heads, seq_q } = c.parameters;
   const r = (row[0] * heads + row[1]) * seq_q + row[2];
   const lse = { mid: nth(c.lse.mid, r), rad: nth(c.lse.rad, r) };
   if (Number.isNaN(lse.rad)) return false;
-  fillScores(c, row, lse, to);
+  fillScores(c, row, lse, given, to);
   to.lse = Math.abs(lse.mid) + lse.rad;
-  const given = c.sink?.[row[1]];
-  if (given === undefined) to.sink = null;
+  const own = c.sink?.[row[1]];
+  if (own === undefined) to.sink = null;
   else {
-    const raised = given < LOWEST_BIAS && belowAtLeast(LOWEST_BIAS, 0, lse) > 0;
-    const sink = raised ? LOWEST_BIAS : given;
+    const raised = own < LOWEST_BIAS && belowAtLeast(LOWEST_BIAS, 0, lse) > 0;
+    const sink = raised ? LOWEST_BIAS : own;
     const p = probabilityAtMost(sink - lse.mid, lse.rad);
     to.sink = {
       p,
@@ -306,12 +320,10 @@ export function fillRow(c: CertifiedCase, row: Row, to: RowMagnitudes): boolean 
       dS: 0,
     };
   }
-  if (c.gradients !== null) fillGradients(c, row, r, to);
-  else {
-    for (let n = 0; n < to.count; n++) {
-      to.kappa[n] =
-        c.kappa === null ? 1 : nth(c.kappa.data, broadcastAt(c.kappa, row, entry(to.j, n)));
-    }
+  const { kappa } = c;
+  for (let n = 0; n < to.count; n++) {
+    to.kappa[n] = kappa === null ? 1 : nth(kappa.data, broadcastAt(kappa, row, entry(to.j, n)));
   }
+  if (c.gradients !== null) fillGradients(c, r, given, to);
   return true;
 }

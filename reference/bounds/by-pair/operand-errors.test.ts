@@ -9,8 +9,8 @@ import { expectation } from '../../verdict/expectation.ts';
 import { errorModel, growth } from '../lemmas/error-model.ts';
 import { PROFILES } from '../lemmas/profile.ts';
 import { projectionError } from '../lemmas/step-errors.ts';
-import { operandError } from './bounds.ts';
 import { certifiedCase } from './certified.ts';
+import { operandError } from './operands.ts';
 
 describe('the error of recomputed keys', () => {
   for (const batch of [1, 2]) {
@@ -46,8 +46,8 @@ describe('the error of recomputed keys', () => {
           }
         }
       }
-      expect(k.length).toBe(expected.length);
-      for (const [n, one] of expected.entries()) expect(k[n]! / one).toBeCloseTo(1, 9);
+      expect(k!.length).toBe(expected.length);
+      for (const [n, one] of expected.entries()) expect(k![n]! / one).toBeCloseTo(1, 9);
     });
   }
 });

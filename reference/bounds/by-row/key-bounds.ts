@@ -11,11 +11,10 @@ import {
   type InputName,
   type OutputName,
 } from '../../case/case.ts';
-import { kvHead } from '../../case/heads.ts';
 import { visibility } from '../../case/mask.ts';
 import type { Certified } from '../../kernels/float64/certify.ts';
 import { inputOf } from '../../kernels/float64/features.ts';
-import { entry, nth } from '../../numbers/nth.ts';
+import { entry } from '../../numbers/nth.ts';
 import {
   broadcastStrides,
   elementCount,
@@ -23,28 +22,13 @@ import {
   type Tensor,
   tensorOf,
 } from '../../numbers/tensor.ts';
-import {
-  carriedOver,
-  newRowBound,
-  operandError,
-  scoreError,
-  scoreSizes,
-  sumOver,
-} from '../by-pair/bounds.ts';
-import {
-  addErrors,
-  addMagnitudes,
-  type Backward,
-  backwardBounds,
-  newErrors,
-  newScratch,
-  newSums,
-} from '../by-pair/bounds-backward.ts';
+import type { GivenRow } from '../by-pair/bounds.ts';
+import { backwardBounds } from '../by-pair/bounds-backward.ts';
 import { ballsOf, flatOf, recomputedBalls } from '../by-pair/by-kernels.ts';
 import type { Broadcast, CertifiedCase, FlatBalls } from '../by-pair/certified.ts';
-import { fillRow, type Row, type RowMagnitudes, rowMagnitudes } from '../by-pair/magnitudes.ts';
+import { compose } from '../by-pair/composition.ts';
+import type { Row } from '../by-pair/magnitudes.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
-import { weightError } from '../lemmas/step-errors.ts';
 import type { LargestInputs } from './largest.ts';
 import { gradientErrors, rowErrors } from './row-bounds.ts';
 import type { RowFacts } from './row-facts.ts';
@@ -147,28 +131,6 @@ function keyCase(
   };
 }
 
-/** Adds what a row brings to the errors at the chosen keys it sees. */
-function addRow(one: Backward, p: CaseParameters, at: Row, row: RowMagnitudes, facts: RowFacts) {
-  const { c, model, operands } = one;
-  const { heads, kv_heads, seq_q, seq_kv, head_dim: d } = c.parameters;
-  const whole = rowErrors(p, model, facts);
-  const bound = { ...newRowBound(seq_kv, 0), ...whole, weight: new Float64Array(seq_kv) };
-  const tError = new Float64Array(seq_kv);
-  const queryAt = ((at[0] * heads + at[1]) * seq_q + at[2]) * d;
-  const keysAt = (at[0] * kv_heads + kvHead(c.parameters, at[1])) * seq_kv * d;
-  for (let n = 0; n < row.count; n++) {
-    const keyAt = keysAt + entry(row.j, n) * d;
-    const carried = operands === null ? 0 : carriedOver(c.q, queryAt, operands.k, keyAt, d);
-    const spread = operands === null ? 0 : sumOver(operands.k, keyAt, d);
-    const made = scoreError(p, model, scoreSizes(c, row, n, { carried, spread }));
-    tError[n] = made.tError;
-    const sizes = { score: nth(row.score, n), fromLse: nth(row.fromLse, n), error: made.error };
-    bound.weight[n] = weightError(model, whole.terms, sizes);
-  }
-  const { dError } = gradientErrors(p, model, facts, whole);
-  addErrors(one, at, row, { ...bound, tError }, dError);
-}
-
 /**
  * Bounds of dK and dV [B, Hkv, keys, width], flat, under each model, and of what they go on to, as far as
  * `certified` has it. `facts`: of all rows.
@@ -182,21 +144,25 @@ export function keyBounds(
 ): ReadonlyMap<OutputName, Float64Array>[] {
   const c = keyCase(attentionCase, certified, keys, largest);
   const { parameters: p } = attentionCase;
+  const known = new Map<ErrorModel, Map<RowFacts, GivenRow>>();
+  const given = (model: ErrorModel, [b, h, i]: Row): GivenRow => {
+    const row = facts[(b * p.heads + h) * p.seq_q + i];
+    if (row === undefined || row === null) throw new Error('a row that sees a key has no facts');
+    const rows = known.get(model) ?? new Map<RowFacts, GivenRow>();
+    known.set(model, rows);
+    const found = rows.get(row) ?? givenOf(p, model, row);
+    rows.set(row, found);
+    return found;
+  };
   // Lemma Anchored asks for all keys of a row.
-  const each: Backward[] = models
-    .map((whole) => ({ ...whole, anchored: false }))
-    .map((model) => ({
-      ...{ c, model, operands: operandError(c, model) },
-      ...{ errors: newErrors(c), scratch: newScratch(keys.length) },
-    }));
-  const sums = newSums(c);
-  const row = rowMagnitudes(keys.length);
-  for (const one of facts) {
-    if (one === null) continue;
-    const at: Row = [one.b, one.h, one.i];
-    if (!fillRow(c, at, row)) continue;
-    addMagnitudes(c, sums, at, row);
-    for (const to of each) addRow(to, p, at, row, one);
-  }
-  return each.map((one) => backwardBounds(one, sums));
+  const few = models.map((model) => ({ ...model, anchored: false }));
+  const { sums, each } = compose(c, few, { given });
+  return each.map((one) => backwardBounds(one, sums ?? {}));
+}
+
+/** What a row rests on as a whole, from its facts. */
+function givenOf(p: CaseParameters, model: ErrorModel, row: RowFacts): GivenRow {
+  const whole = rowErrors(p, model, row);
+  const { dError } = gradientErrors(p, model, row, whole);
+  return { terms: whole.terms, lseError: whole.lseError, dError };
 }

@@ -1,0 +1,251 @@
+/**
+ * What a walk through a case takes: matrices over the keys of a head, room for a block of rows, and what it
+ * adds to. composition.ts walks.
+ * @module
+ */
+
+import { nth } from '../../numbers/nth.ts';
+import type { ErrorModel } from '../lemmas/error-model.ts';
+import { type GivenRow, newRowBound, type RowBound } from './bounds.ts';
+import {
+  type Backward,
+  newErrors,
+  newScratch,
+  newSums,
+  type Summed,
+  type Sums,
+} from './bounds-backward.ts';
+import { type CertifiedCase, upper } from './certified.ts';
+import { type Row, type RowMagnitudes, rowMagnitudes } from './magnitudes.ts';
+import { type OperandError, operandError } from './operands.ts';
+import {
+  type KeyMatrix,
+  type KeySums,
+  kernelProducts,
+  MOST_ROWS,
+  type Products,
+  type plainProducts,
+} from './products.ts';
+
+/** One model's way through a case, and what it comes to. */
+export interface ModelBounds extends Backward {
+  readonly operands: OperandError | null;
+  /** Σ_e of ΔK and of ΔV of each key, where they are recomputed. */
+  readonly spread: Float64Array | null;
+  readonly made: Float64Array | null;
+  readonly out: Float64Array;
+  readonly lseError: Float64Array;
+}
+
+/** Σ_e of each row of a [·, width] matrix. */
+function rowSums(x: Float64Array, width: number): Float64Array {
+  const sums = new Float64Array(x.length / width);
+  for (let n = 0; n < sums.length; n++) {
+    let sum = 0;
+    for (let e = n * width; e < (n + 1) * width; e++) sum += Math.abs(nth(x, e));
+    sums[n] = sum;
+  }
+  return sums;
+}
+
+function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
+  const { seq_kv, head_dim, head_dim_v } = c.parameters;
+  const operands = operandError(c, model);
+  const sumsOf = (x: Float64Array | null | undefined, width: number) =>
+    x === null || x === undefined ? null : rowSums(x, width);
+  return {
+    ...{ c, model, operands },
+    spread: sumsOf(operands?.k, head_dim),
+    made: sumsOf(operands?.v, head_dim_v),
+    errors: c.gradients === null ? {} : newErrors(c),
+    scratch: newScratch(seq_kv),
+    out: new Float64Array(c.out.mid.length),
+    lseError: new Float64Array(c.lse.mid.length),
+  };
+}
+
+/** Matrices over the keys of the head that is at work; null where nothing is of them. */
+export interface KeyMatrices {
+  readonly k: KeyMatrix;
+  readonly kSize: KeyMatrix;
+  readonly kRadius: KeyMatrix | null;
+  readonly v: KeyMatrix;
+  readonly vSize: KeyMatrix;
+  readonly vRadius: KeyMatrix | null;
+}
+
+/** One model's: ΔK and ΔV where they are recomputed; sums of errors for dK and dV, with what is beside. */
+export interface ModelRoom {
+  readonly kError: KeyMatrix | null;
+  readonly vError: KeyMatrix | null;
+  readonly dK: KeySums | null;
+  readonly dV: KeySums | null;
+  readonly constants: { query: number; readonly key: Float64Array; readonly value: Float64Array };
+  /** [rows, keys]: Σ|q|ΔK and Σ|dO|ΔV. */
+  readonly carriedK: Float64Array | null;
+  readonly carriedV: Float64Array | null;
+  readonly rows: readonly RowBound[];
+}
+
+/** Matrices [rows, keys] of a block. */
+export interface BlockRoom {
+  readonly dot: Float64Array;
+  readonly products: Float64Array;
+  readonly carried: Float64Array | null;
+  readonly gDot: Float64Array;
+  readonly gProducts: Float64Array;
+  readonly gCarried: Float64Array | null;
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+  readonly third: Float64Array;
+  readonly q: Float64Array;
+  readonly dOut: Float64Array;
+  readonly made: Float64Array;
+  readonly rows: readonly RowMagnitudes[];
+  readonly live: Uint8Array;
+}
+
+/** A walk through a case: what it reads, where it works, what it adds to. */
+export interface Walk {
+  readonly c: CertifiedCase;
+  readonly sums: Sums<Summed> | null;
+  readonly each: readonly ModelBounds[];
+  readonly most: number;
+  readonly kSizes: Float64Array;
+  readonly vSizes: Float64Array;
+  readonly matrices: KeyMatrices;
+  readonly loads: readonly Load[];
+  readonly models: readonly ModelRoom[];
+  readonly block: BlockRoom;
+  readonly dK: KeySums | null;
+  readonly dV: KeySums | null;
+  /** Rows that see each key of the head. */
+  readonly terms: Float64Array;
+  readonly given: GivenRows | undefined;
+}
+
+/** What is known of rows as a whole, where the keys of the case are not all they see. */
+export type GivenRows = (model: ErrorModel, row: Row) => GivenRow;
+
+/** Pairs of a block: what is held of them fits in a processor's caches. */
+const BLOCK_PAIRS = 2 ** 15;
+
+const rowsOfBlock = (rows: number, keys: number): number =>
+  Math.max(4, Math.min(MOST_ROWS, rows, Math.floor(BLOCK_PAIRS / Math.max(1, keys))));
+
+type Engine = typeof plainProducts;
+
+/** What makes the products, and what is given of rows. */
+export interface Composing {
+  readonly engine?: Engine | undefined;
+  readonly given?: GivenRows | undefined;
+}
+
+type Handing = ReturnType<typeof handing>;
+
+/** Hands out matrices and sums one after another, in the order in which they were asked for. */
+function handing({ matrices, sums }: Products) {
+  let [m, s] = [0, 0];
+  return {
+    matrix: (): KeyMatrix => {
+      const one = matrices[m++];
+      if (one === undefined) throw new Error('no more matrices');
+      return one;
+    },
+    sum: (): KeySums => {
+      const one = sums[s++];
+      if (one === undefined) throw new Error('no more sums');
+      return one;
+    },
+  };
+}
+
+function blockRoom(c: CertifiedCase, most: number): BlockRoom {
+  const { seq_kv, head_dim: d, head_dim_v: dv } = c.parameters;
+  const pairs = (): Float64Array => new Float64Array(most * seq_kv);
+  const [backward, recomputed] = [c.gradients !== null, c.features !== null];
+  return {
+    ...{ dot: pairs(), products: pairs(), carried: recomputed ? pairs() : null },
+    gDot: backward ? pairs() : new Float64Array(0),
+    gProducts: backward ? pairs() : new Float64Array(0),
+    gCarried: backward && recomputed ? pairs() : null,
+    ...{ first: pairs(), second: pairs(), third: pairs() },
+    q: new Float64Array(most * d),
+    dOut: new Float64Array(most * dv),
+    made: new Float64Array(most * Math.max(d, dv)),
+    rows: Array.from({ length: most }, () => rowMagnitudes(seq_kv)),
+    live: new Uint8Array(most),
+  };
+}
+
+/** Matrices and sums of a case under so many models, in the order in which they are handed out. */
+function asked(c: CertifiedCase, models: number): Parameters<Engine>[0] {
+  const { seq_kv, head_dim: d, head_dim_v: dv } = c.parameters;
+  const [backward, recomputed] = [c.gradients !== null, c.features !== null];
+  const each = Array.from({ length: models + 1 }, () => [d, dv]).flat();
+  return {
+    keys: seq_kv,
+    matrices: [d, d, dv, dv, ...(recomputed ? each : [])],
+    sums: backward ? each : [],
+  };
+}
+
+function roomsOf(c: CertifiedCase, models: number, most: number, hand: Handing): ModelRoom[] {
+  const { seq_kv, head_dim_v } = c.parameters;
+  const [backward, recomputed] = [c.gradients !== null, c.features !== null];
+  const pairs = (there: boolean) => (there ? new Float64Array(most * seq_kv) : null);
+  return Array.from({ length: models }, () => ({
+    kError: recomputed ? hand.matrix() : null,
+    vError: recomputed ? hand.matrix() : null,
+    dK: backward ? hand.sum() : null,
+    dV: backward ? hand.sum() : null,
+    constants: { query: 0, key: new Float64Array(seq_kv), value: new Float64Array(seq_kv) },
+    carriedK: pairs(recomputed),
+    carriedV: pairs(recomputed && backward),
+    rows: Array.from({ length: most }, () => newRowBound(seq_kv, head_dim_v)),
+  }));
+}
+
+/** Something to load for each KV head. */
+type Load = readonly [matrix: KeyMatrix, values: Float64Array, width: number];
+
+/** What there is of a matrix that may be none. */
+const loading = (matrix: KeyMatrix | null, values: Float64Array | null, width: number): Load[] =>
+  matrix === null || values === null ? [] : [[matrix, values, width]];
+
+export function newWalk(
+  c: CertifiedCase,
+  models: readonly ErrorModel[],
+  { engine = kernelProducts, given }: Composing,
+): Walk {
+  const { seq_q, seq_kv, head_dim: d, head_dim_v: dv } = c.parameters;
+  const each = models.map((model) => newModelBounds(c, model));
+  const [backward, recomputed] = [c.gradients !== null, c.features !== null];
+  const hand = handing(engine(asked(c, models.length)));
+  const most = rowsOfBlock(seq_q, seq_kv);
+  const [kUpper, vUpper] = [upper(c.k), upper(c.v)];
+  const matrices: KeyMatrices = {
+    ...{ k: hand.matrix(), kSize: hand.matrix(), v: hand.matrix(), vSize: hand.matrix() },
+    kRadius: recomputed ? hand.matrix() : null,
+    vRadius: recomputed ? hand.matrix() : null,
+  };
+  const [dK, dV] = backward ? [hand.sum(), hand.sum()] : [null, null];
+  const rooms = roomsOf(c, models.length, most, hand);
+  const loads = [
+    ...[...loading(matrices.k, c.k.mid, d), ...loading(matrices.kSize, kUpper, d)],
+    ...[...loading(matrices.v, c.v.mid, dv), ...loading(matrices.vSize, vUpper, dv)],
+    ...[...loading(matrices.kRadius, c.k.rad, d), ...loading(matrices.vRadius, c.v.rad, dv)],
+    ...rooms.flatMap(({ kError, vError }, n) => [
+      ...loading(kError, each[n]?.operands?.k ?? null, d),
+      ...loading(vError, each[n]?.operands?.v ?? null, dv),
+    ]),
+  ];
+  return {
+    ...{ c, each, most, matrices, loads, models: rooms, dK, dV, given },
+    sums: backward ? newSums(c) : null,
+    kSizes: rowSums(kUpper, d),
+    vSizes: rowSums(vUpper, dv),
+    block: blockRoom(c, most),
+    terms: new Float64Array(seq_kv),
+  };
+}
