@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { afterAll, describe, expect, it } from 'vitest';
 import { caseChart } from './report/charts.ts';
+import { compareReports } from './report/compare.ts';
 import { githubReport, quietly } from './report/github.ts';
 import { htmlReport } from './report/html.ts';
 import { jsonReport } from './report/json.ts';
@@ -17,7 +18,7 @@ const UNSEEN = ['\u001b', '\u202e', '\r'];
 const root = mkdtempSync(join(tmpdir(), 'xattn-report-files-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const report = failingReport(root, 80);
-const chart = caseChart(join(root, 'planted'), 'test/planted', report.profile);
+const chart = caseChart(join(root, 'planted'), report.cases[0]!.verdict, report.profile);
 
 describe('the JSON report', () => {
   const text = jsonReport(report);
@@ -29,7 +30,7 @@ describe('the JSON report', () => {
     );
     const validate = new Ajv().compile(JSON.parse(publishedSchema()));
     expect(validate(JSON.parse(text))).toBe(true);
-    const { version: _, ...without } = JSON.parse(text);
+    const { candidate: _, ...without } = JSON.parse(text);
     expect(validate(without)).toBe(false);
   });
 
@@ -50,14 +51,50 @@ describe('the JSON report', () => {
     [text.replace('"schema": 1', '"schema": 2'), /^"schema" expected 1, .*, got 2$/],
     [text.replace('"pass": 1', '"pass": 90'), /^"summary.pass" expected 1, .* got 90$/],
     [text.replace('"profile": "f32"', '"profile": "fp32"'), /^"profile" expected one of /],
-    [
-      text.replace('test/fine', 'test/dead'),
-      /^"cases" expected each id once, got test\/dead twice$/,
-    ],
     [text.replace('"verdict": "pass"', '"verdict": "fine"'), /^"cases.1.verdict" .*got "fine"$/],
   ])('is refused with a sentence where it is broken (%#)', (broken, sentence) => {
     expect(broken).not.toBe(text);
     expect(() => reportIn(broken)).toThrow(sentence);
+  });
+});
+
+describe('a JSON report of another program', () => {
+  const out = {
+    max_ulp: 3,
+    max_bound_fraction: 'Infinity',
+    worst_index: [0],
+    expected: 1,
+    got: 'NaN',
+  };
+  const cases = ['f32', 'bf16'].map((profile) => ({
+    ...{
+      id: 'test_x.py::test_y',
+      profile,
+      verdict: 'impossible',
+      reason: 'it is',
+      outputs: { out },
+    },
+  }));
+  const summary = { pass: 0, fail: 2, skip: 0, broken: 0 };
+  const given = { schema: 1, candidate: 'pytest', profile: 'bf16 f32', summary, cases };
+
+  it('needs no more than what every report has', () => {
+    const read = reportIn(JSON.stringify(given));
+    expect(read).toMatchObject({ version: 'unknown', profile: { name: 'bf16 f32' }, summary });
+    expect(read.cases[1]).toMatchObject({ profile: { name: 'bf16' }, kept: null, replay: null });
+    expect(htmlReport(read, true)).toContain('2 of 2 judged cases are wrong');
+    const [first, second] = given.cases;
+    const half = { ...given, cases: [first, { ...second, profile: undefined }] };
+    expect(() => reportIn(JSON.stringify(half))).toThrow(
+      /^"profile" expected one of .*got bf16 f32$/,
+    );
+  });
+
+  it('is not compared where its cases cannot be told apart', () => {
+    const read = reportIn(JSON.stringify(given));
+    expect(() => compareReports(read, read)).toThrow(
+      '"cases" expected each id once, got test_x.py::test_y twice',
+    );
   });
 });
 
@@ -156,5 +193,12 @@ describe('the page', () => {
     const cases = report.cases.map((one) => ({ ...one, kept: null }));
     expect(htmlReport({ ...report, cases }, true)).toContain('No pictures: the case was not kept.');
     expect(htmlReport(report, false)).not.toContain('data-output');
+    const [first, ...rest] = report.cases;
+    const { verdict } = first!;
+    const out = { ...verdict.outputs.out!, max_bound_fraction: 7 };
+    const other = { ...first!, verdict: { ...verdict, outputs: { ...verdict.outputs, out } } };
+    expect(htmlReport({ ...report, cases: [other, ...rest] }, true)).toMatch(
+      /No pictures: .*planted holds another case or another answer by now\./,
+    );
   });
 });

@@ -20,6 +20,8 @@ export interface Summary {
 /** A result, and the command that repeats it. */
 export interface ReportedCase extends CaseResult {
   replay: string | null;
+  /** Where it is not the report's. */
+  profile?: Profile;
   /** Where its outputs lie while the report is made, where that is not where it is kept. */
   outputsIn?: string;
 }

@@ -15,7 +15,7 @@ import { caseChart } from './charts.ts';
 const CHARTED = 8;
 
 export interface Charted {
-  readonly id: string;
+  readonly reported: ReportedCase;
   readonly chart: CaseChart | null;
   /** Why there are no pictures. */
   readonly why: string;
@@ -32,14 +32,16 @@ const compared = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1
 const hasNumbers = ({ verdict }: ReportedCase): boolean => Object.keys(verdict.outputs).length > 0;
 
 /** Of a sample there is no map: most of it was not judged. */
-function charted({ id, kept, outputsIn, verdict }: ReportedCase, profile: Profile): Charted {
+function charted(reported: ReportedCase, ofReport: Profile): Charted {
+  const { kept, outputsIn, verdict, profile = ofReport } = reported;
   const folder = outputsIn ?? kept;
-  if (folder === null) return { id, chart: null, why: 'the case was not kept' };
-  if (verdict.sample !== undefined) return { id, chart: null, why: 'a sample of it was judged' };
+  if (folder === null) return { reported, chart: null, why: 'the case was not kept' };
+  if (verdict.sample !== undefined)
+    return { reported, chart: null, why: 'a sample of it was judged' };
   try {
-    return { id, chart: caseChart(folder, id, profile), why: '' };
+    return { reported, chart: caseChart(folder, verdict, profile), why: '' };
   } catch (error) {
-    return { id, chart: null, why: fileSentence(error) };
+    return { reported, chart: null, why: fileSentence(error) };
   }
 }
 

@@ -14,7 +14,7 @@ import { readOutputs } from '../../reference/files/given-outputs.ts';
 import { nth } from '../../reference/numbers/nth.ts';
 import { indexOf } from '../../reference/numbers/tensor.ts';
 import { type ElementErrors, elementErrors } from '../../reference/verdict/element-errors.ts';
-import { expectation } from '../../reference/verdict/expectation.ts';
+import { expectationFor, type Verdict } from '../../reference/verdict/judge.ts';
 import { productsOf } from '../cost.ts';
 import type { CaseChart, ErrorMap, GroupCount, Histogram, OutputChart } from './chart.ts';
 import { mapCode } from './map-code.ts';
@@ -22,7 +22,7 @@ import { mapCode } from './map-code.ts';
 /** Cells along a side of a map, and maps of one output beside the one over all heads. */
 const [SIDE, MAPS] = [64, 4];
 /** Products of Q·K and P·V up to which a case is evaluated again for its pictures. */
-const PRODUCTS_MAX = 2 ** 24;
+const PRODUCTS_MAX = 2 ** 26;
 const WORST = 6;
 const GROUPS_MAX = 256;
 
@@ -242,14 +242,22 @@ function returnedIn(folder: string, question: AttentionCase) {
   return { asked, outputs: read.outputs };
 }
 
-/** The pictures of the case kept in a folder. Throws with a sentence where there are none. */
-export function caseChart(folder: string, id: string, profile: Profile): CaseChart {
+/**
+ * The pictures of the case kept in a folder, of which this is the verdict. Throws with a sentence where
+ * there are none: where what lies there has other numbers, for one.
+ */
+export function caseChart(folder: string, verdict: Verdict, profile: Profile): CaseChart {
   const question = readCase(folder);
-  if (question.parameters.id !== id) throw new RangeError(`${folder} holds another case by now`);
   if (productsOf(question) > PRODUCTS_MAX) throw new RangeError('it is too large to be drawn');
   const { asked, outputs } = returnedIn(folder, question);
-  const all = elementErrors(expectation(asked, profile), outputs);
+  const all = elementErrors(expectationFor(asked, profile), outputs);
   const order = (name: OutputName): number => OUTPUT_NAMES.indexOf(name);
   const sorted = all.sort((a, b) => order(a.name) - order(b.name));
-  return { outputs: sorted.map((errors) => outputChart(errors, asked)) };
+  const charts = sorted.map((errors) => outputChart(errors, asked));
+  for (const { name, count } of charts) {
+    const judged = verdict.outputs[name]?.max_bound_fraction;
+    if (judged === undefined || Object.is(judged, count.worst)) continue;
+    throw new RangeError(`${folder} holds another case or another answer by now`);
+  }
+  return { outputs: charts };
 }

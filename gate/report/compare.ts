@@ -9,6 +9,7 @@
 import type { VerdictName } from '../../reference/verdict/judge.ts';
 import { isFailing, type Report, type ReportedCase } from '../report.ts';
 import { printable } from '../text.ts';
+import { checkDistinct } from './read.ts';
 
 /** One case in both reports; null where it is in one alone. */
 export interface Change {
@@ -88,6 +89,7 @@ export function compareReports(a: Report, b: Report): Comparison {
         `${b.profile.name}: what another bound allows is neither better nor worse`,
     );
   }
+  for (const one of [a, b]) checkDistinct(one);
   const [first, second] = [a, b].map(({ cases }) => new Map(cases.map((one) => [one.id, one])));
   const found = { worse: [], better: [], new: [], gone: [] } as Record<string, Change[]>;
   let same = 0;

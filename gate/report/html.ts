@@ -100,15 +100,12 @@ const distancesSection = (report: Report): Markup =>
 
 function failingSection(failing: readonly ReportedCase[], charted: readonly Charted[]): Markup {
   if (failing.length === 0) return html``;
-  const drawn = new Set(charted.map(({ id }) => id));
-  const rest = failing.filter(({ id }) => !drawn.has(id));
+  const drawn = new Set(charted.map(({ reported }) => reported));
+  const rest = failing.filter((one) => !drawn.has(one));
   const told = rest.slice(0, Math.max(0, TOLD - charted.length));
   const left = rest.length - told.length;
   return html`<section id="failing"><h2>Failing cases</h2>
-${charted.map(({ id }, n) => {
-  const reported = failing.find((one) => one.id === id);
-  return reported && caseDetails(reported, evidence(reported), charted[n], n);
-})}
+${charted.map((one, n) => caseDetails(one.reported, evidence(one.reported), one, n))}
 ${told.map((one) => caseDetails(one, evidence(one), undefined, -1))}
 ${left === 0 ? '' : html`<p id="left-out">${left} more failing cases are not told one by one; they are in the list below, and in full in the JSON report.</p>`}
 </section>`;

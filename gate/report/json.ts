@@ -26,7 +26,7 @@ function caseOf(reported: ReportedCase): object {
   return {
     ...{ id, verdict: name, reason, outputs, sample, open, differs, declined },
     ...{ not_returned: notReturned, ranks: dealt, words, asked, shows, kept },
-    ...{ not_kept: notKept, replay, log, seconds },
+    ...{ not_kept: notKept, profile: reported.profile?.name, replay, log, seconds },
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { readFileSync, statSync } from 'node:fs';
+import { PROFILES, type Profile } from '../../reference/bounds/lemmas/profile.ts';
 import {
   isProfileText,
   PROFILE_SYNTAX,
@@ -42,18 +43,29 @@ function verdictOf({ verdict, reason, outputs, sample, open }: JsonCase): Verdic
 
 function caseOf(given: JsonCase): ReportedCase {
   const { id, words, asked, shows, kept, replay, log, seconds, declined, differs } = given;
+  const profile = given.profile === undefined ? undefined : checkedProfile(given.profile);
   const { not_returned: notReturned, not_kept: notKept, ranks: dealt } = given;
   return present({
     ...{ id, shows, words, asked, declined, notReturned, dealt, verdict: verdictOf(given) },
-    ...{ kept, notKept, differs, log, seconds, replay },
+    ...{ profile, kept, notKept, differs, log, seconds, replay },
   }) as ReportedCase;
+}
+
+function checkedProfile(text: string): Profile {
+  if (isProfileText(text)) return profileFrom(text);
+  throw new RangeError(`"profile" expected ${PROFILE_SYNTAX}, got ${text}`);
+}
+
+/** Of a report whose cases each have their own, its profile is but what is said of the whole. */
+function profileOf(text: string, cases: readonly ReportedCase[]): Profile {
+  if (isProfileText(text) || cases.some(({ profile }) => profile === undefined)) {
+    return checkedProfile(text);
+  }
+  return { ...PROFILES.f32, name: text };
 }
 
 function reportValue(given: JsonReport): Report {
   const { version, candidate, profile, asked, seed, shard, required, incomplete, silent } = given;
-  if (!isProfileText(profile)) {
-    throw new RangeError(`"profile" expected ${PROFILE_SYNTAX}, got ${profile}`);
-  }
   const cases = given.cases.map(caseOf);
   const { unlisted = { pass: 0, skip: 0 }, note, seconds } = given;
   const summary = plusUnlisted(summaryOf(cases), unlisted);
@@ -64,7 +76,7 @@ function reportValue(given: JsonReport): Report {
     );
   }
   return present({
-    ...{ version, candidate, profile: profileFrom(profile), asked, seed, shard, required },
+    ...{ version, candidate, profile: profileOf(profile, cases), asked, seed, shard, required },
     ...{ incomplete, silent, note, seconds, unlisted: given.unlisted },
     ...{ summary, diagnosis: given.diagnosis, cases },
   }) as Report;
@@ -84,13 +96,16 @@ export function reportIn(text: string): Report {
   }
   const checked = reportSchema.safeParse(value);
   if (!checked.success) throw new RangeError(complaint({ ...value }, checked.error));
-  const report = reportValue(checked.data);
+  return reportValue(checked.data);
+}
+
+/** Throws RangeError where cases cannot be told apart: a test that judges twice, say. */
+export function checkDistinct({ cases }: Report): void {
   const ids = new Set<string>();
-  for (const { id } of report.cases) {
+  for (const { id } of cases) {
     if (ids.has(id)) throw new RangeError(`"cases" expected each id once, got ${id} twice`);
     ids.add(id);
   }
-  return report;
 }
 
 /** The report in a file. Throws RangeError that names the file. */

@@ -1,6 +1,7 @@
 /**
  * The JSON report, schema 1, as a schema: what is written is this, what is read must be, and the
- * published report.schema.json is made of it. Fields may be added; none changes its meaning.
+ * published report.schema.json is made of it. Fields may be added; none changes its meaning. Other
+ * programs write reports too (kit/python/xattn_pytest.py), so what is not needed may be absent.
  * @module
  */
 import { z } from 'zod';
@@ -46,14 +47,18 @@ export const caseSchema = z.object({
     .object({ given: count, ran: count, group: count.optional() })
     .optional()
     .describe('Of the embedded candidate: ranks dealt out to, and run on.'),
-  words: z.array(z.string()).describe('Feature words that it needs, and its dtype.'),
-  asked: z.boolean().describe('False: the candidate was not asked.'),
-  shows: z.string().nullable().describe('The fault that this case is built to show.'),
-  kept: z.string().nullable().describe('Where the failing case is kept.'),
+  profile: z.string().optional().describe('Where it is not the report’s.'),
+  words: z.array(z.string()).default([]).describe('Feature words that it needs, and its dtype.'),
+  asked: z.boolean().default(true).describe('False: the candidate was not asked.'),
+  shows: z.string().nullable().default(null).describe('The fault that this case is built to show.'),
+  kept: z.string().nullable().default(null).describe('Where the failing case is kept.'),
   not_kept: z.string().optional().describe('Why it could not be kept.'),
-  replay: z.string().nullable().describe('The command that asks the same again.'),
-  log: z.array(z.string()).describe('The end of the candidate’s log, where it is broken.'),
-  seconds: z.number().min(0),
+  replay: z.string().nullable().default(null).describe('The command that asks the same again.'),
+  log: z
+    .array(z.string())
+    .default([])
+    .describe('The end of the candidate’s log, where it is broken.'),
+  seconds: z.number().min(0).default(0),
 });
 
 const ranksSchema = z.object({
@@ -64,7 +69,9 @@ const ranksSchema = z.object({
 const summarySchema = z.object({
   ...{ pass: count, fail: count, skip: count, broken: count },
   sampled: count.optional(),
-  ...{ claimed: count, compared: count, declined: count },
+  claimed: count.optional(),
+  compared: count.optional(),
+  declined: count.optional(),
   ranks: ranksSchema.optional(),
 });
 
@@ -100,10 +107,10 @@ const diagnosisSchema = z.object({
 export const reportSchema = z
   .object({
     schema: z.literal(1, { error: 'expected 1, the one version that this program knows' }),
-    version: z.string().max(100).describe('Of lv-xattn-oracle, which judged.'),
+    version: z.string().max(100).default('unknown').describe('Of lv-xattn-oracle, which judged.'),
     candidate: z.string(),
     profile: z.string(),
-    asked: z.string().describe('Suite, input format, direction, seed, shard.'),
+    asked: z.string().default('').describe('Suite, input format, direction, seed, shard.'),
     seed: z.int().min(0).optional(),
     shard: z
       .object({ index: z.int().min(1), count: z.int().min(1) })
@@ -113,7 +120,7 @@ export const reportSchema = z
     incomplete: z.string().optional().describe('Why it does not speak of every case.'),
     silent: z.literal(true).optional().describe('The candidate never said hello.'),
     note: z.string().optional(),
-    seconds: z.number().min(0),
+    seconds: z.number().min(0).default(0),
     unlisted: z
       .object({ pass: count, skip: count })
       .optional()
