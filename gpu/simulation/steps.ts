@@ -50,22 +50,29 @@ function lengths(sizes: readonly number[], rules: SizedLabels): (label: Sized) =
 }
 
 /**
- * Names by number. All ranks name their buffers in much the same order, so that the name which followed
- * another one before is looked at first.
+ * Names by number. All ranks name their buffers in much the same order, so that the two names which
+ * followed another one last are looked at first.
  */
 class Names {
   readonly #numbers = new Map<BufferName, number>();
   readonly #names: BufferName[] = [];
   readonly #after: number[] = [];
+  readonly #before: number[] = [];
   #last = 0;
 
   numberOf(name: BufferName): number {
-    const guess = this.#after[this.#last] ?? 0;
-    let found = guess;
-    if (this.#names[guess] !== name) {
-      found = this.#numbers.get(name) ?? this.#add(name);
-      this.#after[this.#last] = found;
+    const last = this.#last;
+    if (this.#names[last] === name) return last;
+    const guess = this.#after[last] ?? 0;
+    if (this.#names[guess] === name) {
+      this.#last = guess;
+      return guess;
     }
+    const other = this.#before[last] ?? 0;
+    const found =
+      this.#names[other] === name ? other : (this.#numbers.get(name) ?? this.#add(name));
+    this.#before[last] = guess;
+    this.#after[last] = found;
     this.#last = found;
     return found;
   }
@@ -74,6 +81,7 @@ class Names {
     const number = this.#names.push(name) - 1;
     this.#numbers.set(name, number);
     this.#after.push(0);
+    this.#before.push(0);
     return number;
   }
 }
