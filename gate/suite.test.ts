@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { uspGroup } from '../gpu/schedules/groups.ts';
 import { honestHost } from '../properties/zoo/host.ts';
 import { PROFILE_NAMES, type ProfileName } from '../reference/bounds/lemmas/profile.ts';
 import {
@@ -62,6 +63,16 @@ describe('the suites', () => {
     ]);
   });
 
+  it('have every feature where heads come out even over several ranks, and these are a grid', () => {
+    const words = core
+      .filter(({ built: { parameters: p } }) => {
+        const { ranks } = p.partition;
+        return p.heads % ranks === 0 && uspGroup({ ranks, heads: p.heads }) > 1;
+      })
+      .flatMap(({ built }) => featureWords(built));
+    expect(FEATURE_WORDS.filter((word) => !words.includes(word))).toEqual(['poison']);
+  });
+
   it('have partitions of 1, 2, 3, 4, 5 and 7 ranks, even, uneven, with empty shards', () => {
     for (const ranks of [1, 2, 3, 4, 5, 7]) {
       const parts = core
@@ -119,7 +130,7 @@ describe('the suites', () => {
       }
     }
     expect(hash.digest('hex')).toMatchInlineSnapshot(
-      `"be8c32d599bf2265a7edf3c127ab4c2019fe09e34c66fb9f7ef920803faaf7ce"`,
+      `"7e0752cbad35a73f51d43e5347334076548c97b5a3745d4558e21be96b7c6c36"`,
     );
   });
 

@@ -10,6 +10,7 @@ import { type AttentionCase, DTYPES, type Dtype } from '../reference/case/case.t
 import {
   BASIC,
   BIASES,
+  grids,
   MASKING_BIASES,
   MASKS,
   MODELS,
@@ -56,6 +57,7 @@ function coreSpecs(): SuiteSpec[] {
     ...MASKING_BIASES,
     ...MASKS,
     ...partitions(),
+    ...grids(),
     ...MODELS,
     ...pairs(),
     ...SIZES,

@@ -121,6 +121,25 @@ export function partitions(): SuiteSpec[] {
   });
 }
 
+/**
+ * Every feature with gradients on four or six ranks, uneven and with an empty block, which divide the
+ * heads: schedules that deal heads out do so there, and under USP the ranks are a grid.
+ */
+export function grids(): SuiteSpec[] {
+  const four = { ranks: 4, q: [2, 1, 0, 2], kv: [3, 4, 0, 4] };
+  const six = { ranks: 6, q: [1, 0, 1, 1, 1, 1], kv: [2, 3, 1, 0, 3, 2] };
+  return Object.keys(FEATURES).map((feature, n): SuiteSpec => {
+    const { partition: _, ...spec } = sharded(
+      `grid/${feature}-gradients`,
+      FEATURES[feature] ?? {},
+      [],
+    );
+    const partition = spec.heads === 6 ? six : four;
+    const kv_heads = spec.heads === 6 ? 2 : 1 + (n % 2);
+    return { ...spec, kv_heads, partition, keeps: ['heads'] };
+  });
+}
+
 /** Extents on which implementations stumble: tile tails, odd sizes, heads of every grouping. */
 export const SHAPES: readonly SuiteSpec[] = [
   ...[1, 3, 5, 7, 59, 111].map(
