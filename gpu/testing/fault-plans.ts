@@ -145,6 +145,24 @@ const HARMLESS: readonly Fault['kind'][] = ['delay', 'reorder'];
 const sentence =
   /^rank \d+, pass \d+, step \d+ \(\w+( on lane (query|result|keys|gradients))?\): ./;
 
+/** Where one thing was lost, or one rank ended: whether an error names it; null where more happened. */
+function blamedFor(faults: readonly Fault[]): ((error: StepError) => boolean) | null {
+  const [fault, ...others] = faults.filter(({ kind }) => !HARMLESS.includes(kind));
+  if (fault === undefined || others.length > 0) return null;
+  if (fault.kind === 'die' || fault.kind === 'stall') {
+    const { rank, place } = fault;
+    return (at) => at.rank === rank && at.pass === place.pass && at.step === place.step;
+  }
+  if (fault.kind !== 'drop' && fault.kind !== 'unacknowledged') return null;
+  const { from, to, lane, sequence } = fault.message;
+  if (fault.kind === 'unacknowledged') return (at) => at.rank === from && at.lane === lane;
+  // The next message may come in its place.
+  const named = new RegExp(
+    `message ${sequence} from rank ${from}|a message from rank ${from} expected`,
+  );
+  return (at) => at.rank === to && at.lane === lane && named.test(at.message);
+}
+
 /** Runs a plan, in the order of its seed where nobody chooses. Throws, saying what is wrong, where it ends in neither of the two right ways. */
 export async function endingOf(
   { target, seed, faults: plan }: Plan,
@@ -176,6 +194,8 @@ export async function endingOf(
   const known = target.passes[ended.pass]?.ranks[ended.rank]?.[ended.step];
   if (known === undefined) throw wrong(`there is no such step: ${ended.message}`);
   if (ended.lane !== ('lane' in known ? known.lane : null)) throw wrong(`lane: ${ended.message}`);
+  const blamed = blamedFor([...happened.faults]);
+  if (blamed !== null && !blamed(ended)) throw wrong(`it blames another one: ${ended.message}`);
   if ([...happened.faults].every(({ kind }) => HARMLESS.includes(kind))) {
     throw wrong(`it failed though nothing was lost: ${ended.message}`);
   }

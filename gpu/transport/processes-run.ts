@@ -28,6 +28,7 @@ import {
 } from './headers.ts';
 import { checkProcessNeeds, shardBytesOf } from './needs.ts';
 import { type Done, packShard, unpackDone } from './packing.ts';
+import { sentFor } from './sent-for.ts';
 import type { Place } from './transport.ts';
 
 /** How long a better reason is waited for than that a rank was lost. */
@@ -42,6 +43,8 @@ interface Seat {
   heard: number;
   isReady: boolean;
   failed: boolean;
+  /** The rank that it has failed for: which it has lost, or waited for in vain. */
+  lost: number | null;
   done: Done | null;
 }
 
@@ -53,6 +56,7 @@ class Deal {
   readonly #timeoutMs: number;
   readonly #progress: Int32Array | null;
   readonly #seats: readonly Seat[];
+  readonly #errors = new Map<number, Error>();
   #settle: (ended: Error | null) => void = () => undefined;
   #watch: NodeJS.Timeout | undefined;
   #doubt: NodeJS.Timeout | undefined;
@@ -77,6 +81,7 @@ class Deal {
       heard: performance.now(),
       isReady: false,
       failed: false,
+      lost: null,
       done: null,
     }));
   }
@@ -163,12 +168,43 @@ class Deal {
 
   #fail(rank: number, place: Place, reason: string, lost: number | null): void {
     const seat = this.#seats[rank];
-    if (seat !== undefined) seat.failed = true;
-    const error = failureAt(this.#passes, rank, place, reason);
+    if (seat !== undefined) [seat.failed, seat.lost] = [true, lost];
+    const waited = lost === null ? '' : this.#sentOrNot(rank, place);
+    this.#errors.set(rank, failureAt(this.#passes, rank, place, `${reason}${waited}`));
+    const first = this.#first(rank);
+    const missing = this.#seats[first]?.lost ?? null;
     // Where the lost one has spoken for itself, there is no better reason to come.
-    const spoken = lost !== null && this.#seats[lost]?.failed === true;
-    if (lost === null || spoken) this.#settle(error);
-    else this.#doubt ??= setTimeout(() => this.#settle(this.#silent() ?? error), REASON_MS);
+    const spoken = missing === null || this.#seats[missing]?.failed === true;
+    if (spoken) this.#settle(this.#errors.get(first) ?? null);
+    else this.#doubt ??= setTimeout(() => this.#settleDoubt(rank), REASON_MS);
+  }
+
+  #settleDoubt(rank: number): void {
+    this.#settle(this.#silent() ?? this.#errors.get(this.#first(rank)) ?? null);
+  }
+
+  /** Who failed first of those that fail because of one another: a rank, the one it waits for, and so on. */
+  #first(rank: number): number {
+    const met = new Set([rank]);
+    for (let at = rank; ; ) {
+      const next = this.#seats[at]?.lost ?? null;
+      if (next === null || met.has(next) || this.#seats[next]?.failed !== true) return at;
+      met.add(next);
+      at = next;
+    }
+  }
+
+  /** Of a message that a rank waits for in vain: which block, and whether its sender has sent it. */
+  #sentOrNot(rank: number, place: Place): string {
+    const sent = sentFor(this.#passes, rank, place);
+    if (sent === null) return '';
+    const { from, at, blocks } = sent;
+    const known = this.#seats[from]?.place ?? { pass: 0, step: 0 };
+    const has = known.pass > at.pass || (known.pass === at.pass && known.step > at.step);
+    const block = `block${blocks.length === 1 ? '' : 's'} ${blocks.join(', ') || 'none'}`;
+    const where = `its pass ${at.pass}, step ${at.step}`;
+    if (has) return `: ${block}, which it has sent in ${where}`;
+    return `: ${block}, which it sends in ${where}, and was last at pass ${known.pass}, step ${known.step}`;
   }
 
   /**

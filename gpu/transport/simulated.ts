@@ -10,6 +10,7 @@ import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { Awaitable } from '../device/device.ts';
 import type { Kind } from '../schedule.ts';
+import { showLabel } from '../wire.ts';
 import { type Faults, NO_FAULTS } from './faults.ts';
 import type { Message, Place, Transport } from './transport.ts';
 
@@ -26,6 +27,8 @@ export function chooseBySeed(seed: number): Choose {
 interface Waiting {
   readonly what: string;
   readonly isOpen: () => boolean;
+  /** Where nothing is on the way any more: what has been lost, so that it waits in vain; or null. */
+  readonly lost: () => string | null;
   readonly go: () => void;
   readonly fail: (error: Error) => void;
 }
@@ -38,6 +41,30 @@ interface Channel {
   full: boolean;
   freed: number;
   readonly arrived: Message[];
+  /** What was sent last; how many were, and how many of them were taken. */
+  last: Message | null;
+  sent: number;
+  taken: number;
+}
+
+/** What a receiver waits for in vain, where its sender has sent more than has come. */
+function lostMessage({ from, last, sent, taken }: Channel): string | null {
+  if (last === null || sent <= taken) return null;
+  const { lane, pass, step, label } = last;
+  return (
+    `waited for message ${taken} from rank ${from} on lane ${lane}, which was lost: rank ${from} has ` +
+    `sent ${sent}, the last one in its pass ${pass}, step ${step}, ${showLabel(label)}`
+  );
+}
+
+/** What a sender waits for in vain, where its receiver has taken all that was sent. */
+function lostAnswer({ to, last, full, sent, taken }: Channel): string | null {
+  if (last === null || !full || sent > taken) return null;
+  const { lane, label } = last;
+  return (
+    `waited for rank ${to} to take what is on lane ${lane}, ${showLabel(label)}: it has, and that it ` +
+    'has was lost'
+  );
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -71,15 +98,21 @@ class Network {
 
   #channel(from: number, to: number, lane: Kind): Channel {
     const key = `${from}/${to}/${lane}`;
-    const empty = { from, to, lane, full: false, freed: 0, arrived: [] };
+    const none = { last: null, sent: 0, taken: 0 };
+    const empty: Channel = { from, to, lane, full: false, freed: 0, arrived: [], ...none };
     const channel = this.#channels.get(key) ?? empty;
     this.#channels.set(key, channel);
     return channel;
   }
 
-  #wait(rank: number, what: string, isOpen: () => boolean): Promise<void> {
+  #wait(
+    rank: number,
+    what: string,
+    isOpen: () => boolean,
+    lost: () => string | null = () => null,
+  ): Promise<void> {
     return new Promise((go, fail) => {
-      this.#waiting.set(rank, { what, isOpen, go, fail });
+      this.#waiting.set(rank, { what, isOpen, lost, go, fail });
       this.leave(rank);
     });
   }
@@ -96,6 +129,8 @@ class Network {
     const channel = this.#channel(from, to, lane);
     // Of what is lost the sender learns nothing.
     channel.full = arrivals.length > 0;
+    channel.last = message;
+    channel.sent++;
     for (const late of this.#flying) {
       const { channel: own, due } = late;
       const isOvertaken = own.from === from && own.to === to && own.lane !== lane;
@@ -119,20 +154,30 @@ class Network {
         this.#places.set(rank, place);
         const fate = this.#faults.turn(rank, place);
         if (fate === 'die') throw new Error('the rank has died');
-        if (fate === 'stall') return this.#wait(rank, 'nothing: it has stalled', () => false);
+        if (fate === 'stall') {
+          const stalled = 'it has stalled';
+          return this.#wait(
+            rank,
+            `nothing: ${stalled}`,
+            () => false,
+            () => stalled,
+          );
+        }
         return this.#wait(rank, 'its turn', () => true);
       },
       ready: async (to, lane) => {
         const channel = this.#channel(rank, to, lane);
         const what = `rank ${to} to take what is on lane ${lane}`;
-        await this.#wait(rank, what, () => !channel.full);
+        const lost = () => lostAnswer(channel);
+        await this.#wait(rank, what, () => !channel.full, lost);
         return channel.freed;
       },
       put: (message) => this.#put(message),
       take: async (from, lane) => {
         const channel = this.#channel(from, rank, lane);
         const what = `a message from rank ${from} on lane ${lane}`;
-        await this.#wait(rank, what, () => channel.arrived.length > 0);
+        const lost = () => lostMessage(channel);
+        await this.#wait(rank, what, () => channel.arrived.length > 0, lost);
         const [message] = channel.arrived;
         if (message === undefined) throw new Error('a channel was emptied by another rank');
         return message;
@@ -140,6 +185,7 @@ class Network {
       free: (from, lane, stamp) => {
         const channel = this.#channel(from, rank, lane);
         const message = channel.arrived.shift();
+        channel.taken++;
         if (message === undefined || !this.#faults.acknowledge(message)) return;
         [channel.full, channel.freed] = [false, stamp];
       },
@@ -181,6 +227,7 @@ class Network {
       const waiting = [...this.#waiting].sort(([a], [b]) => a - b);
       if (waiting.length === 0) return;
       const open = this.#open(waiting);
+      if (open.length === 0 && this.#failWhoWaitsInVain(waiting)) continue;
       if (open.length === 0) {
         const all = waiting.map(([rank, { what }]) => `rank ${rank} waits for ${what}`).join('; ');
         this.stop(new Error(`deadlock: ${all}`));
@@ -195,6 +242,19 @@ class Network {
       this.#running.add(chosen);
       next.go();
     }
+  }
+
+  /** The rank fails from which something was lost, so that others wait for it. False where none is. */
+  #failWhoWaitsInVain(waiting: readonly (readonly [number, Waiting])[]): boolean {
+    for (const [rank, { lost, fail }] of waiting) {
+      const what = lost();
+      if (what === null) continue;
+      this.#waiting.delete(rank);
+      this.#running.add(rank);
+      fail(new Error(what));
+      return true;
+    }
+    return false;
   }
 
   /** Every rank that waits fails. */
