@@ -311,6 +311,10 @@ function addOracle(program: Command, finish: Finish): void {
 function addPlan(program: Command, finish: Finish): void {
   const frames = new Option('--frames <n>', 'visual input in frames (default: 384)');
   const schedule = new Option('--schedule <name>', 'simulate a layer under it, rank by rank');
+  const group = new Option(
+    '--group <n>',
+    'usp: ranks of a group, a divisor of ranks and heads (default: of a node)',
+  );
   const trace = new Option('--trace <file.json>', 'write what is simulated, for ui.perfetto.dev');
   const svg = new Option('--svg <file.svg>', 'draw what is simulated');
   const paper = new Option('--paper', 'what the paper published beside what is predicted');
@@ -324,6 +328,7 @@ function addPlan(program: Command, finish: Finish): void {
     .option('--seq-kv <n>', 'visual input in keys', value.positiveNumber)
     .addOption(frames.argParser(value.positiveNumber).conflicts('seqKv'))
     .addOption(schedule.choices(value.SCHEDULES).conflicts('paper'))
+    .addOption(group.argParser(value.positiveNumber).conflicts('paper'))
     .addOption(trace.argParser(value.pathText).conflicts('paper'))
     .addOption(svg.argParser(value.pathText).conflicts('paper'))
     .addOption(paper.conflicts(['model', 'cluster', 'seqQ', 'seqKv', 'frames']))

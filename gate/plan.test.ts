@@ -59,6 +59,22 @@ const planned = z.object({
 });
 
 describe('xattn plan', () => {
+  it('plans USP in the groups that are asked for, and refuses those that do not come out even', async () => {
+    const usp = async (...more: string[]): Promise<unknown> => {
+      const { stdout } = await plan('--cluster', 'a100x16', '--json', ...more);
+      const Plan = z.object({ as_run: z.object({ usp: z.unknown(), 'lv-xattn': z.unknown() }) });
+      return Plan.parse(JSON.parse(stdout)).as_run;
+    };
+    const [own, four, two] = await Promise.all([usp(), usp('--group', '4'), usp('--group', '2')]);
+    expect(four).toEqual(own);
+    expect(two).not.toEqual(own);
+    const { status, stderr } = await plan('--cluster', 'a100x16', '--group', '3');
+    expect([status, stderr]).toEqual([
+      2,
+      'xattn: "group" expected a divisor of "ranks" (16) and of "heads" (32), got 3\n',
+    ]);
+  });
+
   it('prints one JSON object and nothing else, with every schedule', async () => {
     const { status, stdout, stderr } = await plan('--json');
     expect([status, stderr]).toEqual([0, '']);

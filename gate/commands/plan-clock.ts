@@ -20,7 +20,7 @@ import { RANKS_SHOWN, type TimelineSpan, timelineSvg } from '../../gpu/timeline-
 import { printable } from '../text.ts';
 import { bytes, columns, short } from './plan-numbers.ts';
 
-/** Lists of operations grow with the square of the ranks: so many take a gigabyte. */
+/** Operations grow with the square of the ranks: of so many they take up to half a minute. */
 const RANKS_MAX = 1024;
 const WRITE_LENGTH = 2 ** 20;
 

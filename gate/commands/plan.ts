@@ -8,6 +8,7 @@ import { CLUSTERS, type Cluster, parseCluster } from '../../gpu/costs/clusters.t
 import { MODELS, type Model, parseModel } from '../../gpu/costs/models.ts';
 import { planOf } from '../../gpu/costs/plan.ts';
 import type { ScheduleName } from '../../gpu/costs/schedules.ts';
+import { checkGroup } from '../../gpu/schedules/groups.ts';
 import { parseStrictly } from '../../reference/files/strict-json.ts';
 import { checkFilesApart } from './options.ts';
 import { clockText, onTheClock } from './plan-clock.ts';
@@ -20,6 +21,7 @@ export interface PlanOptions {
   seqQ: number;
   seqKv?: number;
   frames?: number;
+  group?: number;
   schedule?: ScheduleName;
   trace?: string;
   svg?: string;
@@ -81,7 +83,9 @@ export async function planCommand(options: PlanOptions): Promise<number> {
     const most = Math.floor(LENGTH_MAX / model.tokens_per_frame);
     throw new RangeError(`"--frames" expected at most ${most} of this model, got ${frames}`);
   }
-  const setting = { model, cluster, seq_q: options.seqQ, seq_kv };
+  const { group } = options;
+  if (group !== undefined) checkGroup(group, { ranks: cluster.ranks, heads: model.heads });
+  const setting = { model, cluster, seq_q: options.seqQ, seq_kv, group };
   checkFilesApart(options);
   const { schedule, trace, svg } = options;
   const asked = [schedule, trace, svg].some((one) => one !== undefined);

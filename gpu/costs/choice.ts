@@ -32,16 +32,17 @@ export const usable = (model: Model, cluster: Cluster): ScheduleName[] =>
 function timesAlong(
   axis: 'seq_q' | 'seq_kv',
   basis: Basis,
-  { model, cluster, seq_q, seq_kv }: Setting,
+  setting: Setting,
   options: Options,
 ): (length: number) => number[] {
+  const { model, cluster } = setting;
   const machine = machineOf(cluster, basis);
   const names = usable(model, cluster);
   const known = new Map<number, number[]>();
   return (length) => {
     const found = known.get(length);
     if (found !== undefined) return found;
-    const workload = workloadOf(model, cluster, { ...{ seq_q, seq_kv }, [axis]: length });
+    const workload = workloadOf(model, cluster, { ...setting, [axis]: length });
     const times = names.map((name) => {
       const { forward, backward } = layerCost(name, workload, options);
       return passSeconds(machine, forward) + passSeconds(machine, backward);

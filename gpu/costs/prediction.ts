@@ -16,6 +16,8 @@ export interface Setting {
   readonly cluster: Cluster;
   readonly seq_q: number;
   readonly seq_kv: number;
+  /** Ranks of a group under USP; as schedules/groups.ts says where absent. */
+  readonly group?: number | undefined;
 }
 
 /** Seconds; the layer's are of one cross-attention layer. */
@@ -38,15 +40,12 @@ export const machineOf = (cluster: Cluster, basis: Basis): Machine =>
 /** What a machine takes. Does not ask whether the schedule can be used (`refusal`). */
 export function predictOn(
   machine: Machine,
-  { model, cluster, seq_q, seq_kv }: Setting,
+  setting: Setting,
   name: ScheduleName,
   options: Options = AS_PUBLISHED,
 ): Prediction {
-  const { forward, backward } = layerCost(
-    name,
-    workloadOf(model, cluster, { seq_q, seq_kv }),
-    options,
-  );
+  const { model, cluster, seq_q, seq_kv } = setting;
+  const { forward, backward } = layerCost(name, workloadOf(model, cluster, setting), options);
   const forward_s = passSeconds(machine, forward);
   const backward_s = passSeconds(machine, backward);
   const cross_attention_s = model.cross_attention_layers * (forward_s + backward_s);

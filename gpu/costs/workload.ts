@@ -18,6 +18,8 @@ export interface Workload extends ElementSizes {
   /** Width of the text and of the visual features. */
   readonly hidden: number;
   readonly visual_dim: number;
+  /** Ranks of a group under USP, where they are asked for. */
+  readonly group?: number | undefined;
 }
 
 /** Which third tensor the backward pass sends along: O, as published, or D = rowsum(O ∘ dO). */
@@ -65,12 +67,13 @@ export const AS_RUN: Options = {
 export function workloadOf(
   model: Model,
   on: { readonly ranks: number; readonly ranks_per_node: number },
-  sizes: { readonly seq_q: number; readonly seq_kv: number },
+  { seq_q, seq_kv, group }: Pick<Workload, 'seq_q' | 'seq_kv' | 'group'>,
 ): Workload {
   const { heads, kv_heads, head_dim, hidden, visual_dim, element_bytes } = model;
   const { ranks, ranks_per_node } = on;
   return {
-    ...{ ranks, ranks_per_node, ...sizes, heads, kv_heads, head_dim, hidden, visual_dim },
+    ...{ ranks, ranks_per_node, seq_q, seq_kv, heads, kv_heads, head_dim, hidden, visual_dim },
+    group,
     ...{ element_bytes, scalar_bytes: element_bytes },
   };
 }

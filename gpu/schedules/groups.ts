@@ -9,14 +9,18 @@ export interface DealtOver {
   readonly heads: number;
   /** Ranks of a node; 1 when absent, as a run knows of no nodes. */
   readonly ranks_per_node?: number;
+  /** Ranks of a group under USP, where it is asked for. */
+  readonly group?: number | undefined;
 }
 
 /**
  * Ranks of a group under USP: the largest divisor of a node's ranks, of all ranks and of the heads.
  * Where a node has one rank, the largest divisor of ranks and heads up to √ranks; where there is none
- * but 1, the least above it that leaves several groups. 1 is LV-XAttn's ring alone.
+ * but 1, the least above it that leaves several groups. 1 is LV-XAttn's ring alone. What is asked for
+ * comes first.
  */
-export function uspGroup({ ranks, heads, ranks_per_node = 1 }: DealtOver): number {
+export function uspGroup({ ranks, heads, ranks_per_node = 1, group: asked }: DealtOver): number {
+  if (asked !== undefined) return asked;
   const nodes = ranks_per_node > 1;
   const fits = (group: number): boolean =>
     ranks % group === 0 && heads % group === 0 && (!nodes || ranks_per_node % group === 0);

@@ -35,6 +35,22 @@ describe('a layer on the clock', () => {
     }
   }
 
+  it('sends under USP what the formula says, in groups of any size that is asked for', () => {
+    const model = MODELS.find(({ name }) => name === 'mplug-owl3-7b')!;
+    const cluster = { ...a30, ranks_per_node: 4 };
+    const sent = [1, 2, 4, undefined].map((group) => {
+      const setting = { model, cluster, seq_q: 1001, seq_kv: 7001, group };
+      const { forward, backward } = simulateLayer('usp', setting, { recompute: false });
+      const formula = layerByFormula('usp', setting);
+      expect(forward.bytes_sent).toEqual(formula.forward.bytes_sent);
+      expect(backward.bytes_sent).toEqual(formula.backward.bytes_sent);
+      return Math.max(...forward.bytes_sent);
+    });
+    // Each group sends otherwise; a node's ranks are the group where none is asked for.
+    expect(new Set(sent).size).toBe(3);
+    expect(sent[3]).toBe(sent[2]);
+  });
+
   it('runs under every schedule that the model’s heads allow, and refuses the others', () => {
     const model = MODELS.find(({ name }) => name === 'mplug-owl3-7b')!;
     const setting = { model, cluster: a30, seq_q: 1001, seq_kv: 7001 };

@@ -38,8 +38,9 @@ export interface LayerSimulation {
 const WATCH_NOTHING: Watch = () => null;
 
 /** The layer as even as whole rows can be. Throws a RangeError where the schedule cannot be used. */
-function evenLayer(name: ScheduleName, { model, cluster, seq_q, seq_kv }: Setting) {
-  const workload = workloadOf(model, cluster, { seq_q, seq_kv });
+function evenLayer(name: ScheduleName, setting: Setting) {
+  const { model, cluster, seq_q, seq_kv } = setting;
+  const workload = workloadOf(model, cluster, setting);
   const unusable = refusal(name, workload);
   if (unusable !== null) throw new RangeError(unusable);
   const { heads, kv_heads, head_dim, ranks } = { ...model, ranks: cluster.ranks };
