@@ -5,7 +5,8 @@
  * rank keeps its partial result of each block, and an all-to-all at the end brings them home.
  * `token-ring` (Wang et al., 2024): each partial result is sent home as soon as it is there, against
  * the queries' direction, and the one that comes home meanwhile is taken in before the next round: two
- * buffers are enough, and each result's way is waited for. Backward dQ goes the same ways.
+ * buffers are enough, and each result's way is waited for. As published both ways
+ * are used while a block is computed, so ours is less overlapped; formulas and model are of ours. Backward dQ goes the same ways.
  * @module
  */
 import type { Direction, Operation } from '../schedule.ts';
