@@ -39,9 +39,26 @@ const MOST = 2 ** -7;
 /** Where all is expected to be zero: what float32 does in sums of a hundred terms. */
 const SMALL = 2 ** -17;
 
-/** How far a wrong answer may be from another that is wrong in the same way. */
-export const allowedAt = (output: KeptOutput, n: number): number =>
-  Math.max(nth(output.allows, n), spreadOf(output) * Math.abs(nth(output.got, n)));
+const means = new WeakMap<KeptOutput, number>();
+
+/** Mean size of what the candidate gave, of its finite elements. */
+function meanOf(output: KeptOutput): number {
+  const known = means.get(output);
+  if (known !== undefined) return known;
+  const sizes = output.got.filter((x) => Number.isFinite(x)).map(Math.abs);
+  const mean = sizes.length === 0 ? 0 : sizes.reduce((a, b) => a + b, 0) / sizes.length;
+  means.set(output, mean);
+  return mean;
+}
+
+/**
+ * How far a wrong answer may be from another that is wrong in the same way. Elements are sums, and
+ * where they cancel their errors are of the size of the summands, which others in the output show.
+ */
+export const allowedAt = (output: KeptOutput, n: number): number => {
+  const size = Math.abs(nth(output.got, n)) + meanOf(output);
+  return Math.max(nth(output.allows, n), spreadOf(output) * size);
+};
 
 /** Whether the judge refuses `value` there. */
 export const isOff = ({ expected, decides }: KeptOutput, n: number, value: number): boolean => {
@@ -57,14 +74,30 @@ export interface Comparison {
   readonly refused: boolean;
 }
 
-function compareOutput(output: KeptOutput, tensor: Tensor, times: number): Comparison {
+/** A fault's outputs, and the same in float64, where it is worth knowing how well they are determined. */
+export interface Answered {
+  readonly outputs: Outputs;
+  readonly finer?: Outputs | null;
+}
+
+/** Errors of another implementation are of the size of this one's: twice that for both, and room. */
+const ROOM = 4;
+
+function compareOutput(
+  output: KeptOutput,
+  [tensor, finer]: readonly [Tensor, Tensor | undefined],
+  times: number,
+): Comparison {
   const values = toFlat(tensor);
+  const fine = finer === undefined ? values : toFlat(finer);
   let refused = false;
   for (let n = 0; n < output.got.length; n++) {
     const value = values[n] ?? Number.NaN;
     // Nothing is asked of it, so nothing is known of it.
     if (nth(output.decides, n) === Number.POSITIVE_INFINITY) continue;
-    if (!near(value, nth(output.got, n), times * allowedAt(output, n))) {
+    const own = Math.abs(value - (fine[n] ?? Number.NaN));
+    const allowed = times * allowedAt(output, n) + (own > 0 ? ROOM * own : 0);
+    if (!near(value, nth(output.got, n), allowed)) {
       return { agrees: false, refused };
     }
     refused ||= isOff(output, n, value);
@@ -73,12 +106,16 @@ function compareOutput(output: KeptOutput, tensor: Tensor, times: number): Compa
 }
 
 /** Outputs of the candidate held against those of a fault, `times` the bound apart at most. */
-export function compare(answer: KeptAnswer, outputs: Outputs, times: 1 | 2): Comparison {
+export function compare(
+  answer: KeptAnswer,
+  { outputs, finer }: Answered,
+  times: 1 | 2,
+): Comparison {
   let refused = false;
   for (const output of answer.outputs) {
     const tensor = outputs[output.name];
     if (tensor === undefined) return { agrees: false, refused };
-    const one = compareOutput(output, tensor, times);
+    const one = compareOutput(output, [tensor, finer?.[output.name]], times);
     refused ||= one.refused;
     if (!one.agrees) return { agrees: false, refused };
   }
@@ -90,7 +127,7 @@ export function agreeingWrong(answer: KeptAnswer, outputs: Outputs): OutputName[
   return answer.outputs.flatMap((output) => {
     const tensor = outputs[output.name];
     if (tensor === undefined) return [];
-    const { agrees, refused } = compareOutput(output, tensor, 1);
+    const { agrees, refused } = compareOutput(output, [tensor, undefined], 1);
     return agrees && refused ? [output.name] : [];
   });
 }

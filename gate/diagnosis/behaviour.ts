@@ -8,7 +8,7 @@
  */
 import type { Fault } from '../../properties/zoo/fault.ts';
 import type { ProfileName } from '../../reference/bounds/lemmas/profile.ts';
-import { agreeingWrong, compare } from './agreement.ts';
+import { agreeingWrong, type Comparison, compare } from './agreement.ts';
 import type { Behaviour, Fit } from './diagnosis.ts';
 import { alone, answerOf, type Hypothesis, together } from './hypotheses.ts';
 import type { Evidence, KeptAnswer } from './kept-answers.ts';
@@ -19,7 +19,7 @@ import { behaviourSentence } from './sentences.ts';
 const WORK = 9e6;
 /** Shares of it: until faults are left that fit the failing cases, and for pairs of them. */
 const SCREENING = 0.5;
-const PAIRS = 0.4;
+const PAIRS = 0.7;
 
 interface Budget {
   left: number;
@@ -44,18 +44,35 @@ interface Tried {
   readonly cases: number;
 }
 
-function fitsWrong(one: Hypothesis, base: ProfileName, answer: KeptAnswer): boolean {
+/**
+ * Where it does not agree as it is, its rounding errors may be large: then it is computed in float64 too,
+ * and what the two differ in is not held against it.
+ */
+function comparison(
+  one: Hypothesis,
+  [base, times, closely]: readonly [ProfileName, 1 | 2, boolean],
+  answer: KeptAnswer,
+): Comparison {
   const outputs = answerOf(one, base, answer.question);
-  if (outputs === null) return false;
-  const { agrees, refused } = compare(answer, outputs, 1);
-  return agrees && refused;
+  if (outputs === null) return { agrees: false, refused: false };
+  const found = compare(answer, { outputs }, times);
+  if (found.agrees || !closely || base === 'f64') return found;
+  return compare(answer, { outputs, finer: answerOf(one, 'f64', answer.question) }, times);
 }
 
+const fitsRoughly: FitsCase = (one, base, answer) => {
+  const { agrees, refused } = comparison(one, [base, 1, false], answer);
+  return agrees && refused;
+};
+
+const fitsWrong: FitsCase = (one, base, answer) => {
+  const { agrees, refused } = comparison(one, [base, 1, true], answer);
+  return agrees && refused;
+};
+
 /** Both lie within the bound of the right answer, so within two of one another. */
-function fitsPassing(one: Hypothesis, base: ProfileName, answer: KeptAnswer): boolean {
-  const outputs = answerOf(one, base, answer.question);
-  return outputs !== null && compare(answer, outputs, 2).agrees;
-}
+const fitsPassing: FitsCase = (one, base, answer) =>
+  comparison(one, [base, 2, true], answer).agrees;
 
 type FitsCase = (one: Hypothesis, base: ProfileName, answer: KeptAnswer) => boolean;
 
@@ -130,14 +147,14 @@ function screened(zoo: readonly Hypothesis[], { wrong, profile }: Evidence, budg
   const [first] = wrong;
   if (first === undefined) return { left: [], cases: 0 };
   if (spend(budget, zoo.length * first.work)) {
-    return { left: zoo.filter((one) => fitsWrong(one, profile.base, first)), cases: 1 };
+    return { left: zoo.filter((one) => fitsRoughly(one, profile.base, first)), cases: 1 };
   }
   for (const answer of wrong) {
     const part = rowOf(answer);
     if (part === null || !spend(budget, zoo.length * part.cut.work)) continue;
     const left = zoo.filter((one) => {
       const outputs = answerOf(one, profile.base, part.cut.question, part.row);
-      return outputs !== null && compare(part.cut, outputs, 1).agrees;
+      return outputs !== null && compare(part.cut, { outputs }, 1).agrees;
     });
     return { left, cases: 1 };
   }
@@ -146,6 +163,23 @@ function screened(zoo: readonly Hypothesis[], { wrong, profile }: Evidence, budg
 
 /** How many faults are paired with all others. */
 const PAIRED = 6;
+
+/** Failing cases that leaders are ranked by. */
+const RANKING = 12;
+
+/** Those that explain the most of the cheapest failing cases first. */
+function byCases(
+  from: readonly Hypothesis[],
+  { wrong, profile }: Evidence,
+  budget: Budget,
+): Hypothesis[] {
+  const scores = from.map((one) => ({ one, cases: 0 }));
+  for (const answer of wrong.slice(1, RANKING)) {
+    if (!spend(budget, from.length * answer.work)) break;
+    for (const score of scores) score.cases += Number(fitsRoughly(score.one, profile.base, answer));
+  }
+  return scores.sort((a, b) => b.cases - a.cases).map(({ one }) => one);
+}
 
 /** Pairs worth trying on the first case that no fault fits alone, cheapest explanations first. */
 function pairsFor(evidence: Evidence, zoo: readonly Hypothesis[], budget: Budget): Hypothesis[] {
@@ -163,14 +197,15 @@ function pairsFor(evidence: Evidence, zoo: readonly Hypothesis[], budget: Budget
   const active = answers.flatMap(({ one, outputs }) => {
     if (outputs === null) return [];
     const explained = agreeingWrong(stuck, outputs).length;
-    const { agrees, refused } = compare(stuck, outputs, 1);
+    const { agrees, refused } = compare(stuck, { outputs }, 1);
     return agrees && !refused ? [] : [{ one, explained }];
   });
   // or, where none explains a whole case, one that explains most of its outputs with any other.
   const explaining = active.filter(({ explained }) => explained > 0);
   explaining.sort((a, b) => b.explained - a.explained);
-  const leaders = firsts.length > 0 ? firsts : explaining.map(({ one }) => one);
-  const others = active.map(({ one }) => one);
+  const leaders =
+    firsts.length > 0 ? byCases(firsts, evidence, budget) : explaining.map(({ one }) => one);
+  const others = [...active].sort((a, b) => b.explained - a.explained).map(({ one }) => one);
   return leaders.slice(0, PAIRED).flatMap((a) =>
     others.flatMap((b) => {
       const [first, second] = [a.faults[0], b.faults[0]];

@@ -16,11 +16,26 @@ const SMALLEST = 3;
 const cheapestFirst = <T extends { work: number; id: string }>(all: readonly T[]): T[] =>
   [...all].sort((a, b) => a.work - b.work || (a.id < b.id ? -1 : 1));
 
-/** `d_v is 1/ranks times what it should be`, of the first wrong output. */
+/** Findings of one kind say the same in other words. */
+const kindOf = (sentence: string): string =>
+  /times what it should be$/.test(sentence)
+    ? 'factor'
+    : (/^(off by|only|all|without|the share|with the share)/.exec(sentence)?.[0] ?? sentence);
+
+/** Told where it holds in all cases looked at, or in so large a share of them, which is then said. */
+const MOST = 3 / 4;
+
+/** `d_v: 1/ranks times what it should be`, of the first wrong output. */
 function insideSentence([first]: readonly OutputPattern[]): string {
-  const sure = first?.findings.filter(({ holds }) => holds.cases === holds.of) ?? [];
-  if (first === undefined || sure.length === 0) return '';
-  return `${first.output}: ${listed(sure.map(({ sentence }) => sentence))}`;
+  const kinds = new Map<string, string>();
+  for (const { sentence, holds } of first?.findings ?? []) {
+    if (holds.cases < MOST * holds.of || kinds.has(kindOf(sentence))) continue;
+    const where = holds.cases === holds.of ? '' : ` (in ${holds.cases} of ${holds.of} looked at)`;
+    kinds.set(kindOf(sentence), `${sentence}${where}`);
+  }
+  return first === undefined || kinds.size === 0
+    ? ''
+    : `${first.output}: ${listed([...kinds.values()])}`;
 }
 
 /** The parts that there are, as one sentence. */

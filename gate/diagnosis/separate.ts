@@ -18,6 +18,8 @@ interface Trait {
   /** How many of either have it. */
   readonly inFailing: number;
   readonly inPassing: number;
+  /** Told only alone: a threshold of a magnitude or a place is found for any few cases. */
+  readonly single: boolean;
 }
 
 const count = (bits: Uint8Array): number => bits.reduce((sum, bit) => sum + bit, 0);
@@ -30,7 +32,9 @@ function traitOf(
 ): Trait {
   const [f, p] = [failing, passing].map((all) => Uint8Array.from(all, (one) => Number(holds(one))));
   const [inF, inP] = [f ?? new Uint8Array(0), p ?? new Uint8Array(0)];
-  return { sentence, failing: inF, passing: inP, inFailing: count(inF), inPassing: count(inP) };
+  const counts = { inFailing: count(inF), inPassing: count(inP) };
+  const single = /^(the largest \||its place|the scale)/.test(sentence);
+  return { sentence, failing: inF, passing: inP, ...counts, single };
 }
 
 const plain = (value: number): string => String(Number(value.toPrecision(3)));
@@ -87,8 +91,12 @@ function* sets(
   else for (const [n, one] of from.entries()) yield* sets(from.slice(n + 1), size, [...taken, one]);
 }
 
-/** Another trait is worth telling where it leaves at most this share of the passing cases that had the others. */
+/**
+ * Another trait is worth telling where it leaves at most this share of the passing cases that had the
+ * others, and takes away so many: one or two may lack it by chance.
+ */
 const WORTH = 1 / 4;
+const TAKEN = 3;
 
 /** The fewest traits that a larger set does not better by much; of equal ones the first by their order. */
 function smallest(traits: readonly Trait[], passing: number): Conjunction | null {
@@ -100,9 +108,10 @@ function smallest(traits: readonly Trait[], passing: number): Conjunction | null
     .sort((a, b) => a.n - b.n)
     .map(({ trait }) => trait);
   for (let size = 1; size <= TOGETHER && best?.passing !== 0; size++) {
-    const most = best === null ? passing : best.passing * WORTH;
+    const from = size === 1 ? ranked : ranked.filter(({ single }) => !single);
+    const most = best === null ? passing : Math.min(best.passing * WORTH, best.passing - TAKEN);
     let own: Conjunction | null = null;
-    for (const set of sets(ranked, size)) {
+    for (const set of sets(from, size)) {
       const found = passingWith(set, passing);
       if (found <= most && found < (own?.passing ?? passing + 1))
         own = { traits: set, passing: found };
@@ -120,7 +129,10 @@ const GROUPS = 3;
 /** The trait, or two, that no passing case has and most failing ones have. */
 function largestGroup(failing: readonly Facts[], passing: readonly Facts[]): TraitGroup | null {
   const traits = traitsOf(failing, passing).filter(({ inFailing }) => inFailing > 1);
-  const few = [...traits].sort((a, b) => b.inFailing - a.inFailing).slice(0, 2 * COMBINED);
+  const few = traits
+    .filter(({ single }) => !single)
+    .sort((a, b) => b.inFailing - a.inFailing)
+    .slice(0, 2 * COMBINED);
   let best: { set: readonly Trait[]; cases: number } | null = null;
   for (const size of [1, 2]) {
     for (const set of sets(size === 1 ? traits : few, size)) {
