@@ -1,4 +1,7 @@
-/** The diagnosis of fifty flaws and of a dozen that the zoo has not, each on the suite `core`. */
+/**
+ * The diagnosis of fifty flaws and of a dozen that the zoo has not, each on the suite `core`.
+ * @module
+ */
 import { describe, expect, it } from 'vitest';
 import { loadZoo } from '../../properties/zoo/zoo.ts';
 import { SHARED, UNKNOWN } from './testing/flaws.ts';
