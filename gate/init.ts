@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { shellQuoted } from './text.ts';
+import { printedWord, shellQuoted } from './text.ts';
 
 export const LANGUAGES = ['python', 'torch', 'jax', 'c', 'js', 'ts'] as const;
 export type Language = (typeof LANGUAGES)[number];
@@ -19,7 +19,7 @@ interface Template {
 
 /** The command that judges `program file`; inside its quotes the file is quoted once more. */
 const judged = (program: string, file: string) => (folder: string) =>
-  `npx xattn gate --candidate ${shellQuoted(`${program} ${shellQuoted(path.join(folder, file))}`)}`;
+  `npx xattn gate --candidate ${printedWord(`${program} ${shellQuoted(path.join(folder, file))}`)}`;
 
 const python = (name: string): Template => ({
   files: {
@@ -55,14 +55,14 @@ function templateOf(language: Language, nodeVersion: string): Template {
         steps: [
           (folder) => {
             const [program, source] = ['attention', 'attention.c'].map((name) =>
-              shellQuoted(path.join(folder, name)),
+              printedWord(path.join(folder, name)),
             );
             return `cc -O2 -o ${program} ${source} -lm`;
           },
           (folder) => {
             // The shell looks for a name without a slash elsewhere.
             const program = path.join(folder, 'attention').replace(/^attention$/, './$&');
-            return `npx xattn gate --candidate ${shellQuoted(shellQuoted(program))}`;
+            return `npx xattn gate --candidate ${printedWord(shellQuoted(program))}`;
           },
         ],
       };
@@ -85,7 +85,7 @@ function templateOf(language: Language, nodeVersion: string): Template {
         steps: runsTypescript(nodeVersion)
           ? [judged('node', 'candidate.mts')]
           : [
-              (folder) => `npx -p typescript tsc -p ${shellQuoted(folder)}`,
+              (folder) => `npx -p typescript tsc -p ${printedWord(folder)}`,
               judged('node', 'candidate.mjs'),
             ],
       };

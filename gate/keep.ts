@@ -9,7 +9,7 @@ import path from 'node:path';
 import type { AttentionCase } from '../reference/case/case.ts';
 import { readCase, writeCase, writeExpected } from '../reference/files/case-folder.ts';
 import { readRegular } from '../reference/files/regular-file.ts';
-import { shellQuoted } from './text.ts';
+import { printedWord } from './text.ts';
 
 const OUTPUT_FILE = /^outputs(\.rank\d{1,4})?\.safetensors$/;
 const BEFORE = 'before';
@@ -114,7 +114,7 @@ export type OptionValue = string | readonly string[] | boolean | undefined;
 export function optionWords(name: string, value: OptionValue): string[] {
   if (value === undefined || value === false) return [];
   if (value === true) return [`--${name}`];
-  return [value].flat().flatMap((one) => [`--${name}`, shellQuoted(one)]);
+  return [value].flat().flatMap((one) => [`--${name}`, printedWord(one)]);
 }
 
 /** The command that judges the case in `folder` again; `options` in the order to be printed. */
@@ -123,5 +123,5 @@ export function replayCommand(
   options: Readonly<Record<string, OptionValue>>,
 ): string {
   const words = Object.entries(options).flatMap(([name, value]) => optionWords(name, value));
-  return ['xattn', 'replay', shellQuoted(folder), ...words].join(' ');
+  return ['xattn', 'replay', printedWord(folder), ...words].join(' ');
 }

@@ -132,7 +132,7 @@ describe('a report', () => {
     const passing = (id: string, elements: number) =>
       reported(id, {
         verdict: 'pass',
-        reason: `within the bounds; ${elements} elements have no finite bound, not judged`,
+        reason: `within the bounds; ${elements} elements have no finite bound (out[0, 0, 0, 0] …), not judged`,
         outputs: {},
         open: { elements, of: 84 },
       });

@@ -35,6 +35,22 @@ export function shellQuoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+const escaped = (char: string): string =>
+  /[\\']/.test(char)
+    ? `\\${char}`
+    : `\\U${(char.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`;
+
+/**
+ * `word` of a command that is printed to be repeated: quoted, and where it has control characters or such
+ * as are not seen, as `$'…'` of bash and zsh, which spells them.
+ */
+export function printedWord(word: string): string {
+  const hidden = (char: string): boolean =>
+    char.replace(CONTROL, '').replace(UNSEEN, '') !== char || /[\\']/.test(char);
+  if (word.replace(CONTROL, '').replace(UNSEEN, '') === word) return shellQuoted(word);
+  return `$'${[...word].map((char) => (hidden(char) ? escaped(char) : char)).join('')}'`;
+}
+
 /** Columns where nobody says how many there are. */
 export const WIDTH = 80;
 

@@ -16,7 +16,7 @@ import { githubReport, quietly } from '../report/github.ts';
 import { textReport } from '../report/text.ts';
 import { exitStatus, judgedCount, type Report, summaryOf, unjudgedWords } from '../report.ts';
 import { type CaseResult, NOT_REACHED } from '../run-suite.ts';
-import { WIDTH } from '../text.ts';
+import { printable, WIDTH } from '../text.ts';
 import { version } from '../version.ts';
 import { type CandidateOptions, replayOptions } from './options.ts';
 
@@ -25,7 +25,7 @@ export const profileOf = (started: Started, { profile }: CandidateOptions): Prof
   profile ?? (started.ok ? started.hello.profile : PROFILES.f32);
 
 export const nameOf = (started: Started, { candidate }: CandidateOptions): string =>
-  started.ok ? started.hello.name : (candidate ?? 'the embedded candidate');
+  started.ok ? started.hello.name : printable(candidate ?? 'the embedded candidate', 200);
 
 /** Before the candidate was started. */
 export const NOT_STARTED: Started = { ok: false, reason: NOT_REACHED };

@@ -11,7 +11,7 @@ import { LARGE } from '../../reference/verdict/judge.ts';
 import { judgedOutputs } from '../../reference/verdict/sampled-expectation.ts';
 import { productsOf, sayCost } from '../cost.ts';
 import { type OptionValue, optionWords } from '../keep.ts';
-import { shellQuoted } from '../text.ts';
+import { printedWord } from '../text.ts';
 import { choiceOf, type SampleOptions } from './options.ts';
 
 export interface ToJudge {
@@ -79,7 +79,7 @@ export function judgeLine(folder: string, profile: string, options: SampleOption
   return [
     'xattn',
     'judge',
-    shellQuoted(folder),
+    printedWord(folder),
     ...words.flatMap((one) => optionWords(...one)),
   ].join(' ');
 }

@@ -49,8 +49,11 @@ export interface HonestChoices {
   /** Partial results of ranks: (O, LSE), or (m, l, o); and the order of joining them. */
   readonly normalised: boolean;
   readonly tree: MergeTree;
-  /** Two normalised partial results: weighed by exp(LSE − new LSE), or as the profile's option says. */
-  readonly merge: 'weights' | 'sigmoid';
+  /**
+   * Two normalised partial results: weighed by exp(LSE − new LSE), or as the profile's option says; or now in
+   * one way and now in the other.
+   */
+  readonly merge: 'weights' | 'sigmoid' | 'mixed';
   /** The running maximum: of all scores so far, or behind it as the profile's option says. */
   readonly maximum: 'exact' | 'lazy';
   /** Parts that the keys of one rank are cut into, and that are merged at once. */
@@ -75,7 +78,7 @@ export interface HonestChoices {
 /** Any honest implementation of the profile; shrinks towards the textbook one. */
 export function choicesArbitrary(profile: Profile): fc.Arbitrary<HonestChoices> {
   const merges = profile.subtractsInMerges
-    ? (['weights', 'sigmoid'] as const)
+    ? (['weights', 'sigmoid', 'mixed'] as const)
     : (['weights'] as const);
   const maxima = profile.headroom > 0 ? (['exact', 'lazy'] as const) : (['exact'] as const);
   const partials = profile.partial > 0 ? (['kept', 'stored'] as const) : (['kept'] as const);

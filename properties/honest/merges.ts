@@ -20,7 +20,7 @@ interface Joiner {
 
 /** Do partial results carry an LSE? What a sigmoid merges, and what is split, must. */
 export const isNormalised = ({ normalised, merge, splits, partials }: HonestChoices): boolean =>
-  normalised || merge === 'sigmoid' || splits > 1 || partials === 'stored';
+  normalised || merge !== 'weights' || splits > 1 || partials === 'stored';
 
 /** (m, l, o) → (LSE, 1, O). spec (22) */
 export function normalise({ machine, choices }: Joiner, { m, l, o }: Partial): Partial {
@@ -41,13 +41,17 @@ function subtract({ round, weight, logSum }: Machine, a: Partial, b: Partial): P
   };
 }
 
+/** Is this merge one that subtracts? Where a program mixes both kinds, the bits of an LSE say. */
+const subtracts = ({ merge }: HonestChoices, lse: number): boolean =>
+  merge === 'sigmoid' || (merge === 'mixed' && Math.floor(Math.abs(lse) * 1048573) % 2 === 0);
+
 /** Two partial results joined. spec (20), or (22) when normalised */
 export function joinTwo(joiner: Joiner, a: Partial | null, b: Partial | null): Partial | null {
   if (a === null) return b;
   if (b === null) return a;
   const { machine, choices } = joiner;
   const { round } = machine;
-  if (choices.merge === 'sigmoid' && a.l > 0 && b.l > 0) return subtract(machine, a, b);
+  if (subtracts(choices, a.m) && a.l > 0 && b.l > 0) return subtract(machine, a, b);
   const m = Math.max(a.m, b.m);
   const [wA, wB] = [machine.weight(a.m, m), machine.weight(b.m, m)];
   const l = round(round(wA * a.l) + round(wB * b.l));

@@ -201,7 +201,7 @@ describe('judge', () => {
         withElement(c, 'out', [0, 0, 0, 0], () => value),
       );
     expect(judged(-3e38).reason).toBe(
-      `within the bounds; ${without} elements have no finite bound, not judged`,
+      `within the bounds; ${without} elements have no finite bound (out[0, 0, 0, 0] d_q[0, 0, 0, 0] …), not judged`,
     );
     expect(judged(-3e38).outputs.out!.max_bound_fraction).toBe(0);
     for (const value of [Number.NaN, Infinity, -Infinity]) {

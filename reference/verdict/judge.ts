@@ -20,6 +20,7 @@ import { entry } from '../numbers/nth.ts';
 import { elementCount, indexOf, type Tensor, toFlat } from '../numbers/tensor.ts';
 import { type Answers, givenAnswers } from './answers.ts';
 import { type Bounds, type Expectation, expectation, productsOf } from './expectation.ts';
+import { type Excused, type Open, openNote } from './open-note.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 
 export const VERDICT_NAMES = ['pass', 'improbable', 'impossible', 'broken', 'skip'] as const;
@@ -71,22 +72,10 @@ export interface SampleShare {
   readonly not_judged: readonly OutputName[];
 }
 
-/** Elements that an honest candidate may lose to overflow, and what was expected of them. */
-interface Excused {
-  readonly count: number;
-  /** The first of them. */
-  readonly index: readonly number[];
-  /** Least and largest expected value, of those that are known. */
-  readonly from: number;
-  readonly to: number;
-}
-
 /** One output, judged; a report says how many of its elements were excused, or only to be finite. */
-interface Judged {
+interface Judged extends Open {
   readonly report: OutputReport | null;
   readonly verdict: 'pass' | 'improbable' | 'impossible';
-  readonly excused: Excused | null;
-  readonly unbounded: number;
 }
 
 /**
@@ -186,21 +175,25 @@ function judgeOutput(
 ): Judged {
   const [all, gots] = [toFlat(values), toFlat(given)];
   let verdict: Judged['verdict'] = 'pass';
-  let [worstAt, largest, unbounded] = [-1, -1, 0];
+  let [worstAt, largest, unbounded, firstUnbounded] = [-1, -1, 0, -1];
   all.forEach((expected, n) => {
     if (bounds.excused?.[n] === true) return;
     const got = gots[n] ?? Number.NaN;
     const worstBound = entry(bounds.worstCase, n);
     const likely = bounds.probabilistic?.[n];
     const { worst, share } = fractions(bounds, n, [expected, got], outputMax);
-    if (Math.min(worstBound, likely ?? worstBound) >= outputMax) unbounded++;
+    if (Math.min(worstBound, likely ?? worstBound) >= outputMax && unbounded++ === 0) {
+      firstUnbounded = n;
+    }
     if (worst > 1) verdict = 'impossible';
     else if (share > 1 && verdict === 'pass') verdict = 'improbable';
     const size = Math.max(share, worst);
     if (size > largest) [worstAt, largest] = [n, size];
   });
   const excused = excusedOf(values, bounds.excused);
-  if (worstAt < 0) return { verdict, unbounded, excused, report: null };
+  const without = unbounded === 0 ? null : indexOf(values.shape, firstUnbounded);
+  const found = { verdict, unbounded, without, excused };
+  if (worstAt < 0) return { ...found, report: null };
   const [expected, got] = [entry(all, worstAt), entry(gots, worstAt)];
   const report = {
     max_ulp: ulps(outputFormat, expected, got),
@@ -209,7 +202,7 @@ function judgeOutput(
     expected,
     got,
   };
-  return { verdict, unbounded, excused, report };
+  return { ...found, report };
 }
 
 /** Missing or misshapen outputs, as a sentence; null when all are there. */
@@ -250,30 +243,6 @@ export function distanceOff({ max_ulp, max_bound_fraction }: OutputReport): stri
     return finite ? `${inUlps} off, no bound allows it` : 'no bound allows it';
   }
   return `${finite ? `${inUlps}, ` : ''}${rounded(max_bound_fraction)} times the bound off`;
-}
-
-/** What was not judged and why, as the end of a sentence; empty where all was. */
-function openNote(judged: readonly [OutputName, Judged][], { name: profile }: Profile): string {
-  const lost = judged.flatMap(([name, { excused }]) =>
-    excused === null ? [] : [{ name, ...excused }],
-  );
-  const unbounded = judged.reduce((sum, [, one]) => sum + one.unbounded, 0);
-  const notes: string[] = [];
-  if (lost.length > 0) {
-    const count = lost.reduce((sum, one) => sum + one.count, 0);
-    const names = lost.map(({ name, index }) => `${name}[${index.join(', ')}]`).join(' ');
-    const from = Math.min(...lost.map((one) => one.from)).toPrecision(3);
-    const to = Math.max(...lost.map((one) => one.to)).toPrecision(3);
-    const more = count > lost.length ? ' …' : '';
-    const values = `expected values from ${Number(from)} to ${Number(to)}`;
-    const element = count === 1 ? 'element' : 'elements';
-    const what = `${count} ${element} may overflow on the way at ${profile}`;
-    notes.push(`${what} (${names}${more}; ${values})`);
-  }
-  if (unbounded > 0) {
-    notes.push(`${unbounded} ${unbounded === 1 ? 'element has' : 'elements have'} no finite bound`);
-  }
-  return notes.length === 0 ? '' : `; ${notes.join('; ')}, not judged`;
 }
 
 const NO_BOUND = 'no element has a finite bound at this profile';
