@@ -210,6 +210,10 @@ function judging(command: Command): Command {
   return ofPasses(ours, ['candidate']);
 }
 
+/** `--functionals`, of commands that judge whole answers to cases. */
+const leaning = (command: Command): Command =>
+  command.option('--functionals', 'at half profiles, refuse errors that lean one way together');
+
 /** The options of every command that may be about a part of a case. */
 function sampled(command: Command): Command {
   return command
@@ -221,7 +225,7 @@ function sampled(command: Command): Command {
 type Finish = (status: number) => void;
 
 function addGate(program: Command, finish: Finish): void {
-  reporting(judging(program.command('gate')))
+  leaning(reporting(judging(program.command('gate'))))
     .summary('judge an implementation of cross-attention on a suite of cases')
     .description('Judge an implementation of cross-attention on a suite of cases.')
     .addOption(new Option('--suite <name>', 'cases').choices(value.SUITES).default('smoke'))
@@ -268,7 +272,7 @@ function addFuzz(program: Command, finish: Finish): void {
 }
 
 function addReplay(program: Command, finish: Finish): void {
-  reporting(sampled(judging(program.command('replay <case-dir>'))))
+  leaning(reporting(sampled(judging(program.command('replay <case-dir>')))))
     .summary('judge it on one case folder')
     .description('Judge an implementation on one case folder, such as a failing one that was kept.')
     .addHelpText('after', REPLAY_EXAMPLES)
@@ -280,8 +284,8 @@ function addReplay(program: Command, finish: Finish): void {
 function addJudge(program: Command, finish: Finish): void {
   const profile = new Option('--profile <profile>', 'precision that the outputs are judged at');
   const server = new Option('--serve', 'judge what JSON lines on standard input name');
-  const ofFolders = ['rows', 'keys', 'seed', 'profile', ...REPORTS];
-  reporting(sampled(program.command('judge [case-dirs...]')))
+  const ofFolders = ['rows', 'keys', 'seed', 'profile', 'functionals', ...REPORTS];
+  leaning(reporting(sampled(program.command('judge [case-dirs...]'))))
     .summary('judge outputs that lie in case folders, or a sample of them')
     .description('Judge the outputs that lie in case folders, whoever wrote them.')
     .addOption(profile.argParser(value.profileText).default(value.DEFAULTS.profile, 'f32'))

@@ -23,6 +23,7 @@ import { judgeSample } from '../reference/verdict/judge-sample.ts';
 import { bitsOrNone } from './answer-bits.ts';
 import type { Candidate, Started } from './candidate.ts';
 import { fileSentence } from './file-errors.ts';
+import { withFunctionals } from './functionals.ts';
 import { unlessAborted } from './interruption.ts';
 import { keepCase } from './keep.ts';
 import { writeQuestion } from './question.ts';
@@ -104,6 +105,8 @@ export interface RunOptions {
   required?: readonly string[];
   /** Declining a case whose words it all declares is a skip; default: a failure. */
   allowDeclined?: boolean;
+  /** Errors within their bounds may not lean one way together (functionals.ts); default: not looked at. */
+  functionals?: boolean;
   /** Digests of the answers are wanted. */
   bits?: boolean;
   /** Aborted: the case at hand and those after it are not reached. */
@@ -136,7 +139,10 @@ export interface Asked {
 }
 
 /** How a question is asked, and what counts as an answer. */
-export type Asking = Pick<RunOptions, 'started' | 'sampling' | 'required' | 'allowDeclined'>;
+export type Asking = Pick<
+  RunOptions,
+  'started' | 'sampling' | 'required' | 'allowDeclined' | 'functionals'
+>;
 
 /** Nobody may claim a word and then choose the cases to be judged by. */
 function declined(reason: string, allowed: boolean | undefined): Asked {
@@ -218,10 +224,16 @@ export async function askOrSkip(
   const about = dropped.length === 0 ? {} : { notReturned: dropped };
   const unanswered = await putOrSkip(candidate, asked, folder, options, limitMs);
   if (unanswered !== null) return { ...unanswered, ...about };
+  let compared: Compared | undefined;
+  const verdict = verdictIn(folder.taken(), asked, profile, sampling?.sample, (one) => {
+    compared = one;
+    onCompared?.(one);
+  });
+  const looked = options.functionals === true ? compared : undefined;
   return {
     asked: true,
     ...about,
-    verdict: verdictIn(folder.taken(), asked, profile, sampling?.sample, onCompared),
+    verdict: looked ? withFunctionals(verdict, asked, profile, looked.outputs) : verdict,
   };
 }
 

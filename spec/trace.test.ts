@@ -40,7 +40,7 @@ const ON_PAPER = [
   'quick-range',
   'coarse-bounds',
 ];
-const ASSUMED = ['engine', 'decimals', 'model', 'random-errors', 'axioms'];
+const ASSUMED = ['engine', 'decimals', 'model', 'functional-errors', 'random-errors', 'axioms'];
 
 /** Files of a folder of the repository, at any depth, by ending; none where there is no folder. */
 function files(folder: string, ending: RegExp): string[] {

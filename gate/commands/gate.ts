@@ -181,6 +181,7 @@ async function judged(
     profile: profileOf(started, options),
     direction: options.direction,
     allowDeclined: options.allowDeclined ?? false,
+    functionals: options.functionals ?? false,
     required: options.require ?? [],
     outDir,
     stop,

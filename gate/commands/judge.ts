@@ -6,7 +6,9 @@
 import { availableParallelism } from 'node:os';
 import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import { featureWords } from '../../reference/case/features.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
 import { fileSentence } from '../file-errors.ts';
+import { withFunctionals } from '../functionals.ts';
 import { liveReport } from '../live-report.ts';
 import { isFailing, type Report, type ReportedCase } from '../report.ts';
 import { type CaseResult, notReached, verdictIn } from '../run-suite.ts';
@@ -18,6 +20,7 @@ import { judgeLine, openToJudge } from './sample.ts';
 
 export interface JudgeOptions extends SampleOptions, ReportOptions {
   profile: Profile;
+  functionals?: boolean;
   serve?: boolean;
   workers?: number;
 }
@@ -30,7 +33,12 @@ function judgedFolder(folder: string, options: JudgeOptions): ReportedCase {
   const begin = performance.now();
   const { question, sample, close } = openToJudge(folder, options);
   try {
-    const verdict = verdictIn(folder, question, options.profile, sample);
+    let outputs: GivenOutputs | undefined;
+    const bounded = verdictIn(folder, question, options.profile, sample, (compared) => {
+      outputs = compared.outputs;
+    });
+    const looked = options.functionals === true ? outputs : undefined;
+    const verdict = looked ? withFunctionals(bounded, question, options.profile, looked) : bounded;
     const result: CaseResult = {
       ...{ id: question.parameters.id, shows: null, words: featureWords(question) },
       ...{ asked: true, verdict, kept: null, log: [] },

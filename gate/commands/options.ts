@@ -63,6 +63,7 @@ export interface CandidateOptions extends PassChoice {
   transport: (typeof TRANSPORTS)[number];
   schedule: ScheduleName;
   allowDeclined?: boolean;
+  functionals?: boolean;
   sandbox?: boolean;
   sandboxShow?: readonly string[];
 }
@@ -243,6 +244,7 @@ export function replayOptions(options: CandidateOptions): Record<string, OptionV
     'no-overlap': options.overlap === false ? true : undefined,
     'skip-empty': options.skipEmpty,
     expanded: options.expanded,
+    functionals: options.functionals,
   };
 }
 

@@ -71,6 +71,7 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
       direction: 'both',
       outDir: options.html === undefined ? null : answers,
       allowDeclined: options.allowDeclined ?? false,
+      functionals: options.functionals ?? false,
       stop,
       onCase: (_done, _total, result) => {
         if (result !== null && options.html !== undefined) shown.consider(candidate, result);
