@@ -66,7 +66,7 @@ describe('a JSON report of another program', () => {
     expected: 1,
     got: 'NaN',
   };
-  const cases = ['f32', 'bf16'].map((profile) => ({
+  const cases = ['f32', '{"base":"bf16"}'].map((profile) => ({
     ...{
       id: 'test_x.py::test_y',
       profile,

@@ -12,6 +12,7 @@ import {
 } from '../../reference/bounds/lemmas/profile-options.ts';
 import { parseStrictly } from '../../reference/files/strict-json.ts';
 import type { Verdict } from '../../reference/verdict/judge.ts';
+import { profileSchema } from '../profile-schema.ts';
 import { complaint } from '../protocol.ts';
 import { plusUnlisted, type Report, type ReportedCase, summaryOf } from '../report.ts';
 import { type JsonCase, type JsonReport, reportSchema } from './schema.ts';
@@ -51,8 +52,18 @@ function caseOf(given: JsonCase): ReportedCase {
   }) as ReportedCase;
 }
 
+function jsonIn(text: string): unknown {
+  try {
+    return parseStrictly(text, '"profile"');
+  } catch {
+    return text;
+  }
+}
+
 function checkedProfile(text: string): Profile {
-  if (isProfileText(text)) return profileFrom(text);
+  // An object of named roundings stands as its JSON.
+  const checked = profileSchema.safeParse(text.startsWith('{') ? jsonIn(text) : text);
+  if (checked.success) return profileFrom(checked.data);
   throw new RangeError(`"profile" expected ${PROFILE_SYNTAX}, got ${text}`);
 }
 

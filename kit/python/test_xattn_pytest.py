@@ -101,9 +101,18 @@ def test_plugin(tmp_path):
     assert "xattn: %d verdicts: %d pass" % (len(report["cases"]), counts["pass"]) in done.stdout
 
 
+def test_page(tmp_path):
+    done = run(tmp_path, "--xattn-report", "report.html", "-k", "test_fails or test_fixture")
+    assert done.returncode == 1, done.stdout
+    page = (tmp_path / "report.html").read_text()
+    assert '<strong id="headline">1 of 2 judged cases are wrong; 1 pass.</strong>' in page
+    assert 'data-output="out"' in page and "No pictures" not in page
+    assert sorted(os.listdir(str(tmp_path))) == ["conftest.py", "out", "report.html", "test_attention.py"]
+
+
 def test_refuses_a_format_that_it_does_not_write(tmp_path):
-    done = run(tmp_path, "--xattn-report", "report.html")
-    assert done.returncode == 4 and "expected a name that ends in .json" in done.stdout
+    done = run(tmp_path, "--xattn-report", "report.pdf")
+    assert done.returncode == 4 and "expected a name that ends in .json or .html" in done.stdout
 
 
 def test_refuses_features_that_there_are_not():

@@ -798,7 +798,8 @@ def _settled(asked, profile, keep, timeout):
     for part, case, folder, verdict_of in asked:
         verdict = verdict_of(timeout)
         if verdict["verdict"] != "pass":
-            replay = _replay(folder, _keep(folder, test, keep == "last"), verdict, profile)
+            verdict["kept"] = _keep(folder, test, keep == "last")
+            replay = _replay(folder, verdict["kept"], verdict, profile)
             failures.append(_message(part, case, verdict, replay))
             verdict["replay"] = "xattn " + replay
         elif "open" in verdict:

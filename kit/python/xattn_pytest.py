@@ -9,9 +9,10 @@ A fixture, the assertion of xattn_kit without an import:
     def test_mine(assert_attention):
         assert_attention(q, k, v, out=mine(q, k, v))
 
-An option, for a report of every verdict of the run, in the JSON of `xattn gate --report`:
+An option, for a report of every verdict of the run, in the JSON of `xattn gate --report` or as its page:
 
     pytest --xattn-report report.json
+    pytest --xattn-report report.html
 
 And with hypothesis installed, cases of the features that your kernel has, drawn and shrunk:
 
@@ -26,6 +27,7 @@ And with hypothesis installed, cases of the features that your kernel has, drawn
 """
 import json
 import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -37,13 +39,13 @@ _COUNTED = {"pass": "pass", "improbable": "fail", "impossible": "fail", "broken"
 
 def pytest_addoption(parser):
     group = parser.getgroup("xattn", "verdicts on attention")
-    group.addoption("--xattn-report", metavar="F.json", help="write every verdict of the run to this file, as JSON")
+    group.addoption("--xattn-report", metavar="F.json|F.html", help="write every verdict of the run to this file")
 
 
 def pytest_configure(config):
     path = config.getoption("--xattn-report")
-    if path and not path.endswith(".json"):
-        raise pytest.UsageError("--xattn-report expected a name that ends in .json, the one format it writes, got %s" % path)
+    if path and not path.endswith((".json", ".html")):
+        raise pytest.UsageError("--xattn-report expected a name that ends in .json or .html, got %s" % path)
     config._xattn = []
     config._xattn_observe = config._xattn.append
     xattn_kit.observers.append(config._xattn_observe)
@@ -61,7 +63,7 @@ def assert_attention():
 
 
 def _reported(verdict):
-    fields = ("verdict", "reason", "outputs", "sample", "open", "diagnosis", "replay")
+    fields = ("verdict", "reason", "outputs", "sample", "open", "diagnosis", "replay", "kept")
     kept = {name: verdict[name] for name in fields if name in verdict}
     return dict(id=verdict["test"], profile=verdict["profile"], **kept)
 
@@ -83,7 +85,22 @@ def _write(path, verdicts, incomplete):
     with open(path + ".tmp", "w") as file:
         json.dump(report, file, indent=2)
         file.write("\n")
-    os.replace(path + ".tmp", path)
+    if path.endswith(".html"):
+        _write_page(path)
+    else:
+        os.replace(path + ".tmp", path)
+
+
+def _write_page(path):
+    """The page of the JSON that lies beside its place."""
+    if os.path.exists(path):
+        os.remove(path)
+    command = xattn_kit._command() + ["merge-reports", path + ".tmp", "--html", path]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if not os.path.exists(path):
+        os.replace(path + ".tmp", path + ".json")
+        raise pytest.UsageError("--xattn-report: %s; the verdicts are in %s.json" % (done.stderr.strip(), path))
+    os.remove(path + ".tmp")
 
 
 @pytest.hookimpl(trylast=True)
