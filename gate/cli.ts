@@ -212,7 +212,7 @@ function judging(command: Command): Command {
 
 /** `--functionals`, of commands that judge whole answers to cases. */
 const leaning = (command: Command): Command =>
-  command.option('--functionals', 'at half profiles, refuse errors that lean one way together');
+  command.option('--functionals', 'with fused-kernel, refuse errors that lean one way together');
 
 /** The options of every command that may be about a part of a case. */
 function sampled(command: Command): Command {

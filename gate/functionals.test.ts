@@ -8,7 +8,7 @@ import { withFunctionals } from './functionals.ts';
 const c = drawCase(7, { dtype: 'f16', seq_q: 8, seq_kv: 16, gradients: false });
 
 it('refuses what leans within the bounds, says which way, and leaves other verdicts alone', () => {
-  const expected = expectation(c, 'f16');
+  const expected = expectation(c, 'f16+fused-kernel');
   const answer = (factor: number, shift = 0) => ({
     out: {
       dtype: 'F32',
@@ -17,15 +17,15 @@ it('refuses what leans within the bounds, says which way, and leaves other verdi
     lse: { dtype: 'F32', tensor: expected.values.lse! },
   });
   const verdictOn = (outputs: ReturnType<typeof answer>) =>
-    withFunctionals(judgeAgainst(expected, outputs), c, 'f16', outputs);
+    withFunctionals(judgeAgainst(expected, outputs), c, 'f16+fused-kernel', outputs);
   expect(verdictOn(answer(1))).toMatchObject({ verdict: 'pass', reason: 'within the bounds' });
-  expect(judgeAgainst(expected, answer(1.002)).verdict).toBe('pass');
-  const leaning = verdictOn(answer(1.002));
+  expect(judgeAgainst(expected, answer(1.0006)).verdict).toBe('pass');
+  const leaning = verdictOn(answer(1.0006));
   expect(leaning.verdict).toBe('improbable');
   expect(leaning.reason).toMatch(
-    /^within the bounds, but out leans as if it were 0\.2 % too large.*: z = \S+, above 11\.3 at profile f16$/,
+    /^within the bounds, but out leans as if it were 0\.06 % too large.*: z = \S+, above 11\.3 at profile f16\+fused-kernel$/,
   );
-  expect(verdictOn(answer(1.0008))).toMatchObject({
+  expect(verdictOn(answer(1.0004))).toMatchObject({
     verdict: 'pass',
     reason: expect.stringContaining('; a warning: out leans'),
   });

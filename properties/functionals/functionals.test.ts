@@ -46,7 +46,7 @@ describe('functionals', () => {
     }
   });
 
-  it.each(['bf16+fused-kernel', 'f16'] as const)(
+  it.each(['bf16+fused-kernel', 'f16+fused-kernel'] as const)(
     'call no honest program of %s suspicious',
     (name) => {
       const profile = profileFrom(name);
@@ -54,7 +54,7 @@ describe('functionals', () => {
       for (const [n, chosen] of choices.entries()) {
         const c = drawCase(100 + n, {
           ...shape,
-          dtype: name === 'f16' ? 'f16' : 'bf16',
+          dtype: profile.base === 'f16' ? 'f16' : 'bf16',
           seq_q: 3,
           seq_kv: 7,
           sink: true,
@@ -103,7 +103,8 @@ describe('functionals', () => {
     expect(has({ dropout_rate: 0.25 })).toBe(false);
     expect(has({ dropout_rate: 0.5 })).toBe(true);
     expect(has({ dim_y: 4 })).toBe(false);
-    expect(has({}, 'bf16+sigmoid-merge')).toBe(false);
+    expect(has({}, 'bf16')).toBe(false);
+    expect(has({}, 'bf16+sigmoid-merge+fused-kernel')).toBe(false);
     expect(has({ dtype: 'f32' }, 'f32')).toBe(false);
   });
 });
