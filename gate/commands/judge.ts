@@ -6,12 +6,13 @@
 import { availableParallelism } from 'node:os';
 import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import { featureWords } from '../../reference/case/features.ts';
-import type { GivenOutputs } from '../../reference/case/given.ts';
+import { diagnosed } from '../diagnosis/diagnosed.ts';
+import { type Observer, observer } from '../diagnosis/kept-answers.ts';
 import { fileSentence } from '../file-errors.ts';
 import { withFunctionals } from '../functionals.ts';
 import { liveReport } from '../live-report.ts';
 import { isFailing, type Report, type ReportedCase } from '../report.ts';
-import { type CaseResult, notReached, verdictIn } from '../run-suite.ts';
+import { type CaseResult, type Compared, notReached, verdictIn } from '../run-suite.ts';
 import { serve } from '../serve/server.ts';
 import { conclude, reportOf } from './judging.ts';
 import type { SampleOptions } from './options.ts';
@@ -29,16 +30,19 @@ export interface JudgeOptions extends SampleOptions, ReportOptions {
 const THREADS = 4;
 
 /** The verdict on the outputs in one folder. */
-function judgedFolder(folder: string, options: JudgeOptions): ReportedCase {
+function judgedFolder(folder: string, options: JudgeOptions, seen: Observer): ReportedCase {
   const begin = performance.now();
   const { question, sample, close } = openToJudge(folder, options);
   try {
-    let outputs: GivenOutputs | undefined;
+    const known: { compared: Compared | null } = { compared: null };
     const bounded = verdictIn(folder, question, options.profile, sample, (compared) => {
-      outputs = compared.outputs;
+      known.compared = compared;
     });
-    const looked = options.functionals === true ? outputs : undefined;
+    const looked = options.functionals === true ? known.compared?.outputs : undefined;
     const verdict = looked ? withFunctionals(bounded, question, options.profile, looked) : bounded;
+    const { id } = question.parameters;
+    // A sample is no whole, and its inputs are closed when it is judged.
+    if (sample === undefined) seen.observe({ id, question, verdict, ...known });
     const result: CaseResult = {
       ...{ id: question.parameters.id, shows: null, words: featureWords(question) },
       ...{ asked: true, verdict, kept: null, log: [] },
@@ -52,9 +56,10 @@ function judgedFolder(folder: string, options: JudgeOptions): ReportedCase {
 }
 
 /** Judge what lies in the folders, one after another; the exit status. */
-function judgeFolders(folders: readonly string[], options: JudgeOptions): number {
+async function judgeFolders(folders: readonly string[], options: JudgeOptions): Promise<number> {
   const { profile } = options;
   const results: ReportedCase[] = [];
+  const seen = observer();
   const asked =
     folders.length === 1 ? `case folder ${folders[0]}` : `${folders.length} case folders`;
   const soFar = (incomplete?: string): Report => {
@@ -72,7 +77,7 @@ function judgeFolders(folders: readonly string[], options: JudgeOptions): number
   const live = liveReport(options, () => soFar('the judging has not come to its end'));
   for (const folder of folders) {
     try {
-      results.push(judgedFolder(folder, options));
+      results.push(judgedFolder(folder, options, seen));
       live.changed();
     } catch (error) {
       if (results.length === 0) throw error;
@@ -81,7 +86,7 @@ function judgeFolders(folders: readonly string[], options: JudgeOptions): number
       throw error;
     }
   }
-  return conclude(soFar(), { live, github: options.github });
+  return conclude(await diagnosed(soFar(), seen), { live, github: options.github });
 }
 
 export async function judgeCommand(
