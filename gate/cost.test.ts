@@ -21,7 +21,7 @@ describe('what a case will cost', () => {
   it('is said of a case that takes minutes, with what would take less', () => {
     expect(costSentence(sized(16, 100))).toBeNull();
     expect(costSentence(sized(4096, 4096, false))).toBe(
-      '5.2e+10 products of Q·K and P·V, which takes a core in the order of 4 minutes; ' +
+      '5.2e+10 products of Q·K and P·V, which takes a core in the order of 7 minutes; ' +
         '--rows 64 --keys 64 takes a sample of it',
     );
     expect(costSentence(sized(2 ** 16, 2 ** 20))).toMatch(/order of \d{3,} hours; --rows 64/);

@@ -7,12 +7,12 @@
  */
 import { type AttentionCase, wantsGradients } from '../reference/case/case.ts';
 import { EVERYTHING, type Sample } from '../reference/case/sampling.ts';
-import { LARGE } from '../reference/verdict/judge.ts';
+import { isByPairs } from '../reference/verdict/expectation.ts';
 
-/** Nanoseconds a product of Q·K or P·V: by balls, and by the kernels that large cases go through. */
+/** Nanoseconds a product of Q·K or P·V: bounds pair by pair, and of rows, of cases too large to be held. */
 const NS = {
-  balls: { forward: 100, both: 500 },
-  kernels: { forward: 5, both: 60 },
+  pairs: { forward: 8, both: 20 },
+  rows: { forward: 5, both: 60 },
 } as const;
 const SAID_FROM_S = 60;
 
@@ -31,7 +31,7 @@ const spoken = (seconds: number): string =>
 /** What is to be said before a case is judged or answered whole; null where it takes no minute. */
 export function costSentence(question: AttentionCase, sample?: Sample): string | null {
   const products = productsOf(question, sample);
-  const rates = products >= LARGE ? NS.kernels : NS.balls;
+  const rates = isByPairs(question) ? NS.pairs : NS.rows;
   const rate = rates[wantsGradients(question.parameters) ? 'both' : 'forward'];
   const seconds = (products * rate) / 1e9;
   if (seconds < SAID_FROM_S) return null;

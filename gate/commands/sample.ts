@@ -7,9 +7,9 @@ import { type Sample, type SampleSize, sampleOf } from '../../reference/case/sam
 import { openCase } from '../../reference/files/case-folder.ts';
 import { WHOLE_LIMIT } from '../../reference/files/regular-file.ts';
 import { isRanged } from '../../reference/numbers/tensor.ts';
-import { LARGE } from '../../reference/verdict/judge.ts';
+import { isByPairs } from '../../reference/verdict/expectation.ts';
 import { judgedOutputs } from '../../reference/verdict/sampled-expectation.ts';
-import { productsOf, sayCost } from '../cost.ts';
+import { sayCost } from '../cost.ts';
 import { type OptionValue, optionWords } from '../keep.ts';
 import { printedWord } from '../text.ts';
 import { choiceOf, type SampleOptions } from './options.ts';
@@ -42,12 +42,12 @@ function sampleFor(question: AttentionCase, options: SampleOptions): Sample | un
   return isAll(question, sample) ? undefined : sample;
 }
 
-/** Is the sample the whole case, and small enough to be judged as such, pair by pair? */
+/** Is the sample the whole case, and one to be judged as such, pair by pair? */
 function isAll(question: AttentionCase, { rows, keys }: Sample): boolean {
   if (isLarge(question)) return false;
   const { seq_q, seq_kv } = question.parameters;
   const [allRows, allKeys] = [rows?.length ?? seq_q, keys?.length ?? seq_kv];
-  return allRows === seq_q && allKeys === seq_kv && productsOf(question) < LARGE;
+  return allRows === seq_q && allKeys === seq_kv && isByPairs(question);
 }
 
 /** The options of a sample as they are typed again. */

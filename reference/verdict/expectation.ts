@@ -21,6 +21,8 @@ import { caseModel, type ErrorModel, lambdaFor, SLACK } from '../bounds/lemmas/e
 import type { Profile } from '../bounds/lemmas/profile.ts';
 import { type ProfileLike, profileFrom } from '../bounds/lemmas/profile-options.ts';
 import { type Beyond, beyondRange, widenBeyond } from '../bounds/range/range.ts';
+import { largest } from '../bounds/range/range-limits.ts';
+import { nothingOverflows } from '../bounds/range/within-range.ts';
 import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
 import { outputShape } from '../case/case-shapes.ts';
 import { doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
@@ -133,24 +135,40 @@ export function productsOf({ parameters }: AttentionCase): number {
   return batch * heads * seq_q * seq_kv * (head_dim + head_dim_v);
 }
 
+/** Products of Q K and P V beyond which what walks through a case element by element takes minutes. */
+export const LARGE = 2 ** 28;
+
+/** Elements of K and V beyond which they, and what is made of them, are not held in memory. */
+const HELD = 2 ** 24;
+
+/** Are the bounds of a case those of its pairs? Else of its rows, if Lemma Range can be told from its largest inputs. */
+export function isByPairs(c: AttentionCase): boolean {
+  const { batch, kv_heads, seq_kv, head_dim, head_dim_v } = c.parameters;
+  return productsOf(c) < LARGE || batch * kv_heads * seq_kv * (head_dim + head_dim_v) <= HELD;
+}
+
 /**
  * The answer in balls: in float64, or in double-double where a candidate is itself as precise as float64
  * or where a float64 ball is unbounded. By the kernels; by the definition where they say nothing, where
  * there is little to do, and where answers are exact and so must be the midpoints.
  */
-function certifiedFor(attentionCase: AttentionCase, profile: Profile): CertifiedCase {
+function certifiedFor(
+  attentionCase: AttentionCase,
+  profile: Profile,
+  kernelsOnly: boolean,
+): CertifiedCase | null {
   const defined = attentionCase.judging === 'exact' || productsOf(attentionCase) <= FEW;
   const coarse = profile.accumulation > unitRoundoff('f64');
   const ways = [
     ...(coarse && !defined ? [kernelCase] : []),
-    ...(coarse ? [(c: AttentionCase) => certifiedCase(c, float64Ball)] : []),
+    ...(coarse && !kernelsOnly ? [(c: AttentionCase) => certifiedCase(c, float64Ball)] : []),
     ...(defined ? [] : [doubleKernelCase]),
   ];
   for (const way of ways) {
     const found = way(attentionCase);
     if (found !== null && isBounded(found)) return found;
   }
-  return certifiedCase(attentionCase, doubleDoubleBall);
+  return kernelsOnly ? null : certifiedCase(attentionCase, doubleDoubleBall);
 }
 
 /** Bounds without those of elements that may overflow on the way. Lemma Range */
@@ -165,8 +183,28 @@ function withinRange(bounds: Bounds, values: Outputs, excused: Expectation['excu
 
 /** The answer to a case, with the bounds that a profile allows. */
 export function expectation(attentionCase: AttentionCase, asked: ProfileLike): Expectation {
+  const expected = expectationOf(attentionCase, asked, false);
+  if (expected === null) throw new Error('the definition gave no answer');
+  return expected;
+}
+
+/**
+ * The same of a case too large for what goes element by element through the definition: null where the kernels
+ * leave something unbounded, or the largest inputs do not tell that nothing overflows.
+ */
+export const expectationByKernels = (
+  attentionCase: AttentionCase,
+  asked: ProfileLike,
+): Expectation | null => expectationOf(attentionCase, asked, true);
+
+function expectationOf(
+  attentionCase: AttentionCase,
+  asked: ProfileLike,
+  kernelsOnly: boolean,
+): Expectation | null {
   const profile = profileFrom(asked);
-  const c = certifiedFor(attentionCase, profile);
+  const c = certifiedFor(attentionCase, profile, kernelsOnly);
+  if (c === null) return null;
   const model = (lambda: number | null) => caseModel(profile, attentionCase.parameters, lambda);
   const worstModel = model(null);
   const models = [worstModel];
@@ -174,6 +212,7 @@ export function expectation(attentionCase: AttentionCase, asked: ProfileLike): E
   const [worstCase, probabilistic = null] = boundsOf(c, models);
   if (worstCase === undefined) throw new Error('no bound was derived');
   const lse = worstCase.lseAsSummed;
+  if (kernelsOnly && !nothingOverflows(attentionCase, worstModel, largest(lse))) return null;
   let known: Beyond | undefined;
   const excused = (name: OutputName): Tensor<boolean> | undefined => {
     known ??= beyondRange(attentionCase, worstModel, lse);

@@ -19,7 +19,15 @@ import { roundTo, ulp, unitRoundoff } from '../numbers/format.ts';
 import { entry } from '../numbers/nth.ts';
 import { elementCount, indexOf, type Tensor, toFlat } from '../numbers/tensor.ts';
 import { type Answers, givenAnswers } from './answers.ts';
-import { type Bounds, type Expectation, expectation, productsOf } from './expectation.ts';
+import {
+  type Bounds,
+  type Expectation,
+  expectation,
+  expectationByKernels,
+  isByPairs,
+  LARGE,
+  productsOf,
+} from './expectation.ts';
 import { type Excused, type Open, openNote } from './open-note.ts';
 import { judgedOutputs, sampledExpectation } from './sampled-expectation.ts';
 
@@ -324,9 +332,6 @@ export function judgeCounted(expected: Expectation, outputs: GivenOutputs): Coun
   return { verdict: { ...summary, outputs: reports, ...unasked }, open };
 }
 
-/** Products of Q K and P V beyond which the definition over balls takes minutes. */
-export const LARGE = 2 ** 28;
-
 /** A large case whose every wanted output the kernels' bounds cover. */
 function byKernels(c: AttentionCase): boolean {
   const { wants } = c.parameters;
@@ -334,13 +339,14 @@ function byKernels(c: AttentionCase): boolean {
 }
 
 /**
- * What is expected of a whole case. Of large ones the radii are the kernels' and the bounds those of
- * spec/bounds.md §10, which are no smaller.
+ * What is expected of a whole case. Of those too large to be held, and of large ones that may overflow, the bounds
+ * are those of spec/bounds.md §10, which are no smaller.
  */
-export const expectationFor = (attentionCase: AttentionCase, profile: ProfileLike): Expectation =>
-  byKernels(attentionCase)
-    ? sampledExpectation(attentionCase, profile, EVERYTHING, 1)
-    : expectation(attentionCase, profile);
+export function expectationFor(attentionCase: AttentionCase, profile: ProfileLike): Expectation {
+  if (!byKernels(attentionCase)) return expectation(attentionCase, profile);
+  const sharp = isByPairs(attentionCase) ? expectationByKernels(attentionCase, profile) : null;
+  return sharp ?? sampledExpectation(attentionCase, profile, EVERYTHING, 1);
+}
 
 /**
  * Judge one candidate's outputs on one case at the precision it declared: tensors, plain numbers, either
