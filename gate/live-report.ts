@@ -6,6 +6,7 @@
  */
 import { fileSentence } from './file-errors.ts';
 import { type HeldRoom, heldRoom } from './held-room.ts';
+import { INTERRUPTS, statusOf } from './interruption.ts';
 import { htmlReport } from './report/html.ts';
 import { jsonReport } from './report/json.ts';
 import { junitReport } from './report/junit.ts';
@@ -102,10 +103,31 @@ export function checkApart(files: ReportFiles): void {
 }
 
 /**
- * Starts with a report of `soFar`, so that a file that cannot be written is found out now. `soFar`
- * says what was judged until it is called.
+ * Where nobody else listens, as before a candidate is started, a signal ends this process with a word;
+ * what it leaves is written at its exit. Gives what ends that.
  */
-export function liveReport(files: ReportFiles, soFar: () => Report): LiveReport {
+function endBySignal(): () => void {
+  const end = (signal: NodeJS.Signals): void => {
+    if (process.listenerCount(signal) > 1) return;
+    process.stderr.write(`xattn: interrupted by ${signal}\n`);
+    process.exit(statusOf(signal));
+  };
+  for (const signal of INTERRUPTS) process.on(signal, end);
+  return () => {
+    for (const signal of INTERRUPTS) process.removeListener(signal, end);
+  };
+}
+
+/**
+ * Starts with a report of `soFar`, so that a file that cannot be written is found out now. `soFar`
+ * says what was judged until it is called. With `hearsSignals`, which is for work that does not keep
+ * this thread, all files are written however early a signal comes.
+ */
+export function liveReport(
+  files: ReportFiles,
+  soFar: () => Report,
+  { hearsSignals = false } = {},
+): LiveReport {
   checkApart(files);
   const places = placesOf(files);
   const regular = places.filter(({ room }) => room !== null);
@@ -125,6 +147,7 @@ export function liveReport(files: ReportFiles, soFar: () => Report): LiveReport 
   const atExit = (): void => {
     if (pending) flush();
   };
+  const endSignals = hearsSignals ? endBySignal() : undefined;
   write(regular, soFar());
   process.once('exit', atExit);
   return {
@@ -136,6 +159,7 @@ export function liveReport(files: ReportFiles, soFar: () => Report): LiveReport 
       clearTimeout(timer);
       pending = false;
       process.removeListener('exit', atExit);
+      endSignals?.();
       write(places, report, true);
     },
   };

@@ -108,13 +108,16 @@ describe('a run that is interrupted', () => {
   });
 
   it('before the candidate says hello: nothing was reached', async () => {
-    const report = at('early.json');
-    const { child, ended } = xattn([...HANGING, 'sleep 300', '--report', report]);
-    await until(report, () => true);
-    await sleep(300);
+    const [report, junit, html] = [at('early.json'), at('early.xml'), at('early.html')];
+    const files = ['--report', report, '--junit', junit, '--html', html];
+    const { child, ended } = xattn([...HANGING, 'sleep 300', ...files]);
+    // As early as can be: the other two may not be written yet.
+    while (!existsSync(report)) await sleep(1);
     child.kill('SIGINT');
     expect((await ended).status).toBe(130);
     expect(json(report).summary).toMatchObject({ pass: 0, fail: 0, broken: 0 });
+    expect(readFileSync(junit, 'utf8')).toMatch(/<\/testsuites>\n$/);
+    expect(readFileSync(html, 'utf8')).toContain('</html>');
   });
 });
 

@@ -233,7 +233,8 @@ export async function gateCommand(given: GateOptions): Promise<number> {
     },
     seen: observer(),
   };
-  const live = liveReport(options, () => reportFrom(run, 'the run has not come to its end'));
+  const soFar = () => reportFrom(run, 'the run has not come to its end');
+  const live = liveReport(options, soFar, { hearsSignals: true });
   process.stdout.write(
     `suite ${options.suite}, seed ${options.seed}: --seed repeats its numbers and its order\n`,
   );

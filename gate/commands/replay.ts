@@ -54,10 +54,8 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
     cases: all.map((one) => reportedIn(folder, one, options)),
   });
   const unreached = [notReached({ id: question.parameters.id, shows: null })];
-  const live = liveReport(options, () => ({
-    ...reported(NOT_STARTED, unreached),
-    incomplete: NOT_REACHED,
-  }));
+  const soFar = () => ({ ...reported(NOT_STARTED, unreached), incomplete: NOT_REACHED });
+  const live = liveReport(options, soFar, { hearsSignals: true });
   const shown = new ShownRun();
   const candidate = await candidateOf(options, [outOf(folder), folder], options);
   const asking = async (started: Started, stop: AbortSignal, answers: string) => {

@@ -35,7 +35,8 @@ export class FuzzReport {
   /** Throws where a file cannot be written. */
   constructor(options: FuzzReportOptions) {
     this.#options = options;
-    this.#live = liveReport(options, () => this.#report('the hunt has not come to its end'));
+    const soFar = () => this.#report('the hunt has not come to its end');
+    this.#live = liveReport(options, soFar, { hearsSignals: true });
   }
 
   /** `folder`: where it is kept, null where it could not be. */
