@@ -347,7 +347,10 @@ function addRun(program: Command, finish: Finish): void {
   const schedule = new Option('--schedule <name>', 'how the ranks work together');
   const transport = new Option('--transport <name>', 'where they run');
   const device = new Option('--device <name>', 'what computes');
-  const timeout = new Option('--timeout-s <seconds>', 'give up where a rank waits for so long');
+  const timeout = new Option(
+    '--timeout-s <seconds>',
+    'give up where a rank waits for a message, or computes a step, for so long',
+  );
   const model = new Option('--model <name>', 'all cross-attention layers of a model, scaled down');
   const shrink = new Option(
     '--shrink <n>',

@@ -33,8 +33,8 @@ export interface RunOptions extends PassOptions {
   readonly seed?: number;
   readonly choose?: Choose;
   /**
-   * How long a rank may wait for a message, and for a process how long it may take for one
-   * operation, milliseconds; a minute when absent.
+   * How long a rank may wait for a message, and take for one operation, milliseconds; a minute when
+   * absent.
    */
   readonly timeoutMs?: number;
   /** How long processes may take to start and connect, milliseconds; a minute when absent. */

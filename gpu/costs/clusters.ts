@@ -10,11 +10,14 @@
 import { z } from 'zod';
 import { amount, checked, count, duration } from './checked.ts';
 
+/** More ranks than anybody has are a slip. */
+const MOST_RANKS = 2 ** 20;
+
 export const Cluster = z
   .strictObject({
     name: z.string().min(1),
-    ranks: count,
-    ranks_per_node: count,
+    ranks: count.max(MOST_RANKS),
+    ranks_per_node: count.max(MOST_RANKS),
     /** Memory of one rank. */
     memory_bytes: amount,
     /** Peak of one rank at the model's element size. */

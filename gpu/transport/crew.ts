@@ -10,7 +10,7 @@ import { createServer, type Server } from 'node:net';
 import { built } from './built.ts';
 import { type Frame, type Limits, SMALL, STRANGER } from './frames.ts';
 import { headerOf, isToken, rankHello } from './headers.ts';
-import { type Address, Link } from './link.ts';
+import { type Address, Link, whenLate } from './link.ts';
 import { HELLO_MS } from './rank-server.ts';
 
 /** How long a process that has closed its connection may take to end, and so say why. */
@@ -152,16 +152,16 @@ export class Crew {
       this.#onRefused?.(from, reason);
     };
     const late = `expected a hello within ${HELLO_MS} ms`;
-    const timer = setTimeout(() => {
+    const callOff = whenLate(HELLO_MS, () => {
       refuse(late);
       link.refuse(late);
-    }, HELLO_MS);
+    });
     link.ended = (reason) => {
-      clearTimeout(timer);
+      callOff();
       refuse(reason);
     };
     link.receive = (frame) => {
-      clearTimeout(timer);
+      callOff();
       const { token, port, name } = headerOf(rankHello, frame);
       if (!isToken(token, this.token)) throw new RangeError('expected the "token" of this run');
       const child = [...this.#children].find((one) => one.name === name) ?? null;
@@ -196,12 +196,12 @@ export class Crew {
       };
       this.#changed();
     });
-    let timer: NodeJS.Timeout | undefined;
+    let callOff = () => {};
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(this.#late(ranks, timeoutMs))), timeoutMs);
+      callOff = whenLate(timeoutMs, () => reject(new Error(this.#late(ranks, timeoutMs))));
     });
     for (const one of endings) one.catch(() => undefined);
-    await Promise.race([enough, late, ...endings]).finally(() => clearTimeout(timer));
+    await Promise.race([enough, late, ...endings]).finally(() => callOff());
     this.hold(true);
     return this.#members.slice(0, ranks);
   }

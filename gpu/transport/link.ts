@@ -10,6 +10,21 @@ const GOODBYE_MS = 1000;
 /** How often, at most, a link looks whether the other end is still there. */
 const LOOK_MS = 1000;
 
+/**
+ * Calls `late` after so long; gives what calls it off. A kernel may have kept this process from
+ * reading, so what waits in sockets is read first: between a timer and what is set to run immediately.
+ */
+export function whenLate(ms: number, late: () => void): () => void {
+  let last: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    last = setImmediate(late);
+  }, ms);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(last);
+  };
+}
+
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -117,15 +132,15 @@ export function linkTo({ host, port }: Address, limits: Limits, timeoutMs: numbe
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
     const fail = (reason: string) => {
-      clearTimeout(timer);
+      callOff();
       socket.destroy();
       reject(new Error(`could not connect to ${host}:${port}: ${reason}`));
     };
     const onError = ({ message }: Error) => fail(message);
-    const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+    const callOff = whenLate(timeoutMs, () => fail(`no answer within ${timeoutMs} ms`));
     socket.once('error', onError);
     socket.once('connect', () => {
-      clearTimeout(timer);
+      callOff();
       socket.off('error', onError);
       resolve(new Link(socket, limits));
     });

@@ -67,7 +67,7 @@ function ask(worker: Worker, job: Job): Promise<Success> {
     const onError = (error: Error) => fail(`its thread failed: ${error.message}`);
     const onExit = (code: number) => fail(`its thread left with status ${code}`);
     const timer = watch(job, begun, (ms) =>
-      fail(`not done after ${ms} ms, where ${job.timeoutMs} are allowed`),
+      fail(`not done after ${ms} ms, where ${job.timeoutMs} are allowed (--timeout-s)`),
     );
     worker.on('message', onMessage).on('error', onError).on('exit', onExit).ref();
     worker.postMessage(job);

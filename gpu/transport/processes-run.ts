@@ -222,13 +222,10 @@ class Deal {
       .sort(([, a], [, b]) => a.heard - b.heard);
     const [first] = quiet;
     if (first === undefined) return null;
-    const [rank, { place, heard }] = first;
-    return failureAt(
-      this.#passes,
-      rank,
-      place,
-      `it has said nothing for ${Math.round(now - heard)} ms`,
-    );
+    const [rank, { place, heard, isReady }] = first;
+    const silence = `it has said nothing for ${Math.round(now - heard)} ms`;
+    const reason = isReady ? silence : `${silence}, and has not taken in its part of the case`;
+    return failureAt(this.#passes, rank, place, reason);
   }
 
   #look(): void {

@@ -22,7 +22,7 @@ import {
   peerHello,
   refused,
 } from './headers.ts';
-import { type Address, Link, linkTo } from './link.ts';
+import { type Address, Link, linkTo, whenLate } from './link.ts';
 import { packDone, unpackShard } from './packing.ts';
 import { Ends, LostRank } from './sockets.ts';
 import type { Place } from './transport.ts';
@@ -140,10 +140,10 @@ class Work {
 /** Lets another rank in that says the right things, and nobody else. */
 function welcome(link: Link, token: string, work: () => Work | null): void {
   const late = () => link.refuse(`a rank expected a hello within ${HELLO_MS} ms`);
-  const timer = setTimeout(late, HELLO_MS);
-  link.ended = () => clearTimeout(timer);
+  const callOff = whenLate(HELLO_MS, late);
+  link.ended = callOff;
   link.receive = (frame) => {
-    clearTimeout(timer);
+    callOff();
     const hello = headerOf(peerHello, frame);
     const current = work();
     if (!isToken(hello.token, token))

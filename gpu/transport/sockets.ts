@@ -8,7 +8,7 @@
 import type { Kind } from '../schedule.ts';
 import { type Frame, SMALL } from './frames.ts';
 import { freeHeader, headerOf, messageHeader, refused } from './headers.ts';
-import type { Link } from './link.ts';
+import { type Link, whenLate } from './link.ts';
 import { bytesOf, Unpacker } from './packing.ts';
 import type { Message, Place, Transport } from './transport.ts';
 
@@ -134,14 +134,14 @@ export class Ends {
 
   async #wait(peer: number, what: string, isOpen: () => boolean): Promise<void> {
     const { timeoutMs } = this.#options;
-    let timer: NodeJS.Timeout | undefined;
+    let callOff = () => {};
     await new Promise<void>((go, fail) => {
       const late = new LostRank(peer, `waited ${timeoutMs} ms for ${what}`);
-      timer = setTimeout(() => fail(late), timeoutMs);
+      callOff = whenLate(timeoutMs, () => fail(late));
       this.#waiting = { peer, isOpen, go, fail };
       this.#look();
     }).finally(() => {
-      clearTimeout(timer);
+      callOff();
       this.#waiting = null;
     });
   }
