@@ -13,7 +13,7 @@ import type { KeptAnswer, KeptOutput } from './kept-answers.ts';
 /** Whether `a` lies within `allowed` of `b`; NaN and infinities are what they are. */
 export function near(a: number, b: number, allowed: number): boolean {
   if (Object.is(a, b) || a === b) return true;
-  return Math.abs(a - b) <= allowed;
+  return Number.isFinite(a) && Number.isFinite(b) && Math.abs(a - b) <= allowed;
 }
 
 const spreads = new WeakMap<KeptOutput, number>();
@@ -96,7 +96,7 @@ function compareOutput(
     // Nothing is asked of it, so nothing is known of it.
     if (nth(output.decides, n) === Number.POSITIVE_INFINITY) continue;
     const own = Math.abs(value - (fine[n] ?? Number.NaN));
-    const allowed = times * allowedAt(output, n) + (own > 0 ? ROOM * own : 0);
+    const allowed = times * allowedAt(output, n) + (Number.isFinite(own) ? ROOM * own : 0);
     if (!near(value, nth(output.got, n), allowed)) {
       return { agrees: false, refused };
     }

@@ -13,6 +13,9 @@ export interface Axis {
   readonly blocks?: readonly number[];
 }
 
+/** `heads`, `batches`. */
+export const many = (noun: string): string => (noun === 'batch' ? 'batches' : `${noun}s`);
+
 const BATCH: Axis = { noun: 'batch' };
 const HEAD: Axis = { noun: 'head' };
 const COMPONENT: Axis = { noun: 'component' };
@@ -80,10 +83,10 @@ function amongRanks(places: readonly number[], { noun, blocks = [] }: Axis): str
   const rank = all.findIndex(({ start, size }) => same(places, range(start, start + size)));
   const last = blocks.length - 1;
   const said: string[] = [];
-  if (rank >= 0) said.push(`only ${noun}s of rank ${rank}`);
-  if (rank === last) said.push(`only ${noun}s of the last rank`);
+  if (rank >= 0) said.push(`only ${many(noun)} of rank ${rank}`);
+  if (rank === last) said.push(`only ${many(noun)} of the last rank`);
   if (same(places, range(all[1]?.start ?? 0, endOf(all)))) {
-    said.push(`all ${noun}s but those of rank 0`);
+    said.push(`all ${many(noun)} but those of rank 0`);
   }
   const filled = all.filter(({ size }) => size > 0);
   const firsts = filled.map(({ start }) => start);
@@ -105,11 +108,13 @@ function amongTiles(places: readonly number[], extent: number, { noun, blocks }:
       size > tile ? range(start + size - (size % tile), start + size) : [],
     );
   const whole = TILES.find((tile) => same(places, tails([extent], tile)));
-  if (whole !== undefined) return [`only ${noun}s after the last whole tile of ${whole}`];
+  if (whole !== undefined) return [`only ${many(noun)} after the last whole tile of ${whole}`];
   const shards = blocks ?? [];
   const own =
     shards.length < 2 ? undefined : TILES.find((tile) => same(places, tails(shards, tile)));
-  return own === undefined ? [] : [`only ${noun}s after the last whole tile of ${own} in a shard`];
+  return own === undefined
+    ? []
+    : [`only ${many(noun)} after the last whole tile of ${own} in a shard`];
 }
 
 /** How the wrong places of one axis read, the most telling first; nothing where all are wrong. */
@@ -121,11 +126,11 @@ export function describePlaces(places: readonly number[], extent: number, axis: 
   const said = [...amongTiles(places, extent, axis), ...amongRanks(places, axis)];
   if (places.length === 1 && last === extent - 1) said.push(`only the last ${noun}`);
   if (places.length === 1) said.push(`only ${noun} ${first}`);
-  if (runs && last === extent - 1 && first > 0) said.push(`only ${noun}s from ${first} on`);
-  if (runs && first === 0) said.push(`only ${noun}s up to ${last}`);
-  if (places.length > 1 && places.every((n) => n % 2 === 1)) said.push(`only odd ${noun}s`);
-  if (places.length > 1 && places.every((n) => n % 2 === 0)) said.push(`only even ${noun}s`);
-  return said.length > 0 ? said : [`only some ${noun}s`];
+  if (runs && last === extent - 1 && first > 0) said.push(`only ${many(noun)} from ${first} on`);
+  if (runs && first === 0) said.push(`only ${many(noun)} up to ${last}`);
+  if (places.length > 1 && places.every((n) => n % 2 === 1)) said.push(`only odd ${many(noun)}`);
+  if (places.length > 1 && places.every((n) => n % 2 === 0)) said.push(`only even ${many(noun)}`);
+  return said.length > 0 ? said : [`only some ${many(noun)}`];
 }
 
 /** Where an output is wrong, axis by axis. */

@@ -5,7 +5,7 @@
 import type { Fault } from '../../properties/zoo/fault.ts';
 import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import { behaviourOf } from './behaviour.ts';
-import type { Behaviour, Diagnosis, OutputPattern, TraitPattern } from './diagnosis.ts';
+import type { Behaviour, Diagnosis, OutputPattern, Share, TraitPattern } from './diagnosis.ts';
 import { insideOutputs } from './inside.ts';
 import type { KeptAnswer, Observed } from './kept-answers.ts';
 import { listed, outputsSentence, plural } from './sentences.ts';
@@ -25,13 +25,18 @@ const kindOf = (sentence: string): string =>
 /** Told where it holds in all cases looked at, or in so large a share of them, which is then said. */
 const MOST = 3 / 4;
 
+/** In how many cases it holds, where those are not all that are wrong. */
+function whereOf({ cases, of }: Share, wrong: number): string {
+  if (cases < of) return ` (in ${cases} of ${of} looked at)`;
+  return of < wrong ? ` (in the ${of} smallest of ${wrong})` : '';
+}
+
 /** `d_v: 1/ranks times what it should be`, of the first wrong output. */
 function insideSentence([first]: readonly OutputPattern[]): string {
   const kinds = new Map<string, string>();
   for (const { sentence, holds } of first?.findings ?? []) {
     if (holds.cases < MOST * holds.of || kinds.has(kindOf(sentence))) continue;
-    const where = holds.cases === holds.of ? '' : ` (in ${holds.cases} of ${holds.of} looked at)`;
-    kinds.set(kindOf(sentence), `${sentence}${where}`);
+    kinds.set(kindOf(sentence), `${sentence}${whereOf(holds, first?.wrong.cases ?? 0)}`);
   }
   return first === undefined || kinds.size === 0
     ? ''
@@ -61,10 +66,8 @@ function headlineOf(parts: Parts, wrong: readonly Observed[], broken: number): s
     ...(behaviour !== null && known ? [behaviour.sentence] : pattern.map((one) => one ?? '')),
     ...(behaviour?.kind === 'precision' ? [behaviour.sentence] : []),
   ];
-  const unanswered =
-    broken_traits === null
-      ? ''
-      : `${plural(broken, 'case')} without a usable answer: ${broken_traits.sentence}`;
+  const without = broken === 0 ? '' : `${plural(broken, 'case')} without a usable answer`;
+  const unanswered = broken_traits === null ? without : `${without}: ${broken_traits.sentence}`;
   return [sentenceOf(sentence), sentenceOf([unanswered])].filter((one) => one !== '').join(' ');
 }
 

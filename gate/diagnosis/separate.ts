@@ -37,21 +37,30 @@ function traitOf(
   return { sentence, failing: inF, passing: inP, ...counts, single };
 }
 
-const plain = (value: number): string => String(Number(value.toPrecision(3)));
+/** A number of three digits, or a whole one, that is at most (`up`: at least) the value. */
+export function threshold(value: number, up: boolean): number {
+  if (Number.isInteger(value)) return value;
+  const near = Number(value.toPrecision(3));
+  if (up ? near >= value : near <= value) return near;
+  const step = 10 ** (Number(value.toExponential().split('e')[1]) - 2);
+  return Number((near + (up ? step : -step)).toPrecision(3));
+}
 
 /** `seq_kv ≥ 17` and `seq_kv ≤ 8`, as the failing cases have them. */
 function thresholds(failing: readonly Facts[], passing: readonly Facts[]): Trait[] {
   const names = [...(failing[0]?.numbers.keys() ?? [])];
   return names.flatMap((name) => {
     const values = failing.map(({ numbers }) => numbers.get(name) ?? 0);
-    const [least, most] = [Math.min(...values), Math.max(...values)];
+    // What is said is what is counted.
+    const [smallest, largest] = [Math.min(...values), Math.max(...values)];
+    const [least, most] = [threshold(smallest, false), threshold(largest, true)];
     const of = (facts: Facts): number => facts.numbers.get(name) ?? 0;
     const said: [string, (facts: Facts) => boolean][] =
-      least === most
-        ? [[`${name} = ${plain(least)}`, (facts) => of(facts) === least]]
+      smallest === largest
+        ? [[`${name} = ${smallest}`, (facts) => of(facts) === smallest]]
         : [
-            [`${name} ≥ ${plain(least)}`, (facts) => of(facts) >= least],
-            [`${name} ≤ ${plain(most)}`, (facts) => of(facts) <= most],
+            [`${name} ≥ ${least}`, (facts) => of(facts) >= least],
+            [`${name} ≤ ${most}`, (facts) => of(facts) <= most],
           ];
     return said.map(([sentence, holds]) => traitOf(sentence, holds, failing, passing));
   });
@@ -167,6 +176,9 @@ function grouped(failing: readonly Facts[], passing: readonly Facts[]): TraitGro
   return groups;
 }
 
+/** So many failing cases at least, for a magnitude or a place to say something: any two have one near. */
+const SEVERAL = 4;
+
 /** What sets failing cases apart from passing ones. */
 export function separating(
   failing: readonly Facts[],
@@ -181,7 +193,8 @@ export function separating(
     sentence: traitSentence(first === undefined ? [] : [first, ...further], all, failed),
   });
   if (passing.length === 0 || failing.length === 0) return said([]);
-  const shared = traitsOf(failing, passing).filter(({ inFailing, inPassing }) => {
+  const shared = traitsOf(failing, passing).filter(({ inFailing, inPassing, single }) => {
+    if (single && failing.length < SEVERAL) return false;
     return inFailing === failing.length && inPassing < passing.length;
   });
   const best = smallest(shared, passing.length);

@@ -10,7 +10,7 @@ import { type FormatName, roundTo, unitRoundoff } from '../../reference/numbers/
 import { nth } from '../../reference/numbers/nth.ts';
 import { elementCount } from '../../reference/numbers/tensor.ts';
 import { allowedAt, near, spreadOf } from './agreement.ts';
-import { axesOf } from './axes.ts';
+import { axesOf, many } from './axes.ts';
 import type { KeptAnswer, KeptOutput } from './kept-answers.ts';
 
 /** One output of one case, and the flat places where it is wrong. */
@@ -168,12 +168,12 @@ const ORDERED_MAX = 64;
 /** What an order of slices is called. `order[i]` is the right slice that stands at i. */
 function orderName(order: readonly number[], noun: string): string {
   const last = order.length - 1;
-  if (order.every((j, i) => j === last - i)) return `${noun}s in reverse order`;
+  if (order.every((j, i) => j === last - i)) return `${many(noun)} in reverse order`;
   const by = (order[0] ?? 0) % order.length;
   if (order.every((j, i) => j === (i + by) % order.length)) {
-    return `${noun}s turned round by ${by}`;
+    return `${many(noun)} turned round by ${by}`;
   }
-  return `${noun}s in another order`;
+  return `${many(noun)} in another order`;
 }
 
 /** The right slices in another order, or each one place late or early. */
@@ -189,10 +189,14 @@ export function orders({ answer, output }: Looked): string[] {
     const distinct = new Set(order).size === extent;
     if (distinct && !order.includes(-1)) return [orderName(order, noun)];
     if (extent < ENOUGH) return [];
-    const late = order.slice(1).every((_, i) => same(i + 1, i));
-    if (late) return [`${noun}s one place late`];
-    const early = order.slice(1).every((_, i) => same(i, i + 1));
-    return early ? [`${noun}s one place early`] : [];
+    // Slices that are right where they stand tell of no other order.
+    const moved = (slices: readonly number[]): boolean => slices.some((i) => order[i] !== i);
+    const later = order.map((_, i) => i).slice(1);
+    const late = moved(later) && later.every((i) => same(i, i - 1));
+    if (late) return [`${many(noun)} one place late`];
+    const sooner = later.map((i) => i - 1);
+    const early = moved(sooner) && sooner.every((i) => same(i, i + 1));
+    return early ? [`${many(noun)} one place early`] : [];
   });
 }
 
@@ -213,7 +217,8 @@ export function exchanged({ answer, output }: Looked): string[] {
       const [column, row] = [Math.floor(within / rows), within % rows];
       return equal(output, n, ((outer * rows + row) * columns + column) * inner + c);
     });
-    if (matches) found.push(`laid out with ${axes[a]?.noun}s and ${axes[a + 1]?.noun}s exchanged`);
+    const [one = '', other = ''] = axes.slice(a, a + 2).map(({ noun }) => many(noun));
+    if (matches) found.push(`laid out with ${one} and ${other} exchanged`);
   }
   return found;
 }
