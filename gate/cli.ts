@@ -244,7 +244,7 @@ function addGate(program: Command, finish: Finish): void {
     .option('--repeat <n>', 'ask each case so often, others in between', value.positiveNumber, 1)
     .option('--shard <i/n>', 'only part i of n of the cases', value.shard)
     .option('--out <dir>', 'keep failing cases here', value.pathText, value.DEFAULT_OUT)
-    .option('--all', 'tell of every failing and every skipped case')
+    .option(...ALL)
     .addHelpText('after', GATE_EXAMPLES)
     .action(async (options: GateOptions) => {
       finish(await (await import('./commands/gate.ts')).gateCommand(options));
@@ -281,15 +281,18 @@ function addReplay(program: Command, finish: Finish): void {
     });
 }
 
+const ALL = ['--all', 'tell of every failing and every skipped case'] as const;
+
 function addJudge(program: Command, finish: Finish): void {
   const profile = new Option('--profile <profile>', 'precision that the outputs are judged at');
   const server = new Option('--serve', 'judge what JSON lines on standard input name');
-  const ofFolders = ['rows', 'keys', 'seed', 'profile', 'functionals', ...REPORTS];
+  const ofFolders = ['rows', 'keys', 'seed', 'profile', 'functionals', 'all', ...REPORTS];
   leaning(reporting(sampled(program.command('judge [case-dirs...]'))))
     .summary('judge outputs that lie in case folders, or a sample of them')
     .description('Judge the outputs that lie in case folders, whoever wrote them.')
     .addOption(profile.argParser(value.profileText).default(value.DEFAULTS.profile, 'f32'))
     .addOption(server.conflicts(ofFolders))
+    .option(...ALL)
     .option('--workers <n>', 'threads of --serve; changes no verdict', value.positiveNumber)
     .addHelpText('after', JUDGE_EXAMPLES)
     .action(async (folders: string[], options: JudgeOptions) => {

@@ -22,6 +22,7 @@ import { judgeLine, openToJudge } from './sample.ts';
 export interface JudgeOptions extends SampleOptions, ReportOptions {
   profile: Profile;
   functionals?: boolean;
+  all?: true;
   serve?: boolean;
   workers?: number;
 }
@@ -75,6 +76,7 @@ async function judgeFolders(folders: readonly string[], options: JudgeOptions): 
     };
   };
   const live = liveReport(options, () => soFar('the judging has not come to its end'));
+  const ending = { live, all: options.all, github: options.github };
   for (const folder of folders) {
     try {
       results.push(judgedFolder(folder, options, seen));
@@ -82,11 +84,11 @@ async function judgeFolders(folders: readonly string[], options: JudgeOptions): 
     } catch (error) {
       if (results.length === 0) throw error;
       // What has been judged is not lost for what is no case.
-      conclude(soFar(`${folder}: ${fileSentence(error)}`), { live, github: options.github });
+      conclude(soFar(`${folder}: ${fileSentence(error)}`), ending);
       throw error;
     }
   }
-  return conclude(await diagnosed(soFar(), seen), { live, github: options.github });
+  return conclude(await diagnosed(soFar(), seen), ending);
 }
 
 export async function judgeCommand(

@@ -176,7 +176,7 @@ function grouped(failing: readonly Facts[], passing: readonly Facts[]): TraitGro
   return groups;
 }
 
-/** So many failing cases at least, for a magnitude or a place to say something: any two have one near. */
+/** So many failing cases at least, for a magnitude or a place to say something: two are alike by chance. */
 const SEVERAL = 4;
 
 /** What sets failing cases apart from passing ones. */
