@@ -17,6 +17,7 @@ describe('benchmarks', () => {
     ['bench-simulation', '--ranks', 'abc'],
     ['bench-simulation', '--schedule', 'star'],
     ['bench-simulation', '--nothing', '1'],
+    ['power', '--brief', '--quick'],
   ] as const) {
     it(`${name} refuses ${option} ${given} with a sentence and status 2`, () => {
       const { status, stdout, stderr } = bench(name, option, given);
@@ -26,10 +27,10 @@ describe('benchmarks', () => {
   }
 
   it('explain themselves', () => {
-    for (const name of ['bench-distributed', 'bench-simulation']) {
+    for (const name of ['bench-distributed', 'bench-simulation', 'power']) {
       const { status, stdout, stderr } = bench(name, '--help');
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      expect(stdout).toMatch(/^Usage: npm run bench:\w+ -- \[options\]\n/);
+      expect(stdout).toMatch(/^Usage: npm run (bench:\w+|power) -- \[options\]\n/);
     }
   });
 });

@@ -4,17 +4,22 @@
  */
 import { Command, CommanderError } from 'commander';
 
-/** Options as `add` declares them, of this process's arguments; leaves where they are wrong. */
-export function benchOptions<T extends object>(
+/** Words and options as `add` declares them, of this process's arguments; leaves where they are wrong. */
+export function benchWords<T extends object>(
   name: string,
   description: string,
   add: (command: Command) => Command,
-): T {
+): { readonly words: readonly string[]; readonly options: T } {
   const command = add(new Command(`npm run ${name} --`).description(description)).exitOverride();
   try {
-    return command.parse().opts<T>();
+    command.parse();
+    return { words: command.args, options: command.opts<T>() };
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exit(error.exitCode === 0 ? 0 : 2);
   }
 }
+
+/** Options alone. */
+export const benchOptions = <T extends object>(...how: Parameters<typeof benchWords>): T =>
+  benchWords<T>(...how).options;

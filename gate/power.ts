@@ -8,12 +8,14 @@
  * @module
  */
 import { existsSync, writeFileSync } from 'node:fs';
+import { Option } from 'commander';
 import { measurePeace, peaceLine } from '../properties/honest/peace.ts';
 import { profileOf } from '../properties/zoo/fault.ts';
 import { loadFault, loadZoo } from '../properties/zoo/zoo.ts';
 import { PROFILE_NAMES } from '../reference/bounds/lemmas/profile.ts';
 import { profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import { gateSpeedLine } from './bench-gate.ts';
+import { benchWords } from './bench-options.ts';
 import {
   type FaultPower,
   PROFILE_DTYPE,
@@ -56,13 +58,7 @@ async function peaceAndSpeed(): Promise<boolean> {
   return refused;
 }
 
-async function main(words: readonly string[]): Promise<number> {
-  const names = words.filter((word) => !word.startsWith('--'));
-  const thoroughness: Thoroughness = words.includes('--quick')
-    ? 'quick'
-    : words.includes('--brief')
-      ? 'brief'
-      : 'all';
+async function main(names: readonly string[], thoroughness: Thoroughness): Promise<number> {
   const faults = names.length === 0 ? await loadZoo() : await Promise.all(names.map(loadFault));
   const powers: FaultPower[] = [];
   const peaces: ProfilePeace[] = [];
@@ -100,4 +96,15 @@ async function main(words: readonly string[]): Promise<number> {
   return unexpected.length === 0 && refused === 0 && !refusedAtRandom ? 0 : 1;
 }
 
-process.exit(await main(process.argv.slice(2)));
+const { words, options } = benchWords<{ brief?: true; quick?: true }>(
+  'power',
+  'Judge every fault of the zoo, or those named, by the suite core: JSON lines, and the table of the zoo.',
+  (command) =>
+    command
+      .argument('[faults...]', 'faults by name (default: all)')
+      .option('--brief', 'basic and feature cases of each, and then on until its first refusal')
+      .addOption(
+        new Option('--quick', 'until the first refusal; writes no table').conflicts('brief'),
+      ),
+);
+process.exit(await main(words, options.quick ? 'quick' : options.brief ? 'brief' : 'all'));
