@@ -30,7 +30,7 @@ describe('benchmarks', () => {
     for (const name of ['bench-distributed', 'bench-simulation', 'power']) {
       const { status, stdout, stderr } = bench(name, '--help');
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      expect(stdout).toMatch(/^Usage: npm run (bench:\w+|power) -- \[options\]\n/);
+      expect(stdout).toMatch(/^Usage: npm run (bench:\w+|power) -- \[options\]/);
     }
   });
 });
