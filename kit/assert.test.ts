@@ -45,7 +45,7 @@ describe.skipIf(!hasPytest && !required)('the Python kit under pytest', () => {
 
   it('the plugin has a fixture, a report and drawn cases', { timeout: 600_000 }, () => {
     const { status, said } = pytest('test_xattn_pytest.py');
-    expect(said).toMatch(/^3 passed/m);
+    expect(said).toMatch(/^4 passed/m);
     expect(status).toBe(0);
   });
 });
