@@ -58,13 +58,13 @@ describe.skipIf(!hasNumpy && !required)(
         expect(status).toBe(0);
         expect(summary.pass).toBeGreaterThan(35);
       },
-      120_000,
+      600_000,
     );
 
     it('are refused at a profile that they do not keep', () => {
       const { status, failing } = smoke('--dtype f32', '--profile', 'f64');
       expect(status).toBe(1);
       expect(failing.length).toBeGreaterThan(10);
-    }, 120_000);
+    }, 600_000);
   },
 );

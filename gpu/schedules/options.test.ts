@@ -126,7 +126,7 @@ describe.each(TRANSPORT_NAMES)('options of schedules on %s', (transport) => {
         expect(sentBy(expanded, 'gradients')).toBe(2 * sentBy(grouped, 'gradients'));
       }
     },
-    120_000,
+    600_000,
   );
 
   it('deal heads out in the groups that are asked for', async () => {
@@ -139,7 +139,7 @@ describe.each(TRANSPORT_NAMES)('options of schedules on %s', (transport) => {
       const sends = done.log.filter(({ operation: o }) => o.op === 'send' && o.lane === 'keys');
       expect(sends).toHaveLength(2 * 4 * ((group ?? 2) - 1));
     }
-  }, 120_000);
+  }, 600_000);
 });
 
 describe('options that a schedule lacks', () => {
