@@ -109,13 +109,13 @@ describe('xattn fuzz', () => {
     const { law, flaky } = JSON.parse(readFileSync(join(kept, 'fuzz.json'), 'utf8'));
     expect([typeof law, flaky]).toEqual(['string', false]);
     expect(xattn('replay', kept, '--candidate', zoo('tail-dropped-32')).status).toBe(1);
-  }, 600_000);
+  });
 
   it('finds no honest answer against a law', () => {
     const { status, stdout } = fuzz(zoo('none'), 'lawful', '--runs', '301');
     expect(stdout).toMatch(/laws held against larger cases: [1-9]\d*, [1-9]\d* equations/);
     expect(status).toBe(0);
-  }, 600_000);
+  });
 
   it('goes on from its corpus, asks it first, and bears garbage in it', () => {
     const { folder } = fuzz(zoo('scale-inverted'), 'resumed', '--runs', '20');
@@ -157,7 +157,6 @@ describe('xattn fuzz', () => {
         expect(replay().status).toBe(0);
       }
     },
-    600_000,
   );
 
   it('asks a finding of its corpus after those that it needs', () => {
@@ -169,7 +168,7 @@ describe('xattn fuzz', () => {
     const repaired = fuzz(fake('none'), 'after', '--runs', '1');
     expect(repaired.stdout).toMatch(/[1-9]\d* findings no longer fail/);
     expect(repaired.status).toBe(0);
-  }, 600_000);
+  });
 
   it('keeps a fault that fails alone apart from what it remembers', () => {
     // With a softcap dQ is wrong, and a buffer of it is stale: shrinking can go from one to the other.
@@ -180,7 +179,7 @@ describe('xattn fuzz', () => {
     for (const kept of alone) {
       expect(xattn('replay', kept, '--candidate', fake('stale-and-wrong')).status).toBe(1);
     }
-  }, 600_000);
+  });
 
   it('calls no candidate flaky for the sign of a NaN, which no engine keeps', () => {
     const { status, folder } = fuzz(fake('nan-signs'), 'nan-signs', '--runs', '1');

@@ -4,10 +4,21 @@
  */
 import { constants } from 'node:os';
 
-export const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What the shell makes of a program that ended by a signal. */
 export const statusOf = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
+
+/** Calls `heard` with each of the signals; gives what ends that. */
+export function hearing(
+  heard: (signal: NodeJS.Signals) => void,
+  signals: readonly NodeJS.Signals[] = INTERRUPTS,
+): () => void {
+  for (const signal of signals) process.on(signal, heard);
+  return () => {
+    for (const signal of signals) process.removeListener(signal, heard);
+  };
+}
 
 /**
  * What `use` gives; a signal meanwhile ends this process with a sentence, and with it all processes
@@ -19,17 +30,16 @@ export async function untilInterrupted<T>(
   use: () => Promise<T>,
   tidy: () => void = () => undefined,
 ): Promise<T> {
-  const signals = transport === 'processes' ? INTERRUPTS : [];
   const interrupt = (signal: NodeJS.Signals): void => {
     tidy();
     process.stderr.write(`xattn: interrupted by ${signal}: the run and its ranks were ended\n`);
     process.exit(statusOf(signal));
   };
-  for (const signal of signals) process.on(signal, interrupt);
+  const endHearing = hearing(interrupt, transport === 'processes' ? INTERRUPTS : []);
   try {
     return await use();
   } finally {
-    for (const signal of signals) process.removeListener(signal, interrupt);
+    endHearing();
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { fileSentence } from './file-errors.ts';
 import { type HeldRoom, heldRoom } from './held-room.ts';
-import { INTERRUPTS, statusOf } from './interruption.ts';
+import { hearing, statusOf } from './interruption.ts';
 import { htmlReport } from './report/html.ts';
 import { jsonReport } from './report/json.ts';
 import { junitReport } from './report/junit.ts';
@@ -106,17 +106,12 @@ export function checkApart(files: ReportFiles): void {
  * Where nobody else listens, as before a candidate is started, a signal ends this process with a word;
  * what it leaves is written at its exit. Gives what ends that.
  */
-function endBySignal(): () => void {
-  const end = (signal: NodeJS.Signals): void => {
+const endBySignal = (): (() => void) =>
+  hearing((signal) => {
     if (process.listenerCount(signal) > 1) return;
     process.stderr.write(`xattn: interrupted by ${signal}\n`);
     process.exit(statusOf(signal));
-  };
-  for (const signal of INTERRUPTS) process.on(signal, end);
-  return () => {
-    for (const signal of INTERRUPTS) process.removeListener(signal, end);
-  };
-}
+  });
 
 /**
  * Starts with a report of `soFar`, so that a file that cannot be written is found out now. `soFar`

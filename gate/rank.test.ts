@@ -1,8 +1,9 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../gpu/testing/free-port.ts';
 import { type Cable, cableTo } from '../gpu/testing/muting.ts';
 
 const CLI = join(import.meta.dirname, '../dist/gate/cli.js');
@@ -35,15 +36,6 @@ async function xattn(args: string[], token = 'of this run', namespace = ''): Pro
   });
   const [status] = (await once(child, 'close')) as [number | null];
   return { status, stdout, stderr };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Waits until somebody listens. */

@@ -51,6 +51,10 @@ export function printedWord(word: string): string {
   return `$'${[...word].map((char) => (hidden(char) ? escaped(char) : char)).join('')}'`;
 }
 
+/** `1 case`, `2 cases`. */
+export const plural = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** Columns where nobody says how many there are. */
 export const WIDTH = 80;
 

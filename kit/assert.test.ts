@@ -36,14 +36,14 @@ function pytest(...files: string[]): { status: number | null; said: string } {
 }
 
 describe.skipIf(!hasPytest && !required)('the Python kit under pytest', () => {
-  it('assert_attention passes what is right and names what is wrong', { timeout: 600_000 }, () => {
+  it('assert_attention passes what is right and names what is wrong', () => {
     const { status, said } = pytest('test_assert_attention.py');
     expect(said).toMatch(/^(2[5-9]|[3-9]\d) passed/m);
     expect(said).not.toMatch(/failed/);
     expect(status).toBe(0);
   });
 
-  it('the plugin has a fixture, a report and drawn cases', { timeout: 600_000 }, () => {
+  it('the plugin has a fixture, a report and drawn cases', () => {
     const { status, said } = pytest('test_xattn_pytest.py');
     expect(said).toMatch(/^4 passed/m);
     expect(status).toBe(0);

@@ -222,16 +222,8 @@ export async function gateCommand(given: GateOptions): Promise<number> {
   const begin = performance.now();
   const asked = casesFor({ options, started: NOT_STARTED });
   const run: Run = {
-    ...{
-      begin,
-      options,
-      started: NOT_STARTED,
-      ...asked,
-      done: 0,
-      results: [],
-      shown: new ShownRun(),
-    },
-    seen: observer(),
+    ...{ begin, options, started: NOT_STARTED, ...asked, done: 0, results: [] },
+    ...{ shown: new ShownRun(), seen: observer() },
   };
   const soFar = () => reportFrom(run, 'the run has not come to its end');
   const live = liveReport(options, soFar, { hearsSignals: true });

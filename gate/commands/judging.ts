@@ -9,7 +9,7 @@ import pc from 'picocolors';
 import { PROFILES, type Profile } from '../../reference/bounds/lemmas/profile.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
-import { INTERRUPTS, statusOf, unlessAborted } from '../interruption.ts';
+import { hearing, statusOf, unlessAborted } from '../interruption.ts';
 import { replayCommand } from '../keep.ts';
 import type { LiveReport } from '../live-report.ts';
 import { githubReport, quietly } from '../report/github.ts';
@@ -47,14 +47,14 @@ export async function withCandidate<T>(
     kill();
   };
   process.once('exit', kill);
-  for (const signal of INTERRUPTS) process.on(signal, interrupt);
+  const endHearing = hearing(interrupt);
   try {
     const started = await unlessAborted(stop.signal, candidate.start());
     return await use(started === 'aborted' ? NOT_STARTED : started, stop.signal);
   } finally {
     await candidate.close();
     process.removeListener('exit', kill);
-    for (const signal of INTERRUPTS) process.removeListener(signal, interrupt);
+    endHearing();
   }
 }
 

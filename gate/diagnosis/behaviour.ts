@@ -8,7 +8,7 @@
  */
 import type { Fault } from '../../properties/zoo/fault.ts';
 import type { ProfileName } from '../../reference/bounds/lemmas/profile.ts';
-import { agreeingWrong, type Comparison, compare } from './agreement.ts';
+import { agreeingWrong, type Comparison, compare, isOff } from './agreement.ts';
 import type { Behaviour, Fit } from './diagnosis.ts';
 import { alone, answerOf, type Hypothesis, together } from './hypotheses.ts';
 import type { Evidence, KeptAnswer } from './kept-answers.ts';
@@ -115,10 +115,7 @@ function rowOf(answer: KeptAnswer): { row: number; cut: KeptAnswer } | null {
   for (const name of ofRows) {
     const output = answer.outputs.find((one) => one.name === name);
     if (output === undefined) continue;
-    const at = output.got.findIndex((value, n) => {
-      const expected = output.expected[n] ?? Number.NaN;
-      return !(Math.abs(value - expected) <= (output.decides[n] ?? 0)) && value !== expected;
-    });
+    const at = output.got.findIndex((value, n) => isOff(output, n, value));
     if (at < 0) continue;
     const width = output.shape[3] ?? 1;
     const row = Math.floor(at / width) % seq_q;

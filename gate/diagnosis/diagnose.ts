@@ -4,11 +4,12 @@
  */
 import type { Fault } from '../../properties/zoo/fault.ts';
 import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
+import { plural } from '../text.ts';
 import { behaviourOf } from './behaviour.ts';
 import type { Behaviour, Diagnosis, OutputPattern, Share, TraitPattern } from './diagnosis.ts';
 import { insideOutputs } from './inside.ts';
 import type { KeptAnswer, Observed } from './kept-answers.ts';
-import { listed, outputsSentence, plural } from './sentences.ts';
+import { listed, outputsSentence } from './sentences.ts';
 import { separating } from './separate.ts';
 
 const SMALLEST = 3;

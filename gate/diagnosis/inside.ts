@@ -4,7 +4,7 @@
  * @module
  */
 import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
-import type { OutputName } from '../../reference/case/case.ts';
+import { UPSTREAM_FIRST } from '../fuzz/kind.ts';
 import { offPlaces, whereWrong } from './axes.ts';
 import type { Finding, OutputPattern } from './diagnosis.ts';
 import type { KeptAnswer } from './kept-answers.ts';
@@ -19,20 +19,6 @@ import {
   special,
   taken,
 } from './values.ts';
-
-/** In the order of computation. */
-const COMPUTED: readonly OutputName[] = [
-  'lse',
-  'out',
-  'd_v',
-  'd_sink',
-  'd_bias',
-  'd_q',
-  'd_k',
-  'd_y',
-  'd_w_k',
-  'd_w_v',
-];
 
 /** Cases looked into for one output, the cheapest first, and findings told of it. */
 const CASES = 8;
@@ -72,7 +58,7 @@ function ranked(all: readonly (readonly string[])[]): Finding[] {
 
 /** What is wrong in each output, of failing answers, the cheapest first. */
 export function insideOutputs(wrong: readonly KeptAnswer[], profile: Profile): OutputPattern[] {
-  return COMPUTED.flatMap((name) => {
+  return UPSTREAM_FIRST.flatMap((name) => {
     const wanting = wrong.flatMap((answer) => {
       const output = answer.outputs.find((one) => one.name === name);
       return output === undefined ? [] : [{ answer, output, off: offPlaces(output) }];

@@ -4,9 +4,6 @@
  */
 import type { Behaviour, OutputPattern, Share, TraitGroup } from './diagnosis.ts';
 
-export const plural = (count: number, noun: string): string =>
-  `${count} ${noun}${count === 1 ? '' : 's'}`;
-
 /** `a`, `a and b`, `a, b and c`. */
 export function listed(words: readonly string[], last = 'and'): string {
   if (words.length < 2) return words.join('');

@@ -11,7 +11,7 @@ import { featureWords } from '../../reference/case/features.ts';
 import { isFailure, type OutputReport, type Verdict } from '../../reference/verdict/judge.ts';
 
 /** Each output after those that it is computed from. */
-const UPSTREAM_FIRST: readonly OutputName[] = [
+export const UPSTREAM_FIRST: readonly OutputName[] = [
   'lse',
   'out',
   'd_v',

@@ -22,17 +22,20 @@ const property = (text: string): string => data(text).replaceAll(':', '%3A').rep
 const annotation = (level: 'error' | 'notice', title: string, text: string): string =>
   `::${level} title=${property(title)}::${data(text)}\n`;
 
-/** A text in which the runner obeys no line. */
-export function quietly(text: string): string {
+/** Between these two lines the runner obeys none. */
+function silence(): readonly [begin: string, end: string] {
   const token = randomUUID();
-  return `::stop-commands::${token}\n${text}::${token}::\n`;
+  return [`::stop-commands::${token}\n`, `::${token}::\n`];
 }
+
+/** A text in which the runner obeys no line. */
+export const quietly = (text: string): string => silence().join(text);
 
 /** From now on no line is obeyed, until what is returned is called. */
 export function hushed(): () => void {
-  const token = randomUUID();
-  process.stdout.write(`::stop-commands::${token}\n`);
-  return () => void process.stdout.write(`::${token}::\n`);
+  const [begin, end] = silence();
+  process.stdout.write(begin);
+  return () => void process.stdout.write(end);
 }
 
 export function githubReport(report: Report): string {

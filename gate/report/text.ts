@@ -16,7 +16,7 @@ import {
   skipReasons,
 } from '../report.ts';
 import { NOT_REACHED } from '../run-suite.ts';
-import { WIDTH, wrapped } from '../text.ts';
+import { plural, WIDTH, wrapped } from '../text.ts';
 import { evidence } from './evidence.ts';
 
 type Colors = ReturnType<typeof pc.createColors>;
@@ -59,8 +59,6 @@ function together(
     ...(names ? indented(group.map(({ id }) => id)) : []),
   ]);
 }
-
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 const REASONS_SHOWN = 8;
 

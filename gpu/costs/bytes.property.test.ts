@@ -115,7 +115,7 @@ describe.each(SCHEDULE_NAMES)('bytes of %s', (name) => {
     );
     expect(seen.ranks.size).toBeGreaterThanOrEqual(DEALS_HEADS.includes(name) ? 4 : 7);
     expect(Math.min(seen.grouped, seen.empty)).toBeGreaterThan(4);
-  }, 600_000);
+  });
 });
 
 /** How a schedule can be done, and what the formulas call it. */

@@ -3,11 +3,9 @@
  * way, and nobody is told.
  * @module
  */
-import { once } from 'node:events';
-import { createServer, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { drawCase } from '../../reference/case/draw-case.ts';
-import { run } from '../run.ts';
-import { serveRank } from '../transport/rank-server.ts';
+import { settledHere } from './ranks-here.ts';
 
 export interface Parted {
   readonly from: number;
@@ -22,15 +20,6 @@ type Write = (this: Socket, chunk: Uint8Array) => boolean;
 const nameOf = ({ localPort = 0, remotePort = 0 }: Socket): string =>
   [localPort, remotePort].sort((a, b) => a - b).join();
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
-}
-
 /** LV-XAttn on three ranks, over sockets of this machine, while two of them are parted: how it ends. */
 export async function endingOfParted({ from, to, after }: Parted): Promise<unknown> {
   const write = Socket.prototype.write as Write;
@@ -43,12 +32,9 @@ export async function endingOfParted({ from, to, after }: Parted): Promise<unkno
   } as Socket['write'];
   const partition = { ranks: 3, q: [2, 1, 1], kv: [1, 3, 2] };
   const c = drawCase(6, { seq_q: 4, seq_kv: 6, partition });
-  const listen = { host: '127.0.0.1', port: await freePort(), token: 'of this run' };
-  const limits = { timeoutMs: 400, startTimeoutMs: 10_000 };
+  const limits = { timeoutMs: 400, startTimeoutMs: 10_000, connectTimeoutMs: 5000 };
   try {
-    const ran = run(c, { transport: 'processes', device: 'reference', listen, ...limits });
-    const ranks = partition.q.map(() => serveRank({ ...listen, connectTimeoutMs: 5000 }));
-    const [result] = await Promise.allSettled([ran, ...ranks]);
+    const result = await settledHere(c, limits);
     return result.status === 'rejected' ? result.reason : null;
   } finally {
     Socket.prototype.write = write as Socket['write'];

@@ -2,13 +2,12 @@
  * Runs over real sockets whose bytes are tampered with, and what must come of each.
  * @module
  */
-import { once } from 'node:events';
-import { createServer, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import fc from 'fast-check';
 import { drawCase } from '../../reference/case/draw-case.ts';
 import { StepError } from '../interpreter.ts';
 import { type RunResult, run } from '../run.ts';
-import { serveRank } from '../transport/rank-server.ts';
+import { settledHere } from './ranks-here.ts';
 
 /** What is done to one write, of all that go over sockets in the order of time. */
 export interface Tampering {
@@ -27,27 +26,11 @@ export const tamperingArbitrary: fc.Arbitrary<Tampering> = fc.record({
 
 const partition = { ranks: 2, q: [2, 1], kv: [1, 3] };
 const attentionCase = drawCase(6, { seq_q: 3, seq_kv: 4, partition, sink: true });
-const token = 'of this run';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
-}
 
 /** Every rank in this process, over sockets all the same. */
 async function runHere(): Promise<RunResult> {
-  const listen = { host: '127.0.0.1', port: await freePort(), token };
-  const limits = { timeoutMs: 400, startTimeoutMs: 1500 };
-  const ran = run(attentionCase, {
-    ...{ transport: 'processes', device: 'reference' },
-    ...{ listen, ...limits },
-  });
-  const ranks = partition.q.map(() => serveRank({ ...listen, connectTimeoutMs: 1000 }));
-  const [result] = await Promise.allSettled([ran, ...ranks]);
+  const limits = { timeoutMs: 400, startTimeoutMs: 1500, connectTimeoutMs: 1000 };
+  const result = await settledHere(attentionCase, limits);
   if (result.status === 'rejected') throw result.reason;
   return result.value;
 }

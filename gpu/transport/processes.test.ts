@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { type CaseChanges, drawCase } from '../../reference/case/draw-case.ts';
@@ -9,6 +9,7 @@ import type { RankEvent } from '../interpreter.ts';
 import { closeWorkers, run, runLvXattn } from '../run.ts';
 import type { RunOptions } from '../run-options.ts';
 import { SCHEDULE_NAMES } from '../schedules/index.ts';
+import { freePort } from '../testing/free-port.ts';
 import { SMALL } from './frames.ts';
 import { type Link, linkTo } from './link.ts';
 
@@ -136,16 +137,6 @@ describe('ranks in processes', () => {
     );
   });
 });
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 const token = 'of this run only';
 const started: ChildProcess[] = [];

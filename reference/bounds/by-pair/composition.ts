@@ -48,6 +48,8 @@ const rowOf = (x: Float64Array, r: number, width: number): Float64Array =>
 const rowIn = (x: Float64Array | null, r: number, width: number): Float64Array | null =>
   x === null ? null : rowOf(x, r, width);
 
+const sumOf = (x: Float64Array): number => x.reduce((sum, one) => sum + one, 0);
+
 /** The magnitudes of a block's pairs. */
 function fillBlock(
   { c, block, matrices, kSizes }: Walk,
@@ -70,7 +72,7 @@ function fillBlock(
     const given: RowProducts = {
       ...{ dot: rowOf(block.dot, r, keys), products: rowOf(block.products, r, keys) },
       ...{ carried: rowIn(block.carried, r, keys), keySizes },
-      querySize: rowOf(q, r, d).reduce((sum, x) => sum + x, 0),
+      querySize: sumOf(rowOf(q, r, d)),
       ...{ gDot: rowOf(block.gDot, r, keys), gProducts: rowOf(block.gProducts, r, keys) },
       gCarried: rowIn(block.gCarried, r, keys),
     };
@@ -141,12 +143,11 @@ function boundBlock(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block): v
   made.fill(0);
   eachLive(walk, at, (r, row, place) => {
     const spread = one.spread?.subarray(at.key, at.key + keys) ?? null;
-    const size = rowOf(block.q, r, d).reduce((sum, x) => sum + x, 0);
     const score =
       operands === null
         ? null
         : {
-            carried: broughtIn(near * size, room.carriedK, r, keys),
+            carried: broughtIn(near * sumOf(rowOf(block.q, r, d)), room.carriedK, r, keys),
             spread: { each: spread, all: near * d },
           };
     const bound = boundIn(room, r);
@@ -159,7 +160,7 @@ function boundBlock(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block): v
     const ofError = operands === null ? null : rowOf(second, r, keys);
     weighValues(c, model, row, bound, { ofV: rowOf(first, r, keys), ofError });
     if (ofError === null || near === 0) return;
-    increment(made, r * dv, dv, near * ofError.reduce((sum, x) => sum + x, 0));
+    increment(made, r * dv, dv, near * sumOf(ofError));
   });
   if (walk.given !== undefined) return;
   matrices.vSize.combine(first, at.count, made);
@@ -191,10 +192,12 @@ function addBlockErrors(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block
   const sizes = walk.vSizes.subarray(at.key, at.key + keys);
   const total = one.made?.subarray(at.key, at.key + keys) ?? null;
   eachLive(walk, at, (r, row, place) => {
-    const cotangent = rowOf(block.dOut, r, dv).reduce((sum, x) => sum + x, 0);
     const values = {
       sizes,
-      carried: operands === null ? null : broughtIn(near * cotangent, room.carriedV, r, keys),
+      carried:
+        operands === null
+          ? null
+          : broughtIn(near * sumOf(rowOf(block.dOut, r, dv)), room.carriedV, r, keys),
       made: operands === null ? null : { each: total, all: near * dv },
     };
     const ofKeyError = operands === null ? null : rowOf(third, r, keys);
@@ -203,8 +206,7 @@ function addBlockErrors(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block
       ...{ ofCotangent: rowOf(first, r, keys), ofOperand: rowOf(second, r, keys), ofKeyError },
       constants: room.constants,
     });
-    const beside =
-      ofKeyError === null || near === 0 ? 0 : near * ofKeyError.reduce((sum, x) => sum + x, 0);
+    const beside = ofKeyError === null || near === 0 ? 0 : near * sumOf(ofKeyError);
     increment(made, r * d, d, room.constants.query + beside);
   });
   room.dV?.add(first, block.dOut, at.count);

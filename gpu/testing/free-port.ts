@@ -1,0 +1,16 @@
+/**
+ * A port of this machine for a test.
+ * @module
+ */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
