@@ -63,6 +63,7 @@ export const allowedAt = (output: KeptOutput, n: number): number => {
 /** Whether the judge refuses `value` there. */
 export const isOff = ({ expected, decides }: KeptOutput, n: number, value: number): boolean => {
   const bound = nth(decides, n);
+  if (Number.isNaN(bound)) return false;
   if (bound === Number.POSITIVE_INFINITY && Number.isFinite(value)) return false;
   return !near(value, nth(expected, n), Number.isFinite(value) ? bound : 0);
 };
@@ -93,8 +94,8 @@ function compareOutput(
   let refused = false;
   for (let n = 0; n < output.got.length; n++) {
     const value = values[n] ?? Number.NaN;
-    // Nothing is asked of it, so nothing is known of it.
-    if (nth(output.decides, n) === Number.POSITIVE_INFINITY) continue;
+    // Nothing is asked of it, or hardly anything, so nothing is known of it.
+    if (!(nth(output.decides, n) < Number.POSITIVE_INFINITY)) continue;
     const own = Math.abs(value - (fine[n] ?? Number.NaN));
     const allowed = times * allowedAt(output, n) + (Number.isFinite(own) ? ROOM * own : 0);
     if (!near(value, nth(output.got, n), allowed)) {

@@ -24,7 +24,7 @@ function answer(expected: readonly number[], got: readonly number[], id = 'a'): 
     outputs: [
       {
         ...{ name: 'out', shape: [1, 1, ROWS, WIDTH], stored: 'F32', ...flat },
-        ...{ decides: bounds, allows: bounds },
+        ...{ decides: bounds, allows: bounds.slice() },
       },
     ],
     work: 1,
@@ -54,6 +54,20 @@ describe('infinities', () => {
       const said = found(answer(RIGHT, got)).join('; ');
       expect(said).not.toMatch(/times|off by|exchanged|order|late|early|should be$/);
     }
+  });
+});
+
+describe('what is not asked for', () => {
+  it('is not wrong, whatever it is; what has no bound is to be finite', () => {
+    const one = answer(RIGHT, [Number.NaN, Number.POSITIVE_INFINITY, ...RIGHT.slice(2)]);
+    const [output] = one.outputs;
+    output!.decides[0] = Number.NaN;
+    output!.decides[1] = Number.NaN;
+    expect(insideOutputs([one], PROFILES.f32)).toEqual([]);
+    output!.decides[1] = Number.POSITIVE_INFINITY;
+    expect(insideOutputs([one], PROFILES.f32)).toMatchObject([
+      { output: 'out', wrong: { cases: 1 } },
+    ]);
   });
 });
 

@@ -21,7 +21,7 @@ export interface KeptOutput {
   readonly stored: string;
   readonly got: Float64Array;
   readonly expected: Float64Array;
-  /** How far off the judge lets it be; Infinity where nothing is asked. */
+  /** How far off the judge lets it be; Infinity where it asks for a finite number alone, NaN for nothing. */
   readonly decides: Float64Array;
   /** The same, but of exact cases what rounding may do to a wrong answer. */
   readonly allows: Float64Array;
@@ -93,9 +93,10 @@ function keptOutput({ outputs, expected }: Compared, name: OutputName): KeptOutp
     ...{ name, shape: values.shape, stored: given.dtype, allows },
     got: Float64Array.from(toFlat(given.tensor)),
     expected: Float64Array.from(toFlat(values)),
-    decides: exact
-      ? allows.map((bound) => (bound === Number.POSITIVE_INFINITY ? bound : 0))
-      : allows,
+    decides: allows.map((bound, n) => {
+      if (excused?.[n] === true) return Number.NaN;
+      return exact && bound !== Number.POSITIVE_INFINITY ? 0 : bound;
+    }),
   };
 }
 
