@@ -14,8 +14,8 @@ import { profileOf } from '../properties/zoo/fault.ts';
 import { loadFault, loadZoo } from '../properties/zoo/zoo.ts';
 import { PROFILE_NAMES } from '../reference/bounds/lemmas/profile.ts';
 import { profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
-import { gateSpeedLine } from './bench-gate.ts';
-import { benchWords } from './bench-options.ts';
+import { gateSpeedLine } from './bench/gate-speed.ts';
+import { benchWords } from './bench/options.ts';
 import {
   type FaultPower,
   PROFILE_DTYPE,

@@ -9,20 +9,20 @@
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { InvalidArgumentError } from 'commander';
-import type { Shard } from '../gpu/context.ts';
-import { heldBytes } from '../gpu/costs/memory.ts';
-import { type DeviceName, resolveDevice } from '../gpu/device/choose.ts';
-import { distribute, gather } from '../gpu/distribute.ts';
-import type { RankEvent } from '../gpu/interpreter.ts';
-import { closeWorkers, passesOf } from '../gpu/run.ts';
-import type { RanksRun } from '../gpu/run-options.ts';
-import type { Direction } from '../gpu/schedule.ts';
-import { runThreads } from '../gpu/transport/threads-run.ts';
-import type { AttentionCase } from '../reference/case/case.ts';
-import { drawCase } from '../reference/case/draw-case.ts';
-import { digits } from './bench-gate.ts';
-import { benchOptions } from './bench-options.ts';
-import { DEVICES, positiveNumber } from './commands/options.ts';
+import type { Shard } from '../../gpu/context.ts';
+import { heldBytes } from '../../gpu/costs/memory.ts';
+import { type DeviceName, resolveDevice } from '../../gpu/device/choose.ts';
+import { distribute, gather } from '../../gpu/distribute.ts';
+import type { RankEvent } from '../../gpu/interpreter.ts';
+import { closeWorkers, passesOf } from '../../gpu/run.ts';
+import type { RanksRun } from '../../gpu/run-options.ts';
+import type { Direction } from '../../gpu/schedule.ts';
+import { runThreads } from '../../gpu/transport/threads-run.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import { drawCase } from '../../reference/case/draw-case.ts';
+import { DEVICES, positiveNumber } from '../commands/options.ts';
+import { digits } from './gate-speed.ts';
+import { benchOptions } from './options.ts';
 
 interface Given {
   readonly seqQ: number;

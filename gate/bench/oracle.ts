@@ -6,7 +6,7 @@
  * threads; null where there is no python3 with NumPy. `numpy_kernel` is the processor that NumPy's
  * OpenBLAS took its code for, which OPENBLAS_CORETYPE can change.
  *
- *   node dist/gate/bench-oracle.js [--quick] [--only speed|scaling|growth|features|balls]
+ *   node dist/gate/bench/oracle.js [--quick] [--only speed|scaling|growth|features|balls]
  * @module
  */
 import { execFile, spawnSync } from 'node:child_process';
@@ -14,12 +14,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { AttentionCase, OutputName } from '../reference/case/case.ts';
-import { type CertifiedDouble, certifyDouble } from '../reference/kernels/double/double-certify.ts';
-import { type Certified, certify } from '../reference/kernels/float64/certify.ts';
-import { sharedArray } from '../reference/kernels/threads/shared.ts';
-import { type FormatName, roundTo } from '../reference/numbers/format.ts';
-import { elementCount, tensorOf } from '../reference/numbers/tensor.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import {
+  type CertifiedDouble,
+  certifyDouble,
+} from '../../reference/kernels/double/double-certify.ts';
+import { type Certified, certify } from '../../reference/kernels/float64/certify.ts';
+import { sharedArray } from '../../reference/kernels/threads/shared.ts';
+import { type FormatName, roundTo } from '../../reference/numbers/format.ts';
+import { elementCount, tensorOf } from '../../reference/numbers/tensor.ts';
 
 interface Shape {
   readonly heads: number;
@@ -118,7 +121,7 @@ function numpyRun(
   threads: number,
   runs: number,
 ): NumpyRun | null {
-  const script = fileURLToPath(new URL('../../gate/bench-numpy.py', import.meta.url));
+  const script = fileURLToPath(new URL('../../../gate/bench/numpy.py', import.meta.url));
   const { status, stdout } = spawnSync(process.env.XATTN_PYTHON ?? 'python3', [script], {
     input: `${JSON.stringify({ ...shape, direction, runs })}\n`,
     env: {

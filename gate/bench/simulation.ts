@@ -3,18 +3,18 @@
  * and backward, schedules made and run on the clock: 1,024 ranks on 128 nodes, of uneven blocks. Each
  * in a process of its own, so that none finds another one's memory.
  *
- *   node dist/gate/bench-simulation.js [--ranks N] [--schedule NAME]
+ *   node dist/gate/bench/simulation.js [--ranks N] [--schedule NAME]
  * @module
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
-import { CLUSTERS } from '../gpu/costs/clusters.ts';
-import { MODELS } from '../gpu/costs/models.ts';
-import { DEALS_HEADS, SCHEDULE_NAMES, type ScheduleName } from '../gpu/schedules/index.ts';
-import { simulateLayer } from '../gpu/simulation/layer.ts';
-import { benchOptions } from './bench-options.ts';
-import { positiveNumber } from './commands/options.ts';
+import { CLUSTERS } from '../../gpu/costs/clusters.ts';
+import { MODELS } from '../../gpu/costs/models.ts';
+import { DEALS_HEADS, SCHEDULE_NAMES, type ScheduleName } from '../../gpu/schedules/index.ts';
+import { simulateLayer } from '../../gpu/simulation/layer.ts';
+import { positiveNumber } from '../commands/options.ts';
+import { benchOptions } from './options.ts';
 
 const given = benchOptions<{ ranks: number; schedule?: ScheduleName }>(
   'bench:simulation',

@@ -7,7 +7,7 @@
  * where reading the file is most of it. Values are 2²⁰ + 7 drawn ones over and over. `peak_bytes` is the
  * resident memory of the process so far; the file's pages belong to the system.
  *
- *   node dist/gate/bench-sampled.js [--seq-kv N] [--kv-heads N,N] [--dim-y N] [--rows N,N] [--keys N]
+ *   node dist/gate/bench/sampled.js [--seq-kv N] [--kv-heads N,N] [--dim-y N] [--rows N,N] [--keys N]
  *     [--format F] [--wants NAMES] [--case DIR]
  * @module
  */
@@ -17,14 +17,14 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { AttentionCase, CaseParameters, OutputName } from '../reference/case/case.ts';
-import type { GivenOutputs } from '../reference/case/given.ts';
-import { openCase } from '../reference/files/case-folder.ts';
-import { encode, FORMATS, type FormatName } from '../reference/numbers/format.ts';
-import { elementCount } from '../reference/numbers/tensor.ts';
-import { type OracleAnswer, oracle } from '../reference/oracle/oracle.ts';
-import { judgeSample } from '../reference/verdict/judge-sample.ts';
-import { threadsFor } from './threads.ts';
+import type { AttentionCase, CaseParameters, OutputName } from '../../reference/case/case.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
+import { openCase } from '../../reference/files/case-folder.ts';
+import { encode, FORMATS, type FormatName } from '../../reference/numbers/format.ts';
+import { elementCount } from '../../reference/numbers/tensor.ts';
+import { type OracleAnswer, oracle } from '../../reference/oracle/oracle.ts';
+import { judgeSample } from '../../reference/verdict/judge-sample.ts';
+import { threadsFor } from '../threads.ts';
 
 const { values: given } = parseArgs({
   options: {

@@ -7,15 +7,15 @@
  * @module
  */
 import fc from 'fast-check';
-import { caseArbitrary } from '../properties/arbitraries/attention-case.ts';
-import { PROFILES, type ProfileName } from '../reference/bounds/lemmas/profile.ts';
-import type { AttentionCase } from '../reference/case/case.ts';
-import type { GivenOutputs } from '../reference/case/given.ts';
-import { referenceOutputs } from '../reference/definition/reference.ts';
-import { isFailure, judge } from '../reference/verdict/judge.ts';
-import { embeddedCandidate } from './candidates/embedded.ts';
-import { interviewer } from './fuzz/interviewer.ts';
-import { withTemporaryFolder } from './run-suite.ts';
+import { caseArbitrary } from '../../properties/arbitraries/attention-case.ts';
+import { PROFILES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
+import { referenceOutputs } from '../../reference/definition/reference.ts';
+import { isFailure, judge } from '../../reference/verdict/judge.ts';
+import { embeddedCandidate } from '../candidates/embedded.ts';
+import { interviewer } from '../fuzz/interviewer.ts';
+import { withTemporaryFolder } from '../run-suite.ts';
 
 /** The extents that properties/arbitraries/shape.ts draws when it is told nothing. */
 const SMALL = 'batch ≤ 2, heads ≤ 6, queries ≤ 6, keys ≤ 10, head dimensions ≤ 6';

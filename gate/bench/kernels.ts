@@ -5,17 +5,17 @@
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { runLvXattn } from '../gpu/run.ts';
-import type { AttentionCase, OutputName } from '../reference/case/case.ts';
-import { validateCase } from '../reference/case/validate.ts';
-import { referenceOutputs } from '../reference/definition/reference.ts';
-import { tensorOf } from '../reference/numbers/tensor.ts';
-import { judge } from '../reference/verdict/judge.ts';
-import { type PlainShape, plainBackward, plainForward } from './bench-baseline.ts';
-import { digits, gateSpeedLine } from './bench-gate.ts';
-import { embeddedCandidate } from './candidates/embedded.ts';
-import { runSuite } from './run-suite.ts';
-import { suite } from './suite.ts';
+import { runLvXattn } from '../../gpu/run.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
+import { validateCase } from '../../reference/case/validate.ts';
+import { referenceOutputs } from '../../reference/definition/reference.ts';
+import { tensorOf } from '../../reference/numbers/tensor.ts';
+import { judge } from '../../reference/verdict/judge.ts';
+import { embeddedCandidate } from '../candidates/embedded.ts';
+import { runSuite } from '../run-suite.ts';
+import { suite } from '../suite.ts';
+import { type PlainShape, plainBackward, plainForward } from './baseline.ts';
+import { digits, gateSpeedLine } from './gate-speed.ts';
 
 const SHAPE: PlainShape = { heads: 4, seq_q: 128, seq_kv: 256, dim: 64 };
 const SEED = 1;
