@@ -1,9 +1,13 @@
 import { randomInt } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { describe, expect, it } from 'vitest';
 import { type Fault, faultyHost, profileOf } from '../properties/zoo/fault.ts';
-import { faultNames, loadFault, loadZoo } from '../properties/zoo/zoo.ts';
+import * as roundings from '../properties/zoo/tables/roundings.ts';
+import * as slightly from '../properties/zoo/tables/slightly.ts';
+import * as tails from '../properties/zoo/tables/tails.ts';
+import { faultNames, loadFault, loadZoo, sourceOf } from '../properties/zoo/zoo.ts';
 import { type ProfileText, profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import { type Expectation, expectation } from '../reference/verdict/expectation.ts';
 import { judgeAgainst } from '../reference/verdict/judge.ts';
@@ -61,10 +65,20 @@ function drawn(): { seeds: number[]; faults: Fault[] } {
   return { seeds, faults: faults.flat() };
 }
 
+/** Files of faults and rows of tables: fewer names than these are two faults under one. */
+const FILES = readdirSync(new URL('../properties/zoo/faults/', import.meta.url)).length;
+const ROWS = [...roundings.FAULTS, ...slightly.FAULTS, ...tails.FAULTS].length;
+
 describe('the zoo', () => {
-  it('has at least 300 faults, each under the name of its file, with its reason where unseen', () => {
+  it('has at least 300 faults, each under one name and the name of its file or table, with its reason where unseen', () => {
     expect(zoo.length).toBeGreaterThanOrEqual(300);
     expect(zoo.map(({ name }) => name)).toEqual(faultNames());
+    expect(new Set(zoo).size).toBe(zoo.length);
+    expect(faultNames().length).toBe(FILES + ROWS);
+    for (const { name } of zoo) {
+      const source = new URL(`../properties/zoo/${sourceOf(name)}`, import.meta.url);
+      expect(existsSync(source), name).toBe(true);
+    }
     for (const { name, wrong, shownBy, unseen } of zoo) {
       expect(wrong, name).toMatch(/^\S.{5,160}\.$/u);
       expect(shownBy === null, name).toBe(unseen !== undefined);

@@ -3,6 +3,7 @@
  * @module
  */
 import { profileOf } from '../../properties/zoo/fault.ts';
+import { sourceOf } from '../../properties/zoo/zoo.ts';
 import { COMMON, type FaultPower, type ProfilePeace, type Thoroughness } from './measure.ts';
 import { RULES, type Rule } from './rules.ts';
 
@@ -18,7 +19,7 @@ function row({ fault, killedBy, first, strongest, usual, all }: FaultPower): str
       ? '**not refused** | |'
       : `${killedBy}: ${first?.id ?? ''} | ${strongest.id} | ${size(strongest.deviation)}`;
   const rules = RULES.map((rule) => `${mark(usual, rule)} / ${mark(all, rule)}`).join(' | ');
-  return `| [${fault.name}](faults/${fault.name}.ts) | ${fault.wrong} | ${fault.seen} | ${profileOf(fault)} | ${killed} | ${rules} |`;
+  return `| [${fault.name}](${sourceOf(fault.name)}) | ${fault.wrong} | ${fault.seen} | ${profileOf(fault)} | ${killed} | ${rules} |`;
 }
 
 function survivors(powers: readonly FaultPower[]): string {
@@ -62,8 +63,8 @@ export function powerTable(
   );
   return `# The bug zoo
 
-One host implementation ([host.ts](host.ts)), every step of which a fault may replace, and one small
-file a fault ([faults/](faults/)). Each fault is judged by the suite \`${suiteName}\` at the profile
+One host implementation ([host.ts](host.ts)), every step of which a fault may replace. A fault is a
+small file ([faults/](faults/)), or a row where several differ by one word ([tables/](tables/)). Each is judged by the suite \`${suiteName}\` at the profile
 it declares. This page is written by \`npm run power\`; all its numbers are of one run. ${HOW[thoroughness]}
 
 **${killed.length} of ${powers.length} faults are refused.** ${weak.length} of them by less than 10 times

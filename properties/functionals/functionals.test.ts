@@ -10,7 +10,7 @@ import { choicesArbitrary } from '../honest/choices.ts';
 import { PRECISIONS } from '../zoo/host/precision.ts';
 import type { Seams } from '../zoo/host/seams.ts';
 import { hostOf } from '../zoo/host.ts';
-import { gradientTimes, keyLost, scaleTimes, scoreGradientTimes } from '../zoo/slightly.ts';
+import { gradientTimes, keyLost, scaleTimes, scoreGradientTimes } from '../zoo/tables/slightly.ts';
 import { denseCase } from './dense.ts';
 import { fits, IMPROBABLE, prepare, SUSPICIOUS, sentenceOf, standings } from './functionals.ts';
 
