@@ -1,9 +1,11 @@
 """Attention in NumPy, float64, head by head with BLAS: what the oracle's kernels are compared with.
 
 Reads one JSON object a line on standard input ({"heads", "seq_q", "seq_kv", "head_dim",
-"direction", "runs"}), writes {"seconds", "kernel"}: the best of the runs, and which processor's code
-OpenBLAS runs (null where that cannot be asked). The thread count is OPENBLAS_NUM_THREADS'. In place where NumPy can be, one head's scores at a time, as a good NumPy
-program would be written.
+"direction", "runs", "check"}), writes {"seconds", "kernel"}: the best of the runs, and which
+processor's code OpenBLAS runs (null where that cannot be asked). With "check" a run also compares
+every output with the same in float32, by allclose, as one would check a kernel without this
+project. The thread count is OPENBLAS_NUM_THREADS'. In place where NumPy can be, one head's scores
+at a time, as a good NumPy program would be written.
 """
 
 import ctypes
@@ -34,18 +36,25 @@ def backward(q, k, v, do, o, p, scale):
     return dp @ k, dp.T @ q, dv
 
 
-def run(heads, seq_q, seq_kv, head_dim, direction):
+def outputs(q, k, v, do, scale, backwards):
+    for h in range(len(q)):
+        o, lse, p = forward(q[h], k[h], v[h], scale)
+        yield o
+        yield lse
+        if backwards:
+            yield from backward(q[h], k[h], v[h], do[h], o, p, scale)
+
+
+def run(heads, seq_q, seq_kv, head_dim, direction, check):
     rng = np.random.default_rng(1)
     q, do = (rng.standard_normal((heads, seq_q, head_dim)) for _ in range(2))
     k, v = (rng.standard_normal((heads, seq_kv, head_dim)) for _ in range(2))
-    scale = head_dim**-0.5
+    case = q, k, v, do, head_dim**-0.5, direction != "forward"
+    given = [x.astype(np.float32) for x in outputs(*case)] if check else None
     start = time.perf_counter()
-    results = []
-    for h in range(heads):
-        o, lse, p = forward(q[h], k[h], v[h], scale)
-        results.append((o, lse))
-        if direction != "forward":
-            results.append(backward(q[h], k[h], v[h], do[h], o, p, scale))
+    answer = list(outputs(*case))
+    if check and not all(np.allclose(x, y, 1e-4, 1e-4) for x, y in zip(given, answer)):
+        sys.exit("the float32 copy is not close to what it is a copy of")
     return time.perf_counter() - start
 
 
