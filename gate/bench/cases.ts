@@ -109,7 +109,7 @@ export function numpyRun(
   threads: number,
   { runs, check = false }: { readonly runs: number; readonly check?: boolean },
 ): NumpyRun | null {
-  const script = fileURLToPath(new URL('../../../gate/bench/numpy.py', import.meta.url));
+  const script = fileURLToPath(new URL('../../../gate/bench/numpy_speed.py', import.meta.url));
   const { status, stdout } = spawnSync(process.env.XATTN_PYTHON ?? 'python3', [script], {
     input: `${JSON.stringify({ ...shape, direction, runs, check })}\n`,
     env: {
