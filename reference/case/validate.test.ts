@@ -65,7 +65,7 @@ describe('validateCase names the field, what was expected, and what came', () =>
     [
       'wanting something twice',
       withParameters({ wants: ['out', 'out'] }),
-      /"wants" expected each output once/,
+      /"wants" expected each once/,
     ],
     [
       'wanting the gradient of nothing',

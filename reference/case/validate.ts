@@ -36,13 +36,19 @@ const extent = z.int().min(1).max(EXTENT_LIMIT);
 const extentOrZero = z.int().min(0).max(EXTENT_LIMIT);
 const finite = z.number();
 const bound = z.int().min(-1).max(EXTENT_LIMIT);
-const ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]*(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$/;
+export const CASE_ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]*(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$/;
 
-/** Built on first use: case.ts, whose lists it reads, also re-exports this file. */
-const caseSchema = () =>
-  z.strictObject({
+/** Each entry at most once; JSON Schema's word for it is said beside the check. */
+export const distinct = <T extends z.ZodType>(entries: z.ZodArray<T>) =>
+  entries
+    .refine((given) => new Set(given).size === given.length, { error: 'each once' })
+    .meta({ uniqueItems: true });
+
+/** case.json as a schema, of which the published case.schema.json is made. */
+export const caseSchema = z
+  .strictObject({
     schema: z.literal(1),
-    id: z.string().max(200).regex(ID, 'letters, digits, _ - . and single slashes'),
+    id: z.string().max(200).regex(CASE_ID, 'letters, digits, _ - . and single slashes'),
     dtype: z.enum(DTYPES),
     batch: extent,
     heads: extent,
@@ -58,15 +64,14 @@ const caseSchema = () =>
     window: z.tuple([bound, bound]).nullable(),
     media: z.enum(MEDIA_RULES).nullable(),
     dropout_rate: finite.min(0).lt(1),
-    wants: z.array(z.enum(OUTPUT_NAMES)).min(1),
+    wants: distinct(z.array(z.enum(OUTPUT_NAMES)).min(1)),
     partition: z.strictObject({
       ranks: z.int().min(1).max(RANK_LIMIT),
       q: z.array(extentOrZero),
       kv: z.array(extentOrZero),
     }),
-  });
-
-let schema: ReturnType<typeof caseSchema> | undefined;
+  })
+  .meta({ title: 'case.json: the parameters of one case of attention' });
 
 function refuse(field: string, expected: string, got: unknown): never {
   const shown = got === undefined ? 'none' : (JSON.stringify(got) ?? String(got));
@@ -103,8 +108,7 @@ function expectedBy(issue: z.core.$ZodIssue): string {
 }
 
 function parse(parameters: unknown): CaseParameters {
-  schema ??= caseSchema();
-  const parsed = schema.safeParse(parameters);
+  const parsed = caseSchema.safeParse(parameters);
   if (parsed.success) {
     const { dim_y, ...rest } = parsed.data;
     return dim_y === undefined ? rest : { ...rest, dim_y };
@@ -134,10 +138,8 @@ function checkPartition({ partition, seq_q, seq_kv }: CaseParameters): void {
 
 /** Fields that must agree with one another. */
 function checkParameters(parameters: CaseParameters): void {
-  const { heads, kv_heads, wants, window } = parameters;
+  const { heads, kv_heads } = parameters;
   if (heads % kv_heads !== 0) refuse('kv_heads', `a divisor of heads (${heads})`, kv_heads);
-  if (new Set(wants).size !== wants.length) refuse('wants', 'each output once', wants);
-  if (window !== null && window.length !== 2) refuse('window', '[left, right] or null', window);
   checkPartition(parameters);
 }
 
