@@ -9,6 +9,7 @@
 import type { AttentionCase } from '../reference/case/case.ts';
 import { isFailure } from '../reference/verdict/judge.ts';
 import type { Candidate } from './candidate.ts';
+import { posed } from './dealing.ts';
 import { fileSentence } from './file-errors.ts';
 import { keepBefore } from './keep.ts';
 import { placesFor, questionFolders } from './question-folders.ts';
@@ -20,7 +21,6 @@ import {
   type RunOptions,
   withTemporaryFolder,
 } from './run-suite.ts';
-import { directed } from './select.ts';
 import type { SuiteCase } from './suite.ts';
 
 /** After so many in a row that fail alone too, a candidate is taken to be plainly wrong. */
@@ -150,7 +150,7 @@ function askedBefore(history: History, results: readonly CaseResult[], id: strin
 }
 
 const directedCases = (cases: readonly SuiteCase[], options: RunOptions): AttentionCase[] =>
-  cases.flatMap((one) => directed(one.build(), options.direction) ?? []);
+  cases.flatMap((one) => posed(one.build(), options)?.question ?? []);
 
 /** Keeps the questions beside their case; whether they are there. A full disk is none of the verdict. */
 function keepSequence(

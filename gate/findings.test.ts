@@ -41,12 +41,13 @@ function interrupted(at: number): { asker: Interviewer; stop: AbortSignal; asked
     return stop.signal.aborted ? NEVER : FAILS;
   };
   const fit = (question: AttentionCase) => question;
+  const deal = fit;
   const askAfresh = async (): Promise<Reply | null> => {
     const reply = await ask();
     return stop.signal.aborted ? null : reply;
   };
   const asked = { all: () => [], isWhole: () => true };
-  const others = { askAfresh, asked, askImpatiently: ask, fit, answer: ask };
+  const others = { askAfresh, asked, askImpatiently: ask, fit, deal, answer: ask };
   const asker = { ...others, ask, profile: PROFILES.f32 };
   return { asker, stop: stop.signal, asked: () => count };
 }
@@ -104,7 +105,8 @@ describe('a law that is broken when the run is interrupted', () => {
     const asked = { all: () => [], isWhole: () => true };
     const asker: Interviewer = {
       ...{ ask: never, askAfresh: never, askImpatiently: never, asked, answer },
-      ...{ fit: (question: AttentionCase) => question, profile: PROFILES.f32 },
+      ...{ deal: (question: AttentionCase) => question, profile: PROFILES.f32 },
+      fit: (question) => question,
     };
     const turn = LAWS.findIndex(({ name }) => name.startsWith('bias + β'));
     const broken = await huntLaw(

@@ -75,6 +75,14 @@ describe('messages', () => {
     });
   });
 
+  it('a hello may say on how many ranks it runs, and that each reads its own file', () => {
+    expect(meaning({ ...hello, ranks: [4, 2], sharded: true })).toMatchObject({
+      kind: 'hello',
+      hello: { ranks: [4, 2], sharded: true },
+    });
+    expect(meaning({ ...hello, sharded: false })).not.toHaveProperty('hello.sharded');
+  });
+
   it.each([
     [{ ...hello, xattn: 2 }, '"xattn" expected 1, the version of the protocol, got 2'],
     [{ ...hello, name: '' }, '"name" expected a text that is not empty, got ""'],
@@ -96,6 +104,14 @@ describe('messages', () => {
       /"profile" expected the keys base merge.*, got {"base/,
     ],
     [{ ...hello, supports: [['gqa']] }, /"supports.0" expected one of .*, got \["gqa"\]/],
+    [{ ...hello, ranks: 4 }, /"ranks" expected world sizes, .*from 1 to 4096, each once, got 4$/],
+    [{ ...hello, ranks: [] }, /"ranks" expected world sizes, .*, got \[\]$/],
+    [{ ...hello, ranks: [4, 4] }, /"ranks" expected world sizes, .*each once, got \[4,4\]$/],
+    [{ ...hello, ranks: [2, 0] }, /"ranks.1" expected world sizes, .*, got 0$/],
+    [{ ...hello, ranks: [2.5] }, /"ranks.0" expected world sizes, .*, got 2.5$/],
+    [{ ...hello, ranks: [4097] }, /"ranks.0" expected world sizes, .*, got 4097$/],
+    [{ ...hello, ranks: Array.from({ length: 65 }, (_, n) => n + 1) }, /"ranks" expected world/],
+    [{ ...hello, sharded: 1 }, /"sharded" expected true or false, got 1$/],
   ])('a wrong hello names the field, what was expected, and what came: %#', (value, reason) => {
     const message = meaning(value);
     expect(message.kind).toBe('invalid');

@@ -12,6 +12,7 @@ import type { Profile } from '../reference/bounds/lemmas/profile.ts';
 import { profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import { DTYPES } from '../reference/case/case.ts';
 import { FEATURE_WORDS } from '../reference/case/features.ts';
+import { RANK_LIMIT } from '../reference/case/validate.ts';
 import { DEPTH_MAX, parseStrictly, stringEnd } from '../reference/files/strict-json.ts';
 import { profileSchema } from './profile-schema.ts';
 import { printable } from './text.ts';
@@ -81,6 +82,17 @@ export const WORDS = [...FEATURE_WORDS, ...DTYPES] as const;
  */
 export const DECLINE_WORDS = ['no-lse', 'no-d-bias', 'no-gqa-backward'] as const;
 
+/** World sizes that one candidate may name. */
+const WORLDS_MAX = 64;
+const RANKS = `expected world sizes, at most ${WORLDS_MAX} whole numbers from 1 to ${RANK_LIMIT}, each once`;
+const ranksSchema = z
+  .array(z.int({ error: RANKS }).min(1, { error: RANKS }).max(RANK_LIMIT, { error: RANKS }), {
+    error: RANKS,
+  })
+  .min(1, { error: RANKS })
+  .max(WORLDS_MAX, { error: RANKS })
+  .refine((sizes) => new Set(sizes).size === sizes.length, { error: RANKS });
+
 const helloSchema = z.object({
   xattn: z.literal(1, { error: 'expected 1, the version of the protocol' }),
   name: z
@@ -90,6 +102,8 @@ const helloSchema = z.object({
     error: 'expected a list of words',
   }),
   profile: profileSchema,
+  ranks: ranksSchema.optional(),
+  sharded: z.boolean({ error: 'expected true or false' }).optional(),
 });
 
 const answerSchema = z.object({
@@ -103,6 +117,10 @@ export interface Hello {
   name: string;
   profile: Profile;
   supports: ReadonlySet<string>;
+  /** World sizes that it can run on, in its order; absent = it takes any partition of a case as it comes. */
+  ranks?: readonly number[];
+  /** Each rank reads a file of its own; absent = one file holds all. */
+  sharded?: true;
 }
 
 /** What a candidate says of one case. */
@@ -165,13 +183,15 @@ function helloIn(value: Record<string, unknown>): Message {
   if (!parsed.success) {
     return { kind: 'invalid', reason: `its first line: ${complaint(value, parsed.error)}` };
   }
-  const { name, profile, supports } = parsed.data;
+  const { name, profile, supports, ranks, sharded } = parsed.data;
   return {
     kind: 'hello',
     hello: {
       name: printable(name, 200),
       profile: profileFrom(profile),
       supports: new Set(supports),
+      ...(ranks === undefined ? {} : { ranks }),
+      ...(sharded === true ? { sharded } : {}),
     },
   };
 }

@@ -6,7 +6,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { AttentionCase } from '../reference/case/case.ts';
-import { copyInputs, writeCase, writeParameters } from '../reference/files/case-folder.ts';
+import {
+  copyInputs,
+  writeCase,
+  writeParameters,
+  writeShardedCase,
+} from '../reference/files/case-folder.ts';
 
 /** A name that tells nothing and that nobody can guess: 96 random bits. */
 export const opaqueName = (): string => randomBytes(12).toString('hex');
@@ -17,9 +22,25 @@ export function anonymous(c: AttentionCase): AttentionCase {
   return { ...c, parameters, judging: 'structured' };
 }
 
-/** Ask `question` in `folder`; inputs too large for memory are copied as they lie in `from`. */
-export function writeQuestion(folder: string, question: AttentionCase, from?: string): void {
+/** How a question is written. */
+export interface Writing {
+  /** Inputs too large for memory are copied as they lie in this folder. */
+  readonly from?: string | undefined;
+  /** Each rank has a file of its own, with its blocks. */
+  readonly sharded?: boolean | undefined;
+}
+
+/** Ask `question` in `folder`. */
+export function writeQuestion(
+  folder: string,
+  question: AttentionCase,
+  { from, sharded = false }: Writing = {},
+): void {
   const asked = anonymous(question);
+  if (sharded) {
+    writeShardedCase(folder, asked);
+    return;
+  }
   if (from === undefined) {
     writeCase(folder, asked);
     return;

@@ -110,6 +110,15 @@ describe('on how many ranks cases ran', () => {
     );
   });
 
+  it('is told where it was dealt anew', () => {
+    const anew = ran({ given: 1, ran: 4, anew: true }, { given: 4, ran: 4 });
+    expect(summaryLine(anew)).toMatch(/; dealt anew over ranks that the candidate has: 1$/);
+    expect(textReport(anew)).toContain('\ncases by the ranks that they ran on: 4 ranks 2\n');
+    const { summary, cases } = JSON.parse(jsonReport(anew));
+    expect(summary.ranks).toMatchObject({ ran_on: { 4: 2 }, anew: 1, several: 1, fewer: 0 });
+    expect(cases[0].ranks).toEqual({ given: 1, ran: 4, anew: true });
+  });
+
   it('is in the JSON report, a case and in all', () => {
     const { summary, cases } = JSON.parse(jsonReport(some));
     expect(summary.ranks).toEqual({ ran_on: { 1: 2, 2: 2 }, several: 3, fewer: 2, one: 1 });

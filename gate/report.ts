@@ -141,6 +141,8 @@ export interface DealtCounts {
   readonly one: number;
   /** Of these, under USP: in groups of one rank, LV-XAttn's ring alone; null under others. */
   readonly ungrouped: number | null;
+  /** Of all: dealt anew over ranks that the candidate has. */
+  readonly anew: number;
 }
 
 /** Null where of no case it is known. */
@@ -149,9 +151,10 @@ export function dealtCounts(cases: readonly CaseResult[]): DealtCounts | null {
   if (known.length === 0) return null;
   const ranOn: Record<number, number> = {};
   for (const { ran } of known) ranOn[ran] = (ranOn[ran] ?? 0) + 1;
-  const several = known.filter(({ given }) => given > 1);
+  const anew = known.filter((one) => one.anew === true);
+  const several = known.filter((one) => one.given > 1 && one.anew !== true);
   return {
-    ...{ ranOn, several: several.length },
+    ...{ ranOn, several: several.length, anew: anew.length },
     fewer: several.filter(({ given, ran }) => ran < given).length,
     one: several.filter(({ ran }) => ran === 1).length,
     ungrouped: known.some(({ group }) => group !== undefined)

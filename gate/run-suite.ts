@@ -22,6 +22,7 @@ import { expectationFor, judgeAgainst, type Verdict } from '../reference/verdict
 import { judgeSample } from '../reference/verdict/judge-sample.ts';
 import { bitsOrNone } from './answer-bits.ts';
 import type { Candidate, Started } from './candidate.ts';
+import { posed, type World } from './dealing.ts';
 import { fileSentence } from './file-errors.ts';
 import { withFunctionals } from './functionals.ts';
 import { unlessAborted } from './interruption.ts';
@@ -35,9 +36,10 @@ import {
   questionFolders,
   removeDistrusted,
 } from './question-folders.ts';
-import { type Direction, directed, returnedBy } from './select.ts';
+import { type Direction, returnedBy } from './select.ts';
 import type { SuiteCase } from './suite.ts';
 import { threadsFor } from './threads.ts';
+import { withRanks } from './wrong-ranks.ts';
 
 /** The reason of cases that the run did not come to. */
 export const NOT_REACHED = 'the run was interrupted';
@@ -107,6 +109,8 @@ export interface RunOptions {
   allowDeclined?: boolean;
   /** Errors within their bounds may not lean one way together (functionals.ts); default: not looked at. */
   functionals?: boolean;
+  /** What cases are dealt over; null or absent = they stay as they are. */
+  world?: World | null;
   /** Digests of the answers are wanted. */
   bits?: boolean;
   /** Aborted: the case at hand and those after it are not reached. */
@@ -156,11 +160,12 @@ function declined(reason: string, allowed: boolean | undefined): Asked {
 async function put(
   candidate: Candidate,
   question: AttentionCase,
-  { sampling, allowDeclined }: Asking,
+  { started, sampling, allowDeclined }: Asking,
   folder: QuestionFolder,
   limitMs: number | undefined,
 ): Promise<Asked | null> {
-  folder.show((made) => writeQuestion(made, question, sampling?.from));
+  const sharded = started.ok && started.hello.sharded === true;
+  folder.show((made) => writeQuestion(made, question, { from: sampling?.from, sharded }));
   const answer = await candidate.answer(folder.asked, limitMs);
   if (answer.status === 'gone') return unasked('broken', answer.reason);
   if (answer.status === 'unsupported') return declined(answer.reason, allowDeclined);
@@ -168,20 +173,22 @@ async function put(
   return null;
 }
 
-/** The verdict on the outputs that lie in a folder, or on a sample of them. */
+/** The verdict on the outputs that lie in a folder, or on a sample; `onRanks`: they were computed on ranks. */
 export function verdictIn(
   folder: string,
   question: AttentionCase,
   profile: ProfileLike,
   sample: Sample | undefined,
   onCompared?: (compared: Compared) => void,
+  onRanks = false,
 ): Verdict {
   const read = readOutputs(folder, question, sample);
   if (!read.ok) return without('broken', read.reason.replaceAll(folder, 'the case folder'));
   if (sample === undefined) {
     const compared = { outputs: read.outputs, expected: expectationFor(question, profile) };
     onCompared?.(compared);
-    return judgeAgainst(compared.expected, read.outputs);
+    const verdict = judgeAgainst(compared.expected, read.outputs);
+    return read.byRank || onRanks ? withRanks(verdict, compared) : verdict;
   }
   return judgeSample(question, read.outputs, profile, sample, { threads: threadsFor(question) });
 }
@@ -225,10 +232,15 @@ export async function askOrSkip(
   const unanswered = await putOrSkip(candidate, asked, folder, options, limitMs);
   if (unanswered !== null) return { ...unanswered, ...about };
   let compared: Compared | undefined;
-  const verdict = verdictIn(folder.taken(), asked, profile, sampling?.sample, (one) => {
+  const note = (one: Compared): void => {
     compared = one;
     onCompared?.(one);
-  });
+  };
+  const dealt = candidate.dealt?.();
+  const onRanks = dealt
+    ? dealt.ran === dealt.given
+    : started.ok && started.hello.ranks !== undefined;
+  const verdict = verdictIn(folder.taken(), asked, profile, sampling?.sample, note, onRanks);
   const looked = options.functionals === true ? compared : undefined;
   return {
     asked: true,
@@ -276,8 +288,9 @@ async function runCase(
   options: RunOptions,
 ): Promise<CaseResult | null> {
   const begin = performance.now();
-  const question = directed(suiteCase.build(), options.direction);
-  if (question === null) return null;
+  const asking = posed(suiteCase.build(), options);
+  if (asking === null) return null;
+  const { question } = asking;
   const folder = folders.next();
   const known: { compared: Compared | null } = { compared: null };
   const { verdict, ...how } = await askOrSkip(
@@ -290,7 +303,7 @@ async function runCase(
       known.compared = compared;
     },
   );
-  const dealt = how.asked ? (candidate.dealt?.() ?? null) : null;
+  const dealt = how.asked ? (candidate.dealt?.() ?? asking.dealt) : null;
   const keep = how.asked && FAILED.has(verdict.verdict) && options.stop?.aborted !== true;
   const outDir = keep ? options.outDir : null;
   const keeping = keptIn(question, folder.taken(), outDir);

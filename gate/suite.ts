@@ -21,7 +21,7 @@ import {
   singles,
 } from './suite/features.ts';
 import { PROBES } from './suite/probes.ts';
-import { buildCase } from './suite/spec.ts';
+import { type Building, buildCase } from './suite/spec.ts';
 import type { SuiteSpec } from './suite/suite-spec.ts';
 import { EVERYTHING } from './suite/vary.ts';
 
@@ -38,12 +38,12 @@ export interface SuiteCase {
   readonly build: () => AttentionCase;
 }
 
-function suiteCase(spec: SuiteSpec, suite: SuiteName, dtype: Dtype, seed: number): SuiteCase {
+function suiteCase(spec: SuiteSpec, suite: SuiteName, dtype: Dtype, building: Building): SuiteCase {
   return {
     id: `${suite}/${spec.name}`,
     shows: spec.shows ?? null,
     ...(spec.sequence === undefined ? {} : { sequence: spec.sequence }),
-    build: () => buildCase(spec, suite, dtype, seed),
+    build: () => buildCase(spec, suite, dtype, building),
   };
 }
 
@@ -97,7 +97,7 @@ function smokeSpecs(): SuiteSpec[] {
 }
 
 /** A plain and a busy case in each dtype, so that a candidate of several is asked in all. */
-function dtypeCases(suite: SuiteName, main: Dtype, seed: number): SuiteCase[] {
+function dtypeCases(suite: SuiteName, main: Dtype, building: Building): SuiteCase[] {
   return DTYPES.filter((dtype) => dtype !== main).flatMap((dtype) =>
     [
       { name: `dtype/${dtype}`, gradients: false },
@@ -109,7 +109,7 @@ function dtypeCases(suite: SuiteName, main: Dtype, seed: number): SuiteCase[] {
         ranks: 2,
         gradients: false,
       },
-    ].map((spec) => suiteCase(spec, suite, dtype, seed)),
+    ].map((spec) => suiteCase(spec, suite, dtype, building)),
   );
 }
 
@@ -156,26 +156,22 @@ const FULL_SIZES: readonly SuiteSpec[] = [
 ];
 
 /** The cases of a suite for candidates whose inputs are `dtype`. */
-export function suite(
-  name: SuiteName,
-  dtype: Dtype,
-  options: { readonly seed?: number } = {},
-): SuiteCase[] {
-  const seed = options.seed ?? 0;
+export function suite(name: SuiteName, dtype: Dtype, options: Partial<Building> = {}): SuiteCase[] {
+  const building: Building = { ...options, seed: options.seed ?? 0 };
   const allowed = forDtype(dtype);
   const specs = (name === 'smoke' ? smokeSpecs() : coreSpecs()).filter(allowed);
-  const cases = specs.map((spec) => suiteCase(spec, name, dtype, seed));
-  const once = [...cases, ...dtypeCases(name, dtype, seed)];
+  const cases = specs.map((spec) => suiteCase(spec, name, dtype, building));
+  const once = [...cases, ...dtypeCases(name, dtype, building)];
   if (name !== 'full') return once;
   const repeats = Array.from({ length: FULL_SEEDS - 1 }, (_, n) =>
     specs.map((spec) => {
       const sequence = spec.sequence && `${spec.sequence}-${n + 2}`;
       const again = { ...spec, name: `${spec.name}-${n + 2}`, ...(sequence ? { sequence } : {}) };
-      return suiteCase(again, name, dtype, seed);
+      return suiteCase(again, name, dtype, building);
     }),
   );
   const large = FULL_SIZES.map((spec) =>
-    suiteCase({ ...spec, keeps: EVERYTHING }, name, dtype, seed),
+    suiteCase({ ...spec, keeps: EVERYTHING }, name, dtype, building),
   );
   return [...once, ...repeats.flat(), ...large];
 }

@@ -13,6 +13,8 @@ export interface Dealt {
   readonly ran: number;
   /** Of USP: ranks of a group. */
   readonly group?: number;
+  /** It was dealt out anew, over ranks that a candidate has; absent = as the case says, or on fewer. */
+  readonly anew?: true;
 }
 
 /** Neighbouring blocks put together to `count`, as evenly as they can be. */

@@ -134,7 +134,9 @@ async function askCorpus(session: Session, stop: AbortSignal): Promise<void> {
   if (ignored > 0)
     say(`${ignored} entries of ${session.options.out} are no case and were left alone`);
   let [repaired, asked] = [0, 0];
-  for (const { folder, question, before } of cases) {
+  for (const { folder, ...kept } of cases) {
+    const question = session.asker.deal(kept.question);
+    const before = kept.before.map(session.asker.deal);
     const reply = await (before.length === 0
       ? session.asker.ask(question)
       : session.asker.askAfresh([...before, question]));
@@ -210,6 +212,7 @@ async function fuzz(
   const asker = interviewer(candidate, started, profile, root, {
     allowDeclined: options.allowDeclined === true,
     stop,
+    seed: options.seed,
   });
   const session: Session = { options, asker, line, findings: [], report, kept, interesting: 0 };
   await askCorpus(session, stop);
@@ -221,6 +224,7 @@ async function fuzz(
     seed: options.seed,
     shard,
     supports,
+    ranks: started.hello.ranks,
     stop,
   };
   const counts = await hunt(asker, asked, session.findings, {

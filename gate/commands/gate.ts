@@ -6,6 +6,7 @@
 import type { Dtype } from '../../reference/case/case.ts';
 import { type History, traceMemory, untracedNote } from '../after-others.ts';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
+import { worldOf } from '../dealing.ts';
 import { diagnosed } from '../diagnosis/diagnosed.ts';
 import { type Observer, observer } from '../diagnosis/kept-answers.ts';
 import { fileSentence } from '../file-errors.ts';
@@ -99,8 +100,12 @@ function dtypeFor({ started, options }: Pick<Run, 'started' | 'options'>): Dtype
 
 /** The cases for a candidate, and their order. */
 function casesFor(run: Pick<Run, 'started' | 'options'>): Pick<Run, 'ids' | 'cases'> {
-  const { options } = run;
-  const cases = selected(suite(options.suite, dtypeFor(run), { seed: options.seed }), options);
+  const { options, started } = run;
+  const world = worldOf(started);
+  // Who needs even blocks is asked cases of which such can be made.
+  const evenOver = world !== null && !world.uneven ? world.ranks : undefined;
+  const building = { seed: options.seed, evenOver };
+  const cases = selected(suite(options.suite, dtypeFor(run), building), options);
   return { ids: cases.map(({ id }) => id), cases: inDrawnOrder(cases, options.seed) };
 }
 
@@ -180,6 +185,7 @@ async function judged(
     started,
     profile: profileOf(started, options),
     direction: options.direction,
+    world: worldOf(started, { seed: options.seed, spreads: true }),
     allowDeclined: options.allowDeclined ?? false,
     functionals: options.functionals ?? false,
     required: options.require ?? [],

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Started } from '../candidate.ts';
+import { worldOf } from '../dealing.ts';
 import { readBefore, replayCommand as replayLine } from '../keep.ts';
 import { liveReport } from '../live-report.ts';
 import { isFailing, type Report, type ReportedCase } from '../report.ts';
@@ -67,6 +68,7 @@ export async function replayCommand(folder: string, options: ReplayOptions): Pro
       started,
       profile: profileOf(started, options),
       direction: 'both',
+      world: worldOf(started),
       outDir: options.html === undefined ? null : answers,
       allowDeclined: options.allowDeclined ?? false,
       functionals: options.functionals ?? false,

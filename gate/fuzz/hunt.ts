@@ -27,6 +27,8 @@ export interface HuntOptions {
   readonly seed: number;
   readonly shard: Shard | undefined;
   readonly supports: ReadonlySet<string>;
+  /** World sizes that the candidate names; undefined = it takes any. */
+  readonly ranks?: readonly number[] | undefined;
   /** Aborted: no more is asked, and what was being shrunk is a finding as it is. */
   readonly stop?: AbortSignal;
 }
@@ -80,7 +82,10 @@ const NEARER = 1.25;
 const NEAR = 0.01;
 
 /** What the candidate can be asked. */
-export function drawable(supports: ReadonlySet<string>): CaseOptions {
+export function drawable({
+  supports,
+  ranks,
+}: Pick<HuntOptions, 'supports' | 'ranks'>): CaseOptions {
   const word = (feature: (typeof OPTIONAL_FEATURES)[number]): boolean =>
     feature === 'causal'
       ? supports.has('causal-top-left') && supports.has('causal-bottom-right')
@@ -89,7 +94,10 @@ export function drawable(supports: ReadonlySet<string>): CaseOptions {
     dtypes: DTYPES.filter((dtype) => supports.has(dtype)),
     without: OPTIONAL_FEATURES.filter((feature) => !word(feature)),
     ...(supports.has('backward') ? {} : { direction: 'forward' as const }),
-    ...(supports.has('gqa') ? {} : { shape: { group: 1 } }),
+    shape: {
+      ...(supports.has('gqa') ? {} : { group: 1 }),
+      ...(supports.has('uneven') || ranks === undefined ? {} : { evenOver: ranks }),
+    },
     ...(supports.has('uneven') ? {} : { maxRanks: 1 }),
   };
 }
@@ -283,10 +291,11 @@ async function batch(
 ): Promise<void> {
   state.prey = null;
   const property = fc.asyncProperty(
-    recipeArbitrary(drawable(options.supports)),
+    recipeArbitrary(drawable(options)),
     async (recipe: CaseRecipe) => {
-      if (state.prey !== null) return shrinkStep(state, asker, buildCase(recipe));
-      if (!over(state, options.runs)) await firstSeen(state, asker, events, buildCase(recipe));
+      const question = asker.deal(buildCase(recipe));
+      if (state.prey !== null) return shrinkStep(state, asker, question);
+      if (!over(state, options.runs)) await firstSeen(state, asker, events, question);
     },
   );
   const result = await fc.check(property, { seed, numRuns: BATCH });
@@ -295,7 +304,7 @@ async function batch(
   if (!(result.errorInstance instanceof Failing)) throw result.errorInstance;
   const prey = state.prey as State['prey'];
   const shrinkSeconds = prey === null ? 0 : (performance.now() - prey.sinceMs) / 1000;
-  const shrunk = buildCase(recipe);
+  const shrunk = asker.deal(buildCase(recipe));
   const again = await asker.askAfresh([shrunk]);
   const origin = { seed: result.seed, path: result.counterexamplePath };
   const shrinks = { shrinks: prey?.attempts ?? 0, shrinkSeconds };
@@ -323,7 +332,7 @@ async function lawBatch(
   { seed, turn }: { seed: number; turn: number },
 ): Promise<void> {
   const draws = { seed, turn, endMs: state.endMs, stop: state.stop };
-  const broken = await huntLaw(asker, drawable(options.supports), draws, state.counts);
+  const broken = await huntLaw(asker, drawable(options), draws, state.counts);
   if (broken === null) return;
   const { law, refused, reason, question: drawn, ...origin } = broken;
   state.counts.shrinkAttempts += broken.shrinks;

@@ -9,6 +9,7 @@ import type { AttentionCase } from '../../reference/case/case.ts';
 import type { GivenOutputs } from '../../reference/case/given.ts';
 import { bitsOrNone } from '../answer-bits.ts';
 import type { Candidate, Started } from '../candidate.ts';
+import { dealtOver, worldOf } from '../dealing.ts';
 import { unlessAborted } from '../interruption.ts';
 import { placesFor, questionFolders } from '../question-folders.ts';
 import { type Asked, answerOrSkip, askOrSkip, NOT_REACHED } from '../run-suite.ts';
@@ -48,7 +49,9 @@ export interface Interviewer {
   ): Promise<Reply | null>;
   /** What this process was asked, the oldest first; of very many only the last. */
   readonly asked: Pick<AskedSince, 'all' | 'isWhole'>;
-  /** The case without what the candidate has said it does not return; null where nothing is left. */
+  /** The case over ranks that the candidate runs on. What is asked has been dealt so. */
+  deal(question: AttentionCase): AttentionCase;
+  /** The same, without what the candidate has said it does not return; null where nothing is left. */
   fit(question: AttentionCase): AttentionCase | null;
   /** Outputs that nobody judged; or what became of the question without them. */
   answer(question: AttentionCase): Promise<{ readonly outputs: GivenOutputs } | Asked>;
@@ -64,14 +67,23 @@ const UNASKED: Asked = {
   verdict: { verdict: 'skip', reason: NOT_REACHED, outputs: {} },
 };
 
+export interface InterviewOptions {
+  readonly allowDeclined?: boolean;
+  readonly stop?: AbortSignal;
+  /** What cases are dealt by, to a candidate that says on how many ranks it runs. */
+  readonly seed?: number;
+}
+
 /** Folders are made under `root`, and removed after each answer. */
 export function interviewer(
   candidate: Candidate,
   started: Started,
   profile: Profile,
   root: string,
-  { allowDeclined = false, stop }: { allowDeclined?: boolean; stop?: AbortSignal } = {},
+  { allowDeclined = false, stop, seed }: InterviewOptions = {},
 ): Interviewer {
+  const world = worldOf(started, { seed: seed ?? 0 });
+  const deal = (question: AttentionCase): AttentionCase => dealtOver(question, world);
   const folders = questionFolders(placesFor(root, candidate.scratch));
   const asking = { started, profile, allowDeclined };
   const asked = askedSince();
@@ -117,8 +129,9 @@ export function interviewer(
       return last;
     },
     asked,
+    deal,
     fit: (question) =>
-      returnedBy(started.ok ? started.hello.supports : new Set(), question).question,
+      returnedBy(started.ok ? started.hello.supports : new Set(), deal(question)).question,
     answer: async (question) => {
       if (stop?.aborted) return UNASKED;
       const folder = folders.next();

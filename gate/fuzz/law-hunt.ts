@@ -80,8 +80,8 @@ async function brokenOn(
   question: AttentionCase,
   counts: LawCounts,
 ): Promise<Breach | null> {
-  const cases = relatives(law, question);
-  if (cases === null) return null;
+  const cases = relatives(law, question)?.map(asker.deal);
+  if (cases === undefined) return null;
   const outputs: GivenOutputs[] = [];
   for (const one of cases) {
     const answered = await asker.answer(one);
@@ -115,7 +115,7 @@ async function refusedOf(
   law: Law,
   question: AttentionCase,
 ): Promise<Refused | null> {
-  for (const one of relatives(law, question) ?? []) {
+  for (const one of (relatives(law, question) ?? []).map(asker.deal)) {
     const reply = await asker.ask(one);
     if (reply.kind === null) continue;
     const { asked } = asker;

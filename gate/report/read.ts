@@ -28,7 +28,8 @@ function present<T extends object>(value: T): T {
 
 const number = (value: number | string): number => Number(value);
 
-function verdictOf({ verdict, reason, outputs, sample, open }: JsonCase): Verdict {
+function verdictOf(given: JsonCase): Verdict {
+  const { verdict, reason, outputs, sample, open, wrong_ranks } = given;
   const found = Object.entries(outputs).map(([name, one]) => [
     name,
     {
@@ -39,7 +40,9 @@ function verdictOf({ verdict, reason, outputs, sample, open }: JsonCase): Verdic
       got: number(one.got),
     },
   ]);
-  return present({ verdict, reason, outputs: Object.fromEntries(found), sample, open }) as Verdict;
+  return present({
+    ...{ verdict, reason, outputs: Object.fromEntries(found), sample, open, wrong_ranks },
+  }) as Verdict;
 }
 
 function caseOf(given: JsonCase): ReportedCase {

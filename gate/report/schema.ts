@@ -35,6 +35,12 @@ export const caseSchema = z.object({
   verdict: z.enum(VERDICT_NAMES),
   reason: z.string(),
   outputs: z.partialRecord(z.enum(OUTPUT_NAMES), outputSchema),
+  wrong_ranks: z
+    .array(z.object({ rank: count, outputs: z.array(z.enum(OUTPUT_NAMES)) }))
+    .optional()
+    .describe(
+      'Of a wrong answer of several ranks: those whose blocks are wrong, and of which outputs.',
+    ),
   sample: sampleSchema.optional().describe('What was judged, where that is not all.'),
   open: z
     .object({ elements: count, of: count })
@@ -44,9 +50,12 @@ export const caseSchema = z.object({
   declined: z.literal(true).optional().describe('Answered "unsupported" though it claims it.'),
   not_returned: z.array(z.enum(OUTPUT_NAMES)).optional(),
   ranks: z
-    .object({ given: count, ran: count, group: count.optional() })
+    .object({
+      ...{ given: count, ran: count, group: count.optional() },
+      anew: z.literal(true).optional(),
+    })
     .optional()
-    .describe('Of the embedded candidate: ranks dealt out to, and run on.'),
+    .describe('Ranks dealt out to, and run on, where that is known; dealt anew or not.'),
   profile: z.string().optional().describe('Where it is not the report’s.'),
   words: z.array(z.string()).default([]).describe('Feature words that it needs, and its dtype.'),
   asked: z.boolean().default(true).describe('False: the candidate was not asked.'),
@@ -64,6 +73,7 @@ export const caseSchema = z.object({
 const ranksSchema = z.object({
   ran_on: z.record(z.string().regex(/^\d+$/), count),
   ...{ several: count, fewer: count, one: count, ungrouped: count.optional() },
+  anew: count.optional(),
 });
 
 const summarySchema = z.object({

@@ -83,8 +83,9 @@ export function summaryLine({ summary, cases }: Report): string {
 function shortDealt(cases: Report['cases']): string[] {
   const dealt = dealtCounts(cases);
   if (dealt === null) return [];
-  const { several, fewer, one, ungrouped } = dealt;
+  const { several, fewer, one, ungrouped, anew } = dealt;
   const told: string[] = [];
+  if (anew > 0) told.push(`dealt anew over ranks that the candidate has: ${anew}`);
   if (fewer > 0) {
     const why = 'ran on fewer ranks than dealt, since heads do not come out even';
     told.push(`${why}: ${fewer} of ${several}; on one rank: ${one}`);
@@ -99,7 +100,7 @@ function shortDealt(cases: Report['cases']): string[] {
 /** `cases by the ranks that they ran on: 1 rank 35, 2 ranks 90`, where they differ from the dealt. */
 function ranksLine({ cases }: Report): string[] {
   const dealt = dealtCounts(cases);
-  if (dealt === null || dealt.fewer === 0) return [];
+  if (dealt === null || dealt.fewer + dealt.anew === 0) return [];
   const parts = Object.entries(dealt.ranOn).map(
     ([ranks, count]) => `${plural(Number(ranks), 'rank')} ${count}`,
   );

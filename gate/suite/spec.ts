@@ -7,7 +7,8 @@
  */
 
 import type { AttentionCase, Dtype } from '../../reference/case/case.ts';
-import { drawCase } from '../../reference/case/draw-case.ts';
+import { drawCase, drawing } from '../../reference/case/draw-case.ts';
+import { entry } from '../../reference/numbers/nth.ts';
 import { all, shuffledLengths } from './edits.ts';
 import type { SuiteSpec } from './suite-spec.ts';
 import { varied } from './vary.ts';
@@ -27,13 +28,26 @@ export function seedOf(text: string, seed: number): number {
   return hash | 0;
 }
 
+/** One of these numbers of ranks, by a name. */
+export const rankCountFor = (ranks: readonly number[], name: string, seed: number): number =>
+  entry(ranks, Math.floor(drawing(seedOf(`${name}, ranks`, seed)).uniform() * ranks.length));
+
+/** What suites are built from beside their specs. */
+export interface Building {
+  readonly seed: number;
+  /** Rows and keys come out even over one of these numbers of ranks, where a case's claim allows it. */
+  readonly evenOver?: readonly number[] | undefined;
+}
+
 /** The case of a spec in a dtype, validated. */
 export function buildCase(
   spec: SuiteSpec,
   suite: string,
   dtype: Dtype,
-  seed: number,
+  { seed, evenOver }: Building,
 ): AttentionCase {
+  // Cases of one sequence are of one size.
+  const sized = spec.sequence ?? spec.name;
   const {
     name,
     shows,
@@ -45,8 +59,8 @@ export function buildCase(
     ...changes
   } = varied(
     spec,
-    // Cases of one sequence are of one size.
-    seedOf(`${spec.sequence ?? spec.name}, extents`, seed),
+    seedOf(`${sized}, extents`, seed),
+    evenOver === undefined ? 1 : rankCountFor(evenOver, sized, seed),
   );
   const { seq_q: seqQ = 0, seq_kv: seqKv = 0 } = changes;
   return drawCase(seedOf(name, seed), {

@@ -62,6 +62,15 @@ function sizes(
   return order === Math.sign(seq_q - seq_kv) ? drawn : null;
 }
 
+/** Rows and keys up to the next multiple; one stays one, and in the order that they are in. */
+function toMultiples({ seq_q, seq_kv }: Extents, of: number): Pick<Extents, 'seq_q' | 'seq_kv'> {
+  const up = (n: number): number => (n <= 1 ? n : Math.ceil(n / of) * of);
+  const [rows, keys] = [up(seq_q), up(seq_kv)];
+  if (seq_q < seq_kv && rows >= keys && seq_kv > 1) return { seq_q: rows, seq_kv: rows + of };
+  if (seq_q > seq_kv && rows <= keys && seq_q > 1) return { seq_q: keys + of, seq_kv: keys };
+  return { seq_q: rows, seq_kv: keys };
+}
+
 /** Keys are wider than values in most cases, and stay so. */
 const widths = (spec: SuiteSpec, below: Below): Partial<Extents> => ({
   ...(spec.head_dim === undefined ? { head_dim: 7 + below(4) } : {}),
@@ -97,8 +106,8 @@ function drawing(seed: number): Below {
   return (n) => Math.floor(uniformFloat64(generator) * n);
 }
 
-/** A spec with extents drawn from `seed`. */
-export function varied(spec: SuiteSpec, seed: number): SuiteSpec {
+/** A spec with extents drawn from `seed`; rows and keys as multiples of a number, where they are free. */
+export function varied(spec: SuiteSpec, seed: number, multiple = 1): SuiteSpec {
   const from: Extents = { ...PLAIN_EXTENTS, ...spec };
   const ranks = spec.partition === undefined ? (spec.ranks ?? 1) : 1;
   // Each from numbers of its own: cases of one sequence that differ in one extent are alike in the others.
@@ -112,6 +121,7 @@ export function varied(spec: SuiteSpec, seed: number): SuiteSpec {
   if (spec.lengths !== undefined) kept.add('batch');
   const free = EVERYTHING.filter((name) => !kept.has(name));
   const to: Extents = Object.assign({ ...from }, ...free.map((name) => drawn[name]));
+  if (!kept.has('sizes')) Object.assign(to, toMultiples(to, multiple));
   const { batch, heads: all, kv_heads, seq_q, seq_kv, head_dim, head_dim_v } = to;
   const { bias, mask, lengths, partition } = spec;
   return {

@@ -15,6 +15,8 @@ export interface ShapeLimits {
   readonly seqKv?: number;
   readonly headDim?: number;
   readonly dimY?: number;
+  /** Rows and keys are multiples of one of these numbers of ranks. */
+  readonly evenOver?: readonly number[];
 }
 
 /** The extents of a case, as `case.json` names them. */
@@ -27,6 +29,7 @@ export type Shape = Pick<
 export function shapeArbitrary(limits: ShapeLimits = {}): fc.Arbitrary<Shape> {
   const { batch = 2, kvHeads = 2, group = 3, seqQ = 6, seqKv = 10, headDim = 6 } = limits;
   const upTo = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
+  if (limits.evenOver !== undefined) return evenShape(limits, limits.evenOver);
   return fc
     .record({
       batch: upTo(batch),
@@ -41,4 +44,17 @@ export function shapeArbitrary(limits: ShapeLimits = {}): fc.Arbitrary<Shape> {
       head_dim_v: upTo(headDim),
     })
     .map(({ group: size, ...extents }) => ({ ...extents, heads: size * extents.kv_heads }));
+}
+
+/** Rows and keys as multiples, of about the sizes that they would have otherwise. */
+function evenShape(limits: ShapeLimits, ranks: readonly number[]): fc.Arbitrary<Shape> {
+  const { seqQ = 6, seqKv = 10 } = limits;
+  const parts = (max: number): number => Math.max(2, Math.ceil(max / Math.max(...ranks)));
+  const { evenOver: _, ...rest } = limits;
+  return fc
+    .record({
+      of: fc.constantFrom(...ranks),
+      shape: shapeArbitrary({ ...rest, seqQ: parts(seqQ), seqKv: parts(seqKv) }),
+    })
+    .map(({ of, shape }) => ({ ...shape, seq_q: of * shape.seq_q, seq_kv: of * shape.seq_kv }));
 }

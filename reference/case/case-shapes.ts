@@ -1,8 +1,8 @@
 /**
- * The shape of each output of a case, and the axis along which ranks hold blocks of it.
+ * The shape of each output of a case, and the axis along which ranks hold blocks of inputs and outputs.
  * @module
  */
-import type { AttentionCase, OutputName } from './case.ts';
+import type { AttentionCase, InputName, OutputName } from './case.ts';
 
 /** Shape of an output, row-major, as in the contract. */
 export function outputShape(
@@ -34,8 +34,38 @@ export function outputShape(
   }
 }
 
-/** Where ranks hold blocks of an output: along which axis, by query or key blocks; null = nowhere. */
-export function shardedAlong(name: OutputName): { axis: number; by: 'q' | 'kv' } | null {
+/** Along which axis ranks hold blocks, and whether those are of queries or of keys. */
+export interface ShardedAlong {
+  readonly axis: number;
+  readonly by: 'q' | 'kv';
+}
+
+/**
+ * Where ranks hold blocks of an input; null = every rank holds all of it. What is said of pairs (bias,
+ * mask, dropout_keep) stays whole whatever its shape: which part of it a rank needs depends on whether
+ * queries or keys travel.
+ */
+export function inputShardedAlong(name: InputName): ShardedAlong | null {
+  switch (name) {
+    case 'q':
+    case 'd_out':
+    case 'd_lse':
+      return { axis: 2, by: 'q' };
+    case 'media_text':
+      return { axis: 1, by: 'q' };
+    case 'k':
+    case 'v':
+      return { axis: 2, by: 'kv' };
+    case 'y':
+    case 'media_key':
+      return { axis: 1, by: 'kv' };
+    default:
+      return null;
+  }
+}
+
+/** Where ranks hold blocks of an output; null = nowhere, rank 0 has all of it. */
+export function shardedAlong(name: OutputName): ShardedAlong | null {
   switch (name) {
     case 'out':
     case 'lse':

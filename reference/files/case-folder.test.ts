@@ -128,7 +128,7 @@ describe('outputs of a candidate', () => {
     expect(reasonOf()).toMatch(/"outputs.rank2.safetensors" expected a file/);
     writeOutputs(folder, shardOf(0), 'F32', 'outputs.rank2.safetensors');
     expect(reasonOf()).toMatch(
-      /"out" in outputs.rank2.safetensors expected shape \[1, 2, 1, 6\], got \[1, 2, 3, 6\]/,
+      /"out" in outputs.rank2.safetensors expected shape \[1, 2, 1, 6\], rank 2's 1 of 4 queries, got \[1, 2, 3, 6\]/,
     );
   });
 

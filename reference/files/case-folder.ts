@@ -18,9 +18,11 @@ import {
   OUTPUT_NAMES,
   type Outputs,
 } from '../case/case.ts';
+import { inputShardedAlong } from '../case/case-shapes.ts';
 import { validateCase } from '../case/validate.ts';
+import { entry } from '../numbers/nth.ts';
 import type { StoredDtype } from '../numbers/stored-dtype.ts';
-import type { Tensor } from '../numbers/tensor.ts';
+import { block, type Tensor } from '../numbers/tensor.ts';
 import { openTensors, readRegular } from './regular-file.ts';
 import { type SafetensorsFile, writeSafetensors } from './safetensors.ts';
 import { parseStrictly } from './strict-json.ts';
@@ -127,17 +129,42 @@ function writeWhole(folder: string, name: string, bytes: Uint8Array | string): v
 const parametersFile = (parameters: CaseParameters): Uint8Array =>
   new TextEncoder().encode(`${JSON.stringify(parameters, null, 2)}\n`);
 
-/** The bytes of the two files that pose a case. */
-export function caseFiles({ parameters, inputs, judging }: AttentionCase) {
+function inputsFile({ parameters, judging }: AttentionCase, inputs: CaseInputs): Uint8Array {
   const tensors = INPUT_NAMES.flatMap((name) => {
     const tensor = inputs[name];
     const dtype = STRUCTURE[name] === undefined ? STORED[parameters.dtype] : integerDtype(name);
     return tensor === undefined ? [] : [{ name, dtype, tensor }];
   });
-  return {
-    'case.json': parametersFile(parameters),
-    'inputs.safetensors': writeSafetensors(tensors, { judging }),
-  };
+  return writeSafetensors(tensors, { judging });
+}
+
+/** The bytes of the two files that pose a case. */
+export const caseFiles = (attentionCase: AttentionCase) => ({
+  'case.json': parametersFile(attentionCase.parameters),
+  [INPUTS]: inputsFile(attentionCase, attentionCase.inputs),
+});
+
+/** What a rank holds of the inputs: its blocks of those that are sharded, all of the others. */
+function inputsOfRank({ parameters, inputs }: AttentionCase, rank: number): CaseInputs {
+  const held: CaseInputs = {};
+  for (const name of INPUT_NAMES) {
+    const [tensor, along] = [inputs[name], inputShardedAlong(name)];
+    if (tensor === undefined) continue;
+    const sizes = along === null ? [] : parameters.partition[along.by];
+    const start = sizes.slice(0, rank).reduce((sum, size) => sum + size, 0);
+    held[name] = along === null ? tensor : block(tensor, along.axis, start, entry(sizes, rank));
+  }
+  return held;
+}
+
+/** Write `case.json` and one `inputs.rank{r}.safetensors` a rank; the folder is made when missing. */
+export function writeShardedCase(folder: string, attentionCase: AttentionCase): void {
+  const { parameters } = attentionCase;
+  writeParameters(folder, parameters);
+  for (let rank = 0; rank < parameters.partition.ranks; rank++) {
+    const held = inputsFile(attentionCase, inputsOfRank(attentionCase, rank));
+    writeWhole(folder, `inputs.rank${rank}.safetensors`, held);
+  }
 }
 
 /** Write `case.json` and `inputs.safetensors`; the folder is made when missing. */

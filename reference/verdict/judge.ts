@@ -53,6 +53,12 @@ export interface OutputReport {
   readonly got: number;
 }
 
+/** A rank whose blocks of these outputs have wrong elements. */
+export interface RankShare {
+  readonly rank: number;
+  readonly outputs: readonly OutputName[];
+}
+
 export interface Verdict {
   readonly verdict: VerdictName;
   /** One sentence; for a failure it names the output and the element. */
@@ -62,6 +68,8 @@ export interface Verdict {
   readonly sample?: SampleShare;
   /** Elements of which nothing finite is asked, of all that were looked at; absent where there are none. */
   readonly open?: { readonly elements: number; readonly of: number };
+  /** Of a wrong answer of several ranks: which of them are wrong; absent where that is not known. */
+  readonly wrong_ranks?: readonly RankShare[];
 }
 
 interface Part {
