@@ -32,7 +32,6 @@ const WITHIN_REFERENCE: Record<string, readonly string[]> = {
 
 /** Files that were longer than 400 lines when that became the limit. A ceiling may only fall. */
 const LONGER: Readonly<Record<string, number>> = {
-  'reference/bounds/by-pair/bounds-backward.ts': 440,
   'reference/bounds/range/range.ts': 480,
   'gpu/labels.ts': 450,
   'gpu/costs/costs.test.ts': 480,

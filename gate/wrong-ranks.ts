@@ -11,7 +11,7 @@ import { entry } from '../reference/numbers/nth.ts';
 import { elementCount, toFlat } from '../reference/numbers/tensor.ts';
 import type { Expectation } from '../reference/verdict/expectation.ts';
 import {
-  fractions,
+  fractionOf,
   isFailure,
   type OutputBounds,
   outputBounds,
@@ -70,8 +70,7 @@ function flat({ outputs, expected }: Compared, name: OutputName): Flat | null {
 function isOff({ expected, got, bounds, outputMax }: Flat, n: number, of: number): boolean {
   if (bounds.excused?.[of] === true) return false;
   const pair = [entry(expected, of), entry(got, n)] as const;
-  const { worst, share } = fractions(bounds, of, pair, outputMax);
-  return worst > 1 || share > 1;
+  return fractionOf(bounds, of, pair, outputMax) > 1;
 }
 
 /** Every element at a position of the sharded axis: does `holds` hold of any? */

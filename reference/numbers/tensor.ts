@@ -186,6 +186,18 @@ export function toFlat<T>(tensor: Tensor<T>): T[] {
   return flat;
 }
 
+/** Numbers in row-major order: the storage itself where it is float64 in that order, else a copy. */
+export function flatNumbers(tensor: Tensor): Float64Array {
+  const { data, offset, shape } = tensor;
+  const length = elementCount(shape);
+  if (data instanceof Float64Array && isRowMajor(tensor)) {
+    return data.subarray(offset, offset + length);
+  }
+  const flat = new Float64Array(length);
+  forEachRun(tensor, (start, run) => flat.set(run, start));
+  return flat;
+}
+
 /** Flat row-major position of an index; and back. */
 export function flatOf(shape: readonly number[], index: readonly number[]): number {
   return shape.reduce((flat, extent, axis) => flat * extent + entry(index, axis), 0);

@@ -6,10 +6,10 @@
 import type { OutputName } from '../case/case.ts';
 import { type GivenOutputs, STORED } from '../case/given.ts';
 import { unitRoundoff } from '../numbers/format.ts';
-import { entry } from '../numbers/nth.ts';
-import { elementCount, toFlat } from '../numbers/tensor.ts';
+import { nth } from '../numbers/nth.ts';
+import { elementCount, flatNumbers } from '../numbers/tensor.ts';
 import type { Expectation } from './expectation.ts';
-import { fractions, outputBounds, ulps } from './judge.ts';
+import { fractionOf, outputBounds, ulps } from './judge.ts';
 
 /** The elements of one output, row-major. */
 export interface ElementErrors {
@@ -20,8 +20,8 @@ export interface ElementErrors {
   /** Distance to the exact value in ULPs of the profile's output format; NaN where a zero has none. */
   readonly ulps: Float64Array;
   /** The exact values, and what was given in their place. */
-  readonly expected: readonly number[];
-  readonly got: readonly number[];
+  readonly expected: ArrayLike<number>;
+  readonly got: ArrayLike<number>;
 }
 
 /** Of every output that is there, in its shape; others are left out. */
@@ -35,13 +35,12 @@ export function elementErrors(expected: Expectation, outputs: GivenOutputs): Ele
     if (given.tensor.shape.join() !== values.shape.join()) return [];
     const size = elementCount(values.shape);
     const bounds = outputBounds(expected, name, unitRoundoff(stored), size);
-    const [all, gots] = [toFlat(values), toFlat(given.tensor)];
+    const [all, gots] = [flatNumbers(values), flatNumbers(given.tensor)];
     const errors = { fractions: new Float64Array(size), ulps: new Float64Array(size) };
     for (let n = 0; n < size; n++) {
-      const pair = [entry(all, n), entry(gots, n)] as const;
+      const pair = [nth(all, n), nth(gots, n)] as const;
       const isAsked = bounds.excused?.[n] !== true;
-      const { worst, share } = fractions(bounds, n, pair, outputMax);
-      errors.fractions[n] = isAsked ? Math.max(share, worst) : Number.NaN;
+      errors.fractions[n] = isAsked ? fractionOf(bounds, n, pair, outputMax) : Number.NaN;
       errors.ulps[n] = isAsked ? (ulps(outputFormat, ...pair) ?? Number.NaN) : Number.NaN;
     }
     return [{ name, shape: values.shape, ...errors, expected: all, got: gots }];

@@ -15,14 +15,14 @@ import {
   type FlatBalls,
   isBounded,
 } from '../bounds/by-pair/certified.ts';
-import { compose } from '../bounds/by-pair/composition.ts';
+import { type Composed, compose } from '../bounds/by-pair/composition.ts';
 import type { Composing, ModelBounds } from '../bounds/by-pair/walk.ts';
 import { caseModel, type ErrorModel, lambdaFor, SLACK } from '../bounds/lemmas/error-model.ts';
 import type { Profile } from '../bounds/lemmas/profile.ts';
 import { type ProfileLike, profileFrom } from '../bounds/lemmas/profile-options.ts';
-import { type Beyond, beyondRange, widenBeyond } from '../bounds/range/range.ts';
+import { type Beyond, beyondElements, widenBeyond } from '../bounds/range/range.ts';
 import { largest } from '../bounds/range/range-limits.ts';
-import { nothingOverflows } from '../bounds/range/within-range.ts';
+import { overflowCheck } from '../bounds/range/within-range.ts';
 import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
 import { outputShape } from '../case/case-shapes.ts';
 import { doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
@@ -41,7 +41,7 @@ export interface Expectation {
   /** Midpoints; shapes as in the case; LSE −Infinity for empty rows. */
   readonly values: Outputs;
   readonly worstCase: Bounds;
-  /** Null where rounding errors need not be independent (structured and exact cases). */
+  /** No larger than those; null where rounding errors need not be independent (structured and exact cases). */
   readonly probabilistic: Bounds | null;
   /** Elements that an honest candidate may lose to overflow: nothing is asked of them. Lemma Range */
   readonly excused: (name: OutputName) => Tensor<boolean> | undefined;
@@ -56,10 +56,11 @@ export interface RowsBounds extends Bounds {
 
 /** The bound with slack and the radius of the exact value's ball; whatever is no number is infinite. */
 export function widened(bound: Float64Array, { rad, shape }: FlatBalls): Tensor {
-  const whole = bound.map((x, n) => {
-    const sum = x * SLACK + nth(rad, n) * SLACK;
-    return sum >= 0 ? sum : Number.POSITIVE_INFINITY;
-  });
+  const whole = new Float64Array(bound.length);
+  for (let n = 0; n < whole.length; n++) {
+    const sum = nth(bound, n) * SLACK + nth(rad, n) * SLACK;
+    whole[n] = sum >= 0 ? sum : Number.POSITIVE_INFINITY;
+  }
   return tensorOf<number>(whole, shape);
 }
 
@@ -79,28 +80,31 @@ export function lseBound(
   return widened(bound, { ...lseBalls, rad: radius });
 }
 
+/** One model's bounds of every output, from what a walk through the pairs came to. */
+function boundsFrom(c: CertifiedCase, { sums }: Composed, one: ModelBounds): RowsBounds {
+  const fixed: Outputs = { out: widened(one.out, c.out) };
+  if (sums !== null) {
+    for (const [name, bound] of backwardBounds(one, sums)) {
+      const balls = c.gradients?.get(name);
+      const sum = summedOf(sums, name);
+      if (balls === undefined) continue;
+      fixed[name] = widened(bound, sum === undefined ? balls : withinMagnitude(balls, sum));
+    }
+  }
+  return {
+    of: (name, stored) => (name === 'lse' ? lseBound(c.lse, one, stored) : fixed[name]),
+    lseAsSummed: lseBound(c.lse, one, one.model.accumulation),
+  };
+}
+
 /** Bounds of every output under each model; magnitudes are computed once for all of them. */
 export function boundsOf(
   c: CertifiedCase,
   models: readonly ErrorModel[],
   composing: Composing = {},
 ): RowsBounds[] {
-  const { sums, each } = compose(c, models, composing);
-  return each.map((one) => {
-    const fixed: Outputs = { out: widened(one.out, c.out) };
-    if (sums !== null) {
-      for (const [name, bound] of backwardBounds(one, sums)) {
-        const balls = c.gradients?.get(name);
-        const sum = summedOf(sums, name);
-        if (balls === undefined) continue;
-        fixed[name] = widened(bound, sum === undefined ? balls : withinMagnitude(balls, sum));
-      }
-    }
-    return {
-      of: (name, stored) => (name === 'lse' ? lseBound(c.lse, one, stored) : fixed[name]),
-      lseAsSummed: lseBound(c.lse, one, one.model.accumulation),
-    };
-  });
+  const composed = compose(c, models, composing);
+  return composed.each.map((one) => boundsFrom(c, composed, one));
 }
 
 /** An upper bound on the number of sums whose rounding the probabilistic bound speaks of. */
@@ -172,10 +176,14 @@ function certifiedFor(
 }
 
 /** Bounds without those of elements that may overflow on the way. Lemma Range */
-function withinRange(bounds: Bounds, values: Outputs, excused: Expectation['excused']): Bounds {
+function withinRange(
+  bounds: () => Bounds,
+  values: Outputs,
+  excused: Expectation['excused'],
+): Bounds {
   return {
     of: (name, stored) => {
-      const bound = bounds.of(name, stored);
+      const bound = bounds().of(name, stored);
       return bound === undefined ? bound : widenBeyond(bound, values[name], excused(name));
     },
   };
@@ -197,6 +205,44 @@ export const expectationByKernels = (
   asked: ProfileLike,
 ): Expectation | null => expectationOf(attentionCase, asked, true);
 
+/** What is computed when it is first asked for, and then kept. */
+function lazily<T>(compute: () => T): () => T {
+  let known: { readonly value: T } | undefined;
+  return () => {
+    known ??= { value: compute() };
+    return known.value;
+  };
+}
+
+/** The bounds that decide whether a right program may be there, and those of any program. */
+interface BothBounds {
+  readonly probabilistic: RowsBounds | null;
+  readonly worstCase: () => RowsBounds;
+  /** Of the LSE as it is summed, in the worst case: no less than its bound anywhere. */
+  readonly lseAtMost: number;
+}
+
+/**
+ * The worst case's bounds are computed when they are asked for: what keeps the probabilistic ones, which are no
+ * larger, keeps those.
+ */
+function bothBounds(c: CertifiedCase, worst: ErrorModel, likely: ErrorModel | null): BothBounds {
+  if (likely === null) {
+    const [bounds] = boundsOf(c, [worst]);
+    if (bounds === undefined) throw new Error('no bound was derived');
+    const lseAtMost = largest(bounds.lseAsSummed);
+    return { probabilistic: null, worstCase: () => bounds, lseAtMost };
+  }
+  const composed = compose(c, [likely], { alsoUnder: worst });
+  const [one] = composed.each;
+  if (one === undefined) throw new Error('no bound was derived');
+  return {
+    probabilistic: boundsFrom(c, composed, one),
+    worstCase: lazily(() => bothBounds(c, worst, null).worstCase()),
+    lseAtMost: composed.lseAtMost,
+  };
+}
+
 function expectationOf(
   attentionCase: AttentionCase,
   asked: ProfileLike,
@@ -206,23 +252,25 @@ function expectationOf(
   const c = certifiedFor(attentionCase, profile, kernelsOnly);
   if (c === null) return null;
   const model = (lambda: number | null) => caseModel(profile, attentionCase.parameters, lambda);
+  const random = attentionCase.judging === 'random';
   const worstModel = model(null);
-  const models = [worstModel];
-  if (attentionCase.judging === 'random') models.push(model(lambdaFor(sumCount(attentionCase))));
-  const [worstCase, probabilistic = null] = boundsOf(c, models);
-  if (worstCase === undefined) throw new Error('no bound was derived');
-  const lse = worstCase.lseAsSummed;
-  if (kernelsOnly && !nothingOverflows(attentionCase, worstModel, largest(lse))) return null;
-  let known: Beyond | undefined;
-  const excused = (name: OutputName): Tensor<boolean> | undefined => {
-    known ??= beyondRange(attentionCase, worstModel, lse);
-    return known[name];
-  };
+  const likely = random ? model(lambdaFor(sumCount(attentionCase))) : null;
+  const { probabilistic, worstCase, lseAtMost } = bothBounds(c, worstModel, likely);
+  const fits = overflowCheck(attentionCase);
+  const nothingBeyond = lazily(
+    () => fits(worstModel, lseAtMost) || fits(worstModel, largest(worstCase().lseAsSummed)),
+  );
+  if (kernelsOnly && !nothingBeyond()) return null;
+  const known = lazily(
+    (): Beyond =>
+      nothingBeyond() ? {} : beyondElements(attentionCase, worstModel, worstCase().lseAsSummed),
+  );
+  const excused = (name: OutputName): Tensor<boolean> | undefined => known()[name];
   const values = valuesOf(c);
-  const ranged = (bounds: Bounds): Bounds => withinRange(bounds, values, excused);
+  const ranged = (bounds: () => Bounds): Bounds => withinRange(bounds, values, excused);
   return {
     ...{ attentionCase, profile, values, excused },
     worstCase: ranged(worstCase),
-    probabilistic: probabilistic === null ? null : ranged(probabilistic),
+    probabilistic: probabilistic === null ? null : ranged(() => probabilistic),
   };
 }

@@ -126,6 +126,13 @@ describe('judge', () => {
     expect(likely.get(...at)).toBeLessThan(worst.get(...at) / 2);
     const outputs = withElement(many, 'out', at, (x) => x + between);
     expect(judgeAgainst(expected, outputs).verdict).toBe('improbable');
+    const impossible = withElement(many, 'out', at, (x) => x + 2 * worst.get(...at));
+    expect(judgeAgainst(expected, impossible).verdict).toBe('impossible');
+    // The worst case is not computed for what is probable.
+    const unasked = { ...expected, worstCase: { of: () => undefined } };
+    const right = withElement(many, 'out', at, (x) => x + 0.9 * likely.get(...at));
+    expect(judgeAgainst(unasked, right).verdict).toBe('pass');
+    expect(() => judgeAgainst(unasked, outputs)).toThrow('no bound');
     const structured = { ...many, judging: 'structured' } as const;
     expect(judge(structured, outputs, 'f32').verdict).toBe('pass');
   });

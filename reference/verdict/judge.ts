@@ -16,8 +16,8 @@ import { outputShape } from '../case/case-shapes.ts';
 import { type GivenOutputs, STORED } from '../case/given.ts';
 import { EVERYTHING } from '../case/sampling.ts';
 import { roundTo, ulp, unitRoundoff } from '../numbers/format.ts';
-import { entry } from '../numbers/nth.ts';
-import { elementCount, indexOf, type Tensor, toFlat } from '../numbers/tensor.ts';
+import { nth } from '../numbers/nth.ts';
+import { elementCount, flatNumbers, indexOf, type Tensor } from '../numbers/tensor.ts';
 import { type Answers, givenAnswers } from './answers.ts';
 import {
   type Bounds,
@@ -126,10 +126,11 @@ export function ulps(
   return Number.isFinite(error) ? error / ulp(format, expected) : Number.POSITIVE_INFINITY;
 }
 
-/** The bounds of one output, flat, worst case and probabilistic; zero where the case is exact. */
+/** The bounds of one output, flat; zero where the case is exact. */
 export interface OutputBounds {
-  readonly worstCase: readonly number[];
-  readonly probabilistic: readonly number[] | null;
+  /** Computed when it is asked for: what keeps the probabilistic bounds keeps these. */
+  readonly worstCase: () => Float64Array;
+  readonly probabilistic: Float64Array | null;
   /** Elements of which nothing is asked. */
   readonly excused: ArrayLike<boolean> | null;
 }
@@ -142,45 +143,63 @@ export function outputBounds(
 ): OutputBounds {
   const excused = expected.excused(name)?.data ?? null;
   if (expected.attentionCase.judging === 'exact') {
-    return { worstCase: new Array<number>(length).fill(0), probabilistic: null, excused };
+    const zero = new Float64Array(length);
+    return { worstCase: () => zero, probabilistic: null, excused };
   }
-  const flat = (bounds: Bounds): number[] => {
+  const flat = (bounds: Bounds): Float64Array => {
     const tensor = bounds.of(name, stored);
     if (tensor === undefined) throw new Error(`no bound was derived for "${name}"`);
-    return toFlat(tensor);
+    return flatNumbers(tensor);
   };
   const { worstCase, probabilistic } = expected;
+  let worst: Float64Array | undefined;
   return {
-    worstCase: flat(worstCase),
+    worstCase: () => {
+      worst ??= flat(worstCase);
+      return worst;
+    },
     probabilistic: probabilistic === null ? null : flat(probabilistic),
     excused,
   };
 }
 
-/** How far one element is off, as a fraction of the worst-case bound and of the one that decides. */
-export function fractions(
+/** How far an element is off, as a fraction of the bound that decides. */
+export const fractionOf = (
   { worstCase, probabilistic }: OutputBounds,
   n: number,
   [expected, got]: readonly [number, number],
   outputMax: number,
-): { readonly worst: number; readonly share: number } {
-  const worst = fraction(expected, got, entry(worstCase, n), outputMax);
-  const likely = probabilistic?.[n];
-  const share = likely === undefined ? worst : fraction(expected, got, likely, outputMax);
-  return { worst, share };
-}
+): number => fraction(expected, got, nth(probabilistic ?? worstCase(), n), outputMax);
 
 /** What was excused of an output; null where nothing was. */
 function excusedOf(values: Tensor, excused: OutputBounds['excused']): Excused | null {
-  const all = excused === null ? [] : toFlat(values);
+  if (excused === null) return null;
   let [count, first, from, to] = [0, -1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  all.forEach((expected, n) => {
-    if (excused?.[n] !== true) return;
+  flatNumbers(values).forEach((expected, n) => {
+    if (excused[n] !== true) return;
     if (count++ === 0) first = n;
     if (Number.isNaN(expected)) return;
     [from, to] = [Math.min(from, expected), Math.max(to, expected)];
   });
   return count === 0 ? null : { count, index: indexOf(values.shape, first), from, to };
+}
+
+/** The element that is furthest off as a fraction of these bounds, and those of which nothing finite is asked. */
+function furthest(
+  [values, gots]: readonly [Float64Array, Float64Array],
+  bounds: Float64Array,
+  excused: OutputBounds['excused'],
+  outputMax: number,
+) {
+  let [at, largest, unbounded, firstUnbounded] = [-1, -1, 0, -1];
+  for (let n = 0; n < values.length; n++) {
+    if (excused?.[n] === true) continue;
+    const bound = nth(bounds, n);
+    if (bound >= outputMax && unbounded++ === 0) firstUnbounded = n;
+    const size = fraction(nth(values, n), nth(gots, n), bound, outputMax);
+    if (size > largest) [at, largest] = [n, size];
+  }
+  return { at, largest, unbounded, firstUnbounded };
 }
 
 function judgeOutput(
@@ -189,32 +208,25 @@ function judgeOutput(
   bounds: OutputBounds,
   { outputMax, outputFormat }: Profile,
 ): Judged {
-  const [all, gots] = [toFlat(values), toFlat(given)];
+  const flat = [flatNumbers(values), flatNumbers(given)] as const;
+  const { probabilistic, worstCase } = bounds;
+  const decided = furthest(flat, probabilistic ?? worstCase(), bounds.excused, outputMax);
+  const { at, largest, unbounded, firstUnbounded } = decided;
   let verdict: Judged['verdict'] = 'pass';
-  let [worstAt, largest, unbounded, firstUnbounded] = [-1, -1, 0, -1];
-  all.forEach((expected, n) => {
-    if (bounds.excused?.[n] === true) return;
-    const got = gots[n] ?? Number.NaN;
-    const worstBound = entry(bounds.worstCase, n);
-    const likely = bounds.probabilistic?.[n];
-    const { worst, share } = fractions(bounds, n, [expected, got], outputMax);
-    if (Math.min(worstBound, likely ?? worstBound) >= outputMax && unbounded++ === 0) {
-      firstUnbounded = n;
-    }
-    if (worst > 1) verdict = 'impossible';
-    else if (share > 1 && verdict === 'pass') verdict = 'improbable';
-    const size = Math.max(share, worst);
-    if (size > largest) [worstAt, largest] = [n, size];
-  });
+  if (largest > 1) {
+    const worst =
+      probabilistic === null ? decided : furthest(flat, worstCase(), bounds.excused, outputMax);
+    verdict = worst.largest > 1 ? 'impossible' : 'improbable';
+  }
   const excused = excusedOf(values, bounds.excused);
   const without = unbounded === 0 ? null : indexOf(values.shape, firstUnbounded);
   const found = { verdict, unbounded, without, excused };
-  if (worstAt < 0) return { ...found, report: null };
-  const [expected, got] = [entry(all, worstAt), entry(gots, worstAt)];
+  if (at < 0) return { ...found, report: null };
+  const [expected, got] = [nth(flat[0], at), nth(flat[1], at)];
   const report = {
     max_ulp: ulps(outputFormat, expected, got),
     max_bound_fraction: largest,
-    worst_index: indexOf(values.shape, worstAt),
+    worst_index: indexOf(values.shape, at),
     expected,
     got,
   };

@@ -148,7 +148,7 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
   finishedError: (coq) =>
     agree(['ranks', 'made', 'magnitude', 'exact'], (m, x, n) => [
-      steps.finishedError(m, { count: n, ranks: x.ranks }, [x.made, x.magnitude, x.exact]),
+      steps.finishedError(m, { count: n, ranks: x.ranks })(x.made, x.magnitude, x.exact),
       coq.evaluate('finish_sum', { ...fieldsOf(m), n, ...x }),
     ]),
   sumGrowth: (coq) =>

@@ -6,7 +6,7 @@
 import type { AttentionCase, OutputName } from '../../case/case.ts';
 import { outputShape } from '../../case/case-shapes.ts';
 import { elementCount } from '../../numbers/tensor.ts';
-import { summedError } from '../by-pair/bounds-backward.ts';
+import { errorOfSum } from '../by-pair/summed.ts';
 import { type ErrorModel, growth } from '../lemmas/error-model.ts';
 import {
   etaIn,
@@ -55,8 +55,8 @@ function finishSum(
 ): number {
   const { heads, kv_heads, partition } = c.parameters;
   const parts = name === 'd_k' || name === 'd_v' ? heads / kv_heads : 1;
-  const sum = { made: error, magnitude, count: terms };
-  return summedError(model, sum, magnitude, { ranks: partition.ranks, parts });
+  const summing = { count: terms, ranks: partition.ranks, parts };
+  return errorOfSum({ ...model, anchored: false }, summing)(error, magnitude, magnitude, 0);
 }
 
 /** Lemmas Recomputed P, dP, D, dS, Softcap factor: `count` pairs of a row, with Σ P ≤ 1. */

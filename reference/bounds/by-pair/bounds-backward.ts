@@ -12,11 +12,10 @@ import { FEATURE_GRADIENTS, type OutputName } from '../../case/case.ts';
 import { outputShape } from '../../case/case-shapes.ts';
 import { entry, nth } from '../../numbers/nth.ts';
 import { elementCount } from '../../numbers/tensor.ts';
-import { type ErrorModel, growth, SLACK, sumGrowth } from '../lemmas/error-model.ts';
+import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import {
   etaIn,
   farProbabilityError,
-  finishedError,
   fromKey,
   fromOutput,
   probabilityError,
@@ -25,21 +24,15 @@ import {
   scoreGradientError,
   softcapGradientError,
   storedGradientError,
-  storedPartsError,
 } from '../lemmas/gradient-errors.ts';
 import { heldGradientError, heldKeyTermError, heldValueTermError } from '../lemmas/held-errors.ts';
 import { increment } from './add.ts';
-import { anchoredBackward, anchoredGradient, spreadOfGradient, storedError } from './anchored.ts';
+import { anchoredBackward, anchoredGradient, spreadOfGradient } from './anchored.ts';
 import { carriedOver, type RowBound } from './bounds.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 import { broadcastAt, type Row, type RowMagnitudes } from './magnitudes.ts';
 import { type Brought, broughtBy, type OperandError } from './operands.ts';
-
-/** A gradient that is a sum: what is summed, in magnitude and number; the same for every model. */
-export interface Summed {
-  readonly magnitude: Float64Array;
-  readonly terms: Float64Array;
-}
+import { finishSum, type Summed } from './summed.ts';
 
 const DIRECT = ['d_q', 'd_k', 'd_v', 'd_bias', 'd_sink'] as const;
 type DirectName = (typeof DIRECT)[number];
@@ -66,10 +59,12 @@ export const summedOf = (sums: Sums<Summed>, name: OutputName): Summed | undefin
   (sums as Partial<Record<OutputName, Summed>>)[name];
 
 /** The balls of a gradient: no number is further from it than both are from zero, which may be not at all. */
-export function withinMagnitude(balls: FlatBalls, { magnitude }: Summed): FlatBalls {
-  const { mid, rad } = balls;
-  const most = (n: number) => (Math.abs(nth(mid, n)) + nth(magnitude, n)) * SLACK;
-  return { ...balls, rad: rad.map((r, n) => Math.min(r, most(n))) };
+export function withinMagnitude({ shape, mid, rad }: FlatBalls, { magnitude }: Summed): FlatBalls {
+  const within = Float64Array.from(rad);
+  for (let n = 0; n < within.length; n++) {
+    within[n] = Math.min(nth(rad, n), (Math.abs(nth(mid, n)) + nth(magnitude, n)) * SLACK);
+  }
+  return { shape, mid, rad: within };
 }
 
 /** Errors of the terms of every gradient, still to be summed. */
@@ -293,59 +288,6 @@ function addKey(
   if (ofKeyError !== null) ofKeyError[j] = term.ofOperand + scale * raw;
   constants.query += term.constant;
   constants.key[j] = nth(constants.key, j) + term.constant;
-}
-
-/** The exact value of one element. */
-interface Ball {
-  readonly mid: number;
-  readonly rad: number;
-}
-
-/** Lemma Stored parts: a sum's parts, one a query head of the group, each stored before they are added. */
-function storedParts(
-  model: ErrorModel,
-  { made, magnitude, count }: { made: number; magnitude: number; count: number },
-  { ranks, parts }: { ranks: number; parts: number },
-): number {
-  const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
-  const sizes = (magnitude + made) * (1 + grown) + count * model.tiny * (1 + grown);
-  return storedPartsError(model, Math.min(parts, count), sizes);
-}
-
-/**
- * Lemma Accumulate: terms with their errors, summed in any order over the ranks, then rounded. With more
- * than one part (dK and dV of a group's query heads) each may be stored first.
- */
-export function summedError(
-  model: ErrorModel,
-  sum: { made: number; magnitude: number; count: number },
-  exact: number,
-  { ranks, parts = 1, ball }: { ranks: number; parts?: number; ball?: Ball },
-): number {
-  const { count, magnitude } = sum;
-  if (count === 0) return 0; // nothing is added: an exact zero
-  const stored = parts === 1 ? 0 : storedParts(model, sum, { ranks, parts });
-  const sizes = [sum.made + stored, magnitude, exact] as const;
-  const bound = finishedError(model, { count, ranks }, sizes);
-  if (Number.isNaN(bound)) return Number.POSITIVE_INFINITY; // 0·∞: nothing is known
-  if (ball === undefined || !model.anchored) return bound;
-  const unrounded = finishedError({ ...model, output: 0, outputTiny: 0 }, { count, ranks }, sizes);
-  return Math.min(bound, storedError(model, ball, unrounded));
-}
-
-function finishSum(
-  model: ErrorModel,
-  error: Float64Array,
-  { magnitude, terms }: Summed,
-  balls: FlatBalls,
-  over: { ranks: number; parts?: number },
-): Float64Array {
-  const exact = upper(balls);
-  return error.map((made, n) => {
-    const sum = { made, magnitude: nth(magnitude, n), count: nth(terms, n) };
-    const ball = { mid: nth(balls.mid, n), rad: nth(balls.rad, n) };
-    return summedError(model, sum, nth(exact, n), { ...over, ball });
-  });
 }
 
 /** Bounds of every gradient of the case, flat, once all rows are added. */

@@ -157,7 +157,7 @@ export function rowTerms(c: CertifiedCase, row: RowMagnitudes) {
  * Which keys are called far is free (Lemma Far keys): those so far below the LSE, whatever their scores'
  * errors, that they are nothing in any arithmetic. Their errors are nobody else's then.
  */
-const FAR_BELOW = 800;
+export const FAR_BELOW = 800;
 const isFar = (below: number, error: number): boolean => below > FAR_BELOW + 8 * error;
 
 /** The errors of a row's scores; of them and the sink's, the largest that is of no far key. */

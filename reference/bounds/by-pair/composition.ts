@@ -13,11 +13,13 @@ import { nth } from '../../numbers/nth.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
 import { increment } from './add.ts';
 import { givenRowBound, type RowBound, rowBound } from './bounds.ts';
-import { addErrors, addMagnitudes, type Summed, type Sums } from './bounds-backward.ts';
+import { addErrors, addMagnitudes, type Sums } from './bounds-backward.ts';
 import type { CertifiedCase } from './certified.ts';
+import { lseAtMost } from './lse-at-most.ts';
 import { fillRow, type Row, type RowMagnitudes, type RowProducts } from './magnitudes.ts';
 import type { Brought } from './operands.ts';
 import { outErrors, weighValues } from './out-errors.ts';
+import type { Summed } from './summed.ts';
 import {
   type BlockRoom,
   type Composing,
@@ -78,6 +80,16 @@ function fillBlock(
     };
     block.live[r] = fillRow(c, [b, h, start + r], given, magnitudesIn(block, r)) ? 1 : 0;
   }
+}
+
+/** What the LSE of a row of the block may be off at most under a model of which no more is asked. */
+function seeLse(walk: Walk, at: Block): void {
+  const { c, alsoUnder: model } = walk;
+  if (model === undefined) return;
+  eachLive(walk, at, (r, row) => {
+    const off = lseAtMost(c, model, row, nth(c.lse.rad, at.row + r));
+    walk.lseAtMost = Math.max(walk.lseAtMost, off);
+  });
 }
 
 function magnitudesIn({ rows }: BlockRoom, r: number): RowMagnitudes {
@@ -249,6 +261,7 @@ function walkHead(walk: Walk, b: number, h: number, key: number): void {
     const count = Math.min(walk.most, seq_q - start);
     const at: Block = { b, h, start, count, row: (b * heads + h) * seq_q + start, key };
     fillBlock(walk, at);
+    seeLse(walk, at);
     if (walk.sums !== null) addBlockMagnitudes(walk, walk.sums, at);
     walk.each.forEach((one, n) => {
       const room = walk.models[n];
@@ -263,6 +276,8 @@ function walkHead(walk: Walk, b: number, h: number, key: number): void {
 export interface Composed {
   readonly sums: Sums<Summed> | null;
   readonly each: readonly ModelBounds[];
+  /** The largest error of an LSE, or more, under the model that no more is asked of. */
+  readonly lseAtMost: number;
 }
 
 /** Every row of the case, under each model. */
@@ -283,5 +298,5 @@ export function compose(
       finishHead(walk, key);
     }
   }
-  return { sums: walk.sums, each: walk.each };
+  return { sums: walk.sums, each: walk.each, lseAtMost: walk.lseAtMost };
 }

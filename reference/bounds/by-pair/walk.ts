@@ -7,14 +7,7 @@
 import { nth } from '../../numbers/nth.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
 import { type GivenRow, newRowBound, type RowBound } from './bounds.ts';
-import {
-  type Backward,
-  newErrors,
-  newScratch,
-  newSums,
-  type Summed,
-  type Sums,
-} from './bounds-backward.ts';
+import { type Backward, newErrors, newScratch, newSums, type Sums } from './bounds-backward.ts';
 import { type CertifiedCase, upper } from './certified.ts';
 import { type Row, type RowMagnitudes, rowMagnitudes } from './magnitudes.ts';
 import { type OperandError, operandError } from './operands.ts';
@@ -26,6 +19,7 @@ import {
   type Products,
   type plainProducts,
 } from './products.ts';
+import type { Summed } from './summed.ts';
 
 /** One model's way through a case, and what it comes to. */
 export interface ModelBounds extends Backward {
@@ -122,6 +116,9 @@ export interface Walk {
   /** Rows that see each key of the head. */
   readonly terms: Float64Array;
   readonly given: GivenRows | undefined;
+  readonly alsoUnder: ErrorModel | undefined;
+  /** The largest that the LSE of a row so far may be off under that. */
+  lseAtMost: number;
 }
 
 /** What is known of rows as a whole, where the keys of the case are not all they see. */
@@ -135,10 +132,11 @@ const rowsOfBlock = (rows: number, keys: number): number =>
 
 type Engine = typeof plainProducts;
 
-/** What makes the products, and what is given of rows. */
+/** What makes the products, what is given of rows, and a model of which only the largest LSE error is asked. */
 export interface Composing {
   readonly engine?: Engine | undefined;
   readonly given?: GivenRows | undefined;
+  readonly alsoUnder?: ErrorModel | undefined;
 }
 
 type Handing = ReturnType<typeof handing>;
@@ -216,7 +214,7 @@ const loading = (matrix: KeyMatrix | null, values: Float64Array | null, width: n
 export function newWalk(
   c: CertifiedCase,
   models: readonly ErrorModel[],
-  { engine = kernelProducts, given }: Composing,
+  { engine = kernelProducts, given, alsoUnder }: Composing,
 ): Walk {
   const { seq_q, seq_kv, head_dim: d, head_dim_v: dv } = c.parameters;
   const each = models.map((model) => newModelBounds(c, model));
@@ -241,7 +239,8 @@ export function newWalk(
     ]),
   ];
   return {
-    ...{ c, each, most, matrices, loads, models: rooms, dK, dV, given },
+    ...{ c, each, most, matrices, loads, models: rooms, dK, dV, given, alsoUnder },
+    lseAtMost: 0,
     sums: backward ? newSums(c) : null,
     kSizes: rowSums(kUpper, d),
     vSizes: rowSums(vUpper, dv),

@@ -10,7 +10,7 @@
 import type { CaseParameters } from '../../case/case.ts';
 import { nth } from '../../numbers/nth.ts';
 import { roundedBeside, scoreError } from '../by-pair/bounds.ts';
-import { summedError } from '../by-pair/bounds-backward.ts';
+import { errorOfSum } from '../by-pair/summed.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import {
   etaIn,
@@ -285,13 +285,12 @@ export function queryErrors(
   const each = { plain: row.count, weighted: 1 };
   const constant = overKeys((weight) => term(weight).constant, each);
   const ofError = overKeys((weight) => ofOperand(weight) + scale * term(weight).raw, each);
+  const { ranks } = p.partition;
+  const errorOf = errorOfSum({ ...model, anchored: false }, { count: row.count, ranks });
   return exact.map((size, c) => {
     const [weighted, largest] = [row.keys?.[c] ?? Number.NaN, nth(row.largestKey.columns, c)];
     const ofKeys = overKeys(ofOperand, { plain: row.count * largest, weighted });
     const made = ofKeys + constant + ofError * nth(errors.ofKeys, c);
-    const magnitude = scale * bracket * weighted;
-    return summedError(model, { made, magnitude, count: row.count }, size, {
-      ranks: p.partition.ranks,
-    });
+    return errorOf(made, scale * bracket * weighted, size, 0);
   });
 }

@@ -199,15 +199,17 @@ export function storedPartsError(model: ErrorModel, parts: number, size: number)
 }
 
 /**
- * The sum of `count` terms that carry `made`, over the ranks, scaled and rounded. `magnitude` is the
- * sum of the terms' sizes, `exact` that of the sum. Lemma Accumulate.
+ * The sum of `count` terms over the ranks, scaled and rounded: of terms that carry `made`, of sizes that sum up
+ * to `magnitude`, to a sum of size `exact`. Lemma Accumulate.
  */
 export function finishedError(
   model: ErrorModel,
   { count, ranks }: { readonly count: number; readonly ranks: number },
-  [made, magnitude, exact]: readonly [number, number, number],
-): number {
+): (made: number, magnitude: number, exact: number) => number {
   const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
-  const summed = made + (magnitude + made) * grown + count * model.tiny * (1 + grown);
-  return summed + finalRounding(model, exact + summed);
+  const flushed = count * model.tiny * (1 + grown);
+  return (made, magnitude, exact) => {
+    const summed = made + (magnitude + made) * grown + flushed;
+    return summed + finalRounding(model, exact + summed);
+  };
 }

@@ -22,14 +22,15 @@ import { attention, type Forward } from '../../definition/attention.ts';
 import { lift, type Problem } from '../../definition/lift.ts';
 import { rowScores } from '../../definition/scores.ts';
 import { exp, float64 } from '../../numbers/float64.ts';
-import { entry } from '../../numbers/nth.ts';
+import { entry, nth } from '../../numbers/nth.ts';
 import {
   broadcastGet,
   broadcastIndex,
   filled,
+  flatNumbers,
   forEachIndex,
   type Tensor,
-  toFlat,
+  tensorOf,
   zeros,
 } from '../../numbers/tensor.ts';
 import { type ErrorModel, sumGrowth } from '../lemmas/error-model.ts';
@@ -50,7 +51,6 @@ import {
 } from './range-limits.ts';
 import { type LostOperands, lostOperands } from './range-operands.ts';
 import { type PartSums, partSums } from './range-parts.ts';
-import { nothingOverflows } from './within-range.ts';
 
 /** Elements that may depend on an overflow, by output; an output that is not here has none. */
 export type Beyond = Partial<Record<OutputName, Tensor<boolean>>>;
@@ -401,14 +401,9 @@ function projections(context: Context): void {
 }
 
 /**
- * The elements of a case that an honest candidate of this model may lose to overflow.
- * `lseError` [B, Hq, Sq]: how far its LSE may be off.
+ * The elements of a case that an honest candidate of this model may lose to overflow; within-range.ts sees at once
+ * where there are none. `lseError` [B, Hq, Sq]: how far its LSE may be off.
  */
-export function beyondRange(c: AttentionCase, model: ErrorModel, lseError: Tensor): Beyond {
-  return nothingOverflows(c, model, largest(lseError)) ? {} : beyondElements(c, model, lseError);
-}
-
-/** The same, element by element. */
 export function beyondElements(c: AttentionCase, model: ErrorModel, lseError: Tensor): Beyond {
   const problem = lift(float64, c);
   const beyond: Beyond = {};
@@ -454,12 +449,13 @@ export function widenBeyond(
   value: Tensor | undefined,
   beyond: Tensor<boolean> | undefined,
 ): Tensor {
-  const widened = zeros(bound.shape);
-  const [sizes, lost] = [toFlat(bound), beyond?.data];
-  const values = value === undefined ? null : toFlat(value);
-  sizes.forEach((size, n) => {
-    const open = Number.isNaN(values?.[n]) || lost?.[n] === true;
-    widened.data[n] = open ? Number.POSITIVE_INFINITY : size;
-  });
-  return widened;
+  const sizes = flatNumbers(bound);
+  const values = value === undefined ? null : flatNumbers(value);
+  const lost = beyond?.data;
+  const widened = Float64Array.from(sizes);
+  for (let n = 0; n < widened.length; n++) {
+    const unknown = values !== null && Number.isNaN(nth(values, n));
+    if (unknown || lost?.[n] === true) widened[n] = Number.POSITIVE_INFINITY;
+  }
+  return tensorOf<number>(widened, bound.shape);
 }
