@@ -116,6 +116,8 @@ export class SizedLabels implements LabelRules<Sized> {
   readonly #empty: (number | undefined)[] = [];
   /** Of each range of heads, which another becomes for query heads `from` to before `to`. */
   readonly #forHeads: Map<number, number>[] = [];
+  /** Of each range of heads, all heads of as many. */
+  readonly #padded: (number | undefined)[] = [];
   /** Of each kind, by list of blocks. */
   readonly #bytes: Bytes[][] = Array.from({ length: 1 << KIND_BITS }, () => []);
 
@@ -255,7 +257,13 @@ export class SizedLabels implements LabelRules<Sized> {
   }
 
   padded(label: Sized): Sized {
-    return this.#numberOf(paddedLabel(this.labelOf(label)));
+    const range = this.#range(label);
+    let heads = this.#padded[range];
+    if (heads === undefined) {
+      heads = this.#ranges.numberOf(paddedLabel(this.labelOf(label)).heads);
+      this.#padded[range] = heads;
+    }
+    return this.#code(this.#what(label), this.listOf(label), heads);
   }
 
   expanded(e: Extents, label: Sized): Sized {

@@ -42,7 +42,11 @@ export type MakeInPieces<Options extends ScheduleOptions = ScheduleOptions> = (
 export type Pieces = Generator<readonly Operation[], void>;
 
 /** 0 to before n. */
-export const range = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
+export function range(n: number): number[] {
+  const all: number[] = [];
+  for (let k = 0; k < n; k++) all.push(k);
+  return all;
+}
 
 /** Every rank's list. */
 export const listed =
@@ -54,8 +58,29 @@ export const listed =
   };
 
 /** All other ranks, those after this one first: so that not all send to the same one at once. */
-export const othersOf = (rank: number, n: number): number[] =>
-  range(n - 1).map((k) => (rank + k + 1) % n);
+export function othersOf(rank: number, n: number): number[] {
+  const others: number[] = [];
+  for (let k = rank + 1; k < n; k++) others.push(k);
+  for (let k = 0; k < rank; k++) others.push(k);
+  return others;
+}
+
+/**
+ * What is done with each of many others, as few long pieces: whoever goes through a thousand ranks'
+ * lists waits longer for a piece than for what is in it.
+ */
+const TOGETHER = 8;
+export function* inTurn(
+  others: readonly number[],
+  put: (other: number, list: Operation[]) => void,
+): Pieces {
+  for (let n = 0; n < others.length; n += TOGETHER) {
+    const list: Operation[] = [];
+    const end = Math.min(n + TOGETHER, others.length);
+    for (let at = n; at < end; at++) put(others[at] ?? 0, list);
+    yield list;
+  }
+}
 
 /** The rank's own keys: as given, or recomputed. */
 export const ownKeys = (into: BufferName, { recompute }: ScheduleOptions): Operation => ({
@@ -123,13 +148,11 @@ export function* allGather(
   bufferOf: (block: number) => BufferName,
 ): Pieces {
   const [to, from] = [(rank + 1) % n, (rank - 1 + n) % n];
-  for (let hop = 0; hop < n - 1; hop++) {
+  yield* inTurn(range(n - 1), (hop, list) => {
     const [sent, got] = [(rank - hop + n) % n, (rank - hop - 1 + n) % n];
-    yield [
-      { op: 'send', lane, buffer: bufferOf(sent), to, blocks: blockOf(sent) },
-      { op: 'receive', lane, buffer: bufferOf(got), from, blocks: blockOf(got) },
-    ];
-  }
+    list.push({ op: 'send', lane, buffer: bufferOf(sent), to, blocks: blockOf(sent) });
+    list.push({ op: 'receive', lane, buffer: bufferOf(got), from, blocks: blockOf(got) });
+  });
 }
 
 /** What all ranks' ends of a scatter have in common. */
@@ -170,15 +193,17 @@ export function scatter({ lane, buffer, home, padded }: Scatter): Ends {
   const letGo = release(buffer);
   return function* (rank, members) {
     const own = members.indexOf(rank);
-    for (const n of othersOf(own, members.length)) yield send(members[n] ?? rank);
+    const others = othersOf(own, members.length).map((n) => members[n] ?? rank);
+    yield* inTurn(others, (to, list) => {
+      for (const o of send(to)) list.push(o);
+    });
     yield [...cut(rank), ...letGo];
-    for (const from of members) {
-      if (from === rank) yield put(piece(rank));
-      else {
-        yield [{ op: 'receive', lane, buffer: shareOf(from), from, blocks: blockOf(rank) }];
-        yield putFrom(from);
+    yield* inTurn(members, (from, list) => {
+      if (from !== rank) {
+        list.push({ op: 'receive', lane, buffer: shareOf(from), from, blocks: blockOf(rank) });
       }
-    }
+      for (const o of from === rank ? put(piece(rank)) : putFrom(from)) list.push(o);
+    });
   };
 }
 
@@ -204,23 +229,26 @@ export function gatherHeads({ lane, buffer, into, each, group }: HeadExchange): 
   const pieceFrom = table((from) => `${buffer} from ${from}`);
   const takeFor = table((to) => take(to, pieceFor(to)));
   const takeOwn = table((rank) => take(rank, pieceFrom(rank)));
-  const receive = table((from): Operation[] => [
-    { op: 'receive', lane, buffer: pieceFrom(from), from, blocks: blockOf(from) },
-  ]);
+  const receive = table((from): Operation => {
+    return { op: 'receive', lane, buffer: pieceFrom(from), from, blocks: blockOf(from) };
+  });
   const joinOf = table((first): Operation[] => {
     const pieces = range(group).map((n) => pieceFrom(first + n));
     return [{ op: 'join', buffers: pieces, into }, ...release(...pieces)];
   });
-  const dropFor = table((to) => release(pieceFor(to)));
+  const dropFor = table((to): Operation => ({ op: 'release', buffer: pieceFor(to) }));
   return function* (rank, members) {
     const own = members.indexOf(rank);
     const others = othersOf(own, members.length).map((n) => members[n] ?? rank);
-    for (const to of others) {
-      yield [takeFor(to), { op: 'send', lane, buffer: pieceFor(to), to, blocks: blockOf(rank) }];
-    }
+    yield* inTurn(others, (to, list) => {
+      list.push(takeFor(to));
+      list.push({ op: 'send', lane, buffer: pieceFor(to), to, blocks: blockOf(rank) });
+    });
     yield [takeOwn(rank)];
-    for (const from of others) yield receive(from);
+    yield* inTurn(others, (from, list) => list.push(receive(from)));
     yield joinOf(rank - own);
-    for (const to of members) if (to !== rank) yield dropFor(to);
+    yield* inTurn(members, (to, list) => {
+      if (to !== rank) list.push(dropFor(to));
+    });
   };
 }

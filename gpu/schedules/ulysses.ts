@@ -19,6 +19,7 @@ import {
   finishKeys,
   gatherHeads,
   headsEach,
+  inTurn,
   listed,
   type MakeInPieces,
   ownKeys,
@@ -108,8 +109,8 @@ function gatherAll(
   return function* (rank) {
     yield* allGather({ rank, n, lane }, bufferOf);
     const [from, to] = [rank * each, (rank + 1) * each];
-    yield range(n).map((block): Operation => {
-      return { op: 'takeHeads', buffer: bufferOf(block), into: kept(block), from, to };
+    yield* inTurn(range(n), (block, list) => {
+      list.push({ op: 'takeHeads', buffer: bufferOf(block), into: kept(block), from, to });
     });
     yield end;
   };

@@ -25,11 +25,11 @@ import { COMPUTE, END, Memory, type Programs, RECEIVE, SEND, type Step } from '.
 export type SimulatedCase = Extents & { readonly dim_y?: number };
 
 /** Products of a rank's own features with a weight: to K and V, or back to dY and to dW. */
-const PRODUCTS: Partial<Record<Operation['op'], number>> = { recomputeKV: 1, projectGradients: 2 };
+const PRODUCTS = { recomputeKV: 1, projectGradients: 2 } as const;
 
-function projectionsOf(c: SimulatedCase, rank: number, { op }: Operation): number {
-  const products = PRODUCTS[op];
-  if (products === undefined) return 0;
+type Computing = Extract<Operation, { readonly op: 'computeBlock' | keyof typeof PRODUCTS }>;
+
+function projectionsOf(c: SimulatedCase, rank: number, products: number): number {
   const { batch, partition, head_dim, head_dim_v, kv_heads, dim_y = 0 } = c;
   const rows = batch * (partition.kv[rank] ?? 0);
   return products * projectionFlops(rows, dim_y, kv_heads * (head_dim + head_dim_v));
@@ -50,29 +50,50 @@ function lengths(sizes: readonly number[], rules: SizedLabels): (label: Sized) =
 }
 
 /**
- * Names by number. All ranks name their buffers in much the same order, so that the two names which
- * followed another one last are looked at first.
+ * Names by number. All ranks name their buffers in much the same order: looked at first are the two
+ * that this rank named last, and what was named after each of them before.
  */
 class Names {
   readonly #numbers = new Map<BufferName, number>();
   readonly #names: BufferName[] = [];
-  readonly #after: number[] = [];
-  readonly #before: number[] = [];
+  /** Of each name, the one after it, and the next but one; both the last time. */
+  readonly #next: number[] = [];
+  readonly #other: number[] = [];
+  readonly #second: number[] = [];
+  /** Of each rank, the two that it named last. */
+  readonly #lasts: Int32Array;
+  #rank = 0;
   #last = 0;
+  #before = 0;
+
+  constructor(ranks: number) {
+    this.#lasts = new Int32Array(2 * ranks);
+  }
+
+  turnTo(rank: number): void {
+    const lasts = this.#lasts;
+    lasts[2 * this.#rank] = this.#last;
+    lasts[2 * this.#rank + 1] = this.#before;
+    this.#last = lasts[2 * rank] ?? 0;
+    this.#before = lasts[2 * rank + 1] ?? 0;
+    this.#rank = rank;
+  }
 
   numberOf(name: BufferName): number {
-    const last = this.#last;
-    if (this.#names[last] === name) return last;
-    const guess = this.#after[last] ?? 0;
-    if (this.#names[guess] === name) {
-      this.#last = guess;
-      return guess;
+    const [names, last, before] = [this.#names, this.#last, this.#before];
+    if (names[last] === name) return last;
+    const next = this.#next[last] ?? 0;
+    let found = next;
+    if (names[found] !== name) found = this.#second[before] ?? 0;
+    if (names[found] !== name) found = this.#other[last] ?? 0;
+    if (names[found] !== name) found = before;
+    if (names[found] !== name) found = this.#numbers.get(name) ?? this.#add(name);
+    if (found !== next) {
+      this.#other[last] = next;
+      this.#next[last] = found;
     }
-    const other = this.#before[last] ?? 0;
-    const found =
-      this.#names[other] === name ? other : (this.#numbers.get(name) ?? this.#add(name));
-    this.#before[last] = guess;
-    this.#after[last] = found;
+    this.#second[before] = found;
+    this.#before = last;
     this.#last = found;
     return found;
   }
@@ -80,15 +101,16 @@ class Names {
   #add(name: BufferName): number {
     const number = this.#names.push(name) - 1;
     this.#numbers.set(name, number);
-    this.#after.push(0);
-    this.#before.push(0);
+    this.#next.push(0);
+    this.#other.push(0);
+    this.#second.push(0);
     return number;
   }
 }
 
 /** Labels of every rank's buffers, one rank's at a time, and how much they hold. */
 class AllLabels implements Labels<Sized> {
-  readonly #names = new Names();
+  readonly #names: Names;
   /** Of each rank, by a buffer's name: its label and 1 more, 0 where it holds nothing. */
   readonly #labels: Int32Array[];
   readonly #rules: SizedLabels;
@@ -97,14 +119,16 @@ class AllLabels implements Labels<Sized> {
   #own: Int32Array = new Int32Array(0);
 
   constructor(ranks: number, rules: SizedLabels, memory: Memory) {
-    [this.#rules, this.#memory] = [rules, memory];
+    [this.#names, this.#rules, this.#memory] = [new Names(ranks), rules, memory];
     this.#labels = Array.from({ length: ranks }, () => this.#own);
   }
 
   /** From here on it is this rank's. */
   turnTo(rank: number): void {
+    if (rank === this.#rank) return;
     this.#rank = rank;
     this.#own = this.#labels[rank] ?? this.#own;
+    this.#names.turnTo(rank);
   }
 
   get(name: BufferName): Sized | undefined {
@@ -205,15 +229,14 @@ class ScheduleSteps implements Programs {
     if (place === undefined) return END;
     this.#labels.turnTo(rank);
     for (let o = place.next(); o !== undefined; o = place.next()) {
-      this.step.source = place.source;
-      if (o.op === 'send') return this.#send(o);
-      if (o.op === 'receive') {
-        this.step.peer = o.from;
-        this.step.lane = this.#lane(o.lane);
-        return RECEIVE;
+      if (o.op === 'send' || o.op === 'receive') {
+        this.step.source = place.source;
+        return o.op === 'send' ? this.#send(o) : this.#receive(o);
       }
       relabel(this.#case, place, o, this.#labels, this.#rules);
-      if (o.op !== 'computeBlock' && PRODUCTS[o.op] === undefined) continue;
+      if (o.op !== 'computeBlock' && o.op !== 'recomputeKV' && o.op !== 'projectGradients')
+        continue;
+      this.step.source = place.source;
       this.step.amount = this.#secondsOf(rank, o);
       if (this.step.amount > 0) return COMPUTE;
     }
@@ -238,17 +261,23 @@ class ScheduleSteps implements Programs {
     return SEND;
   }
 
+  #receive({ lane, from }: Extract<Operation, { readonly op: 'receive' }>): number {
+    this.step.peer = from;
+    this.step.lane = this.#lane(lane);
+    return RECEIVE;
+  }
+
   #lane(name: string): number {
     const known = this.lanes.indexOf(name);
     return known < 0 ? this.lanes.push(name) - 1 : known;
   }
 
-  #secondsOf(rank: number, o: Operation): number {
-    const attention = o.op === 'computeBlock' ? this.#attention(o.query, o.keys) : 0;
-    return computeSeconds(this.#rates, {
-      attention,
-      projections: projectionsOf(this.#case, rank, o),
-    });
+  #secondsOf(rank: number, o: Computing): number {
+    const [attention, projections] =
+      o.op === 'computeBlock'
+        ? [this.#attention(o.query, o.keys), 0]
+        : [0, projectionsOf(this.#case, rank, PRODUCTS[o.op])];
+    return computeSeconds(this.#rates, { attention, projections });
   }
 
   #attention(query: BufferName, keys: BufferName): number {
