@@ -26,7 +26,7 @@ const given = benchOptions<{ ranks: number; schedule?: ScheduleName }>(
 );
 
 /** A layer as of the first preset, with a head for every rank where heads are dealt out. */
-function simulated(schedule: ScheduleName, ranks: number): object {
+async function simulated(schedule: ScheduleName, ranks: number): Promise<object> {
   const [preset, base] = [MODELS[0], CLUSTERS[0]];
   if (preset === undefined || base === undefined) throw new Error('there are presets');
   const dealt = DEALS_HEADS.includes(schedule) ? { heads: ranks, kv_heads: ranks } : {};
@@ -34,7 +34,7 @@ function simulated(schedule: ScheduleName, ranks: number): object {
   const cluster = { ...base, name: 'bench', ranks, ranks_per_node: 8 };
   const setting = { model, cluster, seq_q: 9 * ranks - 5, seq_kv: 6404 * ranks + 11 };
   const [begin, cpu] = [performance.now(), process.cpuUsage()];
-  const { forward, backward } = simulateLayer(schedule, setting, { recompute: true });
+  const { forward, backward } = await simulateLayer(schedule, setting, { recompute: true });
   const { user, system } = process.cpuUsage(cpu);
   return {
     ...{ bench: 'simulate-layer', schedule, ranks },
@@ -58,5 +58,5 @@ if (given.schedule === undefined) {
     spawnSync(process.execPath, args, { stdio: 'inherit' });
   }
 } else {
-  console.log(JSON.stringify(simulated(given.schedule, given.ranks)));
+  console.log(JSON.stringify(await simulated(given.schedule, given.ranks)));
 }

@@ -78,9 +78,8 @@ function fileWriter(file: string): { write: (text: string) => void; close: () =>
   };
 }
 
-/** Begins of rank 0's computations, for the time of a round; spans of the first ranks, if drawn. */
+/** Writes down all that happens, and keeps spans of the first ranks, if drawn. */
 class Watcher {
-  readonly begins: Record<Direction, number[]> = { forward: [], backward: [] };
   readonly spans: TimelineSpan[] = [];
   readonly #trace: TraceWriter | null;
   readonly #draws: boolean;
@@ -89,10 +88,9 @@ class Watcher {
     [this.#trace, this.#draws] = [trace, draws];
   }
 
-  readonly watch: Watch = (programs, direction, offset_s): Note => {
+  readonly watch: Watch = (programs, _, offset_s): Note => {
     this.#trace?.begin(programs, offset_s);
     return (rank, lane, start_s, end_s, source, size) => {
-      if (rank === 0 && lane === 'compute') this.begins[direction].push(start_s);
       this.#trace?.note(rank, lane, start_s, end_s, source, size);
       if (!this.#draws || rank >= RANKS_SHOWN) return;
       this.spans.push({
@@ -111,14 +109,13 @@ function roundOf(begins: readonly number[], seconds: number): number {
 }
 
 function summaryOf(
-  { seconds, compute_s, waiting_s, ...pass }: Simulation,
-  begins: readonly number[],
+  { seconds, compute_s, waiting_s, begins_s, ...pass }: Simulation,
   formula: FormulaPass,
 ): PassSummary {
   return {
     seconds,
     ...{ compute_s: most(compute_s), exposed_s: most(waiting_s) },
-    round_s: roundOf(begins, seconds),
+    round_s: roundOf(begins_s, seconds),
     bytes_sent_per_rank: most(pass.bytes_sent),
     bytes_by_lane_per_rank: Object.fromEntries(
       Object.entries(pass.bytes_by_lane).map(([lane, sent]) => [lane, most(sent)]),
@@ -151,7 +148,7 @@ function draw(
 }
 
 /** Simulates, writes what files are asked for, and sums up. Throws a RangeError where it cannot. */
-export function onTheClock(setting: Setting, options: ClockOptions): ClockSummary {
+export async function onTheClock(setting: Setting, options: ClockOptions): Promise<ClockSummary> {
   const { schedule: name = 'lv-xattn', trace, svg } = options;
   if (setting.cluster.ranks > RANKS_MAX) {
     throw new RangeError(
@@ -163,9 +160,9 @@ export function onTheClock(setting: Setting, options: ClockOptions): ClockSummar
   const watcher = new Watcher(writer, svg !== undefined);
   let layer: LayerSimulation;
   try {
-    layer = simulateLayer(name, setting, {
+    layer = await simulateLayer(name, setting, {
       recompute: name === 'lv-xattn',
-      watch: watcher.watch,
+      ...(trace === undefined && svg === undefined ? {} : { watch: watcher.watch }),
     });
     writer?.end();
   } finally {
@@ -174,7 +171,7 @@ export function onTheClock(setting: Setting, options: ClockOptions): ClockSummar
   if (svg !== undefined) writeFileSync(svg, draw(name, setting, layer, watcher.spans));
   const formula = layerByFormula(name, setting);
   const pass = (direction: Direction): PassSummary =>
-    summaryOf(layer[direction], watcher.begins[direction], formula[direction]);
+    summaryOf(layer[direction], formula[direction]);
   return { schedule: name, forward: pass('forward'), backward: pass('backward') };
 }
 

@@ -89,7 +89,7 @@ export async function planCommand(options: PlanOptions): Promise<number> {
   checkFilesApart(options);
   const { schedule, trace, svg } = options;
   const asked = [schedule, trace, svg].some((one) => one !== undefined);
-  const clock = asked ? onTheClock(setting, options) : null;
+  const clock = asked ? await onTheClock(setting, options) : null;
   const plan = planOf(setting);
   if (options.json) {
     return write(JSON.stringify(clock === null ? plan : { ...plan, simulation: clock }, null, 2));

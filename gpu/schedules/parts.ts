@@ -65,19 +65,17 @@ export function othersOf(rank: number, n: number): number[] {
   return others;
 }
 
-/**
- * What is done with each of many others, as few long pieces: whoever goes through a thousand ranks'
- * lists waits longer for a piece than for what is in it.
- */
+/** A piece takes longer to come to than what is in it; long ones of a thousand ranks take memory. */
 const TOGETHER = 8;
+
+/** What is done with each of many, in their order. */
 export function* inTurn(
-  others: readonly number[],
-  put: (other: number, list: Operation[]) => void,
+  many: readonly number[],
+  put: (one: number, list: Operation[]) => void,
 ): Pieces {
-  for (let n = 0; n < others.length; n += TOGETHER) {
+  for (let n = 0; n < many.length; n += TOGETHER) {
     const list: Operation[] = [];
-    const end = Math.min(n + TOGETHER, others.length);
-    for (let at = n; at < end; at++) put(others[at] ?? 0, list);
+    for (const one of many.slice(n, n + TOGETHER)) put(one, list);
     yield list;
   }
 }

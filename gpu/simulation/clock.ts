@@ -46,6 +46,8 @@ export interface Simulation {
   /** Exposed communication: a rank could do nothing but wait for a message or for its channel. */
   readonly waiting_s: readonly number[];
   readonly peak_bytes: readonly number[];
+  /** When rank 0 began each of its computations: a round is from one to the next. */
+  readonly begins_s: readonly number[];
 }
 
 export type Links = Pick<
@@ -122,6 +124,7 @@ class Clock {
   readonly near: Float64Array;
   readonly far: Float64Array;
   readonly lanes: Float64Array[] = [];
+  readonly begins: number[] = [];
   end_s = 0;
 
   constructor(programs: Programs, links: Links, note: Note | null) {
@@ -179,6 +182,7 @@ class Clock {
     for (; op === COMPUTE; op = this.#programs.next(rank)) {
       const end = now + step.amount;
       this.computed[rank] = real(this.computed, rank) + step.amount;
+      if (rank === 0 && end > now) this.begins.push(now);
       this.#tell(rank, 'compute', now, end, step.source, 0);
       now = end;
     }
@@ -302,7 +306,7 @@ export function simulate(programs: Programs, links: Links, note: Note | null = n
     ),
     ...{ bytes_within_node: [...near], bytes_between_nodes: [...far] },
     ...{ compute_s: [...clock.computed], waiting_s: [...clock.waited] },
-    peak_bytes: [...programs.memory.peak],
+    ...{ peak_bytes: [...programs.memory.peak], begins_s: clock.begins },
   };
 }
 

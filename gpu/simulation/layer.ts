@@ -7,25 +7,19 @@
  * blocks are equal and every rank has a link of its own.
  * @module
  */
+import { Worker } from 'node:worker_threads';
+import { built } from '../built.ts';
 import { layoutBytes } from '../costs/layout-bytes.ts';
 import { nominalMachine, passSeconds } from '../costs/machine.ts';
 import type { Setting } from '../costs/prediction.ts';
-import { layerCost, refusal } from '../costs/schedules.ts';
-import { AS_RUN, type Workload, workloadOf } from '../costs/workload.ts';
+import { layerCost } from '../costs/schedules.ts';
+import { AS_RUN } from '../costs/workload.ts';
 import type { Direction } from '../schedule.ts';
 import { uspGroup } from '../schedules/groups.ts';
-import { IN_PIECES, type ScheduleName } from '../schedules/index.ts';
-import type { MakeInPieces } from '../schedules/parts.ts';
-import { usp } from '../schedules/ulysses.ts';
-import { type Note, type Simulation, simulate } from './clock.ts';
+import type { ScheduleName } from '../schedules/index.ts';
+import type { Note, Simulation } from './clock.ts';
+import { evenLayer, type PassTask, simulatePass } from './pass.ts';
 import type { Programs } from './program.ts';
-import { type SimulatedCase, stepsOf } from './steps.ts';
-
-/** As even as whole numbers can be. */
-function even(total: number, ranks: number): number[] {
-  const [least, more] = [Math.floor(total / ranks), total % ranks];
-  return Array.from({ length: ranks }, (_, n) => least + (n < more ? 1 : 0));
-}
 
 /** Told of each pass before it begins; what it answers is told what happens in it. */
 export type Watch = (programs: Programs, direction: Direction, offset_s: number) => Note | null;
@@ -33,21 +27,6 @@ export type Watch = (programs: Programs, direction: Direction, offset_s: number)
 export interface LayerSimulation {
   readonly forward: Simulation;
   readonly backward: Simulation;
-}
-
-const WATCH_NOTHING: Watch = () => null;
-
-/** The layer as even as whole rows can be. Throws a RangeError where the schedule cannot be used. */
-function evenLayer(name: ScheduleName, setting: Setting) {
-  const { model, cluster, seq_q, seq_kv } = setting;
-  const workload = workloadOf(model, cluster, setting);
-  const unusable = refusal(name, workload);
-  if (unusable !== null) throw new RangeError(unusable);
-  const { heads, kv_heads, head_dim, ranks } = { ...model, ranks: cluster.ranks };
-  const partition = { ranks, q: even(seq_q, ranks), kv: even(seq_kv, ranks) };
-  const sizes = { batch: 1, heads, kv_heads, head_dim, head_dim_v: head_dim, media: null };
-  const layer: SimulatedCase = { ...sizes, partition };
-  return { layer, workload };
 }
 
 /** What the closed formulas say of the same: seconds of equal blocks, bytes of each rank. */
@@ -71,27 +50,34 @@ export function layerByFormula(
   return { forward: of('forward'), backward: of('backward') };
 }
 
-const maker = (name: ScheduleName, workload: Workload): MakeInPieces =>
-  name === 'usp'
-    ? (layout, direction, options) =>
-        usp(layout, direction, { ...options, group: uspGroup(workload) })
-    : IN_PIECES[name];
+/** From so many ranks on both passes are simulated at once: a thread takes as long to start as fewer do. */
+const RANKS_AT_ONCE = 256;
+
+/** A pass on a thread of its own. */
+function simulateApart(task: PassTask): Promise<Simulation> {
+  const worker = new Worker(built('simulation/pass-worker'), { workerData: task });
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve).once('error', reject);
+    worker.once('exit', () => reject(new Error('the thread of a pass left without an answer')));
+  });
+}
 
 /** Throws a RangeError where the schedule cannot be used. */
-export function simulateLayer(
+export async function simulateLayer(
   name: ScheduleName,
   setting: Setting,
-  { recompute, watch = WATCH_NOTHING }: { readonly recompute: boolean; readonly watch?: Watch },
-): LayerSimulation {
-  const { layer: even, workload } = evenLayer(name, setting);
-  const { model, cluster } = setting;
-  const layer: SimulatedCase = { ...even, ...(recompute ? { dim_y: model.visual_dim } : {}) };
-  const [machine, make] = [nominalMachine(cluster), maker(name, workload)];
-  const pass = (direction: Direction, offset_s: number): Simulation => {
-    const schedule = make(layer.partition, direction, { heads: model.heads, recompute });
-    const programs = stepsOf(layer, schedule, machine, workload);
-    return simulate(programs, machine, watch(programs, direction, offset_s));
-  };
-  const forward = pass('forward', 0);
-  return { forward, backward: pass('backward', forward.seconds) };
+  { recompute, watch }: { readonly recompute: boolean; readonly watch?: Watch },
+): Promise<LayerSimulation> {
+  evenLayer(name, setting);
+  const pass = (direction: Direction): PassTask => ({ name, setting, direction, recompute });
+  if (watch === undefined && setting.cluster.ranks >= RANKS_AT_ONCE) {
+    const forward = simulateApart(pass('forward'));
+    const here = Promise.resolve(pass('backward')).then((task) => simulatePass(task));
+    const [first, second] = await Promise.all([forward, here]);
+    return { forward: first, backward: second };
+  }
+  const watched = (direction: Direction, offset_s: number): Simulation =>
+    simulatePass(pass(direction), (programs) => watch?.(programs, direction, offset_s) ?? null);
+  const forward = watched('forward', 0);
+  return { forward, backward: watched('backward', forward.seconds) };
 }

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { built } from './built.ts';
+import { built } from '../built.ts';
 import { type Frame, type Limits, SMALL, STRANGER } from './frames.ts';
 import { headerOf, isToken, rankHello } from './headers.ts';
 import { type Address, Link, whenLate } from './link.ts';
@@ -66,7 +66,7 @@ class Child {
 
   constructor({ host, port }: Address, token: string) {
     const env = { ...process.env, XATTN_TOKEN: token, XATTN_RANK_NAME: this.name };
-    const file = built('rank-main');
+    const file = built('transport/rank-main');
     const stdio = ['ignore', 'ignore', 'pipe'] as const;
     this.process = spawn(process.execPath, [file, host, String(port)], { env, stdio: [...stdio] });
     this.process.stderr?.on('data', (chunk: Buffer) => {

@@ -6,8 +6,8 @@
  * @module
  */
 import { Worker } from 'node:worker_threads';
+import { built } from '../built.ts';
 import { failureAt, placeAfter } from '../interpreter.ts';
-import { built } from './built.ts';
 import type { Answer, Job } from './job.ts';
 
 const workers: Worker[] = [];
@@ -15,7 +15,7 @@ const workers: Worker[] = [];
 function workerAt(index: number): Worker {
   const present = workers[index];
   if (present !== undefined) return present;
-  const worker = new Worker(built('worker'));
+  const worker = new Worker(built('transport/worker'));
   worker.unref();
   workers[index] = worker;
   return worker;

@@ -5,10 +5,12 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** The file of a program of this folder. Throws where it has not been built. */
-export function built(name: 'worker' | 'rank-main'): string {
+type Program = 'transport/worker' | 'transport/rank-main' | 'simulation/pass-worker';
+
+/** The file of a program. Throws where it has not been built. */
+export function built(name: Program): string {
   const file = import.meta.url.endsWith('.ts')
-    ? new URL(`../../dist/gpu/transport/${name}.js`, import.meta.url)
+    ? new URL(`../dist/gpu/${name}.js`, import.meta.url)
     : new URL(`./${name}.js`, import.meta.url);
   const path = fileURLToPath(file);
   if (!existsSync(path)) throw new Error(`expected ${path}: run "npm run build" first`);
