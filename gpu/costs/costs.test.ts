@@ -303,7 +303,7 @@ describe('memory', () => {
       'pass-q': [2 * q + 4 * (q + lse), 2 * (3 * q + lse) + 4 * q + 2 * k],
       // Two ranks swap heads: five K of the KV heads; eight, LV-XAttn's of queries beside them.
       usp: [5 * grouped + 4 * q + 3 * (q + lse), 2 * (3 * q + lse) + 5 * q + 8 * grouped],
-      'token-ring': [2 * q + 3 * (q + lse), 2 * (3 * q + lse) + 3 * q + 2 * k],
+      'token-ring': [2 * q + 5 * (q + lse), 2 * (3 * q + lse) + 5 * q + 2 * k],
     };
     for (const name of SCHEDULE_NAMES) {
       const [forward, backward] = table[name];

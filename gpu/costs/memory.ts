@@ -103,7 +103,8 @@ const WORKING: Readonly<Record<ScheduleName, Working>> = {
       backward - ours + 2 * at.q + 6 * k + 2 * at.kGrouped,
     ];
   },
-  'token-ring': lvBuffers,
+  // Double buffers for queries, three partial results, the one that comes home, and its own.
+  'token-ring': ({ q, lse, k }) => [2 * q + 5 * (q + lse), 2 * (3 * q + lse) + 5 * q + 2 * k],
 };
 
 /**

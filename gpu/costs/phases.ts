@@ -84,8 +84,8 @@ export function ringPass(
 }
 
 /**
- * Blocks round a ring of `n`; what is found for each goes straight home, and the one that comes home
- * meanwhile is waited for before the next round.
+ * Blocks round a ring of `n`; what is found for each goes straight home beside the next round. That of
+ * the first block is at home, and that of the last one has nothing beside it.
  */
 export function straightPass(
   n: number,
@@ -95,10 +95,15 @@ export function straightPass(
   if (n === 1) return ringPass(1, { attention, ahead: 0, behind: 0 });
   const ahead: Transfer = { bytes: round.ahead, route: NEXT, when: 'beside' };
   const route: Route = { to: 'all', group: n };
-  const straight: Transfer = { bytes: round.straight, route, when: 'alone' };
-  const steady = phase(n - 2, attention, [ahead, straight]);
+  const straight: Transfer = { bytes: round.straight, route, when: 'beside' };
+  const steady = phase(Math.max(0, n - 3), attention, [ahead, straight]);
   return {
-    phases: [phase(1, attention, [ahead]), steady, phase(1, attention, [straight])],
+    phases: [
+      phase(Math.min(2, n - 1), attention, [ahead]),
+      steady,
+      phase(1, attention, n > 2 ? [straight] : []),
+      phase(1, 0, [{ ...straight, when: 'alone' }]),
+    ],
     steady,
   };
 }

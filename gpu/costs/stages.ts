@@ -18,8 +18,7 @@ export type Stage =
   | { readonly does: 'compute' }
   /**
    * Round a ring of groups, a computation at each: `ahead` on n − 1 hops beside it, `behind` a step
-   * later on n hops, the last one home; `straight` home from where it was computed, and waited for
-   * before the next.
+   * later on n hops, the last one home; `straight` home from where it was computed, a step later too.
    */
   | {
       readonly does: 'ring';

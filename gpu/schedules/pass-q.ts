@@ -3,10 +3,11 @@
  *
  * `pass-q` (Yang et al., 2024: context parallelism for inference): queries go round the ring, every
  * rank keeps its partial result of each block, and an all-to-all at the end brings them home.
- * `token-ring` (Wang et al., 2024): each partial result is sent home as soon as it is there, against
- * the queries' direction, and the one that comes home meanwhile is taken in before the next round: two
- * buffers are enough, and each result's way is waited for. As published both ways
- * are used while a block is computed, so ours is less overlapped; formulas and model are of ours. Backward dQ goes the same ways.
+ * `token-ring` (Wang et al., 2024): each partial result goes home against the queries' direction while
+ * the next block is computed, and the one that comes home meanwhile is taken in after that. Only the
+ * last one has nothing beside it. What is sent may still be read when the next round's kernel writes,
+ * and by a home that is a round behind when the one after does: three buffers of partial results.
+ * Backward dQ goes the same ways.
  * @module
  */
 import type { Direction, Operation } from '../schedule.ts';
@@ -68,23 +69,18 @@ function ringOf(n: number, direction: Direction, partOf: (part: number) => strin
   return { n, direction, computes: [compute(0), compute(1)], gather, partFrom };
 }
 
-/** Begins a round: its queries are passed on, and computed into a part. */
-function meet(
-  { n, direction, computes }: Ring,
-  { rank, r, part }: { readonly rank: number; readonly r: number; readonly part: number },
-  list: Operation[],
-): void {
-  const slot = r % 2 === 0 ? 0 : 1;
-  if (r < n - 1) {
-    list.push({
-      op: 'send',
-      lane: 'query',
-      buffer: QUERIES[direction][slot],
-      blocks: blockOf((rank - r + n) % n),
-      to: (rank + 1) % n,
-    });
-  }
-  list.push(computes[slot](part));
+const slotOf = (r: number): 0 | 1 => (r % 2 === 0 ? 0 : 1);
+
+/** Begins a round: its queries are passed on, if anybody is still to meet them. */
+function passOn({ n, direction }: Ring, rank: number, r: number, list: Operation[]): void {
+  if (r === n - 1) return;
+  list.push({
+    op: 'send',
+    lane: 'query',
+    buffer: QUERIES[direction][slotOf(r)],
+    blocks: blockOf((rank - r + n) % n),
+    to: (rank + 1) % n,
+  });
 }
 
 /** Ends a round: the next one's queries arrive, if there is one. */
@@ -93,7 +89,7 @@ function turn({ n, direction }: Ring, rank: number, r: number, list: Operation[]
   list.push({
     op: 'receive',
     lane: 'query',
-    buffer: QUERIES[direction][r % 2 === 0 ? 1 : 0],
+    buffer: QUERIES[direction][slotOf(r + 1)],
     blocks: blockOf((rank - r - 1 + n) % n),
     from: (rank - 1 + n) % n,
   });
@@ -116,7 +112,8 @@ export const passQ: MakeInPieces = (layout, direction, options = {}) => {
   function* rounds(rank: number): Pieces {
     for (let r = 0; r < n; r++) {
       const list: Operation[] = [];
-      meet(ring, { rank, r, part: (rank - r + n) % n }, list);
+      passOn(ring, rank, r, list);
+      list.push(ring.computes[slotOf(r)]((rank - r + n) % n));
       if (r === 0) list.push({ op: 'merge', buffer: partOf(rank), into: 'result' });
       turn(ring, rank, r, list);
       yield list;
@@ -135,28 +132,33 @@ export const passQ: MakeInPieces = (layout, direction, options = {}) => {
 
 export const passQSchedule = listed(passQ);
 
+const PARTS = 3;
+
 export const tokenRing: MakeInPieces = (layout, direction, options = {}) => {
   const n = layout.ranks;
   const partOf = table((slot) => `${direction} part${slot}`);
   const ring = ringOf(n, direction, partOf);
-  const sends = [0, 1].map((slot) =>
+  const sends = table((slot) =>
     table((to): Operation => {
       return { op: 'send', lane: 'result', buffer: partOf(slot), to, blocks: blockOf(to) };
     }),
   );
+  const bringHome = (rank: number, r: number): Operation => sends(r % PARTS)((rank - r + n) % n);
   function* rounds(rank: number): Pieces {
     for (let r = 0; r < n; r++) {
       const list: Operation[] = [];
-      meet(ring, { rank, r, part: r % 2 }, list);
-      const send = sends[r % 2]?.((rank - r + n) % n);
+      passOn(ring, rank, r, list);
+      if (r > 1) list.push(bringHome(rank, r - 1));
+      list.push(ring.computes[slotOf(r)](r % PARTS));
       if (r === 0) list.push({ op: 'merge', buffer: partOf(0), into: 'result' });
-      else if (send !== undefined) {
-        list.push(send);
-        fetch(ring, rank, (rank + r) % n, list);
-      }
+      if (r > 1) fetch(ring, rank, (rank + r - 1) % n, list);
       turn(ring, rank, r, list);
       yield list;
     }
+    if (n === 1) return;
+    const list: Operation[] = [bringHome(rank, n - 1)];
+    fetch(ring, rank, (rank + n - 1) % n, list);
+    yield list;
   }
   const piecesOf = (rank: number): Pieces => around(direction, options, rounds(rank));
   return { name: 'token-ring', direction, layout, piecesOf };

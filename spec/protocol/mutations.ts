@@ -44,6 +44,16 @@ const inOneSlot =
   (buffer: BufferName): BufferName =>
     buffer.replace(new RegExp(`^${name}[01]$`), `${name}0`);
 
+/** TokenRing with so many buffers of partial results: each round's is made and sent in the next one. */
+function withParts(operations: readonly Operation[], slots: number): Operation[] {
+  let [computed, sent] = [0, 1];
+  return operations.map((o) => {
+    if (o.op === 'computeBlock') return { ...o, into: `part${computed++ % slots}` };
+    if (o.op === 'send' && o.lane === 'result') return { ...o, buffer: `part${sent++ % slots}` };
+    return renamed(o, (buffer) => buffer.replace(/^\w+ part0$/, 'part0'));
+  });
+}
+
 const indexOf = (operations: readonly Operation[], op: Operation['op']): number =>
   operations.findIndex((operation) => operation.op === op);
 
@@ -428,7 +438,31 @@ export const MUTATIONS: readonly Mutation[] = [
     ranks: 3,
     passes: ['forward'],
     refusedBy: 'slotFree',
-    mutate: (list) => list.map((o) => renamed(o, inOneSlot('forward part'))),
+    mutate: (list) => withParts(list, 1),
+  },
+  {
+    name: 'parts-in-two-slots',
+    story: 'token-ring: a home is a round behind, and what it is to read is written again',
+    schedule: 'token-ring',
+    ranks: 4,
+    passes: ['forward'],
+    refusedBy: 'slotFree',
+    mutate: (list) => withParts(list, 2),
+  },
+  {
+    name: 'part-sent-a-round-early',
+    story: 'token-ring: what goes home beside a round is what that round is still to find',
+    schedule: 'token-ring',
+    ranks: 3,
+    passes: ['forward'],
+    refusedBy: 'rightBlock',
+    mutate: (list) => {
+      const sends = list.flatMap((o) => (o.op === 'send' && o.lane === 'result' ? [o] : []));
+      let n = 0;
+      return list.map((o) =>
+        o.op === 'send' && o.lane === 'result' ? { ...o, ...sends[++n % sends.length] } : o,
+      );
+    },
   },
   {
     name: 'part-not-fetched',
