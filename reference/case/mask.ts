@@ -31,8 +31,8 @@ function mediaRule({ parameters, inputs }: AttentionCase): Visibility | null {
     : (b, _h, i, j) => text.get(b, i) >= key.get(b, j);
 }
 
-/** The one definition of all masks together. */
-export function visibility(attentionCase: AttentionCase): Visibility {
+/** The rules that take keys away. */
+function rulesOf(attentionCase: AttentionCase): Visibility[] {
   const { parameters, inputs } = attentionCase;
   const { mask, kv_lengths: lengths } = inputs;
   const offset = parameters.causal === 'bottom-right' ? parameters.seq_kv - parameters.seq_q : 0;
@@ -45,6 +45,15 @@ export function visibility(attentionCase: AttentionCase): Visibility {
     mediaRule(attentionCase),
     bias === undefined ? null : (b, h, i, j) => !masks(broadcastGet(bias, [b, h, i, j])),
   ];
-  const active = rules.filter((rule) => rule !== null);
-  return (b, h, i, j) => active.every((rule) => rule(b, h, i, j));
+  return rules.filter((rule) => rule !== null);
 }
+
+/** The one definition of all masks together. */
+export function visibility(attentionCase: AttentionCase): Visibility {
+  const rules = rulesOf(attentionCase);
+  return (b, h, i, j) => rules.every((rule) => rule(b, h, i, j));
+}
+
+/** Has the case no rule that could take a key away from a query? */
+export const seesAll = (attentionCase: AttentionCase): boolean =>
+  rulesOf(attentionCase).length === 0;

@@ -2,7 +2,7 @@
  * Reading an element that must be there. An index that slips would otherwise read as nothing, and
  * nothing as 0: of a bound, a false proof.
  *
- * `nth` is for float64 arrays alone, so that the engine sees one kind of array there and loops pay
+ * `nth` is for float64 arrays alone and `whole` for those of integers, so that the engine sees one kind of array there and loops pay
  * nothing for it; `entry` is for all others.
  * @module
  */
@@ -13,6 +13,13 @@ function refuse(length: number, index: number): never {
 
 /** data[index]; throws RangeError where there is none. */
 export function nth(data: Float64Array, index: number): number {
+  const value = data[index];
+  if (value === undefined) refuse(data.length, index);
+  return value;
+}
+
+/** The same of 32-bit integers. */
+export function whole(data: Int32Array, index: number): number {
   const value = data[index];
   if (value === undefined) refuse(data.length, index);
   return value;

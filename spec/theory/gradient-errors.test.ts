@@ -65,12 +65,12 @@ const bound = (lseError: number): RowBound => ({ ...newRowBound(1, 1), lseError 
 const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>> = {
   recomputedWeight: (coq) =>
     agree(['lse', 'lseError', 'score', 'fromLse', 'weight'], (m, x) => [
-      steps.recomputedWeight(m, row(x), bound(x.lseError), [x.score, x.fromLse, x.weight]),
+      steps.recomputedWeight(m, row(x), bound(x.lseError))(x.score, x.fromLse, x.weight),
       coq.evaluate('recomputed_weight', { ...fieldsOf(m), ...x }),
     ]),
   probabilityError: (coq) =>
     agree(['p', 'grown'], (m, x) => [
-      steps.probabilityError(m, x.p, x.grown),
+      steps.probabilityError(m)(x.p, x.grown),
       coq.evaluate('probability_error', { ...fieldsOf(m), ...x }),
     ]),
   farProbabilityError: (coq) =>
@@ -82,7 +82,7 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
   gradientError: (coq) =>
     agree(['kappa', 'products', 'carried', 'sizes'], (m, x, width) => [
-      steps.gradientError(m, width, [x.kappa, x.products, x.carried, x.sizes]),
+      steps.gradientError(m, width)(x.kappa, x.products, x.carried, x.sizes),
       coq.evaluate('gradient_error', { ...fieldsOf(m), width, ...x }),
     ]),
   fromOutput: (coq) =>
@@ -92,12 +92,12 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
   fromKey: (coq) =>
     agree(['p', 'pError', 'g', 'gError'], (m, x, count) => [
-      steps.fromKey(m, count, [x.p, x.pError, x.g, x.gError]),
+      steps.fromKey(m, count)(x.p, x.pError, x.g, x.gError),
       coq.evaluate('from_key', { ...fieldsOf(m), count, ...x }),
     ]),
   scoreGradientError: (coq) =>
     agree(['d', 'dLse', 'dError', 'p', 'pError', 'g', 'gError'], (m, x) => [
-      steps.scoreGradientError(m, row(x), x.dError, [x.p, x.pError, x.g, x.gError]),
+      steps.scoreGradientError(m, row(x), x.dError)(x.p, x.pError, x.g, x.gError),
       coq.evaluate('score_gradient_error', { ...fieldsOf(m), ...x }),
     ]),
   factorError: (coq) =>
@@ -107,7 +107,7 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
   rawGradientError: (coq) =>
     agree(['dS', 'dSError', 'factor', 'factorError'], (m, x) => [
-      steps.rawGradientError([x.dS, x.dSError], [x.factor, x.factorError]),
+      steps.rawGradientError(x.dS, x.dSError, x.factor, x.factorError),
       coq.evaluate('raw_error', { ...fieldsOf(m), ...x }),
     ]),
   storedGradientError: (coq) =>
@@ -117,20 +117,27 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
   cappedGradientError: (coq) =>
     agree(['cap', 'dS', 'dSError', 'factor', 'factorError'], (m, x) => {
-      const pairs = [[x.dS, x.dSError] as const, [x.factor, x.factorError] as const] as const;
+      const { dS, dSError, factor, factorError } = x;
       return [
-        steps.cappedGradientError(m, x.cap, ...pairs),
+        steps.cappedGradientError(m, x.cap)(dS, dSError, factor, factorError),
         coq.evaluate('capped_error', { ...fieldsOf(m), ...x }),
       ];
     }),
   valueTermError: (coq) =>
     agree(['kappa', 'p', 'pError', 'x'], (m, x) => {
-      const { ofCotangent, constant } = steps.valueTermError(m, x.kappa, x.p, x.pError);
-      return [ofCotangent * x.x + constant, coq.evaluate('value_error', { ...fieldsOf(m), ...x })];
+      const { ofCotangent, constant } = steps.valueTermError(m);
+      const sizes = [x.kappa, x.p, x.pError] as const;
+      return [
+        ofCotangent(...sizes) * x.x + constant(...sizes),
+        coq.evaluate('value_error', { ...fieldsOf(m), ...x }),
+      ];
     }),
   keyTermError: (coq) =>
     agree(['scale', 'raw', 'rawError', 'y', 'carried'], (m, x) => {
-      const { ofOperand, constant } = steps.keyTermError(m, x.scale, x.raw, x.rawError);
+      const term = steps.keyTermError(m, x.scale);
+      const [ofOperand, constant] = [term.ofOperand, term.constant].map((of) =>
+        of(x.raw, x.rawError),
+      ) as [number, number];
       return [
         ofOperand * x.y + (ofOperand + x.scale * x.raw) * x.carried + constant,
         coq.evaluate('key_error', { ...fieldsOf(m), ...x }),
@@ -138,7 +145,7 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     }),
   projectionTermError: (coq) =>
     agree(['size', 'error', 'a'], (m, x) => [
-      steps.projectionTermError(m, [x.size, x.error, x.a]),
+      steps.projectionTermError(m)(x.size, x.error, x.a),
       coq.evaluate('projection_error', { ...fieldsOf(m), ...x }),
     ]),
   storedPartsError: (coq) =>

@@ -44,23 +44,21 @@ import { type CoarseForward, type Largest, largestOf } from './coarse-magnitudes
 function scoreErrors(c: AttentionCase, model: ErrorModel, max: Largest) {
   const { head_dim: d, softcap: cap } = c.parameters;
   const scale = Math.abs(c.parameters.scale);
-  const operands = {
-    magnitude: max.qNorm * max.kNorm,
-    carried: max.qSum * max.kError,
-    sizes: max.qSum + max.kSum + d * max.kError,
-  };
+  const carried = max.qSum * max.kError;
+  const sizes = max.qSum + max.kSum + d * max.kError;
   const raw = scale * max.qNorm * max.kNorm;
   const capped = cap === 0 ? raw : Math.min(cap, raw);
   const few = fewProducts(model, Math.max(d, c.parameters.dim_y ?? 0));
-  let error = few ? heldScoreError(model, { scale, d }, operands) : Number.POSITIVE_INFINITY;
+  let error = few
+    ? heldScoreError(model, { scale, d })(max.qNorm * max.kNorm, carried, sizes)
+    : Number.POSITIVE_INFINITY;
   let tError = 0;
   if (cap !== 0) {
-    tError = tanhError(model, cap, { raw, least: 0, error });
-    error = softcapError(model, cap, { capped, tError });
+    tError = tanhError(model, cap)(raw, 0, error);
+    error = softcapError(model, cap)(capped, tError);
   }
   const score = capped + max.bias;
-  if (c.inputs.bias !== undefined)
-    error = biasError(model, { score, capped, bias: max.bias, error });
+  if (c.inputs.bias !== undefined) error = biasError(model)(score, capped, max.bias, error);
   const sink = c.inputs.sink === undefined ? 0 : model.stored * max.sink + model.storedTiny;
   return { score: Math.max(score, max.sink), error: Math.max(error, sink), tError };
 }
@@ -79,7 +77,7 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const reach = logitReach(Math.max(lse, score + error), slack);
   const granted = grantedError(model, summed, reach);
   const row = { summed, merges, lse, slack, granted };
-  const weight = weightError(model, row, { score, fromLse, error });
+  const weight = weightError(model, row)(score, fromLse, error);
   const flushes = 2 * terms * flush(model, { leaf: model.weightTiny, size: 1, operations });
   const beside = roundedBeside(model);
   // Lemma Denominator asks as much of every key, and here none is far.

@@ -66,31 +66,27 @@ function pairsOf({ c, model, max, forward }: Backward, count: number): Pairs {
   const products = max.dOutNorm * max.vNorm;
   const sizes = max.dOutSum + width * etaIn(model) + max.vSum + width * max.vError;
   const g = kappa * products;
-  const gError = heldGradientError(
-    model,
-    width,
-    [kappa, products, max.dOutSum * max.vError, sizes],
-    g,
-  );
-  const weights = [forward.score, forward.fromLse, forward.weight] as const;
-  const grown = growth(recomputedWeight(model, forward, forward, weights));
-  const missed = (pairs: number): number => pairs * probabilityError(model, 0, grown);
+  const carried = max.dOutSum * max.vError;
+  const gError = heldGradientError(model, width)(kappa, products, carried, sizes, g);
+  const { score, fromLse, weight } = forward;
+  const grown = growth(recomputedWeight(model, forward, forward)(score, fromLse, weight));
+  const missed = (pairs: number): number => pairs * probabilityError(model)(0, grown);
   const [all, pError] = [forward.terms, grown + missed(count)];
   const fromKeys =
-    fromKey(model, all, [1, grown + missed(all), g, gError]) +
-    all * fromKey(model, all, [0, 0, g, gError]);
+    fromKey(model, all)(1, grown + missed(all), g, gError) +
+    all * fromKey(model, all)(0, 0, g, gError);
   const outSizes = kappa * max.vSum + width * forward.outError;
   const fromOut = fromOutput(model, width, [g, max.dOutSum * forward.outError, outSizes]);
   const dError = Math.max(fromOut, fromKeys);
   const row = { d: g, dLse: max.dLse };
-  const weighed = scoreGradientError(model, row, dError, [1, pError, g, gError]);
-  const every = scoreGradientError(model, row, dError, [0, 0, g, gError]);
+  const ofScore = scoreGradientError(model, row, dError);
+  const weighed = ofScore(1, pError, g, gError);
+  const every = ofScore(0, 0, g, gError);
   const dSError = weighed + count * every;
   const dS = 2 * g + max.dLse;
-  const slope = { slope: 1, t: 1, tError: forward.tError };
+  const ofRaw = softcapGradientError(model, softcap);
   const rawError =
-    softcapGradientError(model, softcap, [dS, weighed], slope) +
-    count * softcapGradientError(model, softcap, [0, every], slope);
+    ofRaw(dS, weighed, 1, 1, forward.tError) + count * ofRaw(0, every, 1, 1, forward.tError);
   return { p: 1, pError, dS, dSError, raw: dS, rawError, count };
 }
 
@@ -101,19 +97,16 @@ function directSums(to: Backward): [OutputName, Summed][] {
   const scale = Math.abs(c.parameters.scale);
   const [one, all] = [pairsOf(to, 1), pairsOf(to, seq_kv)];
   const rows = (heads / kv_heads) * seq_q;
-  const [none, ofRow, ofPair] = [
-    heldKeyTermError(model, scale, 0, 0),
-    heldKeyTermError(model, scale, all.raw, all.rawError),
-    heldKeyTermError(model, scale, one.raw, one.rawError),
-  ];
-  const ofK = ofRow.ofOperand + seq_kv * none.ofOperand;
+  const ofKey = heldKeyTermError(model, scale);
+  const ofK = ofKey.ofOperand(all.raw, all.rawError) + seq_kv * ofKey.ofOperand(0, 0);
   const dQ = ofK * max.k + (ofK + scale * all.raw) * max.kError;
-  const value = heldValueTermError(model, max.kappa, one.p, one.pError);
+  const ofValue = heldValueTermError(model);
+  const value = [max.kappa, one.p, one.pError] as const;
   const sums: [OutputName, Summed][] = [
     [
       'd_q',
       {
-        error: dQ + ofRow.constant + seq_kv * none.constant,
+        error: dQ + ofKey.constant(all.raw, all.rawError) + seq_kv * ofKey.constant(0, 0),
         magnitude: scale * all.raw * max.k,
         terms: seq_kv,
       },
@@ -121,7 +114,9 @@ function directSums(to: Backward): [OutputName, Summed][] {
     [
       'd_k',
       {
-        error: rows * (ofPair.ofOperand * max.q + ofPair.constant),
+        error:
+          rows *
+          (ofKey.ofOperand(one.raw, one.rawError) * max.q + ofKey.constant(one.raw, one.rawError)),
         magnitude: rows * scale * one.raw * max.q,
         terms: rows,
       },
@@ -129,7 +124,7 @@ function directSums(to: Backward): [OutputName, Summed][] {
     [
       'd_v',
       {
-        error: rows * (value.ofCotangent * max.dOut + value.constant),
+        error: rows * (ofValue.ofCotangent(...value) * max.dOut + ofValue.constant(...value)),
         magnitude: rows * max.kappa * max.dOut,
         terms: rows,
       },
@@ -157,7 +152,7 @@ function projectionSums(
   const { model, max, c } = to;
   const { batch, kv_heads, seq_kv, head_dim, head_dim_v } = c.parameters;
   const part = (size: number, error: number, a: number, terms: number): Summed => ({
-    error: terms * projectionTermError(model, [size, error, a]),
+    error: terms * projectionTermError(model)(size, error, a),
     magnitude: terms * size * a,
     terms,
   });

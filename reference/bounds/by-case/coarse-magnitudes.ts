@@ -84,7 +84,7 @@ export function largestOf(c: AttentionCase, model: ErrorModel): Largest {
   const operandError = (w: number, x: number): number =>
     dim_y === undefined
       ? model.inputTiny
-      : projectionError(model, dim_y, { magnitude: dim_y * y * w, sizes: dim_y * (y + w), x });
+      : projectionError(model, dim_y)(dim_y * y * w, dim_y * (y + w), x);
   return {
     ...{ qNorm: q.norm, qSum: q.sum, q: q.largest },
     ...{ kNorm: k.norm, kSum: k.sum, k: k.largest },

@@ -94,10 +94,10 @@ export function anchoredBackward(
   if (!model.anchored) return model;
   const largest = largestErrors(row, bound);
   let { error } = largest;
-  const plain = { ...model, probabilities: 0 };
+  const recomputed = recomputedWeight({ ...model, probabilities: 0 }, row, bound);
   for (let n = 0; n < row.count; n++) {
-    const weights = [nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n)] as const;
-    error = Math.max(error, recomputedWeight(plain, row, bound, weights));
+    const off = recomputed(nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n));
+    error = Math.max(error, off);
   }
   return anchoredModel(model, row, { error, score: largest.score });
 }

@@ -10,7 +10,7 @@
 
 import { FEATURE_GRADIENTS, type OutputName } from '../../case/case.ts';
 import { outputShape } from '../../case/case-shapes.ts';
-import { entry, nth } from '../../numbers/nth.ts';
+import { nth, whole } from '../../numbers/nth.ts';
 import { elementCount } from '../../numbers/tensor.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import {
@@ -18,12 +18,14 @@ import {
   farProbabilityError,
   fromKey,
   fromOutput,
+  type KeyTermError,
   probabilityError,
   projectionTermError,
   recomputedWeight,
   scoreGradientError,
   softcapGradientError,
   storedGradientError,
+  type ValueTermError,
 } from '../lemmas/gradient-errors.ts';
 import { heldGradientError, heldKeyTermError, heldValueTermError } from '../lemmas/held-errors.ts';
 import { increment } from './add.ts';
@@ -97,14 +99,14 @@ export function addMagnitudes(
   const { d_bias: dBias, d_sink: dSink } = sums;
   const scale = Math.abs(c.parameters.scale);
   for (let n = 0; n < row.count; n++) {
-    const j = entry(row.j, n);
-    const dS = nth(row.dS, n);
+    const j = whole(row.j, n);
     to.ofCotangent[j] = nth(row.kappa, n) * nth(row.p, n);
-    to.ofOperand[j] = scale * dS * nth(row.slope, n);
+    to.ofOperand[j] = scale * nth(row.dS, n) * nth(row.slope, n);
     to.terms[j] = nth(to.terms, j) + 1;
-    if (dBias === undefined || c.bias === null) continue;
-    const place = broadcastAt(c.bias, at, j);
-    increment(dBias.magnitude, place, 1, dS);
+  }
+  for (let n = 0; dBias !== undefined && c.bias !== null && n < row.count; n++) {
+    const place = broadcastAt(c.bias, at, whole(row.j, n));
+    increment(dBias.magnitude, place, 1, nth(row.dS, n));
     increment(dBias.terms, place, 1);
   }
   if (dSink === undefined || row.sink === null) return;
@@ -112,16 +114,41 @@ export function addMagnitudes(
   increment(dSink.terms, at[1], 1);
 }
 
-/** Scratch of one row and model: the absolute errors of the recomputed P and of G. */
+/** Scratch of one row and model: the absolute errors of the recomputed P, of G and of dS. */
 export interface GradientScratch {
   readonly pError: Float64Array;
   readonly gError: Float64Array;
+  readonly dSError: Float64Array;
 }
 
 export const newScratch = (seqKv: number): GradientScratch => ({
   pError: new Float64Array(seqKv),
   gError: new Float64Array(seqKv),
+  dSError: new Float64Array(seqKv),
 });
+
+/** The lemmas of a case's gradients under a model, what they have in common of all pairs worked out. */
+export interface GradientSteps {
+  readonly gradient: ReturnType<typeof heldGradientError>;
+  readonly probability: ReturnType<typeof probabilityError>;
+  readonly raw: ReturnType<typeof softcapGradientError>;
+  readonly value: ValueTermError;
+  readonly key: KeyTermError;
+  /** Of a term that is not rounded to the operand format beyond what is added. Lemma Anchored */
+  readonly anchoredKey: KeyTermError;
+}
+
+export function gradientSteps({ parameters: p }: CertifiedCase, model: ErrorModel): GradientSteps {
+  const scale = Math.abs(p.scale);
+  return {
+    gradient: heldGradientError(model, p.head_dim_v),
+    probability: probabilityError(model),
+    raw: softcapGradientError(model, p.softcap),
+    value: heldValueTermError(model),
+    key: heldKeyTermError(model, scale),
+    anchoredKey: heldKeyTermError({ ...model, probabilities: 0 }, scale),
+  };
+}
 
 /** What V brings to dP of a row: Σ(|V| + rad V) of each key, and of ΔV, Σ|dO|ΔV and ΣΔV, where there is one. */
 export interface GradientOperands {
@@ -135,6 +162,7 @@ export interface Backward {
   readonly c: CertifiedCase;
   readonly model: ErrorModel;
   readonly operands: OperandError | null;
+  readonly steps: GradientSteps;
   readonly errors: Sums<Float64Array>;
   readonly scratch: GradientScratch;
 }
@@ -158,54 +186,52 @@ const cotangentAt = ({ parameters: p }: CertifiedCase, [b, h, i]: Row): number =
   ((b * p.heads + h) * p.seq_q + i) * p.head_dim_v;
 
 /** Lemma Recomputed P, or Far keys: the lesser, where the first says little. */
-function errorOfP(model: ErrorModel, p: number, below: number, weight: number): number {
-  const near = probabilityError(model, p, growth(weight));
+function errorOfP({ model, steps }: Backward, p: number, below: number, weight: number): number {
+  const near = steps.probability(p, growth(weight));
   return weight <= 1 ? near : Math.min(near, SLACK * farProbabilityError(model, p, below, weight));
 }
 
-/** Lemmas dP and Recomputed P for every key of the row. */
+/** Lemmas dP and Recomputed P for every key of the row; `model`: as the row's P is rounded. */
 function fillScratch(
   to: Backward,
-  row: RowMagnitudes,
+  model: ErrorModel,
+  { row, values }: GradientRow,
   bound: RowBound,
   cotangent: number,
-  values: GradientOperands,
 ): void {
-  const { c, model, scratch } = to;
+  const { c, scratch, steps } = to;
   const { head_dim_v: width } = c.parameters;
   const own = sumOf(c.dOut, cotangent, width) + width * etaIn(model);
   for (let n = 0; n < row.count; n++) {
-    const j = entry(row.j, n);
+    const j = whole(row.j, n);
     const carried = values.carried === null ? 0 : broughtBy(values.carried, j);
     const made = values.made === null ? 0 : broughtBy(values.made, j);
     const sizes = own + nth(values.sizes, j) + made;
-    const products = [nth(row.kappa, n), nth(row.gProducts, n), carried, sizes] as const;
-    scratch.gError[n] = heldGradientError(model, width, products, nth(row.g, n));
-    const weights = [nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n)] as const;
-    const weight = recomputedWeight(model, row, bound, weights);
-    scratch.pError[n] = errorOfP(model, nth(row.p, n), nth(row.below, n), weight);
+    const [kappa, products] = [nth(row.kappa, n), nth(row.gProducts, n)];
+    scratch.gError[n] = steps.gradient(kappa, products, carried, sizes, nth(row.g, n));
+  }
+  const recomputed = recomputedWeight(model, row, bound);
+  for (let n = 0; n < row.count; n++) {
+    const weight = recomputed(nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n));
+    scratch.pError[n] = errorOfP(to, nth(row.p, n), nth(row.below, n), weight);
   }
 }
 
 /** Lemma D: the larger of the two. */
 function cotangentError(
-  to: Backward,
+  { c, model, scratch }: Backward,
   row: RowMagnitudes,
   bound: RowBound,
   cotangent: number,
 ): number {
-  const { c, model, scratch } = to;
   const width = c.parameters.head_dim_v;
   const carried = carriedOver(c.dOut, cotangent, bound.out, 0, width);
   const sizes = sizeOf(c.out, cotangent, width) + sumOf(bound.out, 0, width);
+  const ofKey = fromKey(model, row.count);
   let fromKeys = 0;
   for (let n = 0; n < row.count; n++) {
-    fromKeys += fromKey(model, row.count, [
-      nth(row.p, n),
-      nth(scratch.pError, n),
-      nth(row.g, n),
-      nth(scratch.gError, n),
-    ]);
+    const [pError, gError] = [nth(scratch.pError, n), nth(scratch.gError, n)];
+    fromKeys += ofKey(nth(row.p, n), pError, nth(row.g, n), gError);
   }
   return Math.max(fromOutput(model, width, [row.dProducts, carried, sizes]), fromKeys);
 }
@@ -221,73 +247,85 @@ export interface GradientRow {
 
 /** Errors of the terms that a row adds to every sum, after rowBound and outErrors of that row. */
 export function addErrors(
-  given: Backward,
-  { at, row, values, dError: givenError }: GradientRow,
+  to: Backward,
+  given: GradientRow,
   bound: RowBound,
   weights: ErrorWeights,
 ): void {
-  const to = { ...given, model: anchoredBackward(given.model, row, bound) };
-  const { c, model, errors, scratch } = to;
+  const { c, model, errors, scratch, steps } = to;
+  const { at, row } = given;
   const { d_bias: dBias, d_sink: dSink } = errors;
   const cotangent = cotangentAt(c, at);
-  fillScratch(to, row, bound, cotangent, values);
-  const dError = givenError ?? cotangentError(to, row, bound, cotangent);
-  const { softcap } = c.parameters;
-  weights.constants.query = 0;
+  const rowModel = anchoredBackward(model, row, bound);
+  fillScratch(to, rowModel, given, bound, cotangent);
+  const dError = given.dError ?? cotangentError(to, row, bound, cotangent);
+  const ofScore = scoreGradientError(model, row, dError);
   for (let n = 0; n < row.count; n++) {
-    const [p, g, dS] = [nth(row.p, n), nth(row.g, n), nth(row.dS, n)];
-    const [pError, gError, j] = [nth(scratch.pError, n), nth(scratch.gError, n), entry(row.j, n)];
-    const dSError = scoreGradientError(model, row, dError, [p, pError, g, gError]);
-    if (dBias !== undefined && c.bias !== null) {
-      const error = storedGradientError(given.model, dS, dSError);
-      increment(dBias, broadcastAt(c.bias, at, j), 1, error);
-    }
-    addValue(model, weights, j, [nth(row.kappa, n), p, pError]);
-    const [slope, t, tError] = [nth(row.slope, n), nth(row.t, n), nth(bound.tError, n)];
-    const raw = softcap === 0 ? dS : dS * slope;
-    const error = softcapGradientError(model, softcap, [dS, dSError], { slope, t, tError });
-    const spread = model.anchored ? spreadOfGradient(row, n) : 0;
-    addKey(given.model, weights, j, { scale: Math.abs(c.parameters.scale), raw, error, spread });
+    const [pError, gError] = [nth(scratch.pError, n), nth(scratch.gError, n)];
+    scratch.dSError[n] = ofScore(nth(row.p, n), pError, nth(row.g, n), gError);
   }
+  for (let n = 0; dBias !== undefined && c.bias !== null && n < row.count; n++) {
+    const error = storedGradientError(model, nth(row.dS, n), nth(scratch.dSError, n));
+    increment(dBias, broadcastAt(c.bias, at, whole(row.j, n)), 1, error);
+  }
+  const value = rowModel === model ? steps.value : heldValueTermError(rowModel);
+  addValues(value, row, scratch, weights);
+  addKeys(to, row, bound, weights);
   if (dSink === undefined || row.sink === null) return;
   const { p, score, fromLse, below, dS } = row.sink;
-  const weight = recomputedWeight(model, row, bound, [score, fromLse, bound.sinkWeight]);
-  const pError = errorOfP(model, p, below, weight);
-  const dSError = scoreGradientError(model, row, dError, [p, pError, 0, 0]);
-  increment(dSink, at[1], 1, storedGradientError(given.model, dS, dSError));
+  const weight = recomputedWeight(rowModel, row, bound)(score, fromLse, bound.sinkWeight);
+  const dSError = ofScore(p, errorOfP(to, p, below, weight), 0, 0);
+  increment(dSink, at[1], 1, storedGradientError(model, dS, dSError));
 }
 
-/** Errors of one key's terms of dV: κ, P, dO, their product. Lemma Accumulate. */
-function addValue(
-  model: ErrorModel,
+/** Errors of each key's terms of dV: κ, P, dO, their product. Lemma Accumulate. */
+function addValues(
+  value: ValueTermError,
+  row: RowMagnitudes,
+  scratch: GradientScratch,
   { ofCotangent, constants }: ErrorWeights,
-  j: number,
-  [kappa, p, pError]: readonly [number, number, number],
 ): void {
-  const term = heldValueTermError(model, kappa, p, pError);
-  ofCotangent[j] = term.ofCotangent;
-  constants.value[j] = nth(constants.value, j) + term.constant;
+  const off = constants.value;
+  for (let n = 0; n < row.count; n++) {
+    const [j, kappa] = [whole(row.j, n), nth(row.kappa, n)];
+    const [p, pError] = [nth(row.p, n), nth(scratch.pError, n)];
+    ofCotangent[j] = value.ofCotangent(kappa, p, pError);
+    off[j] = nth(off, j) + value.constant(kappa, p, pError);
+  }
 }
 
 /**
- * Errors of one key's terms of dQ and dK: dS may be scaled first and then rounded to the operand
+ * Errors of each key's terms of dQ and dK: dS may be scaled first and then rounded to the operand
  * format, Q or K scaled and rounded twice, or the sum scaled last. Lemma Accumulate.
  */
-function addKey(
-  model: ErrorModel,
+function addKeys(
+  { c, model, scratch, steps }: Backward,
+  row: RowMagnitudes,
+  bound: RowBound,
   { ofOperand, ofKeyError, constants }: ErrorWeights,
-  j: number,
-  { scale, raw, error, spread }: { scale: number; raw: number; error: number; spread: number },
 ): void {
-  const rounded = anchoredGradient(model, scale, { raw, error, spread });
-  const term =
-    rounded === null
-      ? heldKeyTermError(model, scale, raw, error)
-      : heldKeyTermError({ ...model, probabilities: 0 }, scale, raw, error + rounded);
-  ofOperand[j] = term.ofOperand;
-  if (ofKeyError !== null) ofKeyError[j] = term.ofOperand + scale * raw;
-  constants.query += term.constant;
-  constants.key[j] = nth(constants.key, j) + term.constant;
+  const scale = Math.abs(c.parameters.scale);
+  const capped = c.parameters.softcap !== 0;
+  const off = constants.key;
+  constants.query = 0;
+  for (let n = 0; n < row.count; n++) {
+    const j = whole(row.j, n);
+    const [dS, slope, t] = [nth(row.dS, n), nth(row.slope, n), nth(row.t, n)];
+    const raw = capped ? dS * slope : dS;
+    let error = steps.raw(dS, nth(scratch.dSError, n), slope, t, nth(bound.tError, n));
+    let term = steps.key;
+    if (model.anchored) {
+      const spread = spreadOfGradient(row, n);
+      const rounded = anchoredGradient(model, scale, { raw, error, spread });
+      if (rounded !== null) [term, error] = [steps.anchoredKey, error + rounded];
+    }
+    const made = term.ofOperand(raw, error);
+    const constant = term.constant(raw, error);
+    ofOperand[j] = made;
+    if (ofKeyError !== null) ofKeyError[j] = made + scale * raw;
+    constants.query += constant;
+    off[j] = nth(off, j) + constant;
+  }
 }
 
 /** Bounds of every gradient of the case, flat, once all rows are added. */
@@ -324,6 +362,7 @@ function addProjection(
 ): void {
   const columns = heads * width;
   const dimY = w.length / columns;
+  const ofTerm = projectionTermError(model);
   for (let n = 0; n < x.length; n++) {
     const [size, error] = [nth(x, n), nth(xError, n)];
     const row = Math.floor(n / width);
@@ -332,10 +371,10 @@ function addProjection(
     for (let e = 0; e < dimY; e++) {
       const wAt = e * columns + column;
       const [a, f] = [Math.abs(nth(w, wAt)), Math.abs(nth(y, yAt + e))];
-      increment(dY.error, yAt + e, 1, projectionTermError(model, [size, error, a]));
+      increment(dY.error, yAt + e, 1, ofTerm(size, error, a));
       increment(dY.magnitude, yAt + e, 1, size * a);
       increment(dY.terms, yAt + e, 1);
-      increment(dW.error, wAt, 1, projectionTermError(model, [size, error, f]));
+      increment(dW.error, wAt, 1, ofTerm(size, error, f));
       increment(dW.magnitude, wAt, 1, size * f);
       increment(dW.terms, wAt, 1);
     }

@@ -8,21 +8,16 @@
  * @module
  */
 
-import type { CaseParameters } from '../../case/case.ts';
 import { exp } from '../../numbers/float64.ts';
-import { entry, nth } from '../../numbers/nth.ts';
+import { nth } from '../../numbers/nth.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
-import { heldScoreError } from '../lemmas/held-errors.ts';
 import { grantedError, logitReach, mostMerges } from '../lemmas/merge-errors.ts';
 import {
-  biasError,
   convertedError,
   farWeight,
   flush,
   leastWeight,
   quotient,
-  softcapError,
-  tanhError,
   type WeightTerms,
   weightError,
   weightRounding,
@@ -30,8 +25,9 @@ import {
 } from '../lemmas/step-errors.ts';
 import type { CertifiedCase } from './certified.ts';
 import { farRowLse } from './far-rows.ts';
-import type { RowMagnitudes } from './magnitudes.ts';
-import { broughtBy, fewProducts, type ScoreOperands } from './operands.ts';
+import { type RowMagnitudes, type RowRoom, rowRoom } from './magnitudes.ts';
+import type { ScoreOperands } from './operands.ts';
+import { type ScoreSteps, scoreErrors } from './score-steps.ts';
 
 /** What the bounds of one row rest on; entry n for its n-th visible key. Reused row after row. */
 export interface RowBound {
@@ -63,14 +59,25 @@ export interface RowBound {
   lseError: number;
 }
 
-export function newRowBound(seqKv: number, width: number): RowBound {
+/** A model, and its lemmas as every row goes through them. */
+export interface ModelSteps {
+  readonly model: ErrorModel;
+  readonly scores: ScoreSteps;
+}
+
+export function newRowBound(
+  seqKv: number,
+  width: number,
+  softcap = true,
+  { take, zeros }: RowRoom = rowRoom(seqKv),
+): RowBound {
   return {
-    weight: new Float64Array(seqKv),
-    scoreError: new Float64Array(seqKv),
-    tError: new Float64Array(seqKv),
+    weight: take(seqKv),
+    scoreError: take(seqKv),
+    tError: softcap ? take(seqKv) : zeros,
     far: new Uint8Array(seqKv),
-    faint: new Float64Array(seqKv),
-    out: new Float64Array(width),
+    faint: take(seqKv),
+    out: take(width),
     sinkWeight: 0,
     sinkError: 0,
     sinkFar: false,
@@ -97,55 +104,6 @@ export function carriedOver(
   return sum;
 }
 
-/** One score in magnitudes: |raw| at most and at least, |c·tanh|, |s|, |bias|, the sums of its dot product. */
-export interface ScoreSizes {
-  readonly raw: number;
-  readonly least: number;
-  readonly capped: number;
-  readonly score: number;
-  /** Null where the case has no bias. */
-  readonly bias: number | null;
-  readonly operands: {
-    readonly magnitude: number;
-    readonly carried: number;
-    readonly sizes: number;
-  };
-}
-
-/** Lemmas Score, Softcap, Bias: the error of a score, and of its tanh (0 without softcap). */
-export function scoreError(
-  { head_dim: d, softcap: cap, scale }: CaseParameters,
-  model: ErrorModel,
-  { raw, least, capped, score, bias, operands }: ScoreSizes,
-): { error: number; tError: number } {
-  let [error, tError] = [Number.POSITIVE_INFINITY, 0];
-  if (fewProducts(model, d)) error = heldScoreError(model, { scale: Math.abs(scale), d }, operands);
-  if (cap !== 0) {
-    tError = tanhError(model, cap, { raw, least, error });
-    error = softcapError(model, cap, { capped, tError });
-  }
-  if (bias !== null) error = biasError(model, { score, capped, bias, error });
-  return { error, tError };
-}
-
-/** The n-th score of a row as scoreError takes it. */
-export function scoreSizes(
-  c: CertifiedCase,
-  row: RowMagnitudes,
-  n: number,
-  { carried, spread }: { carried: number; spread: number },
-): ScoreSizes {
-  const sizes = nth(row.sizes, n) + spread;
-  return {
-    raw: nth(row.raw, n),
-    least: nth(row.rawLeast, n),
-    capped: nth(row.capped, n),
-    score: nth(row.score, n),
-    bias: c.bias === null ? null : nth(row.bias, n),
-    operands: { magnitude: nth(row.products, n), carried, sizes },
-  };
-}
-
 /** Terms of the row's sum (its sink is one), merges, and operations a term may lose to underflow in. */
 export function rowTerms(c: CertifiedCase, row: RowMagnitudes) {
   const n = row.count + (row.sink === null ? 0 : 1);
@@ -160,27 +118,17 @@ export function rowTerms(c: CertifiedCase, row: RowMagnitudes) {
 export const FAR_BELOW = 800;
 const isFar = (below: number, error: number): boolean => below > FAR_BELOW + 8 * error;
 
-/** The errors of a row's scores; of them and the sink's, the largest that is of no far key. */
-function scoreErrors(
-  c: CertifiedCase,
-  model: ErrorModel,
-  operands: ScoreOperands | null,
-  { row, sinkError }: { row: RowMagnitudes; sinkError: number },
-  to: RowBound,
+/** Of a row's scores' errors and its sink's, the largest that is of no far key. */
+function largestError(
+  { sink, count, raised, below }: RowMagnitudes,
+  scoreError: Float64Array,
+  sinkError: number,
 ): number {
-  const { sink } = row;
   const sinkFar = sink === null || sink.raised || isFar(sink.below, sinkError);
   let largest = sinkFar ? 0 : sinkError;
-  for (let k = 0; k < row.count; k++) {
-    const j = entry(row.j, k);
-    const carried = operands === null ? 0 : broughtBy(operands.carried, j);
-    const spread = operands === null ? 0 : broughtBy(operands.spread, j);
-    const sizes = scoreSizes(c, row, k, { carried, spread });
-    const { error, tError } = scoreError(c.parameters, model, sizes);
-    to.scoreError[k] = error;
-    to.tError[k] = tError;
-    if (row.raised[k] === 1) continue;
-    if (error > largest && !isFar(nth(row.below, k), error)) largest = error;
+  for (let k = 0; k < count; k++) {
+    const error = nth(scoreError, k);
+    if (error > largest && raised[k] !== 1 && !isFar(nth(below, k), error)) largest = error;
   }
   return largest;
 }
@@ -194,15 +142,16 @@ function weigh(
 ): void {
   const beside = roundedBeside(model);
   let [denominator, rounded, faintSum, near] = [to.flushes, 0, 0, 0];
+  const rounding = weightRounding(model, terms);
   for (let k = 0; k < row.count; k++) {
-    const [score, fromLse, error] = [nth(row.score, k), nth(row.fromLse, k), nth(to.scoreError, k)];
-    const own = weightRounding(model, terms, { score, fromLse, error });
+    const error = nth(to.scoreError, k);
+    const own = rounding(nth(row.score, k), nth(row.fromLse, k), error);
     to.weight[k] = error + own;
     const below = nth(row.below, k);
     const far = row.raised[k] === 1 || isFar(below, error) || !provedFor(own + beside);
     to.far[k] = far ? 1 : 0;
     if (far) {
-      const faint = SLACK * farWeight(model, terms, { score, below, error });
+      const faint = SLACK * farWeight(model, terms, { score: nth(row.score, k), below, error });
       to.faint[k] = faint;
       faintSum += faint;
       denominator += nth(row.p, k) + 2 * faint;
@@ -214,7 +163,7 @@ function weigh(
   }
   if (row.sink !== null) {
     const { p, score, fromLse, below, raised } = row.sink;
-    const own = weightRounding(model, terms, { score, fromLse, error: sinkError });
+    const own = rounding(score, fromLse, sinkError);
     to.sinkWeight = sinkError + own;
     to.sinkFar = raised || isFar(below, sinkError) || !provedFor(own + beside);
     if (to.sinkFar) {
@@ -236,7 +185,7 @@ function weigh(
 /** Everything the bounds of a row rest on, into `to`. */
 export function rowBound(
   c: CertifiedCase,
-  model: ErrorModel,
+  { model, scores }: ModelSteps,
   operands: ScoreOperands | null,
   row: RowMagnitudes,
   to: RowBound,
@@ -245,7 +194,8 @@ export function rowBound(
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
   to.sinkError = sinkError;
   // Lemma Lazy: scores, and so LSEs, may lie above a maximum by the profile's headroom.
-  const slack = 1 + scoreErrors(c, model, operands, { row, sinkError }, to) + model.headroom;
+  scoreErrors(scores, operands, row, to);
+  const slack = 1 + largestError(row, to.scoreError, sinkError) + model.headroom;
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
   const reach = logitReach(largestLogit(row, to, sinkError), slack);
@@ -275,17 +225,16 @@ export interface GivenRow {
 
 /** Lemmas Score to Weight for the keys that are here, into `to`. */
 export function givenRowBound(
-  c: CertifiedCase,
-  model: ErrorModel,
+  { model, scores }: ModelSteps,
   operands: ScoreOperands | null,
   { row, given }: { row: RowMagnitudes; given: GivenRow },
   to: RowBound,
 ): void {
-  scoreErrors(c, model, operands, { row, sinkError: 0 }, to);
+  scoreErrors(scores, operands, row, to);
   to.lseError = given.lseError;
+  const error = weightError(model, given.terms);
   for (let k = 0; k < row.count; k++) {
-    const [score, fromLse, error] = [nth(row.score, k), nth(row.fromLse, k), nth(to.scoreError, k)];
-    to.weight[k] = weightError(model, given.terms, { score, fromLse, error });
+    to.weight[k] = error(nth(row.score, k), nth(row.fromLse, k), nth(to.scoreError, k));
   }
 }
 

@@ -54,7 +54,7 @@ const sumOf = (x: Float64Array): number => x.reduce((sum, one) => sum + one, 0);
 
 /** The magnitudes of a block's pairs. */
 function fillBlock(
-  { c, block, matrices, kSizes }: Walk,
+  { c, block, matrices, kSizes, seesAll }: Walk,
   { b, h, start, count, row, key }: Block,
 ): void {
   const { seq_kv: keys, head_dim: d, head_dim_v: dv } = c.parameters;
@@ -77,6 +77,7 @@ function fillBlock(
       querySize: sumOf(rowOf(q, r, d)),
       ...{ gDot: rowOf(block.gDot, r, keys), gProducts: rowOf(block.gProducts, r, keys) },
       gCarried: rowIn(block.gCarried, r, keys),
+      seesAll,
     };
     block.live[r] = fillRow(c, [b, h, start + r], given, magnitudesIn(block, r)) ? 1 : 0;
   }
@@ -165,10 +166,10 @@ function boundBlock(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block): v
     const bound = boundIn(room, r);
     const given = walk.given?.(model, place);
     if (given !== undefined) {
-      givenRowBound(c, model, score, { row, given }, bound);
+      givenRowBound(one, score, { row, given }, bound);
       return;
     }
-    rowBound(c, model, score, row, bound);
+    rowBound(c, one, score, row, bound);
     const ofError = operands === null ? null : rowOf(second, r, keys);
     weighValues(c, model, row, bound, { ofV: rowOf(first, r, keys), ofError });
     if (ofError === null || near === 0) return;

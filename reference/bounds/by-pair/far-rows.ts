@@ -7,7 +7,7 @@
  * @module
  */
 
-import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
+import { nth, nthIfAny, whole } from '../../numbers/nth.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
 import {
   averageError,
@@ -65,7 +65,7 @@ export function farRowOut(
   for (let e = 0; e < out.length; e++) {
     let [top, leaf] = [0, 0];
     for (let k = 0; k < row.count; k++) {
-      const at = valuesAt + entry(row.j, k) * out.length + e;
+      const at = valuesAt + whole(row.j, k) * out.length + e;
       const v = Math.abs(nth(c.v.mid, at)) + nth(c.v.rad, at) + near + nthIfAny(vError?.v, at);
       const kappa = nth(row.kappa, k) * (1 + held);
       top = Math.max(top, kappa * v);

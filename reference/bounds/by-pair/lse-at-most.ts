@@ -14,9 +14,10 @@ import {
   type WeightTerms,
   weightRounding,
 } from '../lemmas/step-errors.ts';
-import { FAR_BELOW, lseStored, provedFor, roundedBeside, rowTerms, scoreError } from './bounds.ts';
+import { FAR_BELOW, lseStored, provedFor, roundedBeside, rowTerms } from './bounds.ts';
 import type { CertifiedCase } from './certified.ts';
 import type { RowMagnitudes } from './magnitudes.ts';
+import { scoreError, scoreSteps } from './score-steps.ts';
 
 /** The largest of a row's keys' magnitudes, and the sum of their P. */
 interface Largest {
@@ -57,14 +58,9 @@ function lseErrorAtMost(c: CertifiedCase, model: ErrorModel, row: RowMagnitudes)
   const { head_dim: d } = c.parameters;
   const most = largestIn(row);
   const near = c.features === null ? model.inputTiny : Number.POSITIVE_INFINITY;
-  const { error } = scoreError(c.parameters, model, {
-    ...{ raw: most.raw, least: 0, capped: most.capped, score: most.score },
-    bias: c.bias === null ? null : most.bias,
-    operands: {
-      magnitude: most.products,
-      carried: near * most.sizes,
-      sizes: most.sizes + near * d,
-    },
+  const { error } = scoreError(scoreSteps(c.parameters, model, c.bias !== null), {
+    ...{ ...most, least: 0, magnitude: most.products },
+    ...{ carried: near * most.sizes, sizes: most.sizes + near * d },
   });
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
   const { n, merges, operations } = rowTerms(c, row);
@@ -74,9 +70,9 @@ function lseErrorAtMost(c: CertifiedCase, model: ErrorModel, row: RowMagnitudes)
   const reach = logitReach(Math.max(row.lse, sinkReach, most.score + error), slack);
   const granted = grantedError(model, summed, reach);
   const terms: WeightTerms = { summed, merges, lse: row.lse, slack, granted };
-  const own = weightRounding(model, terms, { ...most, error });
-  const ofSink =
-    row.sink === null ? 0 : weightRounding(model, terms, { ...row.sink, error: sinkError });
+  const rounding = weightRounding(model, terms);
+  const own = rounding(most.score, most.fromLse, error);
+  const ofSink = row.sink === null ? 0 : rounding(row.sink.score, row.sink.fromLse, sinkError);
   const below = Math.max(most.below, row.sink?.below ?? 0);
   const raised = row.sink?.raised === true || row.raised.subarray(0, row.count).includes(1);
   const proved = provedFor(Math.max(own, ofSink) + roundedBeside(model));

@@ -8,7 +8,7 @@
  */
 
 import { exp, tanh } from '../../numbers/float64.ts';
-import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
+import { nth, whole } from '../../numbers/nth.ts';
 import { growth } from '../lemmas/error-model.ts';
 import type { Broadcast, CertifiedCase } from './certified.ts';
 
@@ -34,6 +34,8 @@ export interface RowProducts {
   readonly gDot: Float64Array;
   readonly gProducts: Float64Array;
   readonly gCarried: Float64Array | null;
+  /** Is every key seen by every row? */
+  readonly seesAll: boolean;
 }
 
 /** Magnitudes of the visible keys of a row, entry n for the n-th of them; reused row after row. */
@@ -69,6 +71,7 @@ export interface RowMagnitudes {
   readonly pSpread: Float64Array;
   readonly slopeSpread: Float64Array;
   readonly dSSpread: Float64Array;
+  readonly uses: Uses;
   /** Of the row: |LSE|, |D|, |dLSE|, Σ|dO||O|. */
   lse: number;
   d: number;
@@ -89,31 +92,67 @@ export interface SinkMagnitudes {
   dS: number;
 }
 
-export function rowMagnitudes(seqKv: number): RowMagnitudes {
-  const array = (): Float64Array => new Float64Array(seqKv);
+/** Of which magnitudes a case, or a profile that it is judged at, makes use. */
+export interface Uses {
+  readonly softcap: boolean;
+  readonly bias: boolean;
+  readonly dropout: boolean;
+  readonly gradients: boolean;
+  /** How far below their largest some may be: Lemma Anchored. */
+  readonly spreads: boolean;
+}
+
+const EVERYTHING: Uses = {
+  ...{ softcap: true, bias: true, dropout: true, gradients: true, spreads: true },
+};
+
+/** Where rows with so many keys have their numbers; what no use is made of is the same for all of them. */
+export interface RowRoom {
+  readonly take: (length: number) => Float64Array;
+  readonly zeros: Float64Array;
+  readonly ones: Float64Array;
+  readonly noneRaised: Uint8Array;
+}
+
+/** Arrays of so many numbers, one after another. */
+const takeAnew = (length: number): Float64Array => new Float64Array(length);
+
+export function rowRoom(seqKv: number, take: RowRoom['take'] = takeAnew): RowRoom {
+  const [zeros, ones] = [new Float64Array(seqKv), new Float64Array(seqKv).fill(1)];
+  return { take, zeros, ones, noneRaised: new Uint8Array(seqKv) };
+}
+
+export function rowMagnitudes(
+  seqKv: number,
+  uses: Uses = EVERYTHING,
+  { take, zeros, ones, noneRaised }: RowRoom = rowRoom(seqKv),
+): RowMagnitudes {
+  const array = (used = true, otherwise = zeros): Float64Array => (used ? take(seqKv) : otherwise);
+  const { softcap, bias, dropout, gradients, spreads } = uses;
   return {
     count: 0,
     j: new Int32Array(seqKv),
     products: array(),
     sizes: array(),
-    raw: array(),
-    rawLeast: array(),
-    capped: array(),
-    bias: array(),
+    raw: array(softcap),
+    rawLeast: array(softcap),
+    capped: array(softcap || bias),
+    bias: array(bias),
     score: array(),
     fromLse: array(),
     below: array(),
-    raised: new Uint8Array(seqKv),
-    t: array(),
-    slope: array(),
+    raised: bias ? new Uint8Array(seqKv) : noneRaised,
+    t: array(softcap),
+    slope: array(softcap, ones),
     p: array(),
-    kappa: array(),
-    g: array(),
-    gProducts: array(),
-    dS: array(),
-    pSpread: array(),
-    slopeSpread: array(),
-    dSSpread: array(),
+    kappa: array(dropout, ones),
+    g: array(gradients),
+    gProducts: array(gradients),
+    dS: array(gradients),
+    pSpread: array(spreads),
+    slopeSpread: array(spreads && softcap),
+    dSSpread: array(spreads && gradients),
+    uses,
     lse: 0,
     d: 0,
     dLse: 0,
@@ -195,6 +234,81 @@ function raisedBias(
   return belowAtLeast(s, error, lse) > 0 ? LOWEST_BIAS : bias;
 }
 
+/** The keys that the row sees, by place. */
+function fillKeys(c: CertifiedCase, [b, h, i]: Row, seesAll: boolean, to: RowMagnitudes): void {
+  const { seq_kv } = c.parameters;
+  let count = 0;
+  for (let j = 0; j < seq_kv; j++) if (seesAll || c.visible(b, h, i, j)) to.j[count++] = j;
+  to.count = count;
+}
+
+/** Lemma Score in float64: the score before softcap and bias into `score`, and what it is off by into `fromLse`. */
+function fillRaw({ parameters }: CertifiedCase, given: RowProducts, to: RowMagnitudes): void {
+  const { head_dim: d, scale } = parameters;
+  const { dot, products, carried, keySizes, querySize } = given;
+  const size = Math.abs(scale);
+  const [s, error] = [to.score, to.fromLse];
+  for (let n = 0; n < to.count; n++) {
+    const j = whole(to.j, n);
+    const product = nth(products, j);
+    const off = carried === null ? 0 : nth(carried, j);
+    const raw = scale * nth(dot, j);
+    const rawError = size * (1.01 * (d + 3) * U * product + off + d * TINY) + TINY;
+    to.products[n] = product;
+    to.sizes[n] = querySize + nth(keySizes, j);
+    s[n] = raw;
+    error[n] = rawError;
+  }
+}
+
+/** What softcap and bias make of the scores. */
+function fillCapped(
+  c: CertifiedCase,
+  row: Row,
+  lse: { mid: number; rad: number },
+  to: RowMagnitudes,
+): void {
+  const { softcap } = c.parameters;
+  const { uses } = to;
+  const [scores, errors] = [to.score, to.fromLse];
+  for (let n = 0; n < to.count; n++) {
+    const [raw, rawError] = [nth(scores, n), nth(errors, n)];
+    const own = c.bias === null ? 0 : nth(c.bias.data, broadcastAt(c.bias, row, whole(to.j, n)));
+    const bias = own >= LOWEST_BIAS ? own : raisedBias(softcap, own, { raw, rawError, lse });
+    const { s, error, capped, t, tError } = cappedScore(softcap, bias, raw, rawError);
+    to.capped[n] = capped;
+    if (uses.bias) {
+      to.bias[n] = Math.abs(bias);
+      to.raised[n] = bias === own ? 0 : 1;
+    }
+    if (uses.softcap) {
+      to.raw[n] = Math.abs(raw) + rawError;
+      to.rawLeast[n] = Math.max(0, Math.abs(raw) - rawError);
+      to.t[n] = Math.min(1, Math.abs(t) + tError);
+      to.slope[n] = Math.min(1, 1 - t * t + 2 * tError + tError * tError + 4 * U);
+      if (uses.spreads) to.slopeSpread[n] = 2 * (2 * tError + tError * tError + 8 * U);
+    }
+    scores[n] = s;
+    errors[n] = error;
+  }
+}
+
+/** From scores and their errors: everything up to P. */
+function fillWeights({ mid, rad }: { mid: number; rad: number }, to: RowMagnitudes): void {
+  const { spreads } = to.uses;
+  for (let n = 0; n < to.count; n++) {
+    const s = nth(to.score, n);
+    const error = nth(to.fromLse, n);
+    const difference = s - mid;
+    to.score[n] = Math.abs(s) + error;
+    to.fromLse[n] = Math.abs(difference) + error + rad;
+    const off = error + rad + 4 * U * (Math.abs(s) + Math.abs(mid));
+    to.below[n] = Math.max(0, mid - s - off);
+    to.p[n] = probabilityAtMost(difference, error + rad);
+    if (spreads) to.pSpread[n] = spreadOfP(difference, error + rad);
+  }
+}
+
 /** The scores of the row: everything up to P. */
 function fillScores(
   c: CertifiedCase,
@@ -203,40 +317,14 @@ function fillScores(
   given: RowProducts,
   to: RowMagnitudes,
 ): void {
-  const { parameters, bias, visible } = c;
-  const { seq_kv, head_dim: d, softcap } = parameters;
-  const [b, h, i] = row;
-  const scale = Math.abs(parameters.scale);
-  const { dot, products, carried, keySizes, querySize } = given;
-  let count = 0;
-  for (let j = 0; j < seq_kv; j++) {
-    if (!visible(b, h, i, j)) continue;
-    const [product, off] = [nth(products, j), nthIfAny(carried, j)];
-    const raw = parameters.scale * nth(dot, j);
-    const rawError = scale * (1.01 * (d + 3) * U * product + off + d * TINY) + TINY;
-    const own = bias === null ? 0 : nth(bias.data, broadcastAt(bias, row, j));
-    const biasValue = own >= LOWEST_BIAS ? own : raisedBias(softcap, own, { raw, rawError, lse });
-    const { s, error, capped, t, tError } = cappedScore(softcap, biasValue, raw, rawError);
-    to.j[count] = j;
-    to.products[count] = product;
-    to.sizes[count] = querySize + nth(keySizes, j);
-    to.raw[count] = Math.abs(raw) + rawError;
-    to.rawLeast[count] = Math.max(0, Math.abs(raw) - rawError);
-    to.capped[count] = capped;
-    to.bias[count] = Math.abs(biasValue);
-    to.score[count] = Math.abs(s) + error;
-    to.fromLse[count] = Math.abs(s - lse.mid) + error + lse.rad;
-    to.below[count] = belowAtLeast(s, error, lse);
-    to.raised[count] = biasValue === own ? 0 : 1;
-    to.t[count] = Math.min(1, Math.abs(t) + tError);
-    to.slope[count] =
-      softcap === 0 ? 1 : Math.min(1, 1 - t * t + 2 * tError + tError * tError + 4 * U);
-    to.slopeSpread[count] = softcap === 0 ? 0 : 2 * (2 * tError + tError * tError + 8 * U);
-    to.p[count] = probabilityAtMost(s - lse.mid, error + lse.rad);
-    to.pSpread[count] = spreadOfP(s - lse.mid, error + lse.rad);
-    count++;
+  fillRaw(c, given, to);
+  if (to.uses.softcap || to.uses.bias) fillCapped(c, row, lse, to);
+  else {
+    for (let n = 0; n < to.count; n++) {
+      to.fromLse[n] = nth(to.fromLse, n) + U * Math.abs(nth(to.score, n));
+    }
   }
-  to.count = count;
+  fillWeights(lse, to);
 }
 
 /** D of the row. spec (12) */
@@ -274,18 +362,24 @@ function fillGradients(
   const gamma = gammaOf(width);
   const { d, dError } = fillCotangent(c, r, to);
   const cotangent = nth(c.dLse, r);
+  const { spreads } = to.uses;
   for (let n = 0; n < to.count; n++) {
-    const j = entry(to.j, n);
-    const [dot, products, factor] = [nth(gDot, j), nth(gProducts, j), nth(to.kappa, n)];
-    const gError =
-      factor * (gamma * products + nthIfAny(gCarried, j) + width * TINY + 4 * U * Math.abs(dot));
+    const j = whole(to.j, n);
+    const dot = nth(gDot, j);
+    const products = nth(gProducts, j);
+    const factor = nth(to.kappa, n);
+    const carried = gCarried === null ? 0 : nth(gCarried, j);
+    const gError = factor * (gamma * products + carried + width * TINY + 4 * U * Math.abs(dot));
     const g = factor * Math.abs(dot) + gError;
     to.g[n] = g;
     to.gProducts[n] = products;
     const bracket = Math.abs(factor * dot - d + cotangent);
-    const off = gError + dError + 4 * U * (g + to.d + to.dLse);
-    to.dS[n] = nth(to.p, n) * (bracket + gError + dError + 4 * U * (g + to.d + to.dLse));
-    to.dSSpread[n] = nth(to.p, n) * (2 * off + growth(nth(to.pSpread, n)) * (bracket + off));
+    const rounded = 4 * U * (g + to.d + to.dLse);
+    const p = nth(to.p, n);
+    to.dS[n] = p * (bracket + gError + dError + rounded);
+    if (!spreads) continue;
+    const off = gError + dError + rounded;
+    to.dSSpread[n] = p * (2 * off + growth(nth(to.pSpread, n)) * (bracket + off));
   }
   if (to.sink !== null)
     to.sink.dS = to.sink.p * (Math.abs(cotangent - d) + dError + 2 * U * (to.d + to.dLse));
@@ -302,6 +396,7 @@ export function fillRow(
   const r = (row[0] * heads + row[1]) * seq_q + row[2];
   const lse = { mid: nth(c.lse.mid, r), rad: nth(c.lse.rad, r) };
   if (Number.isNaN(lse.rad)) return false;
+  fillKeys(c, row, given.seesAll, to);
   fillScores(c, row, lse, given, to);
   to.lse = Math.abs(lse.mid) + lse.rad;
   const own = c.sink?.[row[1]];
@@ -321,8 +416,8 @@ export function fillRow(
     };
   }
   const { kappa } = c;
-  for (let n = 0; n < to.count; n++) {
-    to.kappa[n] = kappa === null ? 1 : nth(kappa.data, broadcastAt(kappa, row, entry(to.j, n)));
+  for (let n = 0; kappa !== null && n < to.count; n++) {
+    to.kappa[n] = nth(kappa.data, broadcastAt(kappa, row, whole(to.j, n)));
   }
   if (c.gradients !== null) fillGradients(c, r, given, to);
   return true;

@@ -41,7 +41,7 @@ describe('the error of recomputed keys', () => {
                 sizes += Math.abs(f) + Math.abs(a);
                 x += f * a;
               }
-              expected.push(projectionError(model, 3, { magnitude, sizes, x: Math.abs(x) }));
+              expected.push(projectionError(model, 3)(magnitude, sizes, Math.abs(x)));
             }
           }
         }

@@ -47,6 +47,9 @@ function projectionErrors(
   const dimY = w.length / columns;
   const values = upper(x);
   const error = new Float64Array(values.length);
+  const ofProjection = fewProducts(model, dimY)
+    ? projectionError(model, dimY)
+    : () => Number.POSITIVE_INFINITY;
   for (let n = 0; n < error.length; n++) {
     const [c, row] = [n % width, Math.floor(n / width)];
     const [j, h] = [row % seq, Math.floor(row / seq) % heads];
@@ -57,9 +60,7 @@ function projectionErrors(
       magnitude += f * a;
       sizes += f + a;
     }
-    error[n] = fewProducts(model, dimY)
-      ? projectionError(model, dimY, { magnitude, sizes, x: nth(values, n) })
-      : Number.POSITIVE_INFINITY;
+    error[n] = ofProjection(magnitude, sizes, nth(values, n));
   }
   return batch === 0 ? new Float64Array(0) : error;
 }

@@ -4,7 +4,7 @@
  */
 
 import { kvHead } from '../../case/heads.ts';
-import { entry, nth, nthIfAny } from '../../numbers/nth.ts';
+import { nth, nthIfAny, whole } from '../../numbers/nth.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { partialSize, subtractedError } from '../lemmas/merge-errors.ts';
 import {
@@ -45,23 +45,14 @@ function partLost(model: ErrorModel, row: RowMagnitudes, to: RowBound): number {
 /** From where on Lemma Hull may say more than Lemma Output: below, 2B/(1 − B) < 1. */
 const HULL_FROM = 1 / 3;
 
-/** What one key brings to the numerator of a row's output, and to what is averaged. */
-function valueWeights(
-  model: ErrorModel,
-  { row, beside, operations }: { row: RowMagnitudes; beside: number; operations: number },
-  to: RowBound,
-  k: number,
-) {
-  const [kappa, p] = [nth(row.kappa, k) * (1 + model.held.kappa), nth(row.p, k)];
-  const leaf = kappa * (model.weightTiny + model.operandTiny) + model.tiny;
-  const flushed =
-    2 * (flush(model, { leaf, size: kappa, operations }) - operations * 8 * model.rescaledTiny);
-  const far = to.far[k] === 1;
-  const faint = far ? nth(to.faint, k) : 0;
-  const grown = far ? 1 : growth(nth(to.weight, k) + beside);
-  const ofV = kappa * (p * grown + 2 * faint) + flushed;
-  const ofError = kappa * (p * (1 + grown) + 4 * faint) + flushed;
-  return { kappa, flushed, far, faint, ofV, ofError };
+/** What underflow costs a key's part of the numerator, relative to |V|; κ its factor. */
+function flushedOf(model: ErrorModel, operations: number): (kappa: number) => number {
+  const ofLeaf = model.weightTiny + model.operandTiny;
+  const rescaled = operations * 8 * model.rescaledTiny;
+  return (kappa) => {
+    const leaf = kappa * ofLeaf + model.tiny;
+    return 2 * (flush(model, { leaf, size: kappa, operations }) - rescaled);
+  };
 }
 
 /** Weights of a numerator, entry j for key j: of |V|, and of ΔV where there is one. */
@@ -84,12 +75,20 @@ export function weighValues(
 ): void {
   const model = modelOfRow(given, row, bound);
   const { operations } = rowTerms(c, row);
-  const terms = { row, beside: roundedBeside(model), operations };
+  const [beside, held] = [roundedBeside(model), 1 + model.held.kappa];
+  const flushedBy = flushedOf(model, operations);
+  // All kept keys have the same κ.
+  let [known, flushed] = [Number.NaN, 0];
+  const { ofV, ofError } = to;
   for (let k = 0; k < row.count; k++) {
-    const { ofV, ofError } = valueWeights(model, terms, bound, k);
-    const j = entry(row.j, k);
-    to.ofV[j] = ofV;
-    if (to.ofError !== null) to.ofError[j] = ofError;
+    const kappa = nth(row.kappa, k) * held;
+    if (kappa !== known) [known, flushed] = [kappa, flushedBy(kappa)];
+    const [j, p] = [whole(row.j, k), nth(row.p, k)];
+    const far = bound.far[k] === 1;
+    const faint = far ? nth(bound.faint, k) : 0;
+    const grown = far ? 1 : growth(nth(bound.weight, k) + beside);
+    ofV[j] = kappa * (p * grown + 2 * faint) + flushed;
+    if (ofError !== null) ofError[j] = kappa * (p * (1 + grown) + 4 * faint) + flushed;
   }
 }
 
@@ -108,11 +107,13 @@ function averagedParts(
   const hull = bound.denominator > HULL_FROM ? newHull(bound, width, lostAtZero) : null;
   const parts = { top: new Float64Array(width), lost: new Float64Array(width).fill(lostAtZero) };
   if (hull === null && !model.subtractsInMerges) return { parts, hull };
-  const terms = { row, beside: roundedBeside(model), operations };
   const near = vError?.near ?? 0;
+  const flushedBy = flushedOf(model, operations);
   for (let k = 0; k < row.count; k++) {
-    const { kappa, flushed, far, faint } = valueWeights(model, terms, bound, k);
-    const vAt = valuesAt + entry(row.j, k) * width;
+    const kappa = nth(row.kappa, k) * (1 + model.held.kappa);
+    const [flushed, far] = [flushedBy(kappa), bound.far[k] === 1];
+    const faint = far ? nth(bound.faint, k) : 0;
+    const vAt = valuesAt + whole(row.j, k) * width;
     for (let e = 0; e < width; e++) {
       const off = near + nthIfAny(vError?.v, vAt + e);
       const size = Math.abs(nth(c.v.mid, vAt + e)) + nth(c.v.rad, vAt + e) + off;

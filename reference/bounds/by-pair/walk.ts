@@ -4,12 +4,27 @@
  * @module
  */
 
+import { seesAll } from '../../case/mask.ts';
 import { nth } from '../../numbers/nth.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
-import { type GivenRow, newRowBound, type RowBound } from './bounds.ts';
-import { type Backward, newErrors, newScratch, newSums, type Sums } from './bounds-backward.ts';
+import { type GivenRow, type ModelSteps, newRowBound, type RowBound } from './bounds.ts';
+import {
+  type Backward,
+  gradientSteps,
+  newErrors,
+  newScratch,
+  newSums,
+  type Sums,
+} from './bounds-backward.ts';
 import { type CertifiedCase, upper } from './certified.ts';
-import { type Row, type RowMagnitudes, rowMagnitudes } from './magnitudes.ts';
+import {
+  type Row,
+  type RowMagnitudes,
+  type RowRoom,
+  rowMagnitudes,
+  rowRoom,
+  type Uses,
+} from './magnitudes.ts';
 import { type OperandError, operandError } from './operands.ts';
 import {
   type KeyMatrix,
@@ -19,10 +34,11 @@ import {
   type Products,
   type plainProducts,
 } from './products.ts';
+import { scoreSteps } from './score-steps.ts';
 import type { Summed } from './summed.ts';
 
 /** One model's way through a case, and what it comes to. */
-export interface ModelBounds extends Backward {
+export interface ModelBounds extends Backward, ModelSteps {
   readonly operands: OperandError | null;
   /** Σ_e of ΔK and of ΔV of each key, where they are recomputed. */
   readonly spread: Float64Array | null;
@@ -48,7 +64,8 @@ function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
   const sumsOf = (x: Float64Array | null | undefined, width: number) =>
     x === null || x === undefined ? null : rowSums(x, width);
   return {
-    ...{ c, model, operands },
+    ...{ c, model, operands, steps: gradientSteps(c, model) },
+    scores: scoreSteps(c.parameters, model, c.bias !== null),
     spread: sumsOf(operands?.k, head_dim),
     made: sumsOf(operands?.v, head_dim_v),
     errors: c.gradients === null ? {} : newErrors(c),
@@ -115,6 +132,8 @@ export interface Walk {
   readonly dV: KeySums | null;
   /** Rows that see each key of the head. */
   readonly terms: Float64Array;
+  /** Is every key seen by every row? */
+  readonly seesAll: boolean;
   readonly given: GivenRows | undefined;
   readonly alsoUnder: ErrorModel | undefined;
   /** The largest that the LSE of a row so far may be off under that. */
@@ -158,9 +177,29 @@ function handing({ matrices, sums }: Products) {
   };
 }
 
-function blockRoom(c: CertifiedCase, most: number): BlockRoom {
+/** Numbers that arrays are cut from: many small ones would cost more each. */
+const CHUNK = 2 ** 13;
+
+/** Arrays cut from larger ones, one after another. */
+function handedOut(): RowRoom['take'] {
+  let [chunk, used] = [new Float64Array(0), 0];
+  return (length) => {
+    if (length >= CHUNK) return new Float64Array(length);
+    if (used + length > chunk.length) [chunk, used] = [new Float64Array(CHUNK), 0];
+    used += length;
+    return chunk.subarray(used - length, used);
+  };
+}
+
+const usesOf = (c: CertifiedCase, models: readonly ErrorModel[]): Uses => ({
+  ...{ softcap: c.parameters.softcap !== 0, bias: c.bias !== null, dropout: c.kappa !== null },
+  gradients: c.gradients !== null,
+  spreads: models.some(({ anchored }) => anchored),
+});
+
+function blockRoom(c: CertifiedCase, most: number, uses: Uses, room: RowRoom): BlockRoom {
   const { seq_kv, head_dim: d, head_dim_v: dv } = c.parameters;
-  const pairs = (): Float64Array => new Float64Array(most * seq_kv);
+  const pairs = (): Float64Array => room.take(most * seq_kv);
   const [backward, recomputed] = [c.gradients !== null, c.features !== null];
   return {
     ...{ dot: pairs(), products: pairs(), carried: recomputed ? pairs() : null },
@@ -171,7 +210,7 @@ function blockRoom(c: CertifiedCase, most: number): BlockRoom {
     q: new Float64Array(most * d),
     dOut: new Float64Array(most * dv),
     made: new Float64Array(most * Math.max(d, dv)),
-    rows: Array.from({ length: most }, () => rowMagnitudes(seq_kv)),
+    rows: Array.from({ length: most }, () => rowMagnitudes(seq_kv, uses, room)),
     live: new Uint8Array(most),
   };
 }
@@ -188,10 +227,16 @@ function asked(c: CertifiedCase, models: number): Parameters<Engine>[0] {
   };
 }
 
-function roomsOf(c: CertifiedCase, models: number, most: number, hand: Handing): ModelRoom[] {
-  const { seq_kv, head_dim_v } = c.parameters;
+function roomsOf(
+  c: CertifiedCase,
+  models: number,
+  most: number,
+  hand: Handing,
+  room: RowRoom,
+): ModelRoom[] {
+  const { seq_kv, head_dim_v, softcap } = c.parameters;
   const [backward, recomputed] = [c.gradients !== null, c.features !== null];
-  const pairs = (there: boolean) => (there ? new Float64Array(most * seq_kv) : null);
+  const pairs = (there: boolean) => (there ? room.take(most * seq_kv) : null);
   return Array.from({ length: models }, () => ({
     kError: recomputed ? hand.matrix() : null,
     vError: recomputed ? hand.matrix() : null,
@@ -200,7 +245,7 @@ function roomsOf(c: CertifiedCase, models: number, most: number, hand: Handing):
     constants: { query: 0, key: new Float64Array(seq_kv), value: new Float64Array(seq_kv) },
     carriedK: pairs(recomputed),
     carriedV: pairs(recomputed && backward),
-    rows: Array.from({ length: most }, () => newRowBound(seq_kv, head_dim_v)),
+    rows: Array.from({ length: most }, () => newRowBound(seq_kv, head_dim_v, softcap !== 0, room)),
   }));
 }
 
@@ -228,7 +273,8 @@ export function newWalk(
     vRadius: recomputed ? hand.matrix() : null,
   };
   const [dK, dV] = backward ? [hand.sum(), hand.sum()] : [null, null];
-  const rooms = roomsOf(c, models.length, most, hand);
+  const room = rowRoom(seq_kv, handedOut());
+  const rooms = roomsOf(c, models.length, most, hand, room);
   const loads = [
     ...[...loading(matrices.k, c.k.mid, d), ...loading(matrices.kSize, kUpper, d)],
     ...[...loading(matrices.v, c.v.mid, dv), ...loading(matrices.vSize, vUpper, dv)],
@@ -240,11 +286,12 @@ export function newWalk(
   ];
   return {
     ...{ c, each, most, matrices, loads, models: rooms, dK, dV, given, alsoUnder },
+    seesAll: seesAll(c.attentionCase),
     lseAtMost: 0,
     sums: backward ? newSums(c) : null,
     kSizes: rowSums(kUpper, d),
     vSizes: rowSums(vUpper, dv),
-    block: blockRoom(c, most),
+    block: blockRoom(c, most, usesOf(c, models), room),
     terms: new Float64Array(seq_kv),
   };
 }

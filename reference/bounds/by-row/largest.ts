@@ -130,9 +130,7 @@ export function largestInputs(attentionCase: AttentionCase, threads: number): La
 export function operandErrors(model: ErrorModel, { columns, made }: Largest): Float64Array {
   if (made === null) return columns.map(() => model.inputTiny);
   const { dimY, products, terms } = made;
-  return columns.map((x, c) =>
-    projectionError(model, dimY, { magnitude: nth(products, c), sizes: nth(terms, c), x }),
-  );
+  return columns.map((x, c) => projectionError(model, dimY)(nth(products, c), nth(terms, c), x));
 }
 
 /** Largest |X_jc| there is. */

@@ -9,7 +9,8 @@
 
 import type { CaseParameters } from '../../case/case.ts';
 import { nth } from '../../numbers/nth.ts';
-import { roundedBeside, scoreError } from '../by-pair/bounds.ts';
+import { roundedBeside } from '../by-pair/bounds.ts';
+import { scoreError, scoreSteps } from '../by-pair/score-steps.ts';
 import { errorOfSum } from '../by-pair/summed.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import {
@@ -111,13 +112,10 @@ function scoresOf(
   [ofKeys, bias]: readonly [Float64Array, number | null],
 ): RowScores {
   const score = (row.capped + (bias ?? 0)) * SLACK;
-  const errors = scoreError(p, model, {
-    ...{ raw: row.raw, least: 0, capped: row.capped, score, bias },
-    operands: {
-      magnitude: row.products,
-      carried: dot(row.query, ofKeys),
-      sizes: row.sizes + sumOf(ofKeys),
-    },
+  const errors = scoreError(scoreSteps(p, model, bias !== null), {
+    ...{ raw: row.raw, least: 0, capped: row.capped, score, bias: bias ?? 0 },
+    ...{ magnitude: row.products, carried: dot(row.query, ofKeys) },
+    sizes: row.sizes + sumOf(ofKeys),
   });
   return {
     score,
@@ -166,10 +164,11 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
     slack,
     granted: grantedError(model, model.roundings(n), reach),
   };
-  let weight = weightError(model, terms, near);
+  const weighed = weightError(model, terms);
+  let weight = weighed(near.score, near.fromLse, error);
   let rounded = weight - error;
   if (row.sink !== null) {
-    const sinkWeight = weightError(model, terms, { ...row.sink, error: sinkError });
+    const sinkWeight = weighed(row.sink.score, row.sink.fromLse, sinkError);
     weight = Math.max(weight, sinkWeight);
     rounded = Math.max(rounded, sinkWeight - sinkError);
   }
@@ -244,17 +243,17 @@ export function gradientErrors(
   const sizes = row.cotangentSum + width * etaIn(model) + row.valueSum + sumOf(errors.ofValues);
   const carried = dot(row.dOut, errors.ofValues);
   const g = row.kappa * row.gProducts;
-  const products = [row.kappa, row.gProducts, carried, sizes] as const;
-  const gError = heldGradientError(model, width, products, g);
-  const weights = [errors.near.score, errors.near.fromLse, errors.weight] as const;
-  const grown = growth(recomputedWeight(model, row, errors, weights));
-  const none = probabilityError(model, 0, grown);
+  const gError = heldGradientError(model, width)(row.kappa, row.gProducts, carried, sizes, g);
+  const { near, weight } = errors;
+  const grown = growth(recomputedWeight(model, row, errors)(near.score, near.fromLse, weight));
+  const probability = probabilityError(model);
+  const none = probability(0, grown);
   const beside = Math.max(0, errors.pOfMasked - none);
-  const pError = (weight: number): number => probabilityError(model, weight, grown) + beside;
+  const pError = (p: number): number => probability(p, grown) + beside;
   const [outError, outSum] = [errors.out, row.outSum + errors.out.reduce((sum, x) => sum + x, 0)];
   const ofOutput = row.dOut.reduce((sum, x, c) => sum + x * nth(outError, c), 0);
-  const one = (weight: number, size: number): number =>
-    fromKey(model, row.count, [weight, pError(weight), size, gError]);
+  const ofKey = fromKey(model, row.count);
+  const one = (p: number, size: number): number => ofKey(p, pError(p), size, gError);
   const weighted = Math.min(g, dot(row.dOut, row.values) * SLACK);
   const fromKeys = overKeyPairs(one, { count: row.count, largest: g, weighted });
   const ofOut = fromOutput(model, width, [row.dProducts, ofOutput, outSum]);
@@ -272,14 +271,16 @@ export function queryErrors(
   const { pError, g, gError, dError } = gradientErrors(p, model, row, errors);
   const scale = Math.abs(p.scale);
   const t = p.softcap === 0 ? 0 : Math.min(1, row.raw / p.softcap);
-  const slope = { slope: 1, t, tError: errors.tError };
   const bracket = g + row.d + row.dLse;
+  const ofScore = scoreGradientError(model, row, dError);
+  const ofRaw = softcapGradientError(model, p.softcap);
+  const ofKey = heldKeyTermError(model, scale);
   const term = (weight: number) => {
     const dS = weight * bracket;
-    const sizes = [weight, pError(weight), g, gError] as const;
-    const dSError = scoreGradientError(model, row, dError, sizes);
-    const rawError = softcapGradientError(model, p.softcap, [dS, dSError], slope);
-    return { raw: dS, ...heldKeyTermError(model, scale, dS, rawError) };
+    const dSError = ofScore(weight, pError(weight), g, gError);
+    const rawError = ofRaw(dS, dSError, 1, t, errors.tError);
+    const sizes = [dS, rawError] as const;
+    return { raw: dS, ofOperand: ofKey.ofOperand(...sizes), constant: ofKey.constant(...sizes) };
   };
   const ofOperand = (weight: number): number => term(weight).ofOperand;
   const each = { plain: row.count, weighted: 1 };

@@ -24,7 +24,8 @@ describe('errors of gradients near zero', () => {
     const [dS, scale, k] = [2 ** -22, 1 / 8, 1024];
     const lost = Math.abs(half(scale * dS) * k - scale * dS * k);
     expect(lost).toBe(2 ** -15);
-    const { ofOperand, constant } = keyTermError(f16, scale, dS, 0);
+    const term = keyTermError(f16, scale);
+    const [ofOperand, constant] = [term.ofOperand(dS, 0), term.constant(dS, 0)];
     expect(ofOperand * k + constant).toBeGreaterThan(lost);
     expect(ofOperand * k + constant).toBeLessThan(1.5 * lost);
   });
@@ -33,8 +34,8 @@ describe('errors of gradients near zero', () => {
     const [p, g] = [2 ** -25, 4];
     const lost = Math.abs(half(p) - p) * g;
     expect(lost).toBe(2 ** -23);
-    const pError = probabilityError(f16, p, 2 ** -11);
-    expect(fromKey(f16, 1, [p, pError, g, 0])).toBeGreaterThan(lost);
+    const pError = probabilityError(f16)(p, 2 ** -11);
+    expect(fromKey(f16, 1)(p, pError, g, 0)).toBeGreaterThan(lost);
   });
 
   it('allow dS to be rounded to f16 before it is summed into a broadcast bias', () => {
@@ -46,12 +47,13 @@ describe('errors of gradients near zero', () => {
     const x = 2 ** -25;
     const lost = Math.abs(half(x) - x);
     expect(lost).toBe(2 ** -25);
-    expect(gradientError(f16OfF32, 1, [1, 1024 * x, 0, 1024 + x])).toBeGreaterThan(1024 * lost);
-    const { ofCotangent, constant } = valueTermError(f16OfF32, 2, 1, 0);
+    expect(gradientError(f16OfF32, 1)(1, 1024 * x, 0, 1024 + x)).toBeGreaterThan(1024 * lost);
+    const term = valueTermError(f16OfF32);
+    const [ofCotangent, constant] = [term.ofCotangent(2, 1, 0), term.constant(2, 1, 0)];
     expect(ofCotangent * x + constant).toBeGreaterThan(2 * lost);
     const row = { ...rowMagnitudes(1), d: 0, dLse: x };
-    expect(scoreGradientError(f16OfF32, row, 0, [1, 0, 0, 0])).toBeGreaterThan(lost);
-    expect(scoreGradientError(f16, row, 0, [1, 0, 0, 0])).toBeLessThan(lost);
+    expect(scoreGradientError(f16OfF32, row, 0)(1, 0, 0, 0)).toBeGreaterThan(lost);
+    expect(scoreGradientError(f16, row, 0)(1, 0, 0, 0)).toBeLessThan(lost);
   });
 
   it('allow 1 − t² with a coarse tanh', () => {

@@ -22,16 +22,17 @@ export function recomputedWeight(
   model: ErrorModel,
   { lse }: { readonly lse: number },
   { lseError }: { readonly lseError: number },
-  [score, fromLse, weight]: readonly [number, number, number],
-): number {
+): (score: number, fromLse: number, weight: number) => number {
   const { exponential: uE, accumulation: uA, probabilities: uP } = model;
   const stored = lseError + 2 * uA * (lse + lseError);
-  return (weight + stored + uE * (score + 2 * lse + 5 * fromLse + 4)) * (1 + 8 * uE) + uP;
+  return (score, fromLse, weight) =>
+    (weight + stored + uE * (score + 2 * lse + 5 * fromLse + 4)) * (1 + 8 * uE) + uP;
 }
 
 /** Absolute error of P: its factors, a flush to zero, a rounding to the operand format near zero. */
-export function probabilityError(model: ErrorModel, p: number, grown: number): number {
-  return p * grown + (2 * model.tiny + eta(model)) * (1 + grown);
+export function probabilityError(model: ErrorModel): (p: number, grown: number) => number {
+  const flushed = 2 * model.tiny + eta(model);
+  return (p, grown) => p * grown + flushed * (1 + grown);
 }
 
 /** The same of a key by `below` below the LSE, whatever `weight` may be. Lemma Far keys */
@@ -48,11 +49,13 @@ export function farProbabilityError(
 export function gradientError(
   model: ErrorModel,
   width: number,
-  [kappa, products, carried, sizes]: readonly [number, number, number, number],
-): number {
+): (kappa: number, products: number, carried: number, sizes: number) => number {
   const grown = sumGrowth(model, width, 3, model.scores, 2 * model.input);
-  const absolute = (2 * (width + 1) * model.tiny + etaIn(model) * sizes) * (1 + grown);
-  return kappa * ((products + carried) * grown + carried + absolute);
+  const [flushed, input] = [2 * (width + 1) * model.tiny, etaIn(model)];
+  return (kappa, products, carried, sizes) => {
+    const absolute = (flushed + input * sizes) * (1 + grown);
+    return kappa * ((products + carried) * grown + carried + absolute);
+  };
 }
 
 /** Lemma D, from the candidate's own rounded output: Σ dO·O. */
@@ -70,11 +73,13 @@ export function fromOutput(
 export function fromKey(
   model: ErrorModel,
   count: number,
-  [p, pError, g, gError]: readonly [number, number, number, number],
-): number {
+): (p: number, pError: number, g: number, gError: number) => number {
   const perKey = sumGrowth(model, count, 3, model.accumulation);
-  const term = pError * (g + gError) + p * gError;
-  return term + (p * g + term) * perKey + 2 * model.tiny * (1 + perKey);
+  const flushed = 2 * model.tiny * (1 + perKey);
+  return (p, pError, g, gError) => {
+    const term = pError * (g + gError) + p * gError;
+    return term + (p * g + term) * perKey + flushed;
+  };
 }
 
 /** Lemma dS: P·(|G| + |D| + |dLSE|) takes the error of P; the bracket brings its own. */
@@ -82,16 +87,15 @@ export function scoreGradientError(
   model: ErrorModel,
   { d, dLse }: { readonly d: number; readonly dLse: number },
   dError: number,
-  [p, pError, g, gError]: readonly [number, number, number, number],
-): number {
-  const sizes = g + d + dLse;
-  const errors = gError + dError;
-  const bracket =
-    errors +
-    (4 * model.accumulation + model.stored) * (sizes + errors) +
-    2 * etaStored(model) +
-    4 * model.tiny;
-  return pError * (sizes + bracket) + p * bracket + 8 * model.tiny;
+): (p: number, pError: number, g: number, gError: number) => number {
+  const rounded = 4 * model.accumulation + model.stored;
+  const [stored, tiny] = [2 * etaStored(model), model.tiny];
+  return (p, pError, g, gError) => {
+    const sizes = g + d + dLse;
+    const errors = gError + dError;
+    const bracket = errors + rounded * (sizes + errors) + stored + 4 * tiny;
+    return pError * (sizes + bracket) + p * bracket + 8 * tiny;
+  };
 }
 
 /** Lemma Softcap factor: the error of 1 − t². */
@@ -101,12 +105,12 @@ export function factorError(model: ErrorModel, t: number, tError: number): numbe
 }
 
 /** Lemma Softcap factor: the error of dS times that factor; 1 without error where there is no softcap. */
-export function rawGradientError(
-  [dS, dSError]: readonly [number, number],
-  [factor, error]: readonly [number, number],
-): number {
-  return dSError * (factor + error) + dS * error;
-}
+export const rawGradientError = (
+  dS: number,
+  dSError: number,
+  factor: number,
+  error: number,
+): number => dSError * (factor + error) + dS * error;
 
 /**
  * Lemma Softcap factor, where c·tanh(raw/c) is derived step by step: dS times c, times the factor, over c. What
@@ -115,25 +119,25 @@ export function rawGradientError(
 export function cappedGradientError(
   model: ErrorModel,
   cap: number,
-  [dS, dSError]: readonly [number, number],
-  [factor, error]: readonly [number, number],
-): number {
+): (dS: number, dSError: number, factor: number, error: number) => number {
   const { accumulation: uA, tiny } = model;
   const grown = growth(4 * uA);
-  const made = rawGradientError([dS, dSError], [factor, error * (1 + uA)]);
-  const flushed = 8 * (1 + factor + error) * (tiny / cap) + tiny;
-  return made + (dS * factor + made) * grown + flushed * (1 + grown);
+  return (dS, dSError, factor, error) => {
+    const made = rawGradientError(dS, dSError, factor, error * (1 + uA));
+    const flushed = 8 * (1 + factor + error) * (tiny / cap) + tiny;
+    return made + (dS * factor + made) * grown + flushed * (1 + grown);
+  };
 }
 
-/** The error of dRaw: dS through the softcap, or dS where there is none (cap 0). */
+/** The error of dRaw: dS through the softcap's slope 1 − t², or dS where there is no softcap (cap 0). */
 export function softcapGradientError(
   model: ErrorModel,
   cap: number,
-  dS: readonly [size: number, error: number],
-  { slope, t, tError }: { slope: number; t: number; tError: number },
-): number {
-  if (cap === 0) return rawGradientError(dS, [1, 0]);
-  return cappedGradientError(model, cap, dS, [slope, factorError(model, t, tError)]);
+): (dS: number, dSError: number, slope: number, t: number, tError: number) => number {
+  if (cap === 0) return (dS, dSError) => rawGradientError(dS, dSError, 1, 0);
+  const capped = cappedGradientError(model, cap);
+  return (dS, dSError, slope, t, tError) =>
+    capped(dS, dSError, slope, factorError(model, t, tError));
 }
 
 /** dS where it is summed as it stands, perhaps rounded to the operand format: dBias and dSink. */
@@ -141,53 +145,57 @@ export function storedGradientError(model: ErrorModel, dS: number, dSError: numb
   return dSError + (model.probabilities * (dS + dSError) + eta(model));
 }
 
-/** One component of dV, κ·P·dO: what multiplies |dO|, and the rest. */
-export function valueTermError(
-  model: ErrorModel,
-  kappa: number,
-  p: number,
-  pError: number,
-): { ofCotangent: number; constant: number } {
+/** Of κ, P and its error: what multiplies |dO| in the error of a term of dV, and the rest. */
+export interface ValueTermError {
+  readonly ofCotangent: (kappa: number, p: number, pError: number) => number;
+  readonly constant: (kappa: number, p: number, pError: number) => number;
+}
+
+/** One component of dV, κ·P·dO. */
+export function valueTermError(model: ErrorModel): ValueTermError {
   const { tiny } = model;
   const [own, input] = [eta(model), etaIn(model)];
   const grown = growth(model.probabilities + 3 * model.accumulation + model.input);
+  const flushed = (tiny + own) * (1 + grown);
   return {
-    ofCotangent: kappa * (pError + (p + pError) * grown + (tiny + own) * (1 + grown)),
-    constant: (kappa * input * (p + pError + tiny + own) + tiny) * (1 + grown),
+    ofCotangent: (kappa, p, pError) => kappa * (pError + (p + pError) * grown + flushed),
+    constant: (kappa, p, pError) =>
+      (kappa * input * (p + pError + tiny + own) + tiny) * (1 + grown),
   };
 }
 
+/** Of dRaw and its error: what multiplies |K| or |Q| in the error of a term of dQ or dK, and the rest. */
+export interface KeyTermError {
+  readonly ofOperand: (raw: number, rawError: number) => number;
+  readonly constant: (raw: number, rawError: number) => number;
+}
+
 /**
- * One component of dQ or dK: what multiplies |K| or |Q|, and the rest. dS may be scaled first and
- * then rounded to the operand format, Q or K scaled and rounded twice, or the sum scaled last.
+ * One component of dQ or dK: dS may be scaled first and then rounded to the operand format, Q or K scaled and
+ * rounded twice, or the sum scaled last.
  */
-export function keyTermError(
-  model: ErrorModel,
-  scale: number,
-  raw: number,
-  rawError: number,
-): { ofOperand: number; constant: number } {
+export function keyTermError(model: ErrorModel, scale: number): KeyTermError {
   const { probabilities, accumulation, scaledOperand, input, tiny } = model;
   const own = eta(model);
   const rounded = growth(probabilities + 6 * accumulation + 2 * scaledOperand + input);
-  const error = rawError + (raw + rawError) * rounded;
   const flush = (1 + scale) * (1 + rounded);
-  const constant = 2 * (raw + rawError) * own + 4 * (tiny + own) * own + 2 * tiny;
+  const [ofFlush, squares] = [flush * (own + 2 * tiny), 4 * (tiny + own) * own];
   return {
-    ofOperand: scale * error + flush * (own + 2 * tiny),
-    constant: flush * constant,
+    ofOperand: (raw, rawError) => scale * (rawError + (raw + rawError) * rounded) + ofFlush,
+    constant: (raw, rawError) => flush * (2 * (raw + rawError) * own + squares + 2 * tiny),
   };
 }
 
 /** Error of one product of dX and a weight or feature, which enter it as operands. Lemma Project. */
 export function projectionTermError(
   model: ErrorModel,
-  [size, error, a]: readonly [number, number, number],
-): number {
-  const [own, input] = [eta(model), etaIn(model)];
+): (size: number, error: number, a: number) => number {
+  const [own, input, { tiny }] = [eta(model), etaIn(model), model];
   const rounded = growth(model.operand + model.input + model.accumulation);
-  const flush = own * a + input * (size + error) + own * input + model.tiny;
-  return error * a + (size * a + error * a) * rounded + flush * (1 + rounded);
+  return (size, error, a) => {
+    const flush = own * a + input * (size + error) + own * input + tiny;
+    return error * a + (size * a + error * a) * rounded + flush * (1 + rounded);
+  };
 }
 
 /**

@@ -13,13 +13,16 @@ import { type ErrorModel, sumGrowth } from './error-model.ts';
 export function projectionError(
   model: ErrorModel,
   dimY: number,
-  { magnitude, sizes, x }: { magnitude: number; sizes: number; x: number },
-): number {
+): (magnitude: number, sizes: number, x: number) => number {
   const tiny = model.inputTiny;
   const grown = sumGrowth(model, dimY, 2, model.scores, 2 * model.input);
-  const absolute = 2 * tiny * (sizes + dimY * tiny) + 4 * dimY * model.tiny;
-  const sum = magnitude * grown + absolute;
-  return sum + model.operand * (x + sum) + model.operandTiny;
+  const { operand, operandTiny } = model;
+  const flushed = 4 * dimY * model.tiny;
+  return (magnitude, sizes, x) => {
+    const absolute = 2 * tiny * (sizes + dimY * tiny) + flushed;
+    const sum = magnitude * grown + absolute;
+    return sum + operand * (x + sum) + operandTiny;
+  };
 }
 
 /**
@@ -29,12 +32,14 @@ export function projectionError(
 export function rawScoreError(
   model: ErrorModel,
   { scale, d }: { scale: number; d: number },
-  { magnitude, carried, sizes }: { magnitude: number; carried: number; sizes: number },
-): number {
+): (magnitude: number, carried: number, sizes: number) => number {
   const eta = (model.scaledOperand > 0 ? model.operandTiny : model.inputTiny) + model.tiny;
   const grown = sumGrowth(model, d, 3, model.scores, 4 * model.scaledOperand + 2 * model.input);
-  const absolute = 4 * (1 + scale) * (sizes * eta + 2 * d * eta * eta + (d + 1) * model.tiny);
-  return scale * (magnitude + carried) * grown + scale * carried + absolute;
+  const [squares, flushed] = [2 * d * eta * eta, (d + 1) * model.tiny];
+  return (magnitude, carried, sizes) => {
+    const absolute = 4 * (1 + scale) * (sizes * eta + squares + flushed);
+    return scale * (magnitude + carried) * grown + scale * carried + absolute;
+  };
 }
 
 /** Slack of the float64 tanh below: 1 − tanh² from a tanh within 4u. spec/theory/Kernels.v */
@@ -44,30 +49,31 @@ const SLOPE_SLACK = 2 ** -46;
 export function tanhError(
   model: ErrorModel,
   cap: number,
-  { raw, least, error }: { raw: number; least: number; error: number },
-): number {
-  const argument = error / cap + (3 * model.scores * (raw + error)) / cap + model.tiny;
-  const steepest = tanh(Math.max(0, least / cap - argument));
-  const slope = Math.min(1, 1 - steepest * steepest + SLOPE_SLACK);
-  return Math.min(2, argument * slope) + model.tanh;
+): (raw: number, least: number, error: number) => number {
+  return (raw, least, error) => {
+    const argument = error / cap + (3 * model.scores * (raw + error)) / cap + model.tiny;
+    const steepest = tanh(Math.max(0, least / cap - argument));
+    const slope = Math.min(1, 1 - steepest * steepest + SLOPE_SLACK);
+    return Math.min(2, argument * slope) + model.tanh;
+  };
 }
 
 /** Lemma Softcap: the product with c. Coq: softcap_error */
 export function softcapError(
   model: ErrorModel,
   cap: number,
-  { capped, tError }: { capped: number; tError: number },
-): number {
-  return cap * tError + 3 * model.scores * (capped + cap * tError) + model.tiny;
+): (capped: number, tError: number) => number {
+  return (capped, tError) => cap * tError + 3 * model.scores * (capped + cap * tError) + model.tiny;
 }
 
 /** Lemma Bias: the bias rounded to its storage format, one addition. Coq: bias_error */
 export function biasError(
   model: ErrorModel,
-  { score, capped, bias, error }: { score: number; capped: number; bias: number; error: number },
-): number {
-  const added = error + model.stored * bias + model.storedTiny;
-  return added + model.scores * (score + capped + bias + added) + model.tiny;
+): (score: number, capped: number, bias: number, error: number) => number {
+  return (score, capped, bias, error) => {
+    const added = error + model.stored * bias + model.storedTiny;
+    return added + model.scores * (score + capped + bias + added) + model.tiny;
+  };
 }
 
 /** What is the same for every weight of a row. */
@@ -84,12 +90,8 @@ export interface WeightTerms {
   readonly granted: number;
 }
 
-/** A score in magnitudes: |s| and LSE − s at most, and its error. */
-export interface WeightSizes {
-  readonly score: number;
-  readonly fromLse: number;
-  readonly error: number;
-}
+/** Of a score in magnitudes, |s| and LSE − s at most, and of its error. */
+export type WeightRounding = (score: number, fromLse: number, error: number) => number;
 
 /**
  * Lemma Weight, in the log domain, the score's own error aside: an exponential with a fused subtraction,
@@ -97,22 +99,25 @@ export interface WeightSizes {
  * and the normalised partials: their LSE, and what each merge may cost. Coq: weight_rounding
  */
 export function weightRounding(
-  model: ErrorModel,
+  { exponential: uE, accumulation: uA }: ErrorModel,
   row: WeightTerms,
-  { score, fromLse, error }: WeightSizes,
-): number {
-  const { exponential: uE, accumulation: uA } = model;
-  const reach = (1 + (20 + 4 * row.merges) * uA) * (Math.max(score, row.lse) + row.slack) + 1;
-  const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
+): WeightRounding {
+  const { merges, lse, slack, granted } = row;
   const summed = 8 * row.summed * uA;
-  const shifted = 10 * (fromLse + 2 * row.slack) * uA;
-  const merged = (18 + 7 * reach + row.merges * (14 + 2 * reach)) * uA;
-  return exponential + summed + shifted + merged + row.granted;
+  return (score, fromLse, error) => {
+    const reach = (1 + (20 + 4 * merges) * uA) * (Math.max(score, lse) + slack) + 1;
+    const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
+    const shifted = 10 * (fromLse + 2 * slack) * uA;
+    const merged = (18 + 7 * reach + merges * (14 + 2 * reach)) * uA;
+    return exponential + summed + shifted + merged + granted;
+  };
 }
 
 /** Lemma Weight: the whole. Coq: weight_error */
-export const weightError = (model: ErrorModel, row: WeightTerms, sizes: WeightSizes): number =>
-  sizes.error + weightRounding(model, row, sizes);
+export function weightError(model: ErrorModel, row: WeightTerms): WeightRounding {
+  const rounding = weightRounding(model, row);
+  return (score, fromLse, error) => error + rounding(score, fromLse, error);
+}
 
 /**
  * Lemma Far keys: half of what a key may contribute to its row's sum, whatever its score and the error of

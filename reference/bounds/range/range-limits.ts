@@ -107,7 +107,7 @@ export interface KeySizes {
 export function keyErrorOf(sizes: KeySizes | null, model: ErrorModel): number {
   if (sizes === null) return model.inputTiny;
   const { dimY, y, w, k } = sizes;
-  return projectionError(model, dimY, { magnitude: dimY * y * w, sizes: dimY * (y + w), x: k });
+  return projectionError(model, dimY)(dimY * y * w, dimY * (y + w), k);
 }
 
 /**
