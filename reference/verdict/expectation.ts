@@ -7,7 +7,7 @@
  */
 
 import { lseStored } from '../bounds/by-pair/bounds.ts';
-import { backwardBounds, summedOf, withinMagnitude } from '../bounds/by-pair/bounds-backward.ts';
+import { summedOf, withinMagnitude } from '../bounds/by-pair/bounds-backward.ts';
 import { doubleKernelCase, kernelCase } from '../bounds/by-pair/by-kernels.ts';
 import {
   type CertifiedCase,
@@ -16,6 +16,7 @@ import {
   isBounded,
 } from '../bounds/by-pair/certified.ts';
 import { type Composed, compose } from '../bounds/by-pair/composition.ts';
+import { backwardBounds } from '../bounds/by-pair/gradient-bounds.ts';
 import type { Composing, ModelBounds } from '../bounds/by-pair/walk.ts';
 import { caseModel, type ErrorModel, lambdaFor, SLACK } from '../bounds/lemmas/error-model.ts';
 import type { Profile } from '../bounds/lemmas/profile.ts';

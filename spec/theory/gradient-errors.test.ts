@@ -7,7 +7,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { newRowBound, type RowBound } from '../../reference/bounds/by-pair/bounds.ts';
-import { type RowMagnitudes, rowMagnitudes } from '../../reference/bounds/by-pair/magnitudes.ts';
+import {
+  type RowMagnitudes,
+  rowMagnitudes,
+} from '../../reference/bounds/by-pair/row-magnitudes.ts';
 import { type ErrorModel, sumGrowth } from '../../reference/bounds/lemmas/error-model.ts';
 import * as steps from '../../reference/bounds/lemmas/gradient-errors.ts';
 import { exp } from '../../reference/numbers/float64.ts';

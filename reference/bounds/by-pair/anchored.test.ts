@@ -7,7 +7,7 @@ import { expectation } from '../../verdict/expectation.ts';
 import { errorModel } from '../lemmas/error-model.ts';
 import { profileFrom } from '../lemmas/profile-options.ts';
 import { anchoredGradient, fromPowers, isPowerOfTwo, storedError } from './anchored.ts';
-import { rowMagnitudes } from './magnitudes.ts';
+import { rowMagnitudes } from './row-magnitudes.ts';
 
 const model = errorModel(profileFrom('bf16+fused-kernel'), 'bf16', null);
 const half = (x: number): number => roundTo('bf16', x);

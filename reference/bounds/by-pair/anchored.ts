@@ -14,7 +14,7 @@ import { nth } from '../../numbers/nth.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import { recomputedWeight } from '../lemmas/gradient-errors.ts';
 import type { ProfileName } from '../lemmas/profile.ts';
-import type { RowMagnitudes } from './magnitudes.ts';
+import type { RowMagnitudes } from './row-magnitudes.ts';
 
 const U = 2 ** -53;
 

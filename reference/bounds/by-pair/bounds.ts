@@ -25,8 +25,8 @@ import {
 } from '../lemmas/step-errors.ts';
 import type { CertifiedCase } from './certified.ts';
 import { farRowLse } from './far-rows.ts';
-import { type RowMagnitudes, type RowRoom, rowRoom } from './magnitudes.ts';
 import type { ScoreOperands } from './operands.ts';
+import { type RowMagnitudes, type RowRoom, rowRoom } from './row-magnitudes.ts';
 import { type ScoreSteps, scoreErrors } from './score-steps.ts';
 
 /** What the bounds of one row rest on; entry n for its n-th visible key. Reused row after row. */

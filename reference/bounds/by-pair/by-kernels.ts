@@ -23,7 +23,7 @@ import { type KeyErrors, readRows } from '../../kernels/walk/problem.ts';
 import { nth } from '../../numbers/nth.ts';
 import { elementCount, forEachRun, type Tensor } from '../../numbers/tensor.ts';
 import { broadcast, type CertifiedCase, type FlatBalls, flatInput } from './certified.ts';
-import { broadcastAt, type Row } from './magnitudes.ts';
+import { broadcastAt, type Row } from './row-magnitudes.ts';
 
 /** 1/(1 − rate) as float64 has it is off by 3u at most. */
 const KAPPA_SLACK = 1 + 2 ** -50;

@@ -16,9 +16,10 @@ import { givenRowBound, type RowBound, rowBound } from './bounds.ts';
 import { addErrors, addMagnitudes, type Sums } from './bounds-backward.ts';
 import type { CertifiedCase } from './certified.ts';
 import { lseAtMost } from './lse-at-most.ts';
-import { fillRow, type Row, type RowMagnitudes, type RowProducts } from './magnitudes.ts';
+import { fillRow } from './magnitudes.ts';
 import type { Brought } from './operands.ts';
 import { outErrors, weighValues } from './out-errors.ts';
+import type { Row, RowMagnitudes, RowProducts } from './row-magnitudes.ts';
 import type { Summed } from './summed.ts';
 import {
   type BlockRoom,

@@ -19,7 +19,7 @@ import {
   unroundedError,
 } from '../lemmas/step-errors.ts';
 import type { CertifiedCase } from './certified.ts';
-import type { RowMagnitudes } from './magnitudes.ts';
+import type { RowMagnitudes } from './row-magnitudes.ts';
 
 /** Are the runs of this model those of the theorems, no option of a profile among them? */
 const runsAreProved = (model: ErrorModel): boolean =>

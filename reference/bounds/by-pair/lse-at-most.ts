@@ -16,7 +16,7 @@ import {
 } from '../lemmas/step-errors.ts';
 import { FAR_BELOW, lseStored, provedFor, roundedBeside, rowTerms } from './bounds.ts';
 import type { CertifiedCase } from './certified.ts';
-import type { RowMagnitudes } from './magnitudes.ts';
+import type { RowMagnitudes } from './row-magnitudes.ts';
 import { scoreError, scoreSteps } from './score-steps.ts';
 
 /** The largest of a row's keys' magnitudes, and the sum of their P. */

@@ -18,8 +18,8 @@ import { anchoredModel, largestErrors, storedError } from './anchored.ts';
 import { provedFor, type RowBound, roundedBeside, rowTerms } from './bounds.ts';
 import type { CertifiedCase } from './certified.ts';
 import { farRowOut } from './far-rows.ts';
-import type { Row, RowMagnitudes } from './magnitudes.ts';
 import type { OperandError } from './operands.ts';
+import type { Row, RowMagnitudes } from './row-magnitudes.ts';
 
 /**
  * Lemma Output: what partial outputs lose near zero where they are stored, averaged by the weights as

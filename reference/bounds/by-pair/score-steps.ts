@@ -8,8 +8,8 @@ import { nth, whole } from '../../numbers/nth.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
 import { heldScoreError } from '../lemmas/held-errors.ts';
 import { biasError, softcapError, tanhError } from '../lemmas/step-errors.ts';
-import type { RowMagnitudes } from './magnitudes.ts';
 import { broughtBy, fewProducts, type ScoreOperands } from './operands.ts';
+import type { RowMagnitudes } from './row-magnitudes.ts';
 
 /** The lemmas of a case under a model, what they have in common of all pairs worked out. */
 export interface ScoreSteps {

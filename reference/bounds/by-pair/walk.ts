@@ -17,14 +17,6 @@ import {
   type Sums,
 } from './bounds-backward.ts';
 import { type CertifiedCase, upper } from './certified.ts';
-import {
-  type Row,
-  type RowMagnitudes,
-  type RowRoom,
-  rowMagnitudes,
-  rowRoom,
-  type Uses,
-} from './magnitudes.ts';
 import { type OperandError, operandError } from './operands.ts';
 import {
   type KeyMatrix,
@@ -34,6 +26,14 @@ import {
   type Products,
   type plainProducts,
 } from './products.ts';
+import {
+  type Row,
+  type RowMagnitudes,
+  type RowRoom,
+  rowMagnitudes,
+  rowRoom,
+  type Uses,
+} from './row-magnitudes.ts';
 import { scoreSteps } from './score-steps.ts';
 import type { Summed } from './summed.ts';
 

@@ -23,11 +23,11 @@ import {
   tensorOf,
 } from '../../numbers/tensor.ts';
 import type { GivenRow } from '../by-pair/bounds.ts';
-import { backwardBounds } from '../by-pair/bounds-backward.ts';
 import { ballsOf, flatOf, recomputedBalls } from '../by-pair/by-kernels.ts';
 import type { Broadcast, CertifiedCase, FlatBalls } from '../by-pair/certified.ts';
 import { compose } from '../by-pair/composition.ts';
-import type { Row } from '../by-pair/magnitudes.ts';
+import { backwardBounds } from '../by-pair/gradient-bounds.ts';
+import type { Row } from '../by-pair/row-magnitudes.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
 import type { LargestInputs } from './largest.ts';
 import { gradientErrors, rowErrors } from './row-bounds.ts';

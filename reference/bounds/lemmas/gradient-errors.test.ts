@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { roundTo } from '../../numbers/format.ts';
-import { rowMagnitudes } from '../by-pair/magnitudes.ts';
+import { rowMagnitudes } from '../by-pair/row-magnitudes.ts';
 import { errorModel } from './error-model.ts';
 import {
   factorError,
