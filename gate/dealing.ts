@@ -93,7 +93,8 @@ function dealtAnew(attentionCase: AttentionCase, world: World): AttentionCase {
  * and the candidate needs those, it is dealt as evenly as it goes: it then needs the word `uneven`.
  */
 export function dealtOver(attentionCase: AttentionCase, world: World | null): AttentionCase {
-  if (world === null) return attentionCase;
+  // A step that is asked by itself is done in one place.
+  if (world === null || attentionCase.parameters.op !== undefined) return attentionCase;
   const { ranks } = attentionCase.parameters.partition;
   const spreads = world.spreads && ranks === 1 && world.ranks.some((more) => more > 1);
   const stays = !spreads && isRunnable(world, attentionCase.parameters);
@@ -108,7 +109,7 @@ export function posed(
   const whole = directed(built, direction);
   if (whole === null) return null;
   const question = dealtOver(whole, world);
-  if (world === null) return { question, dealt: null };
+  if (world === null || question.parameters.op !== undefined) return { question, dealt: null };
   const ran = question.parameters.partition.ranks;
   const ranks = { given: built.parameters.partition.ranks, ran };
   return { question, dealt: question === whole ? ranks : { ...ranks, anew: true } };

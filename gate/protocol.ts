@@ -11,7 +11,7 @@ import { z } from 'zod';
 import type { Profile } from '../reference/bounds/lemmas/profile.ts';
 import { profileFrom } from '../reference/bounds/lemmas/profile-options.ts';
 import { DTYPES } from '../reference/case/case.ts';
-import { FEATURE_WORDS } from '../reference/case/features.ts';
+import { FEATURE_WORDS, OP_WORDS } from '../reference/case/features.ts';
 import { RANK_LIMIT } from '../reference/case/validate.ts';
 import { DEPTH_MAX, parseStrictly, stringEnd } from '../reference/files/strict-json.ts';
 import { profileSchema } from './profile-schema.ts';
@@ -74,7 +74,7 @@ const oneOf = <const T extends readonly string[]>(words: T) =>
   z.enum(words, { error: `expected one of ${words.join(' ')}` });
 
 /** What a candidate may declare. */
-export const WORDS = [...FEATURE_WORDS, ...DTYPES] as const;
+export const WORDS = [...FEATURE_WORDS, ...OP_WORDS, ...DTYPES] as const;
 
 /**
  * What a candidate may say that it does not do: it returns no LSE, no gradient of the bias, no

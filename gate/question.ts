@@ -37,7 +37,8 @@ export function writeQuestion(
   { from, sharded = false }: Writing = {},
 ): void {
   const asked = anonymous(question);
-  if (sharded) {
+  // The inputs of a step that is asked by itself are no blocks of ranks.
+  if (sharded && asked.parameters.op === undefined) {
     writeShardedCase(folder, asked);
     return;
   }

@@ -130,7 +130,7 @@ describe('the suites', () => {
       }
     }
     expect(hash.digest('hex')).toMatchInlineSnapshot(
-      `"7e0752cbad35a73f51d43e5347334076548c97b5a3745d4558e21be96b7c6c36"`,
+      `"ec39f9c6b6c962e3936162e6c5dbd36a33a3389d3d614d87d8189dcddd6f91b5"`,
     );
   });
 

@@ -2,7 +2,8 @@
  * The suites: which cases there are to ask a candidate, in the order in which they are reported.
  *
  * `smoke` has one case for every feature and the strongest probes, `core` every feature, pair,
- * partition and probe, `full` all of core from several seeds and larger sizes. The first cases are
+ * partition and probe, `full` all of core from several seeds and larger sizes; `merge` is the merge of given
+ * partial results, of which `core` and `full` have some. The first cases are
  * controls: when they fail, nothing later needs a subtle explanation. Same seed, same bits.
  * @module
  */
@@ -20,12 +21,13 @@ import {
   SIZES,
   singles,
 } from './suite/features.ts';
+import { buildMergeSpec, MERGES } from './suite/merges.ts';
 import { PROBES } from './suite/probes.ts';
 import { type Building, buildCase } from './suite/spec.ts';
 import type { SuiteSpec } from './suite/suite-spec.ts';
 import { EVERYTHING } from './suite/vary.ts';
 
-export const SUITES = ['smoke', 'core', 'full'] as const;
+export const SUITES = ['smoke', 'core', 'full', 'merge'] as const;
 export type SuiteName = (typeof SUITES)[number];
 
 export interface SuiteCase {
@@ -113,9 +115,24 @@ function dtypeCases(suite: SuiteName, main: Dtype, building: Building): SuiteCas
   );
 }
 
+/** Merges of given parts: of `core` those that show the most, put to who says `merge`. */
+function mergeCases(suite: SuiteName, main: Dtype, seed: number): SuiteCase[] {
+  if (suite === 'smoke') return [];
+  const specs = MERGES.filter(forDtype(main)).filter(
+    ({ inCore }) => suite !== 'core' || inCore === true,
+  );
+  return specs.map((spec) => {
+    const id = suite === 'merge' ? `merge/${spec.name}` : `${suite}/merge/${spec.name}`;
+    return {
+      ...{ id, shows: spec.shows ?? null },
+      build: () => buildMergeSpec(spec, id, main, seed),
+    };
+  });
+}
+
 const forDtype =
   (dtype: Dtype) =>
-  (spec: SuiteSpec): boolean =>
+  (spec: { readonly dtypes?: readonly Dtype[] }): boolean =>
     spec.dtypes === undefined || spec.dtypes.includes(dtype);
 
 /** Seeds of the suite `full`; `core` is its first. */
@@ -159,9 +176,29 @@ const FULL_SIZES: readonly SuiteSpec[] = [
 export function suite(name: SuiteName, dtype: Dtype, options: Partial<Building> = {}): SuiteCase[] {
   const building: Building = { ...options, seed: options.seed ?? 0 };
   const allowed = forDtype(dtype);
+  const merges = mergeCases(name, dtype, building.seed);
+  if (name === 'merge') {
+    const others = DTYPES.filter((other) => other !== dtype);
+    const [first] = MERGES;
+    return [
+      ...merges,
+      ...others.flatMap((other) => {
+        const id = `merge/dtype/${other}`;
+        if (first === undefined) return [];
+        return [
+          {
+            id,
+            shows: null,
+            build: () =>
+              buildMergeSpec({ ...first, name: `dtype/${other}` }, id, other, building.seed),
+          },
+        ];
+      }),
+    ];
+  }
   const specs = (name === 'smoke' ? smokeSpecs() : coreSpecs()).filter(allowed);
   const cases = specs.map((spec) => suiteCase(spec, name, dtype, building));
-  const once = [...cases, ...dtypeCases(name, dtype, building)];
+  const once = [...cases, ...dtypeCases(name, dtype, building), ...merges];
   if (name !== 'full') return once;
   const repeats = Array.from({ length: FULL_SEEDS - 1 }, (_, n) =>
     specs.map((spec) => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { INPUT_NAMES, OUTPUT_NAMES } from '../reference/case/case.ts';
+import { MERGE_FIELDS, writtenFields } from '../reference/case/merge-case.ts';
 import { validateParameters } from '../reference/case/validate.ts';
 
 const page = readFileSync(join(import.meta.dirname, 'case.md'), 'utf8');
@@ -19,7 +20,10 @@ function rows(heading: string): string[] {
 
 describe('spec/case.md', () => {
   it('names what there is', () => {
-    expect(rows('`case.json`').sort()).toEqual(Object.keys(schema.properties).sort());
+    const fields = schema.anyOf.flatMap((one: { properties: object }) =>
+      Object.keys(one.properties),
+    );
+    expect(rows('`case.json`').sort()).toEqual([...new Set(fields)].sort());
     expect(rows('`inputs').sort()).toEqual([...INPUT_NAMES].sort());
     expect(rows('`outputs').sort()).toEqual([...OUTPUT_NAMES].sort());
   });
@@ -31,5 +35,15 @@ describe('spec/case.md', () => {
     expect(validateParameters(example)).toEqual(example);
     const { scale: _, ...less } = example;
     expect(new Ajv().compile(schema)(less)).toBe(false);
+  });
+
+  it('shows a merge that the schema and the reader take', () => {
+    const [, [, json = ''] = []] = page.matchAll(/```json\n(.*?)```/gs);
+    const example = JSON.parse(json);
+    expect(new Ajv().compile(schema)(example)).toBe(true);
+    const { op: _, ...less } = example;
+    expect(new Ajv().compile(schema)(less)).toBe(false);
+    expect(writtenFields(validateParameters(example))).toEqual(example);
+    expect(Object.keys(example)).toEqual([...MERGE_FIELDS]);
   });
 });

@@ -28,6 +28,7 @@ const checks = (/mtype = \{([^}]*)\}/.exec(lanes)?.[1] ?? '').split(',').map((s)
 
 /** What no machine has checked. A claim that comes or goes here changes what the project is. */
 const ON_PAPER = [
+  'stored-merges',
   'mixed-merges',
   'lazy-range',
   'bound-forward',

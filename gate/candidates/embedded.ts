@@ -14,14 +14,14 @@ import { run } from '../../gpu/run.ts';
 import type { PassOptions, RunOptions } from '../../gpu/run-options.ts';
 import type { ScheduleName } from '../../gpu/schedules/index.ts';
 import { PROFILES } from '../../reference/bounds/lemmas/profile.ts';
-import type { AttentionCase } from '../../reference/case/case.ts';
+import { type AttentionCase, DTYPES } from '../../reference/case/case.ts';
+import { FEATURE_WORDS } from '../../reference/case/features.ts';
 import { validateCase } from '../../reference/case/validate.ts';
 import { readCase, writeOutputs } from '../../reference/files/case-folder.ts';
 import { tensorOf } from '../../reference/numbers/tensor.ts';
 import type { Answer, Candidate } from '../candidate.ts';
 import { runSvg } from '../commands/run-svg.ts';
 import { passesInWords } from '../pass-choice.ts';
-import { WORDS } from '../protocol.ts';
 
 export interface EmbeddedOptions {
   /** LV-XAttn when absent. */
@@ -115,7 +115,7 @@ export function embeddedCandidate(options: EmbeddedOptions): Candidate {
       backend = ran.backend;
       const known = device === 'auto' || backend === device;
       if (!known) return { ok: false, reason: `it ran on ${backend}, expected ${device}` };
-      const supports = new Set<string>(WORDS);
+      const supports = new Set<string>([...FEATURE_WORDS, ...DTYPES]);
       if (device !== 'reference') supports.delete('f64');
       const profile = PROFILES[device === 'reference' ? 'f64' : 'f32'];
       const machine = device === 'reference' ? '' : ' on GPU.js';

@@ -25,7 +25,7 @@ import { WORDS } from '../protocol.ts';
 import { confined, sandbox } from '../sandbox.ts';
 import type { Shard } from '../select.ts';
 
-export const SUITES = ['smoke', 'core', 'full'] as const;
+export const SUITES = ['smoke', 'core', 'full', 'merge'] as const;
 export const DEVICES = ['auto', 'webasm', 'cpu', 'reference'] as const;
 export const TRANSPORTS = ['threads', 'simulated', 'processes'] as const;
 export const SCHEDULES = SCHEDULE_NAMES;

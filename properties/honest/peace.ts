@@ -6,12 +6,17 @@
  * @module
  */
 import fc from 'fast-check';
+import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import { type ProfileLike, profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
+import type { AttentionCase } from '../../reference/case/case.ts';
+import type { GivenOutputs } from '../../reference/case/given.ts';
 import { forEachIndex } from '../../reference/numbers/tensor.ts';
 import { expectation } from '../../reference/verdict/expectation.ts';
 import { isFailure, judgeAgainst } from '../../reference/verdict/judge.ts';
 import { buildCase, type CaseOptions } from '../arbitraries/attention-case.ts';
+import { buildMerge } from '../arbitraries/merge-case.ts';
 import { honestArbitrary, honestOutputs } from './candidate.ts';
+import { honestMerge, honestMergeArbitrary } from './parts.ts';
 
 export interface Peace {
   readonly profile: string;
@@ -56,19 +61,25 @@ function addShares(
   return largest;
 }
 
-/** `runs` random honest candidates on as many random cases, judged at `profile`. */
-export function measurePeace(
-  asked: ProfileLike,
-  { runs, seed, options = {} }: { runs: number; seed: number; options?: CaseOptions },
+/** A question and what an honest candidate answers to it. */
+interface Answered {
+  readonly question: AttentionCase;
+  readonly outputs: GivenOutputs;
+}
+
+/** `runs` draws of `drawn`, judged at a profile. */
+function measured<T>(
+  profile: Profile,
+  { runs, seed }: { runs: number; seed: number },
+  drawn: fc.Arbitrary<T>,
+  answer: (one: T) => Answered,
 ): Peace {
-  const profile = profileFrom(asked);
   const counts = { histogram: EDGES.map(() => 0), unbounded: 0 };
   let largest = 0;
   const details = fc.check(
-    fc.property(honestArbitrary(profile, options), ({ recipe, choices }) => {
-      const attentionCase = buildCase(recipe);
-      const outputs = honestOutputs(attentionCase, profile, choices);
-      const expected = expectation(attentionCase, profile);
+    fc.property(drawn, (one) => {
+      const { question, outputs } = answer(one);
+      const expected = expectation(question, profile);
       largest = Math.max(largest, addShares(expected, outputs, counts));
       const { verdict, reason } = judgeAgainst(expected, outputs);
       if (isFailure(verdict)) throw new Error(`${verdict}: ${reason}`);
@@ -80,6 +91,27 @@ export function measurePeace(
     : null;
   const judged = counts.histogram.reduce((a, b) => a + b, 0);
   return { profile: profile.name, runs, refused, judged, largest, ...counts };
+}
+
+/** `runs` random honest candidates on as many random cases, judged at `profile`. */
+export function measurePeace(
+  asked: ProfileLike,
+  { options = {}, ...how }: { runs: number; seed: number; options?: CaseOptions },
+): Peace {
+  const profile = profileFrom(asked);
+  return measured(profile, how, honestArbitrary(profile, options), ({ recipe, choices }) => {
+    const question = buildCase(recipe);
+    return { question, outputs: honestOutputs(question, profile, choices) };
+  });
+}
+
+/** The same of merges of given parts. */
+export function measureMergePeace(asked: ProfileLike, how: { runs: number; seed: number }): Peace {
+  const profile = profileFrom(asked);
+  return measured(profile, how, honestMergeArbitrary(profile), ({ recipe, choices }) => {
+    const question = buildMerge(recipe);
+    return { question, outputs: honestMerge(question, profile, choices) };
+  });
 }
 
 /** One JSON line of a measurement. */

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { PROFILE_NAMES, type ProfileName } from '../../reference/bounds/lemmas/profile.ts';
 import type { ProfileText } from '../../reference/bounds/lemmas/profile-options.ts';
 import { DTYPES } from '../../reference/case/case.ts';
-import { FEATURE_WORDS } from '../../reference/case/features.ts';
+import { FEATURE_WORDS, OP_WORDS } from '../../reference/case/features.ts';
 import { readCase, writeOutputs } from '../../reference/files/case-folder.ts';
 import { faultyHost, profileOf } from './fault.ts';
 import { type Host, honestHost } from './host.ts';
@@ -43,7 +43,7 @@ async function hostNamed(
 /** Answers until standard input closes. */
 async function serve(fault: string, given: string): Promise<void> {
   const { host, profile } = await hostNamed(fault, given);
-  const supports = [...FEATURE_WORDS, ...DTYPES];
+  const supports = [...FEATURE_WORDS, ...OP_WORDS, ...DTYPES];
   say({ xattn: 1, name: `zoo: ${fault}`, supports, profile });
   for await (const line of createInterface({ input: process.stdin })) {
     const { case: folder } = JSON.parse(line) as { case: string };

@@ -2,7 +2,8 @@
  * The shape of each output of a case, and the axis along which ranks hold blocks of inputs and outputs.
  * @module
  */
-import type { AttentionCase, InputName, OutputName } from './case.ts';
+import { reshaped, type Tensor } from '../numbers/tensor.ts';
+import type { AttentionCase, InputName, OutputName, Outputs } from './case.ts';
 
 /** Shape of an output, row-major, as in the contract. */
 export function outputShape(
@@ -32,6 +33,17 @@ export function outputShape(
     case 'd_w_v':
       return [dim_y, kv_heads * head_dim_v];
   }
+}
+
+/** Outputs of the same elements under the shapes of this case. */
+export function reshapedOutputs<T>(
+  attentionCase: Pick<AttentionCase, 'parameters' | 'inputs'>,
+  outputs: Outputs<T>,
+): Outputs<T> {
+  const named = Object.entries(outputs) as [OutputName, Tensor<T>][];
+  return Object.fromEntries(
+    named.map(([name, tensor]) => [name, reshaped(tensor, outputShape(attentionCase, name))]),
+  );
 }
 
 /** Along which axis ranks hold blocks, and whether those are of queries or of keys. */

@@ -37,6 +37,10 @@ export const isGradient = (name: OutputName): boolean => name.startsWith('d_');
 /** The gradients of what K and V are recomputed from, which dK and dV go on to. spec (25), (26) */
 export const FEATURE_GRADIENTS = ['d_y', 'd_w_k', 'd_w_v'] as const;
 
+/** Steps of the algorithm that are asked by themselves; a case without `op` asks for attention. */
+export const OPS = ['merge'] as const;
+export type Op = (typeof OPS)[number];
+
 export const INPUT_NAMES = [
   'q',
   'k',
@@ -53,6 +57,8 @@ export const INPUT_NAMES = [
   'y',
   'w_k',
   'w_v',
+  'outs',
+  'lses',
 ] as const;
 export type InputName = (typeof INPUT_NAMES)[number];
 
@@ -67,6 +73,8 @@ export interface Partition {
 export interface CaseParameters {
   schema: 1;
   id: string;
+  /** Absent = attention. */
+  op?: Op;
   dtype: Dtype;
   batch: number;
   heads: number;

@@ -3,9 +3,17 @@
  * @module
  */
 
-import { forEachRun } from '../numbers/tensor.ts';
-import { type AttentionCase, type Dtype, type InputName, wantsGradients } from './case.ts';
+import { forEachRun, toFlat } from '../numbers/tensor.ts';
+import {
+  type AttentionCase,
+  type Dtype,
+  type InputName,
+  OPS,
+  type Op,
+  wantsGradients,
+} from './case.ts';
 import { masks } from './mask.ts';
+import { isMerge } from './merge-case.ts';
 
 export const FEATURE_WORDS = [
   'forward',
@@ -27,6 +35,9 @@ export const FEATURE_WORDS = [
   'poison',
 ] as const;
 export type FeatureWord = (typeof FEATURE_WORDS)[number];
+
+/** Steps of the algorithm that a candidate may be asked by themselves. */
+export const OP_WORDS: readonly Op[] = OPS;
 
 function unequal(sizes: readonly number[]): boolean {
   return sizes.some((size) => size !== sizes[0]);
@@ -79,8 +90,24 @@ function given(name: InputName): (c: AttentionCase) => boolean {
   return ({ inputs }) => inputs[name] !== undefined;
 }
 
+/** Is there anything but zeros in the output of a part without keys? spec (27) */
+function poisonedParts({ inputs: { outs, lses } }: AttentionCase): boolean {
+  let found = false;
+  if (outs === undefined || lses === undefined) return found;
+  const [width = 1] = outs.shape.slice(4);
+  const empty = toFlat(lses).map(masks);
+  if (!empty.includes(true)) return found;
+  forEachRun(outs, (start, run) => {
+    found ||= run.some((x, n) => x !== 0 && empty[Math.floor((start + n) / width)] === true);
+  });
+  return found;
+}
+
 /** The words a candidate must support to be asked this case, its dtype last. */
-export function featureWords(attentionCase: AttentionCase): (FeatureWord | Dtype)[] {
+export function featureWords(attentionCase: AttentionCase): (FeatureWord | Op | Dtype)[] {
+  const { op, dtype } = attentionCase.parameters;
+  if (isMerge({ op }))
+    return ['merge', ...(poisonedParts(attentionCase) ? (['poison'] as const) : []), dtype];
   const words = FEATURE_WORDS.filter((word) => NEEDS[word](attentionCase));
   return [...words, attentionCase.parameters.dtype];
 }

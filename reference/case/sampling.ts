@@ -12,6 +12,7 @@ import { entry } from '../numbers/nth.ts';
 import { flatOf, indexOf } from '../numbers/tensor.ts';
 import type { AttentionCase, CaseParameters, OutputName } from './case.ts';
 import { outputShape, shardedAlong } from './case-shapes.ts';
+import { isMerge } from './merge-case.ts';
 
 /** Rising positions; null = all. */
 export interface Sample {
@@ -59,9 +60,13 @@ function positions(
 
 /** The rows and keys meant; absent = all. Throws RangeError for positions that the case lacks. */
 export function sampleOf(
-  { seq_q, seq_kv }: CaseParameters,
+  { op, seq_q, seq_kv }: CaseParameters,
   { rows, keys, seed = 0 }: { rows?: SampleSize; keys?: SampleSize; seed?: number },
 ): Sample {
+  for (const [name, size] of Object.entries({ rows, keys })) {
+    if (size === undefined || !isMerge({ op })) continue;
+    throw new RangeError(`"${name}" expected none of a merge, which is taken whole`);
+  }
   return {
     rows: rows === undefined ? null : positions('rows', rows, seq_q, seed),
     keys: keys === undefined ? null : positions('keys', keys, seq_kv, seed + 1),

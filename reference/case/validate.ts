@@ -20,12 +20,16 @@ import {
   type InputName,
   type Judging,
   MEDIA_RULES,
+  OPS,
   OUTPUT_NAMES,
   type OutputName,
   wantsGradients,
 } from './case.ts';
 import { kvHead } from './heads.ts';
 import { masks, visibility } from './mask.ts';
+import { isMerge, lseDtype, mergeFields } from './merge-case.ts';
+import { allFinite, place, refuse } from './refuse.ts';
+import { checkMerge, checkParts, MERGED } from './validate-merge.ts';
 
 const EXTENT_LIMIT = 2 ** 31 - 1;
 /** Elements of the largest tensor in memory; keeps a mistaken case from asking for more than that. */
@@ -44,11 +48,12 @@ export const distinct = <T extends z.ZodType>(entries: z.ZodArray<T>) =>
     .refine((given) => new Set(given).size === given.length, { error: 'each once' })
     .meta({ uniqueItems: true });
 
-/** case.json as a schema, of which the published case.schema.json is made. */
+/** case.json as a schema, of which, with the next, the published case.schema.json is made. */
 export const caseSchema = z
   .strictObject({
     schema: z.literal(1),
     id: z.string().max(200).regex(CASE_ID, 'letters, digits, _ - . and single slashes'),
+    op: z.enum(OPS).optional(),
     dtype: z.enum(DTYPES),
     batch: extent,
     heads: extent,
@@ -73,11 +78,15 @@ export const caseSchema = z
   })
   .meta({ title: 'case.json: the parameters of one case of attention' });
 
-function refuse(field: string, expected: string, got: unknown): never {
-  const shown = got === undefined ? 'none' : (JSON.stringify(got) ?? String(got));
-  const short = shown.length > 120 ? `${shown.slice(0, 117)}...` : shown;
-  throw new RangeError(`"${field}" expected ${expected}, got ${short}`);
-}
+/** case.json of a merge, which says no more than this; other fields of a case may stand there, and are not read. */
+export const mergeSchema = caseSchema
+  .partial()
+  .required({
+    ...{ schema: true, id: true, op: true, dtype: true, batch: true, heads: true, seq_q: true },
+    ...{ head_dim_v: true, wants: true },
+  })
+  .extend({ wants: distinct(z.array(z.enum(['out', 'lse'])).min(1)) })
+  .meta({ title: 'case.json: the parameters of one merge of partial results' });
 
 /** The value at a path inside untrusted JSON, for the message. */
 function at(value: unknown, path: readonly PropertyKey[]): unknown {
@@ -110,8 +119,12 @@ function expectedBy(issue: z.core.$ZodIssue): string {
 function parse(parameters: unknown): CaseParameters {
   const parsed = caseSchema.safeParse(parameters);
   if (parsed.success) {
-    const { dim_y, ...rest } = parsed.data;
-    return dim_y === undefined ? rest : { ...rest, dim_y };
+    const { dim_y, op, ...rest } = parsed.data;
+    return {
+      ...rest,
+      ...(op === undefined ? {} : { op }),
+      ...(dim_y === undefined ? {} : { dim_y }),
+    };
   }
   const [issue] = parsed.error.issues;
   if (issue === undefined) throw new RangeError('"case.json" expected a case, got an invalid one');
@@ -162,6 +175,8 @@ function shapes(p: CaseParameters): Record<InputName, number[] | null> {
     y: [batch, seq_kv, dim_y],
     w_k: [dim_y, kv_heads * head_dim],
     w_v: [dim_y, kv_heads * head_dim_v],
+    outs: [seq_kv, batch, heads, seq_q, head_dim_v],
+    lses: [seq_kv, batch, heads, seq_q],
   };
 }
 
@@ -183,6 +198,14 @@ function checkShape(p: CaseParameters, name: InputName, tensor: Tensor): void {
 
 /** Which inputs a case must have, and which it may have. */
 function checkPresence(p: CaseParameters, inputs: CaseInputs): void {
+  for (const name of Object.keys(inputs)) {
+    if (!(INPUT_NAMES as readonly string[]).includes(name))
+      throw new RangeError(`"${name}" expected no tensor of this name, got one`);
+  }
+  if (isMerge(p)) {
+    checkMerge(p, inputs);
+    return;
+  }
   const recompute = p.dim_y !== undefined;
   const gradients = wantsGradients(p);
   const must: InputName[] = [
@@ -192,15 +215,14 @@ function checkPresence(p: CaseParameters, inputs: CaseInputs): void {
   if (gradients) must.push('d_out');
   if (p.media !== null) must.push('media_text', 'media_key');
   if (p.dropout_rate > 0) must.push('dropout_keep');
-  const mustNot: InputName[] = recompute ? ['k', 'v'] : ['y', 'w_k', 'w_v'];
+  const mustNot: InputName[] = [
+    ...(recompute ? (['k', 'v'] as const) : (['y', 'w_k', 'w_v'] as const)),
+    ...MERGED,
+  ];
   if (p.media === null) mustNot.push('media_text', 'media_key');
   for (const name of must) if (inputs[name] === undefined) refuse(name, 'a tensor', undefined);
   for (const name of mustNot) {
     if (inputs[name] !== undefined) refuse(name, 'no tensor in this case', inputs[name]?.shape);
-  }
-  for (const name of Object.keys(inputs)) {
-    if (!(INPUT_NAMES as readonly string[]).includes(name))
-      throw new RangeError(`"${name}" expected no tensor of this name, got one`);
   }
   checkWants(p, inputs);
 }
@@ -237,6 +259,14 @@ function elementRule(p: CaseParameters, name: InputName): [string, (value: numbe
       return ['an integer ≥ 0', (n) => Number.isSafeInteger(n) && n >= 0];
     case 'media_key':
       return ['an integer ≥ 1', (n) => Number.isSafeInteger(n) && n >= 1];
+    case 'lses': {
+      const dtype = lseDtype(p.dtype);
+      return [
+        `a finite ${dtype} number, or -Infinity of a part without keys`,
+        (x) => masks(x) || (Number.isFinite(x) && roundTo(dtype, x) === x),
+      ];
+    }
+    case 'outs':
     case 'k':
     case 'v':
       return [`a ${p.dtype} number`, (x) => !Number.isFinite(x) || roundTo(p.dtype, x) === x];
@@ -249,19 +279,6 @@ function elementRule(p: CaseParameters, name: InputName): [string, (value: numbe
       return [`a finite ${p.dtype} number`, (x) => Number.isFinite(x) && roundTo(p.dtype, x) === x];
   }
 }
-
-/** Is every element finite? */
-function allFinite(run: Float64Array): boolean {
-  let sum = 0;
-  for (let n = 0; n < run.length; n++) {
-    const x = nth(run, n);
-    sum += x - x; // 0, or NaN
-  }
-  return sum === 0;
-}
-
-const place = (name: string, tensor: Tensor, flat: number): string =>
-  `${name}[${indexOf(tensor.shape, flat).join(', ')}]`;
 
 /** Is every element a finite number of the format? False where it takes a closer look. */
 function plainly(dtype: Dtype, run: Float64Array): boolean {
@@ -291,10 +308,11 @@ function checkElements(p: CaseParameters, name: InputName, tensor: Tensor): void
   const [expected, holds] = elementRule(p, name);
   const real = !STRUCTURE.includes(name);
   // What is stored in the case's own format is of that format: only finiteness is left to look at.
-  const stored = isRanged(tensor.data) && tensor.data.format === p.dtype;
-  if (stored && (name === 'k' || name === 'v')) return;
+  const dtype = name === 'lses' ? lseDtype(p.dtype) : p.dtype;
+  const stored = isRanged(tensor.data) && tensor.data.format === dtype;
+  if (stored && (name === 'k' || name === 'v' || name === 'outs')) return;
   forEachRun(tensor, (start, run) => {
-    if (real && (stored ? allFinite(run) : plainly(p.dtype, run))) return;
+    if (real && (stored ? allFinite(run) : plainly(dtype, run))) return;
     for (let n = 0; n < run.length; n++) {
       const value = nth(run, n);
       if (!holds(value)) refuse(place(name, tensor, start + n), expected, String(value));
@@ -331,9 +349,19 @@ function checkPoison(attentionCase: AttentionCase): void {
   }
 }
 
+/** The fields of a case: a merge has as many parts as its tensors, one where there are none. */
+function fieldsOf(parameters: unknown, inputs: CaseInputs): unknown {
+  if (typeof parameters !== 'object' || parameters === null || !isMerge(parameters)) {
+    return parameters;
+  }
+  const [parts = 1] = inputs.outs?.shape ?? [];
+  if (parts < 1 || parts > RANK_LIMIT) refuse('outs', `from 1 to ${RANK_LIMIT} parts`, parts);
+  return mergeFields(parameters, parts);
+}
+
 /** Untrusted parameters that make sense, or a RangeError that says what does not. */
-export function validateParameters(parameters: unknown): CaseParameters {
-  const parsed = parse(parameters);
+export function validateParameters(parameters: unknown, inputs: CaseInputs = {}): CaseParameters {
+  const parsed = parse(fieldsOf(parameters, inputs));
   checkParameters(parsed);
   return parsed;
 }
@@ -344,7 +372,7 @@ export function validateCase(
   inputs: CaseInputs,
   judging: Judging = 'structured',
 ): AttentionCase {
-  const parsed = validateParameters(parameters);
+  const parsed = validateParameters(parameters, inputs);
   checkPresence(parsed, inputs);
   for (const name of INPUT_NAMES) {
     const tensor = inputs[name];
@@ -359,6 +387,7 @@ export function validateCase(
     if (tensor !== undefined) checkElements(parsed, name, tensor);
   }
   const attentionCase = { parameters: parsed, inputs, judging };
-  checkPoison(attentionCase);
+  if (isMerge(parsed)) checkParts(inputs);
+  else checkPoison(attentionCase);
   return attentionCase;
 }

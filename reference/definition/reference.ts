@@ -6,6 +6,8 @@
  */
 
 import { type AttentionCase, type OutputName, type Outputs, wantsGradients } from '../case/case.ts';
+import { reshapedOutputs } from '../case/case-shapes.ts';
+import { isMerge, partsAsKeys } from '../case/merge-case.ts';
 import type { Arithmetic } from '../numbers/arithmetic.ts';
 import { float64 } from '../numbers/float64.ts';
 import { mapTensor, type Tensor, tensorOf, toFlat } from '../numbers/tensor.ts';
@@ -18,6 +20,10 @@ export function evaluate<T>(
   arithmetic: Arithmetic<T>,
   attentionCase: AttentionCase,
 ): Outputs<T | null> {
+  if (isMerge(attentionCase.parameters)) {
+    const asked = evaluate(arithmetic, partsAsKeys(attentionCase));
+    return reshapedOutputs(attentionCase, asked);
+  }
   const problem = lift(arithmetic, attentionCase);
   const { wants } = attentionCase.parameters;
   const forward = attention(problem);

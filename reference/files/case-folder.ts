@@ -19,6 +19,7 @@ import {
   type Outputs,
 } from '../case/case.ts';
 import { inputShardedAlong } from '../case/case-shapes.ts';
+import { lseDtype, writtenFields } from '../case/merge-case.ts';
 import { validateCase } from '../case/validate.ts';
 import { entry } from '../numbers/nth.ts';
 import type { StoredDtype } from '../numbers/stored-dtype.ts';
@@ -41,6 +42,8 @@ const STRUCTURE: Partial<Record<InputName, readonly StoredDtype[]>> = {
   media_text: ['I32', 'I64'],
   media_key: ['I32', 'I64'],
 };
+/** Inputs that are sums, and held as such. */
+const LSES: readonly InputName[] = ['lses'];
 const JSON_LIMIT = 2 ** 20;
 /** Inputs that are read whole are no larger. */
 const INPUT_LIMIT = 2 ** 32;
@@ -50,6 +53,9 @@ function missing(folder: string, name: string): never {
   throw new RangeError(`"${name}" expected a file in ${folder}, got none`);
 }
 
+const realDtype = (name: InputName, dtype: Dtype): StoredDtype =>
+  STORED[LSES.includes(name) ? lseDtype(dtype) : dtype];
+
 /** Tensors of an inputs file, each in a dtype its name may have. */
 function inputsOf(file: SafetensorsFile, dtype: unknown): CaseInputs {
   const inputs: CaseInputs = {};
@@ -58,7 +64,7 @@ function inputsOf(file: SafetensorsFile, dtype: unknown): CaseInputs {
       throw new RangeError(`"${name}" expected no tensor of this name, got one`);
     }
     const key = name as InputName;
-    const allowed = STRUCTURE[key] ?? [STORED[dtype as Dtype]];
+    const allowed = STRUCTURE[key] ?? [realDtype(key, dtype as Dtype)];
     if (!allowed.includes(stored)) {
       throw new RangeError(`"${name}" expected ${allowed.join(' or ')}, got ${stored}`);
     }
@@ -127,12 +133,13 @@ function writeWhole(folder: string, name: string, bytes: Uint8Array | string): v
 }
 
 const parametersFile = (parameters: CaseParameters): Uint8Array =>
-  new TextEncoder().encode(`${JSON.stringify(parameters, null, 2)}\n`);
+  new TextEncoder().encode(`${JSON.stringify(writtenFields(parameters), null, 2)}\n`);
 
 function inputsFile({ parameters, judging }: AttentionCase, inputs: CaseInputs): Uint8Array {
   const tensors = INPUT_NAMES.flatMap((name) => {
     const tensor = inputs[name];
-    const dtype = STRUCTURE[name] === undefined ? STORED[parameters.dtype] : integerDtype(name);
+    const dtype =
+      STRUCTURE[name] === undefined ? realDtype(name, parameters.dtype) : integerDtype(name);
     return tensor === undefined ? [] : [{ name, dtype, tensor }];
   });
   return writeSafetensors(tensors, { judging });

@@ -157,6 +157,13 @@ export function viewOf<T>(
   return view as unknown as Tensor<T>;
 }
 
+/** The same elements in row-major order under another shape. */
+export function reshaped<T>(tensor: Tensor<T>, shape: readonly number[]): Tensor<T> {
+  const { data, offset } = tensor;
+  const whole = offset === 0 && data.length === elementCount(shape) && isRowMajor(tensor);
+  return tensorOf<T>(whole ? data : toFlat(tensor), shape);
+}
+
 /** Visit every index of `shape` in row-major order. The array passed is reused. */
 export function forEachIndex(shape: readonly number[], visit: (index: number[]) => void): void {
   if (elementCount(shape) === 0) return;

@@ -14,7 +14,8 @@
  * @module
  */
 import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
-import { outputShape } from '../case/case-shapes.ts';
+import { outputShape, reshapedOutputs } from '../case/case-shapes.ts';
+import { isMerge, partsAsKeys } from '../case/merge-case.ts';
 import {
   isSampled,
   type Sample,
@@ -163,19 +164,33 @@ function whyUndecided(budget: Budget, output: OutputName, flat: number): Why {
   return budget.late.has(name) ? 'time' : budget.refused.has(name) ? 'work' : 'digits';
 }
 
+/** A merge is answered as attention over its parts. */
+function mergeOracle(merge: AttentionCase, options: OracleOptions): OracleAnswer {
+  const answer = oracle(partsAsKeys(merge), options);
+  const own = (outputs: Outputs): Outputs => reshapedOutputs(merge, outputs);
+  return {
+    ...answer,
+    ...{ values: own(answer.values), lo: own(answer.lo), hi: own(answer.hi) },
+    undecided: answer.undecided.map(({ output, index, why }) => {
+      const { batch, heads, seq_q } = merge.parameters;
+      const [row = 0, , , ...component] = index;
+      return { output, index: [...indexOf([batch, heads, seq_q], row), ...component], why };
+    }),
+  };
+}
+
 /**
  * The correctly rounded answer of the case in `format`, with enclosures; of the rows and keys chosen
  * where some are. Throws RangeError for a format that is none and for positions out of range.
  */
-export function oracle(
-  given: AttentionCase,
-  { format = 'f64', threads = 1, work = 1, maxSeconds, ...choice }: OracleOptions = {},
-): OracleAnswer {
+export function oracle(given: AttentionCase, options: OracleOptions = {}): OracleAnswer {
+  const { format = 'f64', threads = 1, work = 1, maxSeconds, ...choice } = options;
   if (!FORMATS.includes(format)) {
     throw new RangeError(`"format" expected one of ${FORMATS.join(', ')}, got ${String(format)}`);
   }
   if (!(work >= 0)) throw new RangeError(`"work" expected a factor of 0 or more, got ${work}`);
   const sample = sampleOf(given.parameters, choice);
+  if (isMerge(given.parameters)) return mergeOracle(given, options);
   const answer = emptyAnswer(given, sample);
   const attentionCase = shareInputs(given, threads);
   const { wants } = attentionCase.parameters;

@@ -24,6 +24,7 @@ import {
   top,
   ZERO,
 } from './binary.ts';
+import { exactMerge } from './exact-merge.ts';
 
 /** By flat position, row-major; null is the −∞ of an empty row. */
 export type ExactOutputs = Partial<Record<OutputName, (Interval | null)[]>>;
@@ -308,6 +309,7 @@ function addFeatures({ r, of, sums }: Pass): void {
 
 /** Every wanted output, each operation rounded outward at so many bits. */
 export function exactEvaluation(attentionCase: AttentionCase, bits: number): ExactOutputs {
+  if (attentionCase.parameters.op === 'merge') return exactMerge(attentionCase, bits);
   const pass = newPass(attentionCase, bits);
   const { p } = pass.r;
   for (const b of numbers(p.batch)) {

@@ -25,11 +25,12 @@ import { type Beyond, beyondElements, widenBeyond } from '../bounds/range/range.
 import { largest } from '../bounds/range/range-limits.ts';
 import { overflowCheck } from '../bounds/range/within-range.ts';
 import type { AttentionCase, OutputName, Outputs } from '../case/case.ts';
-import { outputShape } from '../case/case-shapes.ts';
+import { outputShape, reshapedOutputs } from '../case/case-shapes.ts';
+import { isMerge, partsAsKeys } from '../case/merge-case.ts';
 import { doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
 import { unitRoundoff } from '../numbers/format.ts';
 import { nth } from '../numbers/nth.ts';
-import { type Tensor, tensorOf } from '../numbers/tensor.ts';
+import { reshaped, type Tensor, tensorOf } from '../numbers/tensor.ts';
 
 /** Bounds of every output; the LSE's depends on the format it is stored in. */
 export interface Bounds {
@@ -190,8 +191,28 @@ function withinRange(
   };
 }
 
+/** What is expected of a merge: what is expected of attention over its parts. Lemma Parts */
+function mergeExpectation(merge: AttentionCase, asked: ProfileLike): Expectation {
+  const expected = expectationOf(partsAsKeys(merge), asked, false, merge.parameters);
+  if (expected === null) throw new Error('the definition gave no answer');
+  const { values, worstCase, probabilistic, excused } = expected;
+  const own = <T>(name: OutputName, tensor: Tensor<T> | undefined): Tensor<T> | undefined =>
+    tensor === undefined ? undefined : reshaped(tensor, outputShape(merge, name));
+  const bounds = ({ of }: Bounds): Bounds => ({
+    of: (name, stored) => own(name, of(name, stored)),
+  });
+  return {
+    ...{ attentionCase: merge, profile: expected.profile },
+    values: reshapedOutputs(merge, values),
+    worstCase: bounds(worstCase),
+    probabilistic: probabilistic === null ? null : bounds(probabilistic),
+    excused: (name) => own(name, excused(name)),
+  };
+}
+
 /** The answer to a case, with the bounds that a profile allows. */
 export function expectation(attentionCase: AttentionCase, asked: ProfileLike): Expectation {
+  if (isMerge(attentionCase.parameters)) return mergeExpectation(attentionCase, asked);
   const expected = expectationOf(attentionCase, asked, false);
   if (expected === null) throw new Error('the definition gave no answer');
   return expected;
@@ -248,11 +269,12 @@ function expectationOf(
   attentionCase: AttentionCase,
   asked: ProfileLike,
   kernelsOnly: boolean,
+  parameters = attentionCase.parameters,
 ): Expectation | null {
   const profile = profileFrom(asked);
   const c = certifiedFor(attentionCase, profile, kernelsOnly);
   if (c === null) return null;
-  const model = (lambda: number | null) => caseModel(profile, attentionCase.parameters, lambda);
+  const model = (lambda: number | null) => caseModel(profile, parameters, lambda);
   const random = attentionCase.judging === 'random';
   const worstModel = model(null);
   const likely = random ? model(lambdaFor(sumCount(attentionCase))) : null;

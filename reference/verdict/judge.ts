@@ -14,6 +14,7 @@ import { MARGIN } from '../bounds/range/range-limits.ts';
 import type { AttentionCase, OutputName } from '../case/case.ts';
 import { outputShape } from '../case/case-shapes.ts';
 import { type GivenOutputs, STORED } from '../case/given.ts';
+import { isMerge } from '../case/merge-case.ts';
 import { EVERYTHING } from '../case/sampling.ts';
 import { roundTo, ulp, unitRoundoff } from '../numbers/format.ts';
 import { nth } from '../numbers/nth.ts';
@@ -355,6 +356,7 @@ export function judgeCounted(expected: Expectation, outputs: GivenOutputs): Coun
 /** A large case whose every wanted output the kernels' bounds cover. */
 function byKernels(c: AttentionCase): boolean {
   const { wants } = c.parameters;
+  if (isMerge(c.parameters)) return false;
   return productsOf(c) >= LARGE && judgedOutputs(c, EVERYTHING).length === wants.length;
 }
 

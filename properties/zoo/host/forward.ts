@@ -3,6 +3,7 @@
  * follow and are merged; within a shard, an online softmax over tiles of keys.
  * @module
  */
+import { isMerge } from '../../../reference/case/merge-case.ts';
 import type { Context, ForwardResult, Pair, Partial_, Row } from './seams.ts';
 
 /** Attention of one row over the keys of one rank. */
@@ -46,6 +47,17 @@ function tour(x: Context, row: Row): Partial_ {
   return state;
 }
 
+/** Every given part of a row, one after another. spec (27) */
+function mergeOfParts(x: Context, row: Row): Partial_ {
+  const { seams } = x;
+  let state = seams.start(x, row);
+  for (let p = 0; p < x.p.seq_kv; p++) {
+    state = seams.merge(x, state, seams.part(x, p, row), row, p);
+    state = seams.carry(x, state, row, p);
+  }
+  return state;
+}
+
 /** Visits every row, rank by rank. */
 export function forEachRow(
   x: Context,
@@ -69,6 +81,7 @@ export function forward(x: Context): ForwardResult {
     out: seams.buffer(x, 'out', count * p.head_dim_v),
     lse: seams.buffer(x, 'lse', count),
   };
-  forEachRow(x, 'forward', (row) => seams.storeRow(x, row, tour(x, row), result));
+  const over = isMerge(p) ? mergeOfParts : tour;
+  forEachRow(x, 'forward', (row) => seams.storeRow(x, row, over(x, row), result));
   return seams.finishForward(x, result);
 }

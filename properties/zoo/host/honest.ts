@@ -8,6 +8,7 @@ import { exp, log, tanh } from '../../../reference/numbers/float64.ts';
 import { broadcastFlat, flatIndex, read } from './context.ts';
 import type { Context, Pair, Partial_, Row, Running, Score, Seams } from './seams.ts';
 
+const NOTHING = new Float64Array(0);
 const NEVER = Number.NEGATIVE_INFINITY;
 
 /** exp in the working precision; exp(−∞) is 0. */
@@ -150,6 +151,15 @@ export const HONEST: Seams = {
   addKey,
   shard,
 
+  part: (x, p, row) => {
+    const at = p * (x.p.batch * x.p.heads * x.p.seq_q) + rowIndex(x, row);
+    const lse = x.round.lse(read(x.inputs.lses?.data ?? NOTHING, at));
+    const width = x.p.head_dim_v;
+    // Of a part without keys the output is not looked at.
+    if (lse === NEVER) return { lse, o: new Float64Array(width) };
+    const given = x.inputs.outs?.data.subarray(at * width, (at + 1) * width) ?? NOTHING;
+    return { lse, o: given.map(x.round.operand) };
+  },
   start: (x) => ({ lse: NEVER, o: new Float64Array(x.p.head_dim_v) }),
   sink: (x, { h }, step) => {
     const { sink } = x.inputs;

@@ -105,6 +105,8 @@ export interface Seams {
   /** Normalise. */
   shard(x: Context, state: Running, row: Row): Partial_;
 
+  /** A partial result that the case gives, of a merge that is asked by itself. spec (27) */
+  part(x: Context, p: number, row: Row): Partial_;
   /** Merge over the ring. */
   start(x: Context, row: Row): Partial_;
   sink(x: Context, row: Row, step: number): Partial_ | null;

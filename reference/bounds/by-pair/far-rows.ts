@@ -23,7 +23,7 @@ import type { RowMagnitudes } from './row-magnitudes.ts';
 
 /** Are the runs of this model those of the theorems, no option of a profile among them? */
 const runsAreProved = (model: ErrorModel): boolean =>
-  !model.subtractsInMerges && model.headroom === 0 && model.partial === 0;
+  !model.subtractsInMerges && model.headroom === 0 && model.partial === 0 && !model.mergesGiven;
 
 /** Error of the LSE of a row of n terms before it is stored; `size` at least |s| + Δs of any, and |LSE|. */
 export function farRowLse(

@@ -9,6 +9,7 @@
  */
 
 import type { CaseParameters, Dtype } from '../../case/case.ts';
+import { isMerge, lseDtype } from '../../case/merge-case.ts';
 import { exp, log } from '../../numbers/float64.ts';
 import { maxFinite, minNormal, minSubnormal, unitRoundoff } from '../../numbers/format.ts';
 import { EXACT, type HeldScalars, heldScalars } from './held-scalars.ts';
@@ -37,6 +38,8 @@ export interface ErrorModel extends Profile {
   readonly storageEnds: boolean;
   /** How far the case's scalars are off as a candidate holds them. */
   readonly held: HeldScalars;
+  /** What is merged are partial results that the case gives. Lemma Parts */
+  readonly mergesGiven: boolean;
   /** Roundings that a sum of n terms may accumulate, in units of the roundoff. */
   readonly roundings: (n: number) => number;
 }
@@ -92,16 +95,34 @@ export function errorModel(
     operandsEnd: maxFinite(dtype) > maxFinite(profile.base),
     storageEnds: maxFinite(dtype) > profile.outputMax,
     held,
+    mergesGiven: false,
     roundings: lambda === null ? everyRounding : likelyRoundings(lambda, profile.accumulation),
   };
 }
 
+/** LSEs that are given are held in the format of sums, and not in that of outputs. Lemma Parts */
+function withGivenLses(model: ErrorModel, dtype: Dtype): ErrorModel {
+  const given = lseDtype(dtype);
+  const finer = unitRoundoff(given) < model.accumulation && given !== 'f32';
+  return {
+    ...model,
+    mergesGiven: true,
+    stored: finer ? model.accumulation : 0,
+    storedTiny: model.tiny + (finer ? minSubnormal('f32') : 0),
+    storageEnds: finer,
+  };
+}
+
 /** The model for a profile and a case. */
-export const caseModel = (
+export function caseModel(
   profile: Profile,
   parameters: CaseParameters,
   lambda: number | null,
-): ErrorModel => errorModel(profile, parameters.dtype, lambda, heldScalars(profile, parameters));
+): ErrorModel {
+  const { dtype } = parameters;
+  const model = errorModel(profile, dtype, lambda, heldScalars(profile, parameters));
+  return isMerge(parameters) ? withGivenLses(model, dtype) : model;
+}
 
 /** Relative growth of a sum of n products: n + `extra` roundings at `u`, `other` beside. Lemma Dot. */
 export function sumGrowth(
@@ -148,6 +169,7 @@ export function referenceModel(u: number, tiny: number): ErrorModel {
     operandsEnd: true,
     storageEnds: true,
     held: EXACT,
+    mergesGiven: false,
     roundings: everyRounding,
   };
 }

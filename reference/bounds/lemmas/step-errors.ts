@@ -94,14 +94,20 @@ export interface WeightTerms {
 export type WeightRounding = (score: number, fromLse: number, error: number) => number;
 
 /**
+ * Lemma Parts: what a merge of stored partial results may cost a weight beyond Lemma Weight: weights that are
+ * divided by their sum, each LSE brought to base 2 and back.
+ */
+export function givenPartsError(model: ErrorModel, merges: number, reach: number): number {
+  return model.mergesGiven ? merges * (2 + 9 * reach) * model.accumulation : 0;
+}
+
+/**
  * Lemma Weight, in the log domain, the score's own error aside: an exponential with a fused subtraction,
  * 8 roundings a join, what every unit costs by which the running maximum or LSE rises above the score,
  * and the normalised partials: their LSE, and what each merge may cost. Coq: weight_rounding
  */
-export function weightRounding(
-  { exponential: uE, accumulation: uA }: ErrorModel,
-  row: WeightTerms,
-): WeightRounding {
+export function weightRounding(model: ErrorModel, row: WeightTerms): WeightRounding {
+  const { exponential: uE, accumulation: uA } = model;
   const { merges, lse, slack, granted } = row;
   const summed = 8 * row.summed * uA;
   return (score, fromLse, error) => {
@@ -109,7 +115,8 @@ export function weightRounding(
     const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
     const shifted = 10 * (fromLse + 2 * slack) * uA;
     const merged = (18 + 7 * reach + merges * (14 + 2 * reach)) * uA;
-    return exponential + summed + shifted + merged + granted;
+    const ofParts = givenPartsError(model, merges, reach);
+    return exponential + summed + shifted + merged + granted + ofParts;
   };
 }
 
@@ -135,7 +142,8 @@ export function farWeight(
   const reach = (1 + (20 + 4 * row.merges) * uA) * Math.max(score + error, row.lse + row.slack) + 1;
   const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
   const merged = (18 + 7 * reach + row.merges * (14 + 2 * reach)) * uA;
-  return 4 * exp(exponential + merged + row.granted + (error - below) / 4);
+  const granted = row.granted + givenPartsError(model, row.merges, reach);
+  return 4 * exp(exponential + merged + granted + (error - below) / 4);
 }
 
 /** Underflow of one term: 3 times its leaf's, and one of each operation it may meet. Coq: flush */
