@@ -14,7 +14,7 @@ const schema = JSON.parse(
 
 /** Names in the first column of the table under a heading. */
 function rows(heading: string): string[] {
-  const section = page.split(/^## /m).find((one) => one.startsWith(heading)) ?? '';
+  const section = page.split(/^###? /m).find((one) => one.startsWith(heading)) ?? '';
   return [...section.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name ?? '');
 }
 
