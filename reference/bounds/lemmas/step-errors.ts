@@ -8,6 +8,7 @@
  */
 import { exp, log, tanh } from '../../numbers/float64.ts';
 import { type ErrorModel, sumGrowth } from './error-model.ts';
+import { givenPartsError } from './given-parts.ts';
 
 /** Lemma Recompute: X = Y W over dim_y; Σ|y||w|, Σ(|y| + |w|), |x|. Coq: projection_error */
 export function projectionError(
@@ -92,14 +93,6 @@ export interface WeightTerms {
 
 /** Of a score in magnitudes, |s| and LSE − s at most, and of its error. */
 export type WeightRounding = (score: number, fromLse: number, error: number) => number;
-
-/**
- * Lemma Parts: what a merge of stored partial results may cost a weight beyond Lemma Weight: weights that are
- * divided by their sum, each LSE brought to base 2 and back.
- */
-export function givenPartsError(model: ErrorModel, merges: number, reach: number): number {
-  return model.mergesGiven ? merges * (2 + 9 * reach) * model.accumulation : 0;
-}
 
 /**
  * Lemma Weight, in the log domain, the score's own error aside: an exponential with a fused subtraction,
