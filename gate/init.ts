@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { printedWord, shellQuoted } from './text.ts';
 
-export const LANGUAGES = ['python', 'torch', 'jax', 'c', 'js', 'ts'] as const;
+export const LANGUAGES = ['python', 'torch', 'torch-dist', 'jax', 'c', 'js', 'ts'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
 interface Template {
@@ -34,6 +34,9 @@ const python = (name: string): Template => ({
   ],
 });
 
+/** Of a first candidate of several ranks: so many. */
+const RANKS = 4;
+
 /** From here on Node runs TypeScript as it is. */
 const RUNS_TYPESCRIPT: readonly [number, number] = [22, 18];
 
@@ -49,6 +52,21 @@ function templateOf(language: Language, nodeVersion: string): Template {
     case 'torch':
     case 'jax':
       return python(language);
+    case 'torch-dist':
+      return {
+        files: { 'rings/torch_ring.py': 'candidate.py', 'python/xattn_kit.py': 'xattn_kit.py' },
+        steps: [
+          (folder) => {
+            const program = `python3 ${shellQuoted(path.join(folder, 'candidate.py'))} ${RANKS}`;
+            return `npx xattn gate --candidate ${printedWord(program)}`;
+          },
+          (folder) => {
+            const file = shellQuoted(path.join(folder, 'candidate.py'));
+            const program = `torchrun --nproc_per_node ${RANKS} ${file}`;
+            return `npx xattn gate --suite core --candidate ${printedWord(program)}`;
+          },
+        ],
+      };
     case 'c':
       return {
         files: { 'c/xattn.h': 'xattn.h', 'c/attention.c': 'attention.c' },

@@ -9,18 +9,21 @@ import { initialise, LANGUAGES, type Language } from '../gate/init.ts';
 const root = join(import.meta.dirname, '..');
 const cli = join(root, 'dist/gate/cli.js');
 const python = process.env.XATTN_PYTHON ?? 'python3';
+const jaxPython = process.env.XATTN_JAX_PYTHON ?? python;
 const required = process.env.XATTN_REQUIRE_TOOLS === '1';
 const scratch = mkdtempSync(join(tmpdir(), 'xattn-init-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const runs = (command: string, ...args: string[]) => spawnSync(command, args).status === 0;
 
+/** That of several ranks is one of the rings, which rings/rings.test.ts runs. */
+const ALONE = LANGUAGES.filter((language) => language !== 'torch-dist');
+
 /** What each needs, the program that runs it, and how many cases of smoke it passes at least. */
-const NEEDS: Record<Language, [here: boolean, program: string, passes: number]> = {
+const NEEDS: Record<(typeof ALONE)[number], [here: boolean, program: string, passes: number]> = {
   python: [required || runs(python, '-c', 'import numpy'), `${python} candidate.py`, 9],
   torch: [required || runs(python, '-c', 'import torch'), `${python} candidate.py`, 9],
-  // Debian has no package of it.
-  jax: [runs(python, '-c', 'import jax'), `${python} candidate.py`, 9],
+  jax: [required || runs(jaxPython, '-c', 'import jax'), `${jaxPython} candidate.py`, 9],
   c: [required || runs('cc', '--version'), './attention', 9],
   js: [true, `${process.execPath} candidate.mjs`, 9],
   ts: [true, `${process.execPath} candidate.mjs`, 9],
@@ -45,7 +48,7 @@ function compile(folder: string): void {
 }
 
 describe('xattn init', () => {
-  for (const language of LANGUAGES) {
+  for (const language of ALONE) {
     const [here, program, passes] = NEEDS[language];
     if (!here) console.warn(`SKIPPED: xattn init ${language} is not run, its library is missing`);
     it.runIf(here)(`${language}: passes smoke, and fails it when it is broken`, () => {
@@ -99,6 +102,20 @@ describe('xattn init', () => {
     ]);
   });
 
+  it('torch-dist: is the ring of processes, beside the kit', () => {
+    const folder = join(scratch, 'torch-dist');
+    const { written, steps } = initialise('torch-dist', folder);
+    const same = { 'candidate.py': 'rings/torch_ring.py', 'xattn_kit.py': 'python/xattn_kit.py' };
+    expect(written).toEqual(Object.keys(same).map((name) => join(folder, name)));
+    for (const [name, source] of Object.entries(same)) {
+      expect(readFileSync(join(folder, name))).toEqual(readFileSync(join(root, 'kit', source)));
+    }
+    expect(steps).toEqual([
+      `npx xattn gate --candidate 'python3 ${folder}/candidate.py 4'`,
+      `npx xattn gate --suite core --candidate 'torchrun --nproc_per_node 4 ${folder}/candidate.py'`,
+    ]);
+  });
+
   it('writes nothing where one of its files is', () => {
     const there = join(scratch, 'there');
     initialise('js', there);
@@ -117,7 +134,7 @@ describe('xattn init', () => {
     expect(said.stdout).toContain("$ npx xattn gate --candidate 'node mine/candidate.mjs'");
     expect(said.status).toBe(0);
     const refused = spawnSync(process.execPath, [cli, 'init', 'cobol', 'x'], { encoding: 'utf8' });
-    expect(refused.stderr).toMatch(/Allowed choices are python, torch, jax, c, js, ts/);
+    expect(refused.stderr).toMatch(/Allowed choices are python, torch, torch-dist, jax, c, js, ts/);
     expect(refused.status).toBe(2);
   });
 });

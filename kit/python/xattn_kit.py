@@ -16,7 +16,8 @@ As a candidate of `xattn gate` and `xattn fuzz`:
     xattn_kit.serve(compute, name="mine", supports=["forward", "f32"], profile="f32")
 
 `compute(case)` gets a Case and returns a dict of arrays by output name (`out`, `lse`, `d_q`, ...), or
-raises Unsupported("why"). Run it with `npx xattn gate --candidate 'python3 mine.py'`.
+raises Unsupported("why"). Run it with `npx xattn gate --candidate 'python3 mine.py'`. A program of
+several ranks calls `serve_ranks` on every one of them (kit/rings).
 """
 import atexit
 import collections
@@ -28,11 +29,14 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+import traceback
 import warnings
 
 import numpy as np
@@ -190,38 +194,63 @@ def write_safetensors(path, tensors, metadata=None):
     os.replace(temporary, path)
 
 
-def write_outputs(folder, outputs):
-    """Writes outputs.safetensors of a case folder: arrays of float64, float32, float16 or bfloat16."""
+def write_outputs(folder, outputs, rank=None):
+    """Writes outputs.safetensors of a case folder, or a rank's own: arrays of float64, float32, float16 or bfloat16."""
     kept = {name: stored(name, array) for name, array in outputs.items()}
     for name, array in kept.items():
         if array.dtype not in FLOATS:
             raise TypeError("%s expected float64, float32, float16 or bf16(array), got %s" % (name, array.dtype))
-    write_safetensors(os.path.join(folder, "outputs.safetensors"), kept)
+    name = "outputs.safetensors" if rank is None else "outputs.rank%d.safetensors" % rank
+    write_safetensors(os.path.join(folder, name), kept)
+
+
+def blocks(sizes):
+    """Where ranks' blocks lie: slices, one after another."""
+    ends = np.cumsum([0] + list(sizes)).tolist()
+    return [slice(start, end) for start, end in zip(ends, ends[1:])]
+
+
+def pairs(x, rows, keys):
+    """The part of these rows and keys of what broadcasts to [batch, heads, seq_q, seq_kv]; as a view, of 4 axes."""
+    x = x.reshape((1,) * (4 - len(x.shape)) + tuple(x.shape))
+    every = slice(None)
+    return x[:, :, rows if x.shape[2] > 1 else every, keys if x.shape[3] > 1 else every]
 
 
 class Case:
-    """One case: the fields of case.json as attributes, and its tensors (None when absent)."""
+    """One case: the fields of case.json as attributes, and its tensors (None when absent).
+
+    `rows` and `keys` are slices for each rank: its block. Of a sharded candidate `rank` is which of them
+    this is, and what is bound to rows or keys is there for its block alone.
+    """
 
     TENSORS = ("q k v d_out d_lse bias mask kv_lengths sink dropout_keep media_text media_key "
                "y w_k w_v").split()
 
-    def __init__(self, folder):
+    def __init__(self, folder, rank=None):
         with open(os.path.join(folder, "case.json")) as file:
             parameters = json.load(file)
-        self.dim_y = None
+        self.dim_y, self.rank = None, rank
         self.__dict__.update(parameters)
-        tensors = read_safetensors(os.path.join(folder, "inputs.safetensors"))
+        self.rows, self.keys = blocks(self.partition["q"]), blocks(self.partition["kv"])
+        name = "inputs.safetensors" if rank is None else "inputs.rank%d.safetensors" % rank
+        tensors = read_safetensors(os.path.join(folder, name))
         for name in self.TENSORS:
             setattr(self, name, tensors.get(name))
 
-    def visible(self):
-        """Who attends to whom, [batch, heads, seq_q, seq_kv] of bool: every mask together."""
-        i = np.arange(self.seq_q)[:, None]
-        j = np.arange(self.seq_kv)[None, :]
+    def visible(self, rows=None, keys=None, media_text=None, media_key=None):
+        """Who attends to whom, [batch, heads, seq_q, seq_kv] of bool: every mask together.
+
+        Or of a block alone: slices of rows and keys of the whole case. The positions of images are given
+        for that block where the case has others, as a sharded one has.
+        """
+        rows, keys = rows or slice(0, self.seq_q), keys or slice(0, self.seq_kv)
+        i = np.arange(self.seq_q)[rows, None]
+        j = np.arange(self.seq_kv)[None, keys]
         offset = self.seq_kv - self.seq_q if self.causal == "bottom-right" else 0
-        seen = np.ones((self.batch, self.heads, self.seq_q, self.seq_kv), bool)
+        seen = np.ones((self.batch, self.heads, i.size, j.size), bool)
         if self.mask is not None:
-            seen &= self.mask.astype(bool)
+            seen &= pairs(self.mask, rows, keys).astype(bool)
         if self.kv_lengths is not None:
             seen &= (j[None] < self.kv_lengths[:, None, None])[:, None]
         if self.causal != "none":
@@ -233,10 +262,12 @@ class Case:
             if right >= 0:
                 seen &= j <= i + offset + right
         if self.media is not None:
-            text, key = self.media_text[:, :, None], self.media_key[:, None, :]
+            text = self.media_text[:, rows] if media_text is None else media_text
+            key = self.media_key[:, keys] if media_key is None else media_key
+            text, key = text[:, :, None], key[:, None, :]
             seen &= ((text == key) if self.media == "immediate" else (text >= key))[:, None]
         if self.bias is not None:
-            seen &= self.bias.astype(np.float64) != -np.inf
+            seen &= pairs(self.bias, rows, keys) != -np.inf
         return seen
 
 
@@ -814,15 +845,31 @@ def _settled(asked, profile, keep, timeout):
     raise AssertionError("\n".join(failures[:3]) + more)
 
 
-def serve(compute, name, supports, profile):
-    """Speaks protocol 1 until standard input closes. print() in `compute` goes to standard error."""
+# -- Candidates --------------------------------------------------------------------------------------
+
+
+def _speaking():
+    """What says a line of the protocol; from now on print() goes to standard error."""
     replies, sys.stdout = sys.stdout, sys.stderr
 
     def say(message):
         replies.write(json.dumps(message) + "\n")
         replies.flush()
 
-    say({"xattn": 1, "name": name, "supports": supports, "profile": profile})
+    return say
+
+
+def _hello(name, supports, profile, **more):
+    return dict({"xattn": 1, "name": name, "supports": list(supports), "profile": profile}, **more)
+
+
+def serve(compute, name, supports, profile, ranks=None):
+    """Speaks protocol 1 until standard input closes. print() in `compute` goes to standard error.
+
+    `ranks`: on which numbers of ranks it runs, all of them in this process; cases are dealt over those.
+    """
+    say = _speaking()
+    say(_hello(name, supports, profile, **({} if ranks is None else {"ranks": ranks})))
     for line in sys.stdin:
         folder = json.loads(line)["case"]
         try:
@@ -835,3 +882,74 @@ def serve(compute, name, supports, profile):
             say({"case": folder, "status": "unsupported", "reason": str(reason)})
         except Exception as error:
             say({"case": folder, "status": "error", "reason": "%s: %s" % (type(error).__name__, error)})
+
+
+#: Outputs that rank 0 has whole, summed over ranks; of all others each rank has its block.
+SUMMED = ("d_bias", "d_sink", "d_w_k", "d_w_v")
+
+
+def serve_ranks(compute, rank, size, share, name, supports, profile):
+    """Speaks protocol 1 as a program of several ranks, each of which calls this: rank 0 is asked, all compute.
+
+    `share(x)` is a collective: the list of what every rank has passed, in the order of ranks.
+    `compute(case)` gets a Case of this rank's blocks and returns them by output name; of the sums
+    over ranks (SUMMED) only rank 0's are looked at. Unsupported is to be raised on all ranks alike. Any
+    other exception ends this process, and with it the others: launchers see to that, and `launch` does.
+    """
+    _end_with_parent()
+    say = _speaking()
+    if rank == 0:
+        say(_hello(name, supports, profile, ranks=[size], sharded=True))
+    while True:
+        line = sys.stdin.readline() if rank == 0 else ""
+        folder = share(json.loads(line)["case"] if line.strip() else None)[0]
+        if folder is None:
+            return
+        answer = {"status": "ok"}
+        try:
+            case = Case(folder, rank)
+            outputs = compute(case)
+            mine = [output for output in case.wants if rank == 0 or output not in SUMMED]
+            write_outputs(folder, {output: outputs[output] for output in mine}, rank)
+        except Unsupported as reason:
+            answer = {"status": "unsupported", "reason": str(reason)}
+        except Exception:
+            # The other ranks wait for this one in the middle of something: no answer can be agreed on.
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+        answers = share(answer)
+        if rank == 0:
+            say(dict(next((one for one in answers if one["status"] != "ok"), answer), case=folder))
+
+
+def _end_with_parent():
+    """A rank whose launcher is gone, killed perhaps, waits for nobody any more."""
+    parent = os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def launch(ranks):
+    """(rank, size) of this process, as torchrun has set them; without torchrun, of this machine, this is its like.
+
+    Starts this program again as ranks 1 to ranks - 1, with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT
+    in their environment and in this one's. When one of them fails, this process ends.
+    """
+    if "RANK" in os.environ:
+        return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.update(WORLD_SIZE=str(ranks), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK="0")
+    for rank in range(1, ranks):
+        child = subprocess.Popen([sys.executable] + sys.argv, stdin=subprocess.DEVNULL, stdout=sys.stderr,
+                                 env=dict(os.environ, RANK=str(rank)))
+        threading.Thread(target=lambda child=child: child.wait() and os._exit(1), daemon=True).start()
+    return 0, ranks
