@@ -37,6 +37,22 @@ const python = (name: string): Template => ({
 /** Of a first candidate of several ranks: so many. */
 const RANKS = 4;
 
+/** A program of several ranks, started by itself and by torchrun. */
+const RING: Template = {
+  files: { 'rings/torch_ring.py': 'candidate.py', 'python/xattn_kit.py': 'xattn_kit.py' },
+  steps: [
+    (folder) => {
+      const program = `python3 ${shellQuoted(path.join(folder, 'candidate.py'))} ${RANKS}`;
+      return `npx xattn gate --candidate ${printedWord(program)}`;
+    },
+    (folder) => {
+      const file = shellQuoted(path.join(folder, 'candidate.py'));
+      const program = `torchrun --nproc_per_node ${RANKS} ${file}`;
+      return `npx xattn gate --suite core --candidate ${printedWord(program)}`;
+    },
+  ],
+};
+
 /** From here on Node runs TypeScript as it is. */
 const RUNS_TYPESCRIPT: readonly [number, number] = [22, 18];
 
@@ -53,20 +69,7 @@ function templateOf(language: Language, nodeVersion: string): Template {
     case 'jax':
       return python(language);
     case 'torch-dist':
-      return {
-        files: { 'rings/torch_ring.py': 'candidate.py', 'python/xattn_kit.py': 'xattn_kit.py' },
-        steps: [
-          (folder) => {
-            const program = `python3 ${shellQuoted(path.join(folder, 'candidate.py'))} ${RANKS}`;
-            return `npx xattn gate --candidate ${printedWord(program)}`;
-          },
-          (folder) => {
-            const file = shellQuoted(path.join(folder, 'candidate.py'));
-            const program = `torchrun --nproc_per_node ${RANKS} ${file}`;
-            return `npx xattn gate --suite core --candidate ${printedWord(program)}`;
-          },
-        ],
-      };
+      return RING;
     case 'c':
       return {
         files: { 'c/xattn.h': 'xattn.h', 'c/attention.c': 'attention.c' },
