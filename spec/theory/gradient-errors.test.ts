@@ -43,8 +43,8 @@ const NAMES = {
   factorError: 'factor_error',
   rawGradientError: 'raw_error',
   cappedGradientError: 'capped_error',
-  valueTermError: 'value_error',
-  keyTermError: 'key_error',
+  valueOfCotangent: 'value_error',
+  keyOfOperand: 'key_error',
   storedGradientError: 'bias_error',
   projectionTermError: 'projection_error',
   finishedError: 'finish_sum',
@@ -68,12 +68,12 @@ const bound = (lseError: number): RowBound => ({ ...newRowBound(1, 1), lseError 
 const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>> = {
   recomputedWeight: (coq) =>
     agree(['lse', 'lseError', 'score', 'fromLse', 'weight'], (m, x) => [
-      steps.recomputedWeight(m, row(x), bound(x.lseError))(x.score, x.fromLse, x.weight),
+      steps.recomputedWeight(m, row(x), bound(x.lseError), x.score, x.fromLse, x.weight),
       coq.evaluate('recomputed_weight', { ...fieldsOf(m), ...x }),
     ]),
   probabilityError: (coq) =>
     agree(['p', 'grown'], (m, x) => [
-      steps.probabilityError(m)(x.p, x.grown),
+      steps.probabilityError(m, x.p, x.grown),
       coq.evaluate('probability_error', { ...fieldsOf(m), ...x }),
     ]),
   farProbabilityError: (coq) =>
@@ -85,7 +85,9 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
   gradientError: (coq) =>
     agree(['kappa', 'products', 'carried', 'sizes'], (m, x, width) => [
-      steps.gradientError(m, width)(x.kappa, x.products, x.carried, x.sizes),
+      steps.gradientError(
+        ...([steps.gradientTerms(m, width), x.kappa, x.products, x.carried, x.sizes] as const),
+      ),
       coq.evaluate('gradient_error', { ...fieldsOf(m), width, ...x }),
     ]),
   fromOutput: (coq) =>
@@ -95,12 +97,14 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
   fromKey: (coq) =>
     agree(['p', 'pError', 'g', 'gError'], (m, x, count) => [
-      steps.fromKey(m, count)(x.p, x.pError, x.g, x.gError),
+      steps.fromKey(steps.fromKeyTerms(m, count), x.p, x.pError, x.g, x.gError),
       coq.evaluate('from_key', { ...fieldsOf(m), count, ...x }),
     ]),
   scoreGradientError: (coq) =>
     agree(['d', 'dLse', 'dError', 'p', 'pError', 'g', 'gError'], (m, x) => [
-      steps.scoreGradientError(m, row(x), x.dError)(x.p, x.pError, x.g, x.gError),
+      steps.scoreGradientError(
+        ...([steps.scoreGradientTerms(m, x, x.dError), x.p, x.pError, x.g, x.gError] as const),
+      ),
       coq.evaluate('score_gradient_error', { ...fieldsOf(m), ...x }),
     ]),
   factorError: (coq) =>
@@ -120,35 +124,35 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
   cappedGradientError: (coq) =>
     agree(['cap', 'dS', 'dSError', 'factor', 'factorError'], (m, x) => {
-      const { dS, dSError, factor, factorError } = x;
+      const pairs = [[x.dS, x.dSError] as const, [x.factor, x.factorError] as const] as const;
       return [
-        steps.cappedGradientError(m, x.cap)(dS, dSError, factor, factorError),
+        steps.cappedGradientError(m, x.cap, ...pairs),
         coq.evaluate('capped_error', { ...fieldsOf(m), ...x }),
       ];
     }),
-  valueTermError: (coq) =>
+  valueOfCotangent: (coq) =>
     agree(['kappa', 'p', 'pError', 'x'], (m, x) => {
-      const { ofCotangent, constant } = steps.valueTermError(m);
+      const terms = steps.valueTerms(m);
       const sizes = [x.kappa, x.p, x.pError] as const;
+      const made = steps.valueOfCotangent(terms, ...sizes) * x.x;
       return [
-        ofCotangent(...sizes) * x.x + constant(...sizes),
+        made + steps.valueConstant(terms, ...sizes),
         coq.evaluate('value_error', { ...fieldsOf(m), ...x }),
       ];
     }),
-  keyTermError: (coq) =>
+  keyOfOperand: (coq) =>
     agree(['scale', 'raw', 'rawError', 'y', 'carried'], (m, x) => {
-      const term = steps.keyTermError(m, x.scale);
-      const [ofOperand, constant] = [term.ofOperand, term.constant].map((of) =>
-        of(x.raw, x.rawError),
-      ) as [number, number];
+      const terms = steps.keyTerms(m, x.scale);
+      const ofOperand = steps.keyOfOperand(terms, x.raw, x.rawError);
+      const made = ofOperand * x.y + (ofOperand + x.scale * x.raw) * x.carried;
       return [
-        ofOperand * x.y + (ofOperand + x.scale * x.raw) * x.carried + constant,
+        made + steps.keyConstant(terms, x.raw, x.rawError),
         coq.evaluate('key_error', { ...fieldsOf(m), ...x }),
       ];
     }),
   projectionTermError: (coq) =>
     agree(['size', 'error', 'a'], (m, x) => [
-      steps.projectionTermError(m)(x.size, x.error, x.a),
+      steps.projectionTermError(steps.projectedTerms(m), x.size, x.error, x.a),
       coq.evaluate('projection_error', { ...fieldsOf(m), ...x }),
     ]),
   storedPartsError: (coq) =>
@@ -158,7 +162,10 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
   finishedError: (coq) =>
     agree(['ranks', 'made', 'magnitude', 'exact'], (m, x, n) => [
-      steps.finishedError(m, { count: n, ranks: x.ranks })(x.made, x.magnitude, x.exact),
+      steps.finishedError(
+        ...([m, steps.sumTerms(m, { count: n, ranks: x.ranks }), x.made, x.magnitude] as const),
+        x.exact,
+      ),
       coq.evaluate('finish_sum', { ...fieldsOf(m), n, ...x }),
     ]),
   sumGrowth: (coq) =>
@@ -168,8 +175,15 @@ const COMPARED: Readonly<Record<keyof typeof NAMES, (coq: CoqFormulas) => void>>
     ]),
 };
 
-/** What the model's fields are made of, and which of two steps it is: no steps of their own. */
-const PARTS = ['etaIn', 'softcapGradientError'];
+/**
+ * What the model's fields are made of, which of two steps it is, what steps have in common of many numbers, and
+ * the other part of one that is compared as a whole: no steps of their own.
+ */
+const PARTS = [
+  ...['etaIn', 'softcapGradientError', 'valueConstant', 'keyConstant'],
+  ...['gradientTerms', 'fromKeyTerms', 'scoreGradientTerms', 'valueTerms', 'keyTerms'],
+  ...['projectedTerms', 'sumTerms'],
+];
 
 describe('the formulas of the proofs on gradients and of the program', () => {
   for (const [name, compare] of Object.entries(COMPARED)) {

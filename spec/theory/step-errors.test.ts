@@ -81,7 +81,7 @@ const weights =
       const { merges, slack, granted } = x;
       const terms = { summed: n, merges, slack, lse: Math.abs(lse), granted };
       return [
-        program(m, terms)(Math.abs(s), lse - s, x.error),
+        program(m, terms, Math.abs(s), lse - s, x.error),
         coq.evaluate(theorem, {
           ...{ ue: m.exponential, ua: m.accumulation, n, merges, slack, granted },
           ...{ lse, s, score: x.error },
@@ -92,7 +92,7 @@ const weights =
 const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
   projectionError: (coq) =>
     agree(['magnitude', 'sizes', 'x'], (m, x, n) => [
-      steps.projectionError(m, n)(x.magnitude, x.sizes, x.x),
+      steps.projectionError(steps.projectionTerms(m, n), x),
       coq.evaluate('projection_error', {
         ...{ us: m.scores, uo: m.operand, ui: m.input, itiny: m.inputTiny },
         ...{ otiny: m.operandTiny, tiny: m.tiny, n, ...x },
@@ -100,7 +100,10 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
     ]),
   rawScoreError: (coq) =>
     agree(['scale', 'magnitude', 'carried', 'sizes'], (m, x, d) => [
-      steps.rawScoreError(m, { scale: x.scale, d })(x.magnitude, x.carried, x.sizes),
+      steps.rawScoreError(
+        ...([steps.rawScoreTerms(m, { scale: x.scale, d }), x.magnitude, x.carried] as const),
+        x.sizes,
+      ),
       coq.evaluate('raw_score_error', {
         ...{ us: m.scores, uo: m.operand, ui: m.input, eta: m.operandTiny + m.tiny },
         ...{ tiny: m.tiny, d, ...x },
@@ -111,7 +114,7 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
       // On the flat part the slope's slack of 2⁻⁴⁶ would count; the comparison stays near zero.
       const x = { raw: (least + beyond) / 64, least: least / 64, error };
       const slack = 2 ** -46 * 200;
-      const program = steps.tanhError(m, cap + 1)(x.raw, x.least, x.error);
+      const program = steps.tanhError(m, cap + 1, x);
       const theorem = coq.evaluate('tanh_error', {
         ...{ us: m.scores, tiny: m.tiny, utanh: m.tanh, cap: cap + 1, ...x },
       });
@@ -119,12 +122,12 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
     }),
   softcapError: (coq) =>
     agree(['cap', 'capped', 'tError'], (m, x) => [
-      steps.softcapError(m, x.cap)(x.capped, x.tError),
+      steps.softcapError(m, x.cap, x),
       coq.evaluate('softcap_error', { us: m.scores, tiny: m.tiny, terror: x.tError, ...x }),
     ]),
   biasError: (coq) =>
     agree(['score', 'capped', 'bias', 'error'], (m, x) => [
-      steps.biasError(m)(x.score, x.capped, x.bias, x.error),
+      steps.biasError(m, x),
       coq.evaluate('bias_error', {
         ...{ us: m.scores, ust: m.stored, tiny: m.tiny, stiny: m.storedTiny, ...x },
       }),
@@ -221,6 +224,8 @@ const COMPARED: Readonly<Record<Name, (coq: CoqFormulas) => void>> = {
 
 /** Formulas whose theorem states them outright: [rounds uo otiny] in stored_bound. */
 const STATED = ['finalRounding'];
+/** What formulas have in common of many numbers: no formulas of their own. */
+const PARTS = ['projectionTerms', 'rawScoreTerms'];
 
 describe('the formulas of the proofs and of the program', () => {
   for (const [name, compare] of Object.entries(COMPARED)) {
@@ -236,7 +241,7 @@ describe('the formulas of the proofs and of the program', () => {
       ([, name]) => name,
     );
     expect(functions.sort()).toEqual(
-      [...Object.keys(COMPARED).filter((name) => name !== 'growth'), ...STATED].sort(),
+      [...Object.keys(COMPARED).filter((name) => name !== 'growth'), ...STATED, ...PARTS].sort(),
     );
   });
 

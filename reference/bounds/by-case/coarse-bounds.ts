@@ -15,7 +15,7 @@ import { log } from '../../numbers/float64.ts';
 import { lseStored, roundedBeside } from '../by-pair/bounds.ts';
 import { fewProducts } from '../by-pair/operands.ts';
 import { caseModel, type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
-import { heldScoreError } from '../lemmas/held-errors.ts';
+import { heldScoreError, heldScoreTerms } from '../lemmas/held-errors.ts';
 import {
   grantedError,
   logitReach,
@@ -50,15 +50,16 @@ function scoreErrors(c: AttentionCase, model: ErrorModel, max: Largest) {
   const capped = cap === 0 ? raw : Math.min(cap, raw);
   const few = fewProducts(model, Math.max(d, c.parameters.dim_y ?? 0));
   let error = few
-    ? heldScoreError(model, { scale, d })(max.qNorm * max.kNorm, carried, sizes)
+    ? heldScoreError(heldScoreTerms(model, { scale, d }), max.qNorm * max.kNorm, carried, sizes)
     : Number.POSITIVE_INFINITY;
   let tError = 0;
   if (cap !== 0) {
-    tError = tanhError(model, cap)(raw, 0, error);
-    error = softcapError(model, cap)(capped, tError);
+    tError = tanhError(model, cap, { raw, least: 0, error });
+    error = softcapError(model, cap, { capped, tError });
   }
   const score = capped + max.bias;
-  if (c.inputs.bias !== undefined) error = biasError(model)(score, capped, max.bias, error);
+  if (c.inputs.bias !== undefined)
+    error = biasError(model, { score, capped, bias: max.bias, error });
   const sink = c.inputs.sink === undefined ? 0 : model.stored * max.sink + model.storedTiny;
   return { score: Math.max(score, max.sink), error: Math.max(error, sink), tError };
 }
@@ -77,7 +78,7 @@ function coarseForward(c: AttentionCase, model: ErrorModel, max: Largest): Coars
   const reach = logitReach(Math.max(lse, score + error), slack);
   const granted = grantedError(model, summed, reach);
   const row = { summed, merges, lse, slack, granted };
-  const weight = weightError(model, row)(score, fromLse, error);
+  const weight = weightError(model, row, score, fromLse, error);
   const flushes = 2 * terms * flush(model, { leaf: model.weightTiny, size: 1, operations });
   const beside = roundedBeside(model);
   // Lemma Denominator asks as much of every key, and here none is far.

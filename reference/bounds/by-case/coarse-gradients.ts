@@ -6,20 +6,32 @@
 import type { AttentionCase, OutputName } from '../../case/case.ts';
 import { outputShape } from '../../case/case-shapes.ts';
 import { elementCount } from '../../numbers/tensor.ts';
-import { errorOfSum } from '../by-pair/summed.ts';
+import { errorOfSum, summing } from '../by-pair/summed.ts';
 import { type ErrorModel, growth } from '../lemmas/error-model.ts';
 import {
   etaIn,
   fromKey,
+  fromKeyTerms,
   fromOutput,
   probabilityError,
+  projectedTerms,
   projectionTermError,
   recomputedWeight,
   scoreGradientError,
+  scoreGradientTerms,
   softcapGradientError,
   storedGradientError,
 } from '../lemmas/gradient-errors.ts';
-import { heldGradientError, heldKeyTermError, heldValueTermError } from '../lemmas/held-errors.ts';
+import {
+  heldGradientError,
+  heldGradientTerms,
+  heldKeyConstant,
+  heldKeyOfOperand,
+  heldKeyTerms,
+  heldValueConstant,
+  heldValueOfCotangent,
+  heldValueTerms,
+} from '../lemmas/held-errors.ts';
 import type { CoarseForward, Largest } from './coarse-magnitudes.ts';
 
 /** A sum that is an element of a gradient: error of its terms, their magnitudes, their number. */
@@ -55,8 +67,11 @@ function finishSum(
 ): number {
   const { heads, kv_heads, partition } = c.parameters;
   const parts = name === 'd_k' || name === 'd_v' ? heads / kv_heads : 1;
-  const summing = { count: terms, ranks: partition.ranks, parts };
-  return errorOfSum({ ...model, anchored: false }, summing)(error, magnitude, magnitude, 0);
+  const sum = summing(
+    { ...model, anchored: false },
+    { count: terms, ranks: partition.ranks, parts },
+  );
+  return errorOfSum(sum, error, magnitude, magnitude, 0);
 }
 
 /** Lemmas Recomputed P, dP, D, dS, Softcap factor: `count` pairs of a row, with Σ P ≤ 1. */
@@ -67,26 +82,28 @@ function pairsOf({ c, model, max, forward }: Backward, count: number): Pairs {
   const sizes = max.dOutSum + width * etaIn(model) + max.vSum + width * max.vError;
   const g = kappa * products;
   const carried = max.dOutSum * max.vError;
-  const gError = heldGradientError(model, width)(kappa, products, carried, sizes, g);
+  const ofG = heldGradientTerms(model, width);
+  const gError = heldGradientError(ofG, kappa, products, carried, sizes, g);
   const { score, fromLse, weight } = forward;
-  const grown = growth(recomputedWeight(model, forward, forward)(score, fromLse, weight));
-  const missed = (pairs: number): number => pairs * probabilityError(model)(0, grown);
+  const grown = growth(recomputedWeight(model, forward, forward, score, fromLse, weight));
+  const missed = (pairs: number): number => pairs * probabilityError(model, 0, grown);
   const [all, pError] = [forward.terms, grown + missed(count)];
+  const ofKey = fromKeyTerms(model, all);
   const fromKeys =
-    fromKey(model, all)(1, grown + missed(all), g, gError) +
-    all * fromKey(model, all)(0, 0, g, gError);
+    fromKey(ofKey, 1, grown + missed(all), g, gError) + all * fromKey(ofKey, 0, 0, g, gError);
   const outSizes = kappa * max.vSum + width * forward.outError;
   const fromOut = fromOutput(model, width, [g, max.dOutSum * forward.outError, outSizes]);
   const dError = Math.max(fromOut, fromKeys);
   const row = { d: g, dLse: max.dLse };
-  const ofScore = scoreGradientError(model, row, dError);
-  const weighed = ofScore(1, pError, g, gError);
-  const every = ofScore(0, 0, g, gError);
+  const ofScore = scoreGradientTerms(model, row, dError);
+  const weighed = scoreGradientError(ofScore, 1, pError, g, gError);
+  const every = scoreGradientError(ofScore, 0, 0, g, gError);
   const dSError = weighed + count * every;
   const dS = 2 * g + max.dLse;
-  const ofRaw = softcapGradientError(model, softcap);
+  const slope = { slope: 1, t: 1, tError: forward.tError };
   const rawError =
-    ofRaw(dS, weighed, 1, 1, forward.tError) + count * ofRaw(0, every, 1, 1, forward.tError);
+    softcapGradientError(model, softcap, [dS, weighed], slope) +
+    count * softcapGradientError(model, softcap, [0, every], slope);
   return { p: 1, pError, dS, dSError, raw: dS, rawError, count };
 }
 
@@ -97,16 +114,17 @@ function directSums(to: Backward): [OutputName, Summed][] {
   const scale = Math.abs(c.parameters.scale);
   const [one, all] = [pairsOf(to, 1), pairsOf(to, seq_kv)];
   const rows = (heads / kv_heads) * seq_q;
-  const ofKey = heldKeyTermError(model, scale);
-  const ofK = ofKey.ofOperand(all.raw, all.rawError) + seq_kv * ofKey.ofOperand(0, 0);
+  const key = heldKeyTerms(model, scale);
+  const none = heldKeyConstant(key, 0, 0);
+  const ofK = heldKeyOfOperand(key, all.raw, all.rawError) + seq_kv * heldKeyOfOperand(key, 0, 0);
   const dQ = ofK * max.k + (ofK + scale * all.raw) * max.kError;
-  const ofValue = heldValueTermError(model);
-  const value = [max.kappa, one.p, one.pError] as const;
+  const value = heldValueTerms(model);
+  const ofValue = [max.kappa, one.p, one.pError] as const;
   const sums: [OutputName, Summed][] = [
     [
       'd_q',
       {
-        error: dQ + ofKey.constant(all.raw, all.rawError) + seq_kv * ofKey.constant(0, 0),
+        error: dQ + heldKeyConstant(key, all.raw, all.rawError) + seq_kv * none,
         magnitude: scale * all.raw * max.k,
         terms: seq_kv,
       },
@@ -116,7 +134,8 @@ function directSums(to: Backward): [OutputName, Summed][] {
       {
         error:
           rows *
-          (ofKey.ofOperand(one.raw, one.rawError) * max.q + ofKey.constant(one.raw, one.rawError)),
+          (heldKeyOfOperand(key, one.raw, one.rawError) * max.q +
+            heldKeyConstant(key, one.raw, one.rawError)),
         magnitude: rows * scale * one.raw * max.q,
         terms: rows,
       },
@@ -124,7 +143,10 @@ function directSums(to: Backward): [OutputName, Summed][] {
     [
       'd_v',
       {
-        error: rows * (ofValue.ofCotangent(...value) * max.dOut + ofValue.constant(...value)),
+        error:
+          rows *
+          (heldValueOfCotangent(value, ...ofValue) * max.dOut +
+            heldValueConstant(value, ...ofValue)),
         magnitude: rows * max.kappa * max.dOut,
         terms: rows,
       },
@@ -152,7 +174,7 @@ function projectionSums(
   const { model, max, c } = to;
   const { batch, kv_heads, seq_kv, head_dim, head_dim_v } = c.parameters;
   const part = (size: number, error: number, a: number, terms: number): Summed => ({
-    error: terms * projectionTermError(model)(size, error, a),
+    error: terms * projectionTermError(projectedTerms(model), size, error, a),
     magnitude: terms * size * a,
     terms,
   });

@@ -7,7 +7,7 @@ import type { AttentionCase } from '../../case/case.ts';
 import { nth } from '../../numbers/nth.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
-import { projectionError } from '../lemmas/step-errors.ts';
+import { projectionError, projectionTerms } from '../lemmas/step-errors.ts';
 import { largestInput } from '../range/range-limits.ts';
 
 /** Each at least that of every row or element; K and V as recomputed. */
@@ -84,7 +84,9 @@ export function largestOf(c: AttentionCase, model: ErrorModel): Largest {
   const operandError = (w: number, x: number): number =>
     dim_y === undefined
       ? model.inputTiny
-      : projectionError(model, dim_y)(dim_y * y * w, dim_y * (y + w), x);
+      : projectionError(projectionTerms(model, dim_y), {
+          ...{ magnitude: dim_y * y * w, sizes: dim_y * (y + w), x },
+        });
   return {
     ...{ qNorm: q.norm, qSum: q.sum, q: q.largest },
     ...{ kNorm: k.norm, kSum: k.sum, k: k.largest },

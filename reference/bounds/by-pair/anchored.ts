@@ -94,10 +94,10 @@ export function anchoredBackward(
   if (!model.anchored) return model;
   const largest = largestErrors(row, bound);
   let { error } = largest;
-  const recomputed = recomputedWeight({ ...model, probabilities: 0 }, row, bound);
+  const plain = { ...model, probabilities: 0 };
   for (let n = 0; n < row.count; n++) {
-    const off = recomputed(nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n));
-    error = Math.max(error, off);
+    const [score, fromLse, weight] = [nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n)];
+    error = Math.max(error, recomputedWeight(plain, row, bound, score, fromLse, weight));
   }
   return anchoredModel(model, row, { error, score: largest.score });
 }

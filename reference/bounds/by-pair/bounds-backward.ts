@@ -17,16 +17,29 @@ import {
   etaIn,
   farProbabilityError,
   fromKey,
+  fromKeyTerms,
   fromOutput,
-  type KeyTermError,
   probabilityError,
+  rawGradientError,
   recomputedWeight,
   scoreGradientError,
+  scoreGradientTerms,
   softcapGradientError,
   storedGradientError,
-  type ValueTermError,
 } from '../lemmas/gradient-errors.ts';
-import { heldGradientError, heldKeyTermError, heldValueTermError } from '../lemmas/held-errors.ts';
+import {
+  type HeldGradientTerms,
+  type HeldKeyTerms,
+  type HeldValueTerms,
+  heldGradientError,
+  heldGradientTerms,
+  heldKeyConstant,
+  heldKeyOfOperand,
+  heldKeyTerms,
+  heldValueConstant,
+  heldValueOfCotangent,
+  heldValueTerms,
+} from '../lemmas/held-errors.ts';
 import { increment } from './add.ts';
 import { anchoredBackward, anchoredGradient, spreadOfGradient } from './anchored.ts';
 import { carriedOver, type RowBound } from './bounds.ts';
@@ -128,24 +141,20 @@ export const newScratch = (seqKv: number): GradientScratch => ({
 
 /** The lemmas of a case's gradients under a model, what they have in common of all pairs worked out. */
 export interface GradientSteps {
-  readonly gradient: ReturnType<typeof heldGradientError>;
-  readonly probability: ReturnType<typeof probabilityError>;
-  readonly raw: ReturnType<typeof softcapGradientError>;
-  readonly value: ValueTermError;
-  readonly key: KeyTermError;
+  readonly gradient: HeldGradientTerms;
+  readonly value: HeldValueTerms;
+  readonly key: HeldKeyTerms;
   /** Of a term that is not rounded to the operand format beyond what is added. Lemma Anchored */
-  readonly anchoredKey: KeyTermError;
+  readonly anchoredKey: HeldKeyTerms;
 }
 
 export function gradientSteps({ parameters: p }: CertifiedCase, model: ErrorModel): GradientSteps {
   const scale = Math.abs(p.scale);
   return {
-    gradient: heldGradientError(model, p.head_dim_v),
-    probability: probabilityError(model),
-    raw: softcapGradientError(model, p.softcap),
-    value: heldValueTermError(model),
-    key: heldKeyTermError(model, scale),
-    anchoredKey: heldKeyTermError({ ...model, probabilities: 0 }, scale),
+    gradient: heldGradientTerms(model, p.head_dim_v),
+    value: heldValueTerms(model),
+    key: heldKeyTerms(model, scale),
+    anchoredKey: heldKeyTerms({ ...model, probabilities: 0 }, scale),
   };
 }
 
@@ -185,8 +194,8 @@ const cotangentAt = ({ parameters: p }: CertifiedCase, [b, h, i]: Row): number =
   ((b * p.heads + h) * p.seq_q + i) * p.head_dim_v;
 
 /** Lemma Recomputed P, or Far keys: the lesser, where the first says little. */
-function errorOfP({ model, steps }: Backward, p: number, below: number, weight: number): number {
-  const near = steps.probability(p, growth(weight));
+function errorOfP(model: ErrorModel, p: number, below: number, weight: number): number {
+  const near = probabilityError(model, p, growth(weight));
   return weight <= 1 ? near : Math.min(near, SLACK * farProbabilityError(model, p, below, weight));
 }
 
@@ -207,12 +216,13 @@ function fillScratch(
     const made = values.made === null ? 0 : broughtBy(values.made, j);
     const sizes = own + nth(values.sizes, j) + made;
     const [kappa, products] = [nth(row.kappa, n), nth(row.gProducts, n)];
-    scratch.gError[n] = steps.gradient(kappa, products, carried, sizes, nth(row.g, n));
+    const g = nth(row.g, n);
+    scratch.gError[n] = heldGradientError(steps.gradient, kappa, products, carried, sizes, g);
   }
-  const recomputed = recomputedWeight(model, row, bound);
   for (let n = 0; n < row.count; n++) {
-    const weight = recomputed(nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n));
-    scratch.pError[n] = errorOfP(to, nth(row.p, n), nth(row.below, n), weight);
+    const [score, fromLse, own] = [nth(row.score, n), nth(row.fromLse, n), nth(bound.weight, n)];
+    const weight = recomputedWeight(model, row, bound, score, fromLse, own);
+    scratch.pError[n] = errorOfP(model, nth(row.p, n), nth(row.below, n), weight);
   }
 }
 
@@ -226,11 +236,11 @@ function cotangentError(
   const width = c.parameters.head_dim_v;
   const carried = carriedOver(c.dOut, cotangent, bound.out, 0, width);
   const sizes = sizeOf(c.out, cotangent, width) + sumOf(bound.out, 0, width);
-  const ofKey = fromKey(model, row.count);
+  const terms = fromKeyTerms(model, row.count);
   let fromKeys = 0;
   for (let n = 0; n < row.count; n++) {
     const [pError, gError] = [nth(scratch.pError, n), nth(scratch.gError, n)];
-    fromKeys += ofKey(nth(row.p, n), pError, nth(row.g, n), gError);
+    fromKeys += fromKey(terms, nth(row.p, n), pError, nth(row.g, n), gError);
   }
   return Math.max(fromOutput(model, width, [row.dProducts, carried, sizes]), fromKeys);
 }
@@ -258,28 +268,28 @@ export function addErrors(
   const rowModel = anchoredBackward(model, row, bound);
   fillScratch(to, rowModel, given, bound, cotangent);
   const dError = given.dError ?? cotangentError(to, row, bound, cotangent);
-  const ofScore = scoreGradientError(model, row, dError);
+  const terms = scoreGradientTerms(model, row, dError);
   for (let n = 0; n < row.count; n++) {
     const [pError, gError] = [nth(scratch.pError, n), nth(scratch.gError, n)];
-    scratch.dSError[n] = ofScore(nth(row.p, n), pError, nth(row.g, n), gError);
+    scratch.dSError[n] = scoreGradientError(terms, nth(row.p, n), pError, nth(row.g, n), gError);
   }
   for (let n = 0; dBias !== undefined && c.bias !== null && n < row.count; n++) {
     const error = storedGradientError(model, nth(row.dS, n), nth(scratch.dSError, n));
     increment(dBias, broadcastAt(c.bias, at, whole(row.j, n)), 1, error);
   }
-  const value = rowModel === model ? steps.value : heldValueTermError(rowModel);
+  const value = rowModel === model ? steps.value : heldValueTerms(rowModel);
   addValues(value, row, scratch, weights);
   addKeys(to, row, bound, weights);
   if (dSink === undefined || row.sink === null) return;
   const { p, score, fromLse, below, dS } = row.sink;
-  const weight = recomputedWeight(rowModel, row, bound)(score, fromLse, bound.sinkWeight);
-  const dSError = ofScore(p, errorOfP(to, p, below, weight), 0, 0);
+  const weight = recomputedWeight(rowModel, row, bound, score, fromLse, bound.sinkWeight);
+  const dSError = scoreGradientError(terms, p, errorOfP(model, p, below, weight), 0, 0);
   increment(dSink, at[1], 1, storedGradientError(model, dS, dSError));
 }
 
 /** Errors of each key's terms of dV: κ, P, dO, their product. Lemma Accumulate. */
 function addValues(
-  value: ValueTermError,
+  value: HeldValueTerms,
   row: RowMagnitudes,
   scratch: GradientScratch,
   { ofCotangent, constants }: ErrorWeights,
@@ -288,8 +298,8 @@ function addValues(
   for (let n = 0; n < row.count; n++) {
     const [j, kappa] = [whole(row.j, n), nth(row.kappa, n)];
     const [p, pError] = [nth(row.p, n), nth(scratch.pError, n)];
-    ofCotangent[j] = value.ofCotangent(kappa, p, pError);
-    off[j] = nth(off, j) + value.constant(kappa, p, pError);
+    ofCotangent[j] = heldValueOfCotangent(value, kappa, p, pError);
+    off[j] = nth(off, j) + heldValueConstant(value, kappa, p, pError);
   }
 }
 
@@ -304,22 +314,28 @@ function addKeys(
   { ofOperand, ofKeyError, constants }: ErrorWeights,
 ): void {
   const scale = Math.abs(c.parameters.scale);
-  const capped = c.parameters.softcap !== 0;
+  const cap = c.parameters.softcap;
   const off = constants.key;
   constants.query = 0;
   for (let n = 0; n < row.count; n++) {
     const j = whole(row.j, n);
-    const [dS, slope, t] = [nth(row.dS, n), nth(row.slope, n), nth(row.t, n)];
-    const raw = capped ? dS * slope : dS;
-    let error = steps.raw(dS, nth(scratch.dSError, n), slope, t, nth(bound.tError, n));
+    const [dS, slope] = [nth(row.dS, n), nth(row.slope, n)];
+    const dSError = nth(scratch.dSError, n);
+    const raw = cap === 0 ? dS : dS * slope;
+    let error =
+      cap === 0
+        ? rawGradientError(dS, dSError, 1, 0)
+        : softcapGradientError(model, cap, [dS, dSError], {
+            ...{ slope, t: nth(row.t, n), tError: nth(bound.tError, n) },
+          });
     let term = steps.key;
     if (model.anchored) {
       const spread = spreadOfGradient(row, n);
       const rounded = anchoredGradient(model, scale, { raw, error, spread });
       if (rounded !== null) [term, error] = [steps.anchoredKey, error + rounded];
     }
-    const made = term.ofOperand(raw, error);
-    const constant = term.constant(raw, error);
+    const made = heldKeyOfOperand(term, raw, error);
+    const constant = heldKeyConstant(term, raw, error);
     ofOperand[j] = made;
     if (ofKeyError !== null) ofKeyError[j] = made + scale * raw;
     constants.query += constant;

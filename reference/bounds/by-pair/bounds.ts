@@ -27,7 +27,7 @@ import type { CertifiedCase } from './certified.ts';
 import { farRowLse } from './far-rows.ts';
 import type { ScoreOperands } from './operands.ts';
 import { type RowMagnitudes, type RowRoom, rowRoom } from './row-magnitudes.ts';
-import { type ScoreSteps, scoreErrors } from './score-steps.ts';
+import { cappedErrors, rawErrors, type ScoreSteps } from './score-steps.ts';
 
 /** What the bounds of one row rest on; entry n for its n-th visible key. Reused row after row. */
 export interface RowBound {
@@ -142,10 +142,9 @@ function weigh(
 ): void {
   const beside = roundedBeside(model);
   let [denominator, rounded, faintSum, near] = [to.flushes, 0, 0, 0];
-  const rounding = weightRounding(model, terms);
   for (let k = 0; k < row.count; k++) {
     const error = nth(to.scoreError, k);
-    const own = rounding(nth(row.score, k), nth(row.fromLse, k), error);
+    const own = weightRounding(model, terms, nth(row.score, k), nth(row.fromLse, k), error);
     to.weight[k] = error + own;
     const below = nth(row.below, k);
     const far = row.raised[k] === 1 || isFar(below, error) || !provedFor(own + beside);
@@ -163,7 +162,7 @@ function weigh(
   }
   if (row.sink !== null) {
     const { p, score, fromLse, below, raised } = row.sink;
-    const own = rounding(score, fromLse, sinkError);
+    const own = weightRounding(model, terms, score, fromLse, sinkError);
     to.sinkWeight = sinkError + own;
     to.sinkFar = raised || isFar(below, sinkError) || !provedFor(own + beside);
     if (to.sinkFar) {
@@ -194,7 +193,8 @@ export function rowBound(
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
   to.sinkError = sinkError;
   // Lemma Lazy: scores, and so LSEs, may lie above a maximum by the profile's headroom.
-  scoreErrors(scores, operands, row, to);
+  rawErrors(scores, operands, row, to.scoreError);
+  cappedErrors(scores, row, to);
   const slack = 1 + largestError(row, to.scoreError, sinkError) + model.headroom;
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
@@ -230,11 +230,12 @@ export function givenRowBound(
   { row, given }: { row: RowMagnitudes; given: GivenRow },
   to: RowBound,
 ): void {
-  scoreErrors(scores, operands, row, to);
+  rawErrors(scores, operands, row, to.scoreError);
+  cappedErrors(scores, row, to);
   to.lseError = given.lseError;
-  const error = weightError(model, given.terms);
   for (let k = 0; k < row.count; k++) {
-    to.weight[k] = error(nth(row.score, k), nth(row.fromLse, k), nth(to.scoreError, k));
+    const [score, fromLse, error] = [nth(row.score, k), nth(row.fromLse, k), nth(to.scoreError, k)];
+    to.weight[k] = weightError(model, given.terms, score, fromLse, error);
   }
 }
 

@@ -6,7 +6,7 @@
 import { FEATURE_GRADIENTS, type OutputName } from '../../case/case.ts';
 import { nth } from '../../numbers/nth.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
-import { projectionTermError } from '../lemmas/gradient-errors.ts';
+import { projectedTerms, projectionTermError } from '../lemmas/gradient-errors.ts';
 import { increment } from './add.ts';
 import { type Backward, DIRECT, type Sums } from './bounds-backward.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
@@ -46,7 +46,7 @@ function addProjection(
 ): void {
   const columns = heads * width;
   const dimY = w.length / columns;
-  const ofTerm = projectionTermError(model);
+  const terms = projectedTerms(model);
   for (let n = 0; n < x.length; n++) {
     const [size, error] = [nth(x, n), nth(xError, n)];
     const row = Math.floor(n / width);
@@ -55,10 +55,10 @@ function addProjection(
     for (let e = 0; e < dimY; e++) {
       const wAt = e * columns + column;
       const [a, f] = [Math.abs(nth(w, wAt)), Math.abs(nth(y, yAt + e))];
-      increment(dY.error, yAt + e, 1, ofTerm(size, error, a));
+      increment(dY.error, yAt + e, 1, projectionTermError(terms, size, error, a));
       increment(dY.magnitude, yAt + e, 1, size * a);
       increment(dY.terms, yAt + e, 1);
-      increment(dW.error, wAt, 1, ofTerm(size, error, f));
+      increment(dW.error, wAt, 1, projectionTermError(terms, size, error, f));
       increment(dW.magnitude, wAt, 1, size * f);
       increment(dW.terms, wAt, 1);
     }

@@ -70,9 +70,11 @@ function lseErrorAtMost(c: CertifiedCase, model: ErrorModel, row: RowMagnitudes)
   const reach = logitReach(Math.max(row.lse, sinkReach, most.score + error), slack);
   const granted = grantedError(model, summed, reach);
   const terms: WeightTerms = { summed, merges, lse: row.lse, slack, granted };
-  const rounding = weightRounding(model, terms);
-  const own = rounding(most.score, most.fromLse, error);
-  const ofSink = row.sink === null ? 0 : rounding(row.sink.score, row.sink.fromLse, sinkError);
+  const own = weightRounding(model, terms, most.score, most.fromLse, error);
+  const ofSink =
+    row.sink === null
+      ? 0
+      : weightRounding(model, terms, row.sink.score, row.sink.fromLse, sinkError);
   const below = Math.max(most.below, row.sink?.below ?? 0);
   const raised = row.sink?.raised === true || row.raised.subarray(0, row.count).includes(1);
   const proved = provedFor(Math.max(own, ofSink) + roundedBeside(model));

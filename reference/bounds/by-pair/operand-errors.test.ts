@@ -8,7 +8,7 @@ import { tensorOf, toFlat } from '../../numbers/tensor.ts';
 import { expectation } from '../../verdict/expectation.ts';
 import { errorModel, growth } from '../lemmas/error-model.ts';
 import { PROFILES } from '../lemmas/profile.ts';
-import { projectionError } from '../lemmas/step-errors.ts';
+import { projectionError, projectionTerms } from '../lemmas/step-errors.ts';
 import { certifiedCase } from './certified.ts';
 import { operandError } from './operands.ts';
 
@@ -41,7 +41,9 @@ describe('the error of recomputed keys', () => {
                 sizes += Math.abs(f) + Math.abs(a);
                 x += f * a;
               }
-              expected.push(projectionError(model, 3)(magnitude, sizes, Math.abs(x)));
+              expected.push(
+                projectionError(projectionTerms(model, 3), { magnitude, sizes, x: Math.abs(x) }),
+              );
             }
           }
         }

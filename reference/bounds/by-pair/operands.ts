@@ -5,7 +5,7 @@
 
 import { nth, nthIfAny } from '../../numbers/nth.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
-import { projectionError } from '../lemmas/step-errors.ts';
+import { projectionError, projectionTerms } from '../lemmas/step-errors.ts';
 import { type CertifiedCase, type FlatBalls, upper } from './certified.ts';
 
 /**
@@ -47,9 +47,7 @@ function projectionErrors(
   const dimY = w.length / columns;
   const values = upper(x);
   const error = new Float64Array(values.length);
-  const ofProjection = fewProducts(model, dimY)
-    ? projectionError(model, dimY)
-    : () => Number.POSITIVE_INFINITY;
+  const terms = fewProducts(model, dimY) ? projectionTerms(model, dimY) : null;
   for (let n = 0; n < error.length; n++) {
     const [c, row] = [n % width, Math.floor(n / width)];
     const [j, h] = [row % seq, Math.floor(row / seq) % heads];
@@ -60,7 +58,10 @@ function projectionErrors(
       magnitude += f * a;
       sizes += f + a;
     }
-    error[n] = ofProjection(magnitude, sizes, nth(values, n));
+    error[n] =
+      terms === null
+        ? Number.POSITIVE_INFINITY
+        : projectionError(terms, { magnitude, sizes, x: nth(values, n) });
   }
   return batch === 0 ? new Float64Array(0) : error;
 }

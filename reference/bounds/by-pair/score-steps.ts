@@ -6,35 +6,29 @@
 import type { CaseParameters } from '../../case/case.ts';
 import { nth, whole } from '../../numbers/nth.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
-import { heldScoreError } from '../lemmas/held-errors.ts';
+import { type HeldScoreTerms, heldScoreError, heldScoreTerms } from '../lemmas/held-errors.ts';
 import { biasError, softcapError, tanhError } from '../lemmas/step-errors.ts';
 import { broughtBy, fewProducts, type ScoreOperands } from './operands.ts';
 import type { RowMagnitudes } from './row-magnitudes.ts';
 
-/** The lemmas of a case under a model, what they have in common of all pairs worked out. */
+/** What a case's scores under a model have in common. */
 export interface ScoreSteps {
-  readonly raw: (magnitude: number, carried: number, sizes: number) => number;
-  /** Null without softcap, and without a bias. */
-  readonly softcap: {
-    readonly tanh: (raw: number, least: number, error: number) => number;
-    readonly capped: (capped: number, tError: number) => number;
-  } | null;
-  readonly bias: ((score: number, capped: number, bias: number, error: number) => number) | null;
+  readonly model: ErrorModel;
+  /** Null where nothing is proved of so many products. */
+  readonly raw: HeldScoreTerms | null;
+  /** 0 without softcap. */
+  readonly cap: number;
+  readonly biased: boolean;
 }
 
-export function scoreSteps(
+export const scoreSteps = (
   { head_dim: d, softcap: cap, scale }: CaseParameters,
   model: ErrorModel,
   biased: boolean,
-): ScoreSteps {
-  return {
-    raw: fewProducts(model, d)
-      ? heldScoreError(model, { scale: Math.abs(scale), d })
-      : () => Number.POSITIVE_INFINITY,
-    softcap: cap === 0 ? null : { tanh: tanhError(model, cap), capped: softcapError(model, cap) },
-    bias: biased ? biasError(model) : null,
-  };
-}
+): ScoreSteps => ({
+  ...{ model, cap, biased },
+  raw: fewProducts(model, d) ? heldScoreTerms(model, { scale: Math.abs(scale), d }) : null,
+});
 
 /** One score in magnitudes: |raw| at most and at least, |c·tanh|, |s|, |bias|, the sums of its dot product. */
 export interface ScoreSizes {
@@ -49,13 +43,14 @@ export interface ScoreSizes {
 }
 
 /** The error of a score, and the absolute error of tanh(raw/c), 0 without softcap. */
-export function scoreError({ raw, softcap, bias }: ScoreSteps, of: ScoreSizes) {
-  let [error, tError] = [raw(of.magnitude, of.carried, of.sizes), 0];
-  if (softcap !== null) {
-    tError = softcap.tanh(of.raw, of.least, error);
-    error = softcap.capped(of.capped, tError);
+export function scoreError({ model, raw, cap, biased }: ScoreSteps, of: ScoreSizes) {
+  let [error, tError] = [Number.POSITIVE_INFINITY, 0];
+  if (raw !== null) error = heldScoreError(raw, of.magnitude, of.carried, of.sizes);
+  if (cap !== 0) {
+    tError = tanhError(model, cap, { raw: of.raw, least: of.least, error });
+    error = softcapError(model, cap, { capped: of.capped, tError });
   }
-  if (bias !== null) error = bias(of.score, of.capped, of.bias, error);
+  if (biased) error = biasError(model, { ...of, error });
   return { error, tError };
 }
 
@@ -65,27 +60,45 @@ export interface ScoreErrors {
   readonly tError: Float64Array;
 }
 
-/** The same of every key that a row sees, into `to`; what is no part of the case is left as it was, 0. */
-export function scoreErrors(
-  { raw, softcap, bias }: ScoreSteps,
+/** Lemma Score for every key that a row sees. */
+export function rawErrors(
+  { raw }: ScoreSteps,
   operands: ScoreOperands | null,
   row: RowMagnitudes,
-  { scoreError: error, tError }: ScoreErrors,
+  to: Float64Array,
 ): void {
-  const { count } = row;
-  for (let k = 0; k < count; k++) {
-    if (operands === null) error[k] = raw(nth(row.products, k), 0, nth(row.sizes, k));
+  for (let k = 0; k < row.count; k++) {
+    const [products, sizes] = [nth(row.products, k), nth(row.sizes, k)];
+    if (raw === null) to[k] = Number.POSITIVE_INFINITY;
+    else if (operands === null) to[k] = heldScoreError(raw, products, 0, sizes);
     else {
       const j = whole(row.j, k);
-      const sizes = nth(row.sizes, k) + broughtBy(operands.spread, j);
-      error[k] = raw(nth(row.products, k), broughtBy(operands.carried, j), sizes);
+      const spread = broughtBy(operands.spread, j);
+      to[k] = heldScoreError(raw, products, broughtBy(operands.carried, j), sizes + spread);
     }
   }
-  for (let k = 0; softcap !== null && k < count; k++) {
-    tError[k] = softcap.tanh(nth(row.raw, k), nth(row.rawLeast, k), nth(error, k));
-    error[k] = softcap.capped(nth(row.capped, k), nth(tError, k));
+}
+
+/** Lemmas Softcap and Bias, where the case has such, from what Lemma Score has left in `scoreError`. */
+export function cappedErrors(
+  { model, cap, biased }: ScoreSteps,
+  row: RowMagnitudes,
+  { scoreError, tError }: ScoreErrors,
+): void {
+  for (let k = 0; cap !== 0 && k < row.count; k++) {
+    const error = nth(scoreError, k);
+    const off = tanhError(model, cap, {
+      raw: nth(row.raw, k),
+      least: nth(row.rawLeast, k),
+      error,
+    });
+    tError[k] = off;
+    scoreError[k] = softcapError(model, cap, { capped: nth(row.capped, k), tError: off });
   }
-  for (let k = 0; bias !== null && k < count; k++) {
-    error[k] = bias(nth(row.score, k), nth(row.capped, k), nth(row.bias, k), nth(error, k));
+  for (let k = 0; biased && k < row.count; k++) {
+    scoreError[k] = biasError(model, {
+      ...{ score: nth(row.score, k), capped: nth(row.capped, k), bias: nth(row.bias, k) },
+      error: nth(scoreError, k),
+    });
   }
 }

@@ -5,8 +5,13 @@
  */
 
 import { nth } from '../../numbers/nth.ts';
-import { type ErrorModel, sumGrowth } from '../lemmas/error-model.ts';
-import { finishedError, storedPartsError } from '../lemmas/gradient-errors.ts';
+import type { ErrorModel } from '../lemmas/error-model.ts';
+import {
+  finishedError,
+  type SumTerms,
+  storedPartsError,
+  sumTerms,
+} from '../lemmas/gradient-errors.ts';
 import { storedError } from './anchored.ts';
 import type { FlatBalls } from './certified.ts';
 
@@ -23,39 +28,41 @@ interface Summing {
   readonly parts?: number;
 }
 
-/** The sum of terms off by `made`, of sizes that sum up to `magnitude`; the exact one `mid` ± `rad`. */
-type ErrorOfSum = (made: number, magnitude: number, mid: number, rad: number) => number;
-
-/** Lemma Stored parts: a sum's parts, one a query head of the group, each stored before they are added. */
-function storedParts(
-  model: ErrorModel,
-  { count, ranks, parts }: Required<Summing>,
-): (made: number, magnitude: number) => number {
-  if (parts === 1) return () => 0;
-  const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
-  const flushed = count * model.tiny * (1 + grown);
-  const stored = Math.min(parts, count);
-  return (made, magnitude) =>
-    storedPartsError(model, stored, (magnitude + made) * (1 + grown) + flushed);
+/** What sums of so many terms under a model have in common. */
+export interface SumOf extends SumTerms {
+  readonly model: ErrorModel;
+  readonly count: number;
+  /** How many parts of it may be stored first; 0 where none is. */
+  readonly stored: number;
 }
 
-/** Every sum of so many terms under a model. */
-export function errorOfSum(model: ErrorModel, { parts = 1, ...summing }: Summing): ErrorOfSum {
-  if (summing.count === 0) return () => 0; // nothing is added: an exact zero
-  const ofParts = storedParts(model, { ...summing, parts });
-  const finished = finishedError(model, summing);
-  const unrounded = model.anchored
-    ? finishedError({ ...model, output: 0, outputTiny: 0 }, summing)
-    : null;
-  return (made, magnitude, mid, rad) => {
-    const all = made + ofParts(made, magnitude);
-    const exact = Math.abs(mid) + rad;
-    const bound = finished(all, magnitude, exact);
-    if (Number.isNaN(bound)) return Number.POSITIVE_INFINITY; // 0·∞: nothing is known
-    if (unrounded === null) return bound;
-    const stored = storedError(model, { mid, rad }, unrounded(all, magnitude, exact));
-    return Math.min(bound, stored);
-  };
+export const summing = (model: ErrorModel, { count, ranks, parts = 1 }: Summing): SumOf => ({
+  ...{ ...sumTerms(model, { count, ranks }), model, count },
+  stored: parts === 1 ? 0 : Math.min(parts, count),
+});
+
+/** Nothing of the sum is rounded at last. */
+const UNROUNDED = { output: 0, outputTiny: 0 };
+
+/** The error of one: terms off by `made`, of sizes that sum up to `magnitude`; exactly it is `mid` ± `rad`. */
+export function errorOfSum(
+  sum: SumOf,
+  made: number,
+  magnitude: number,
+  mid: number,
+  rad: number,
+): number {
+  const { model, stored } = sum;
+  if (sum.count === 0) return 0; // nothing is added: an exact zero
+  // Lemma Stored parts: one a query head of the group, each stored before they are added.
+  const size = (magnitude + made) * (1 + sum.grown) + sum.flushed;
+  const all = stored === 0 ? made : made + storedPartsError(model, stored, size);
+  const exact = Math.abs(mid) + rad;
+  const bound = finishedError(model, sum, all, magnitude, exact);
+  if (Number.isNaN(bound)) return Number.POSITIVE_INFINITY; // 0·∞: nothing is known
+  if (!model.anchored) return bound;
+  const unrounded = finishedError(UNROUNDED, sum, all, magnitude, exact);
+  return Math.min(bound, storedError(model, { mid, rad }, unrounded));
 }
 
 /** All elements of a gradient; `error` is what their terms are off by. */
@@ -68,14 +75,10 @@ export function finishSum(
 ): Float64Array {
   const bounds = new Float64Array(error.length);
   // As a rule every element has as many terms as the one before.
-  let count = -1;
-  let errorOf: ErrorOfSum = () => Number.POSITIVE_INFINITY;
+  let sum = summing(model, { ...over, count: 0 });
   for (let n = 0; n < bounds.length; n++) {
-    if (nth(terms, n) !== count) {
-      count = nth(terms, n);
-      errorOf = errorOfSum(model, { ...over, count });
-    }
-    bounds[n] = errorOf(nth(error, n), nth(magnitude, n), nth(mid, n), nth(rad, n));
+    if (nth(terms, n) !== sum.count) sum = summing(model, { ...over, count: nth(terms, n) });
+    bounds[n] = errorOfSum(sum, nth(error, n), nth(magnitude, n), nth(mid, n), nth(rad, n));
   }
   return bounds;
 }

@@ -12,7 +12,7 @@ import type { KeyErrors } from '../../kernels/walk/problem.ts';
 import { nth } from '../../numbers/nth.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
-import { projectionError } from '../lemmas/step-errors.ts';
+import { projectionError, projectionTerms } from '../lemmas/step-errors.ts';
 
 /** Largest |X_jc| over the keys of a head, and the largest ‖X_j‖ and Σ_c|X_jc|. */
 export interface Largest {
@@ -130,7 +130,10 @@ export function largestInputs(attentionCase: AttentionCase, threads: number): La
 export function operandErrors(model: ErrorModel, { columns, made }: Largest): Float64Array {
   if (made === null) return columns.map(() => model.inputTiny);
   const { dimY, products, terms } = made;
-  return columns.map((x, c) => projectionError(model, dimY)(nth(products, c), nth(terms, c), x));
+  const ofProjection = projectionTerms(model, dimY);
+  return columns.map((x, c) =>
+    projectionError(ofProjection, { magnitude: nth(products, c), sizes: nth(terms, c), x }),
+  );
 }
 
 /** Largest |X_jc| there is. */

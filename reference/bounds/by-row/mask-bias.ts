@@ -98,8 +98,8 @@ export const maskedProbabilityError = (
   SLACK *
   Math.max(
     ...ends.map(({ score, below, fromLse, error }) => {
-      const made = weightError(model, terms)(score, fromLse, error);
-      const weight = recomputedWeight(model, terms, { lseError })(score, fromLse, made);
+      const made = weightError(model, terms, score, fromLse, error);
+      const weight = recomputedWeight(model, terms, { lseError }, score, fromLse, made);
       return farProbabilityError(model, p, below, weight);
     }),
   );

@@ -11,18 +11,26 @@ import type { CaseParameters } from '../../case/case.ts';
 import { nth } from '../../numbers/nth.ts';
 import { roundedBeside } from '../by-pair/bounds.ts';
 import { scoreError, scoreSteps } from '../by-pair/score-steps.ts';
-import { errorOfSum } from '../by-pair/summed.ts';
+import { errorOfSum, summing } from '../by-pair/summed.ts';
 import { type ErrorModel, growth, SLACK } from '../lemmas/error-model.ts';
 import {
   etaIn,
   fromKey,
+  fromKeyTerms,
   fromOutput,
   probabilityError,
   recomputedWeight,
   scoreGradientError,
+  scoreGradientTerms,
   softcapGradientError,
 } from '../lemmas/gradient-errors.ts';
-import { heldGradientError, heldKeyTermError } from '../lemmas/held-errors.ts';
+import {
+  heldGradientError,
+  heldGradientTerms,
+  heldKeyConstant,
+  heldKeyOfOperand,
+  heldKeyTerms,
+} from '../lemmas/held-errors.ts';
 import {
   grantedError,
   logitReach,
@@ -164,11 +172,11 @@ export function rowErrors(p: CaseParameters, model: ErrorModel, row: RowFacts): 
     slack,
     granted: grantedError(model, model.roundings(n), reach),
   };
-  const weighed = weightError(model, terms);
-  let weight = weighed(near.score, near.fromLse, error);
+  let weight = weightError(model, terms, near.score, near.fromLse, error);
   let rounded = weight - error;
   if (row.sink !== null) {
-    const sinkWeight = weighed(row.sink.score, row.sink.fromLse, sinkError);
+    const { score: size, fromLse } = row.sink;
+    const sinkWeight = weightError(model, terms, size, fromLse, sinkError);
     weight = Math.max(weight, sinkWeight);
     rounded = Math.max(rounded, sinkWeight - sinkError);
   }
@@ -243,17 +251,17 @@ export function gradientErrors(
   const sizes = row.cotangentSum + width * etaIn(model) + row.valueSum + sumOf(errors.ofValues);
   const carried = dot(row.dOut, errors.ofValues);
   const g = row.kappa * row.gProducts;
-  const gError = heldGradientError(model, width)(row.kappa, row.gProducts, carried, sizes, g);
+  const ofG = heldGradientTerms(model, width);
+  const gError = heldGradientError(ofG, row.kappa, row.gProducts, carried, sizes, g);
   const { near, weight } = errors;
-  const grown = growth(recomputedWeight(model, row, errors)(near.score, near.fromLse, weight));
-  const probability = probabilityError(model);
-  const none = probability(0, grown);
+  const grown = growth(recomputedWeight(model, row, errors, near.score, near.fromLse, weight));
+  const none = probabilityError(model, 0, grown);
   const beside = Math.max(0, errors.pOfMasked - none);
-  const pError = (p: number): number => probability(p, grown) + beside;
+  const pError = (p: number): number => probabilityError(model, p, grown) + beside;
   const [outError, outSum] = [errors.out, row.outSum + errors.out.reduce((sum, x) => sum + x, 0)];
   const ofOutput = row.dOut.reduce((sum, x, c) => sum + x * nth(outError, c), 0);
-  const ofKey = fromKey(model, row.count);
-  const one = (p: number, size: number): number => ofKey(p, pError(p), size, gError);
+  const ofKey = fromKeyTerms(model, row.count);
+  const one = (p: number, size: number): number => fromKey(ofKey, p, pError(p), size, gError);
   const weighted = Math.min(g, dot(row.dOut, row.values) * SLACK);
   const fromKeys = overKeyPairs(one, { count: row.count, largest: g, weighted });
   const ofOut = fromOutput(model, width, [row.dProducts, ofOutput, outSum]);
@@ -272,26 +280,26 @@ export function queryErrors(
   const scale = Math.abs(p.scale);
   const t = p.softcap === 0 ? 0 : Math.min(1, row.raw / p.softcap);
   const bracket = g + row.d + row.dLse;
-  const ofScore = scoreGradientError(model, row, dError);
-  const ofRaw = softcapGradientError(model, p.softcap);
-  const ofKey = heldKeyTermError(model, scale);
+  const slope = { slope: 1, t, tError: errors.tError };
+  const ofScore = scoreGradientTerms(model, row, dError);
+  const ofKey = heldKeyTerms(model, scale);
   const term = (weight: number) => {
     const dS = weight * bracket;
-    const dSError = ofScore(weight, pError(weight), g, gError);
-    const rawError = ofRaw(dS, dSError, 1, t, errors.tError);
-    const sizes = [dS, rawError] as const;
-    return { raw: dS, ofOperand: ofKey.ofOperand(...sizes), constant: ofKey.constant(...sizes) };
+    const dSError = scoreGradientError(ofScore, weight, pError(weight), g, gError);
+    const rawError = softcapGradientError(model, p.softcap, [dS, dSError], slope);
+    const ofOperand = heldKeyOfOperand(ofKey, dS, rawError);
+    return { raw: dS, ofOperand, constant: heldKeyConstant(ofKey, dS, rawError) };
   };
   const ofOperand = (weight: number): number => term(weight).ofOperand;
   const each = { plain: row.count, weighted: 1 };
   const constant = overKeys((weight) => term(weight).constant, each);
   const ofError = overKeys((weight) => ofOperand(weight) + scale * term(weight).raw, each);
   const { ranks } = p.partition;
-  const errorOf = errorOfSum({ ...model, anchored: false }, { count: row.count, ranks });
+  const sum = summing({ ...model, anchored: false }, { count: row.count, ranks });
   return exact.map((size, c) => {
     const [weighted, largest] = [row.keys?.[c] ?? Number.NaN, nth(row.largestKey.columns, c)];
     const ofKeys = overKeys(ofOperand, { plain: row.count * largest, weighted });
     const made = ofKeys + constant + ofError * nth(errors.ofKeys, c);
-    return errorOf(made, scale * bracket * weighted, size, 0);
+    return errorOfSum(sum, made, scale * bracket * weighted, size, 0);
   });
 }

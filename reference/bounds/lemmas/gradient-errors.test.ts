@@ -1,16 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { roundTo } from '../../numbers/format.ts';
-import { rowMagnitudes } from '../by-pair/row-magnitudes.ts';
 import { errorModel } from './error-model.ts';
 import {
   factorError,
   fromKey,
+  fromKeyTerms,
   gradientError,
-  keyTermError,
+  gradientTerms,
+  keyConstant,
+  keyOfOperand,
+  keyTerms,
   probabilityError,
   scoreGradientError,
+  scoreGradientTerms,
   storedGradientError,
-  valueTermError,
+  valueConstant,
+  valueOfCotangent,
+  valueTerms,
 } from './gradient-errors.ts';
 import { PROFILES } from './profile.ts';
 
@@ -24,8 +30,8 @@ describe('errors of gradients near zero', () => {
     const [dS, scale, k] = [2 ** -22, 1 / 8, 1024];
     const lost = Math.abs(half(scale * dS) * k - scale * dS * k);
     expect(lost).toBe(2 ** -15);
-    const term = keyTermError(f16, scale);
-    const [ofOperand, constant] = [term.ofOperand(dS, 0), term.constant(dS, 0)];
+    const terms = keyTerms(f16, scale);
+    const [ofOperand, constant] = [keyOfOperand(terms, dS, 0), keyConstant(terms, dS, 0)];
     expect(ofOperand * k + constant).toBeGreaterThan(lost);
     expect(ofOperand * k + constant).toBeLessThan(1.5 * lost);
   });
@@ -34,8 +40,8 @@ describe('errors of gradients near zero', () => {
     const [p, g] = [2 ** -25, 4];
     const lost = Math.abs(half(p) - p) * g;
     expect(lost).toBe(2 ** -23);
-    const pError = probabilityError(f16)(p, 2 ** -11);
-    expect(fromKey(f16, 1)(p, pError, g, 0)).toBeGreaterThan(lost);
+    const pError = probabilityError(f16, p, 2 ** -11);
+    expect(fromKey(fromKeyTerms(f16, 1), p, pError, g, 0)).toBeGreaterThan(lost);
   });
 
   it('allow dS to be rounded to f16 before it is summed into a broadcast bias', () => {
@@ -47,13 +53,19 @@ describe('errors of gradients near zero', () => {
     const x = 2 ** -25;
     const lost = Math.abs(half(x) - x);
     expect(lost).toBe(2 ** -25);
-    expect(gradientError(f16OfF32, 1)(1, 1024 * x, 0, 1024 + x)).toBeGreaterThan(1024 * lost);
-    const term = valueTermError(f16OfF32);
-    const [ofCotangent, constant] = [term.ofCotangent(2, 1, 0), term.constant(2, 1, 0)];
+    expect(gradientError(gradientTerms(f16OfF32, 1), 1, 1024 * x, 0, 1024 + x)).toBeGreaterThan(
+      1024 * lost,
+    );
+    const terms = valueTerms(f16OfF32);
+    const [ofCotangent, constant] = [
+      valueOfCotangent(terms, 2, 1, 0),
+      valueConstant(terms, 2, 1, 0),
+    ];
     expect(ofCotangent * x + constant).toBeGreaterThan(2 * lost);
-    const row = { ...rowMagnitudes(1), d: 0, dLse: x };
-    expect(scoreGradientError(f16OfF32, row, 0)(1, 0, 0, 0)).toBeGreaterThan(lost);
-    expect(scoreGradientError(f16, row, 0)(1, 0, 0, 0)).toBeLessThan(lost);
+    const of = (model: typeof f16): number =>
+      scoreGradientError(scoreGradientTerms(model, { d: 0, dLse: x }, 0), 1, 0, 0, 0);
+    expect(of(f16OfF32)).toBeGreaterThan(lost);
+    expect(of(f16)).toBeLessThan(lost);
   });
 
   it('allow 1 − t² with a coarse tanh', () => {

@@ -19,21 +19,20 @@ const etaStored = (model: ErrorModel): number => model.storedTiny + model.tiny;
 
 /** Lemma Recomputed P: exp(s − LSE) from a rounded LSE, or the forward pass's own P. */
 export function recomputedWeight(
-  model: ErrorModel,
+  { exponential: uE, accumulation: uA, probabilities: uP }: ErrorModel,
   { lse }: { readonly lse: number },
   { lseError }: { readonly lseError: number },
-): (score: number, fromLse: number, weight: number) => number {
-  const { exponential: uE, accumulation: uA, probabilities: uP } = model;
+  score: number,
+  fromLse: number,
+  weight: number,
+): number {
   const stored = lseError + 2 * uA * (lse + lseError);
-  return (score, fromLse, weight) =>
-    (weight + stored + uE * (score + 2 * lse + 5 * fromLse + 4)) * (1 + 8 * uE) + uP;
+  return (weight + stored + uE * (score + 2 * lse + 5 * fromLse + 4)) * (1 + 8 * uE) + uP;
 }
 
 /** Absolute error of P: its factors, a flush to zero, a rounding to the operand format near zero. */
-export function probabilityError(model: ErrorModel): (p: number, grown: number) => number {
-  const flushed = 2 * model.tiny + eta(model);
-  return (p, grown) => p * grown + flushed * (1 + grown);
-}
+export const probabilityError = (model: ErrorModel, p: number, grown: number): number =>
+  p * grown + (2 * model.tiny + eta(model)) * (1 + grown);
 
 /** The same of a key by `below` below the LSE, whatever `weight` may be. Lemma Far keys */
 export function farProbabilityError(
@@ -45,17 +44,23 @@ export function farProbabilityError(
   return p + 2 * exp(weight - below) + 2 * (2 * model.tiny + eta(model));
 }
 
+/** What is the same for every pair. */
+export const gradientTerms = (model: ErrorModel, width: number) => ({
+  grown: sumGrowth(model, width, 3, model.scores, 2 * model.input),
+  flushed: 2 * (width + 1) * model.tiny,
+  input: etaIn(model),
+});
+
 /** Lemma dP: the error of G = κ dO·V. */
 export function gradientError(
-  model: ErrorModel,
-  width: number,
-): (kappa: number, products: number, carried: number, sizes: number) => number {
-  const grown = sumGrowth(model, width, 3, model.scores, 2 * model.input);
-  const [flushed, input] = [2 * (width + 1) * model.tiny, etaIn(model)];
-  return (kappa, products, carried, sizes) => {
-    const absolute = (flushed + input * sizes) * (1 + grown);
-    return kappa * ((products + carried) * grown + carried + absolute);
-  };
+  { grown, flushed, input }: ReturnType<typeof gradientTerms>,
+  kappa: number,
+  products: number,
+  carried: number,
+  sizes: number,
+): number {
+  const absolute = (flushed + input * sizes) * (1 + grown);
+  return kappa * ((products + carried) * grown + carried + absolute);
 }
 
 /** Lemma D, from the candidate's own rounded output: Σ dO·O. */
@@ -69,33 +74,49 @@ export function fromOutput(
   return carried + (products + carried) * grown + absolute;
 }
 
-/** Lemma D, as Σ P∘G over `count` keys: what one key brings. */
-export function fromKey(
-  model: ErrorModel,
-  count: number,
-): (p: number, pError: number, g: number, gError: number) => number {
+/** What is the same for every one of `count` keys. */
+export function fromKeyTerms(model: ErrorModel, count: number) {
   const perKey = sumGrowth(model, count, 3, model.accumulation);
-  const flushed = 2 * model.tiny * (1 + perKey);
-  return (p, pError, g, gError) => {
-    const term = pError * (g + gError) + p * gError;
-    return term + (p * g + term) * perKey + flushed;
-  };
+  return { perKey, flushed: 2 * model.tiny * (1 + perKey) };
+}
+export type FromKeyTerms = ReturnType<typeof fromKeyTerms>;
+
+/** Lemma D, as Σ P∘G: what one key brings. */
+export function fromKey(
+  { perKey, flushed }: FromKeyTerms,
+  p: number,
+  pError: number,
+  g: number,
+  gError: number,
+): number {
+  const term = pError * (g + gError) + p * gError;
+  return term + (p * g + term) * perKey + flushed;
 }
 
-/** Lemma dS: P·(|G| + |D| + |dLSE|) takes the error of P; the bracket brings its own. */
-export function scoreGradientError(
+/** What is the same for every pair of a row whose D is off by `dError`. */
+export const scoreGradientTerms = (
   model: ErrorModel,
   { d, dLse }: { readonly d: number; readonly dLse: number },
   dError: number,
-): (p: number, pError: number, g: number, gError: number) => number {
-  const rounded = 4 * model.accumulation + model.stored;
-  const [stored, tiny] = [2 * etaStored(model), model.tiny];
-  return (p, pError, g, gError) => {
-    const sizes = g + d + dLse;
-    const errors = gError + dError;
-    const bracket = errors + rounded * (sizes + errors) + stored + 4 * tiny;
-    return pError * (sizes + bracket) + p * bracket + 8 * tiny;
-  };
+) => ({
+  rounded: 4 * model.accumulation + model.stored,
+  stored: 2 * etaStored(model),
+  ...{ tiny: model.tiny, d, dLse, dError },
+});
+export type ScoreGradientTerms = ReturnType<typeof scoreGradientTerms>;
+
+/** Lemma dS: P·(|G| + |D| + |dLSE|) takes the error of P; the bracket brings its own. */
+export function scoreGradientError(
+  { rounded, stored, tiny, d, dLse, dError }: ScoreGradientTerms,
+  p: number,
+  pError: number,
+  g: number,
+  gError: number,
+): number {
+  const sizes = g + d + dLse;
+  const errors = gError + dError;
+  const bracket = errors + rounded * (sizes + errors) + stored + 4 * tiny;
+  return pError * (sizes + bracket) + p * bracket + 8 * tiny;
 }
 
 /** Lemma Softcap factor: the error of 1 − t². */
@@ -117,27 +138,26 @@ export const rawGradientError = (
  * is flushed of the first two is divided by c.
  */
 export function cappedGradientError(
-  model: ErrorModel,
+  { accumulation: uA, tiny }: ErrorModel,
   cap: number,
-): (dS: number, dSError: number, factor: number, error: number) => number {
-  const { accumulation: uA, tiny } = model;
+  [dS, dSError]: readonly [number, number],
+  [factor, error]: readonly [number, number],
+): number {
   const grown = growth(4 * uA);
-  return (dS, dSError, factor, error) => {
-    const made = rawGradientError(dS, dSError, factor, error * (1 + uA));
-    const flushed = 8 * (1 + factor + error) * (tiny / cap) + tiny;
-    return made + (dS * factor + made) * grown + flushed * (1 + grown);
-  };
+  const made = rawGradientError(dS, dSError, factor, error * (1 + uA));
+  const flushed = 8 * (1 + factor + error) * (tiny / cap) + tiny;
+  return made + (dS * factor + made) * grown + flushed * (1 + grown);
 }
 
 /** The error of dRaw: dS through the softcap's slope 1 − t², or dS where there is no softcap (cap 0). */
 export function softcapGradientError(
   model: ErrorModel,
   cap: number,
-): (dS: number, dSError: number, slope: number, t: number, tError: number) => number {
-  if (cap === 0) return (dS, dSError) => rawGradientError(dS, dSError, 1, 0);
-  const capped = cappedGradientError(model, cap);
-  return (dS, dSError, slope, t, tError) =>
-    capped(dS, dSError, slope, factorError(model, t, tError));
+  [dS, dSError]: readonly [number, number],
+  { slope, t, tError }: { slope: number; t: number; tError: number },
+): number {
+  if (cap === 0) return rawGradientError(dS, dSError, 1, 0);
+  return cappedGradientError(model, cap, [dS, dSError], [slope, factorError(model, t, tError)]);
 }
 
 /** dS where it is summed as it stands, perhaps rounded to the operand format: dBias and dSink. */
@@ -145,57 +165,75 @@ export function storedGradientError(model: ErrorModel, dS: number, dSError: numb
   return dSError + (model.probabilities * (dS + dSError) + eta(model));
 }
 
-/** Of κ, P and its error: what multiplies |dO| in the error of a term of dV, and the rest. */
-export interface ValueTermError {
-  readonly ofCotangent: (kappa: number, p: number, pError: number) => number;
-  readonly constant: (kappa: number, p: number, pError: number) => number;
-}
-
-/** One component of dV, κ·P·dO. */
-export function valueTermError(model: ErrorModel): ValueTermError {
+/** What is the same for every term of dV. */
+export function valueTerms(model: ErrorModel) {
   const { tiny } = model;
-  const [own, input] = [eta(model), etaIn(model)];
+  const own = eta(model);
   const grown = growth(model.probabilities + 3 * model.accumulation + model.input);
-  const flushed = (tiny + own) * (1 + grown);
-  return {
-    ofCotangent: (kappa, p, pError) => kappa * (pError + (p + pError) * grown + flushed),
-    constant: (kappa, p, pError) =>
-      (kappa * input * (p + pError + tiny + own) + tiny) * (1 + grown),
-  };
+  return { grown, flushed: (tiny + own) * (1 + grown), input: etaIn(model), tiny, own };
 }
+export type ValueTerms = ReturnType<typeof valueTerms>;
 
-/** Of dRaw and its error: what multiplies |K| or |Q| in the error of a term of dQ or dK, and the rest. */
-export interface KeyTermError {
-  readonly ofOperand: (raw: number, rawError: number) => number;
-  readonly constant: (raw: number, rawError: number) => number;
-}
+/** One component of dV, κ·P·dO: what multiplies |dO|. */
+export const valueOfCotangent = (
+  { grown, flushed }: ValueTerms,
+  kappa: number,
+  p: number,
+  pError: number,
+): number => kappa * (pError + (p + pError) * grown + flushed);
 
-/**
- * One component of dQ or dK: dS may be scaled first and then rounded to the operand format, Q or K scaled and
- * rounded twice, or the sum scaled last.
- */
-export function keyTermError(model: ErrorModel, scale: number): KeyTermError {
+/** The rest of it. */
+export const valueConstant = (
+  { grown, input, tiny, own }: ValueTerms,
+  kappa: number,
+  p: number,
+  pError: number,
+): number => (kappa * input * (p + pError + tiny + own) + tiny) * (1 + grown);
+
+/** What is the same for every term of dQ and dK. */
+export function keyTerms(model: ErrorModel, scale: number) {
   const { probabilities, accumulation, scaledOperand, input, tiny } = model;
   const own = eta(model);
   const rounded = growth(probabilities + 6 * accumulation + 2 * scaledOperand + input);
   const flush = (1 + scale) * (1 + rounded);
-  const [ofFlush, squares] = [flush * (own + 2 * tiny), 4 * (tiny + own) * own];
-  return {
-    ofOperand: (raw, rawError) => scale * (rawError + (raw + rawError) * rounded) + ofFlush,
-    constant: (raw, rawError) => flush * (2 * (raw + rawError) * own + squares + 2 * tiny),
-  };
+  const [flushed, squares] = [flush * (own + 2 * tiny), 4 * (tiny + own) * own];
+  return { scale, rounded, flush, flushed, squares, own, tiny };
 }
+export type KeyTerms = ReturnType<typeof keyTerms>;
+
+/**
+ * One component of dQ or dK: what multiplies |K| or |Q|. dS may be scaled first and then rounded to the operand
+ * format, Q or K scaled and rounded twice, or the sum scaled last.
+ */
+export const keyOfOperand = (
+  { scale, rounded, flushed }: KeyTerms,
+  raw: number,
+  rawError: number,
+): number => scale * (rawError + (raw + rawError) * rounded) + flushed;
+
+/** The rest of it. */
+export const keyConstant = (
+  { flush, squares, own, tiny }: KeyTerms,
+  raw: number,
+  rawError: number,
+): number => flush * (2 * (raw + rawError) * own + squares + 2 * tiny);
+
+/** What is the same for every product of dX and a weight or feature. */
+export const projectedTerms = (model: ErrorModel) => ({
+  rounded: growth(model.operand + model.input + model.accumulation),
+  ...{ own: eta(model), input: etaIn(model), tiny: model.tiny },
+});
+export type ProjectedTerms = ReturnType<typeof projectedTerms>;
 
 /** Error of one product of dX and a weight or feature, which enter it as operands. Lemma Project. */
 export function projectionTermError(
-  model: ErrorModel,
-): (size: number, error: number, a: number) => number {
-  const [own, input, { tiny }] = [eta(model), etaIn(model), model];
-  const rounded = growth(model.operand + model.input + model.accumulation);
-  return (size, error, a) => {
-    const flush = own * a + input * (size + error) + own * input + tiny;
-    return error * a + (size * a + error * a) * rounded + flush * (1 + rounded);
-  };
+  { rounded, own, input, tiny }: ProjectedTerms,
+  size: number,
+  error: number,
+  a: number,
+): number {
+  const flush = own * a + input * (size + error) + own * input + tiny;
+  return error * a + (size * a + error * a) * rounded + flush * (1 + rounded);
 }
 
 /**
@@ -206,18 +244,27 @@ export function storedPartsError(model: ErrorModel, parts: number, size: number)
   return model.output * size + parts * model.outputTiny;
 }
 
-/**
- * The sum of `count` terms over the ranks, scaled and rounded: of terms that carry `made`, of sizes that sum up
- * to `magnitude`, to a sum of size `exact`. Lemma Accumulate.
- */
-export function finishedError(
+/** What is the same for every sum of `count` terms over the ranks. */
+export function sumTerms(
   model: ErrorModel,
   { count, ranks }: { readonly count: number; readonly ranks: number },
-): (made: number, magnitude: number, exact: number) => number {
+) {
   const grown = sumGrowth(model, count, ranks + 1, model.accumulation);
-  const flushed = count * model.tiny * (1 + grown);
-  return (made, magnitude, exact) => {
-    const summed = made + (magnitude + made) * grown + flushed;
-    return summed + finalRounding(model, exact + summed);
-  };
+  return { grown, flushed: count * model.tiny * (1 + grown) };
+}
+export type SumTerms = ReturnType<typeof sumTerms>;
+
+/**
+ * Such a sum, scaled and rounded: of terms that carry `made`, of sizes that sum up to `magnitude`, to a sum of
+ * size `exact`. Lemma Accumulate.
+ */
+export function finishedError(
+  model: Pick<ErrorModel, 'output' | 'outputTiny'>,
+  { grown, flushed }: SumTerms,
+  made: number,
+  magnitude: number,
+  exact: number,
+): number {
+  const summed = made + (magnitude + made) * grown + flushed;
+  return summed + finalRounding(model, exact + summed);
 }

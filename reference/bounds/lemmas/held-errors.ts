@@ -8,51 +8,76 @@
 import type { ErrorModel } from './error-model.ts';
 import {
   gradientError,
-  type KeyTermError,
-  keyTermError,
-  type ValueTermError,
-  valueTermError,
+  gradientTerms,
+  keyConstant,
+  keyOfOperand,
+  keyTerms,
+  valueConstant,
+  valueOfCotangent,
+  valueTerms,
 } from './gradient-errors.ts';
-import { rawScoreError } from './step-errors.ts';
+import { rawScoreError, rawScoreTerms } from './step-errors.ts';
 
 /** Lemma Score, of the scale. */
-export function heldScoreError(
-  model: ErrorModel,
-  { scale, d }: { scale: number; d: number },
-): (magnitude: number, carried: number, sizes: number) => number {
+export function heldScoreTerms(model: ErrorModel, { scale, d }: { scale: number; d: number }) {
   const off = model.held.scale;
-  const made = rawScoreError(model, { scale: scale + off, d });
-  return (magnitude, carried, sizes) =>
-    made(magnitude, carried, sizes) + off * (magnitude + carried);
+  return { ...rawScoreTerms(model, { scale: scale + off, d }), off };
 }
+export type HeldScoreTerms = ReturnType<typeof heldScoreTerms>;
 
-/** Lemma dP, of κ; `g` is |G|. */
-export function heldGradientError(
-  model: ErrorModel,
-  width: number,
-): (kappa: number, products: number, carried: number, sizes: number, g: number) => number {
-  const off = model.held.kappa;
-  const made = gradientError(model, width);
-  return (kappa, products, carried, sizes, g) =>
-    made(kappa * (1 + off), products, carried, sizes) + off * g;
-}
+export const heldScoreError = (
+  terms: HeldScoreTerms,
+  magnitude: number,
+  carried: number,
+  sizes: number,
+): number => rawScoreError(terms, magnitude, carried, sizes) + terms.off * (magnitude + carried);
+
+/** Lemma dP, of κ. */
+export const heldGradientTerms = (model: ErrorModel, width: number) => ({
+  ...{ ...gradientTerms(model, width), off: model.held.kappa },
+});
+export type HeldGradientTerms = ReturnType<typeof heldGradientTerms>;
+
+/** `g` is |G|. */
+export const heldGradientError = (
+  terms: HeldGradientTerms,
+  kappa: number,
+  products: number,
+  carried: number,
+  sizes: number,
+  g: number,
+): number =>
+  gradientError(terms, kappa * (1 + terms.off), products, carried, sizes) + terms.off * g;
 
 /** One component of dV, of κ. Lemma Accumulate */
-export function heldValueTermError(model: ErrorModel): ValueTermError {
-  const off = model.held.kappa;
-  const { ofCotangent, constant } = valueTermError(model);
-  return {
-    ofCotangent: (kappa, p, pError) => ofCotangent(kappa * (1 + off), p, pError) + off * kappa * p,
-    constant: (kappa, p, pError) => constant(kappa * (1 + off), p, pError),
-  };
-}
+export const heldValueTerms = (model: ErrorModel) => ({
+  ...{ ...valueTerms(model), off: model.held.kappa },
+});
+export type HeldValueTerms = ReturnType<typeof heldValueTerms>;
+
+export const heldValueOfCotangent = (
+  terms: HeldValueTerms,
+  kappa: number,
+  p: number,
+  pError: number,
+): number => valueOfCotangent(terms, kappa * (1 + terms.off), p, pError) + terms.off * kappa * p;
+
+export const heldValueConstant = (
+  terms: HeldValueTerms,
+  kappa: number,
+  p: number,
+  pError: number,
+): number => valueConstant(terms, kappa * (1 + terms.off), p, pError);
 
 /** One component of dQ or dK, of the scale. Lemma Accumulate */
-export function heldKeyTermError(model: ErrorModel, scale: number): KeyTermError {
+export function heldKeyTerms(model: ErrorModel, scale: number) {
   const off = model.held.scale;
-  const { ofOperand, constant } = keyTermError(model, scale + off);
-  return {
-    ofOperand: (raw, rawError) => ofOperand(raw, rawError) + off * (raw + rawError),
-    constant,
-  };
+  return { ...keyTerms(model, scale + off), off };
 }
+export type HeldKeyTerms = ReturnType<typeof heldKeyTerms>;
+
+export const heldKeyOfOperand = (terms: HeldKeyTerms, raw: number, rawError: number): number =>
+  keyOfOperand(terms, raw, rawError) + terms.off * (raw + rawError);
+
+export const heldKeyConstant = (terms: HeldKeyTerms, raw: number, rawError: number): number =>
+  keyConstant(terms, raw, rawError);

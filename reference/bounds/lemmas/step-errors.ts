@@ -10,37 +10,44 @@ import { exp, log, tanh } from '../../numbers/float64.ts';
 import { type ErrorModel, sumGrowth } from './error-model.ts';
 import { givenPartsError } from './given-parts.ts';
 
+/** What is the same for every element of X = Y W. */
+export const projectionTerms = (model: ErrorModel, dimY: number) => ({
+  grown: sumGrowth(model, dimY, 2, model.scores, 2 * model.input),
+  flushed: 4 * dimY * model.tiny,
+  ...{ dimY, tiny: model.inputTiny, operand: model.operand, operandTiny: model.operandTiny },
+});
+export type ProjectionTerms = ReturnType<typeof projectionTerms>;
+
 /** Lemma Recompute: X = Y W over dim_y; Σ|y||w|, Σ(|y| + |w|), |x|. Coq: projection_error */
 export function projectionError(
-  model: ErrorModel,
-  dimY: number,
-): (magnitude: number, sizes: number, x: number) => number {
-  const tiny = model.inputTiny;
-  const grown = sumGrowth(model, dimY, 2, model.scores, 2 * model.input);
-  const { operand, operandTiny } = model;
-  const flushed = 4 * dimY * model.tiny;
-  return (magnitude, sizes, x) => {
-    const absolute = 2 * tiny * (sizes + dimY * tiny) + flushed;
-    const sum = magnitude * grown + absolute;
-    return sum + operand * (x + sum) + operandTiny;
-  };
+  { grown, flushed, dimY, tiny, operand, operandTiny }: ProjectionTerms,
+  { magnitude, sizes, x }: { magnitude: number; sizes: number; x: number },
+): number {
+  const absolute = 2 * tiny * (sizes + dimY * tiny) + flushed;
+  const sum = magnitude * grown + absolute;
+  return sum + operand * (x + sum) + operandTiny;
 }
+
+/** What is the same for every score. */
+export function rawScoreTerms(model: ErrorModel, { scale, d }: { scale: number; d: number }) {
+  const eta = (model.scaledOperand > 0 ? model.operandTiny : model.inputTiny) + model.tiny;
+  const grown = sumGrowth(model, d, 3, model.scores, 4 * model.scaledOperand + 2 * model.input);
+  return { scale, grown, eta, squares: 2 * d * eta * eta, flushed: (d + 1) * model.tiny };
+}
+export type RawScoreTerms = ReturnType<typeof rawScoreTerms>;
 
 /**
  * Lemma Score: scale·q·k in any order, scale before or after it, on Q, K or both: Σ|q||k|, Σ|q|ΔK,
  * Σ(|q| + |k| + ΔK). Coq: raw_score_error
  */
 export function rawScoreError(
-  model: ErrorModel,
-  { scale, d }: { scale: number; d: number },
-): (magnitude: number, carried: number, sizes: number) => number {
-  const eta = (model.scaledOperand > 0 ? model.operandTiny : model.inputTiny) + model.tiny;
-  const grown = sumGrowth(model, d, 3, model.scores, 4 * model.scaledOperand + 2 * model.input);
-  const [squares, flushed] = [2 * d * eta * eta, (d + 1) * model.tiny];
-  return (magnitude, carried, sizes) => {
-    const absolute = 4 * (1 + scale) * (sizes * eta + squares + flushed);
-    return scale * (magnitude + carried) * grown + scale * carried + absolute;
-  };
+  { scale, grown, eta, squares, flushed }: RawScoreTerms,
+  magnitude: number,
+  carried: number,
+  sizes: number,
+): number {
+  const absolute = 4 * (1 + scale) * (sizes * eta + squares + flushed);
+  return scale * (magnitude + carried) * grown + scale * carried + absolute;
 }
 
 /** Slack of the float64 tanh below: 1 − tanh² from a tanh within 4u. spec/theory/Kernels.v */
@@ -50,31 +57,30 @@ const SLOPE_SLACK = 2 ** -46;
 export function tanhError(
   model: ErrorModel,
   cap: number,
-): (raw: number, least: number, error: number) => number {
-  return (raw, least, error) => {
-    const argument = error / cap + (3 * model.scores * (raw + error)) / cap + model.tiny;
-    const steepest = tanh(Math.max(0, least / cap - argument));
-    const slope = Math.min(1, 1 - steepest * steepest + SLOPE_SLACK);
-    return Math.min(2, argument * slope) + model.tanh;
-  };
+  { raw, least, error }: { raw: number; least: number; error: number },
+): number {
+  const argument = error / cap + (3 * model.scores * (raw + error)) / cap + model.tiny;
+  const steepest = tanh(Math.max(0, least / cap - argument));
+  const slope = Math.min(1, 1 - steepest * steepest + SLOPE_SLACK);
+  return Math.min(2, argument * slope) + model.tanh;
 }
 
 /** Lemma Softcap: the product with c. Coq: softcap_error */
 export function softcapError(
   model: ErrorModel,
   cap: number,
-): (capped: number, tError: number) => number {
-  return (capped, tError) => cap * tError + 3 * model.scores * (capped + cap * tError) + model.tiny;
+  { capped, tError }: { capped: number; tError: number },
+): number {
+  return cap * tError + 3 * model.scores * (capped + cap * tError) + model.tiny;
 }
 
 /** Lemma Bias: the bias rounded to its storage format, one addition. Coq: bias_error */
 export function biasError(
   model: ErrorModel,
-): (score: number, capped: number, bias: number, error: number) => number {
-  return (score, capped, bias, error) => {
-    const added = error + model.stored * bias + model.storedTiny;
-    return added + model.scores * (score + capped + bias + added) + model.tiny;
-  };
+  { score, capped, bias, error }: { score: number; capped: number; bias: number; error: number },
+): number {
+  const added = error + model.stored * bias + model.storedTiny;
+  return added + model.scores * (score + capped + bias + added) + model.tiny;
 }
 
 /** What is the same for every weight of a row. */
@@ -91,33 +97,37 @@ export interface WeightTerms {
   readonly granted: number;
 }
 
-/** Of a score in magnitudes, |s| and LSE − s at most, and of its error. */
-export type WeightRounding = (score: number, fromLse: number, error: number) => number;
-
 /**
  * Lemma Weight, in the log domain, the score's own error aside: an exponential with a fused subtraction,
  * 8 roundings a join, what every unit costs by which the running maximum or LSE rises above the score,
- * and the normalised partials: their LSE, and what each merge may cost. Coq: weight_rounding
+ * and the normalised partials: their LSE, and what each merge may cost. |s| and LSE − s at most, and the error of
+ * s. Coq: weight_rounding
  */
-export function weightRounding(model: ErrorModel, row: WeightTerms): WeightRounding {
+export function weightRounding(
+  model: ErrorModel,
+  row: WeightTerms,
+  score: number,
+  fromLse: number,
+  error: number,
+): number {
   const { exponential: uE, accumulation: uA } = model;
-  const { merges, lse, slack, granted } = row;
+  const reach = (1 + (20 + 4 * row.merges) * uA) * (Math.max(score, row.lse) + row.slack) + 1;
+  const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
   const summed = 8 * row.summed * uA;
-  return (score, fromLse, error) => {
-    const reach = (1 + (20 + 4 * merges) * uA) * (Math.max(score, lse) + slack) + 1;
-    const exponential = (8 + 2 * (1 + 8 * uE) * (score + error)) * uE;
-    const shifted = 10 * (fromLse + 2 * slack) * uA;
-    const merged = (18 + 7 * reach + merges * (14 + 2 * reach)) * uA;
-    const ofParts = givenPartsError(model, merges, reach);
-    return exponential + summed + shifted + merged + granted + ofParts;
-  };
+  const shifted = 10 * (fromLse + 2 * row.slack) * uA;
+  const merged = (18 + 7 * reach + row.merges * (14 + 2 * reach)) * uA;
+  const ofParts = givenPartsError(model, row.merges, reach);
+  return exponential + summed + shifted + merged + row.granted + ofParts;
 }
 
 /** Lemma Weight: the whole. Coq: weight_error */
-export function weightError(model: ErrorModel, row: WeightTerms): WeightRounding {
-  const rounding = weightRounding(model, row);
-  return (score, fromLse, error) => error + rounding(score, fromLse, error);
-}
+export const weightError = (
+  model: ErrorModel,
+  row: WeightTerms,
+  score: number,
+  fromLse: number,
+  error: number,
+): number => error + weightRounding(model, row, score, fromLse, error);
 
 /**
  * Lemma Far keys: half of what a key may contribute to its row's sum, whatever its score and the error of
@@ -253,6 +263,9 @@ export function convertedError(model: ErrorModel, lse: number, divided: number):
 }
 
 /** One rounding to the output format. */
-export function finalRounding(model: ErrorModel, magnitude: number): number {
-  return model.output * magnitude + model.outputTiny;
+export function finalRounding(
+  { output, outputTiny }: Pick<ErrorModel, 'output' | 'outputTiny'>,
+  magnitude: number,
+): number {
+  return output * magnitude + outputTiny;
 }

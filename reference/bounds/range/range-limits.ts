@@ -10,7 +10,7 @@ import { maxFinite } from '../../numbers/format.ts';
 import { nth } from '../../numbers/nth.ts';
 import { forEachRun, type Tensor } from '../../numbers/tensor.ts';
 import { type ErrorModel, SLACK } from '../lemmas/error-model.ts';
-import { projectionError } from '../lemmas/step-errors.ts';
+import { projectionError, projectionTerms } from '../lemmas/step-errors.ts';
 
 /** Sums of magnitudes are themselves computed, and intermediates are off by their own errors. */
 export const MARGIN = 2;
@@ -107,7 +107,9 @@ export interface KeySizes {
 export function keyErrorOf(sizes: KeySizes | null, model: ErrorModel): number {
   if (sizes === null) return model.inputTiny;
   const { dimY, y, w, k } = sizes;
-  return projectionError(model, dimY)(dimY * y * w, dimY * (y + w), k);
+  return projectionError(projectionTerms(model, dimY), {
+    ...{ magnitude: dimY * y * w, sizes: dimY * (y + w), x: k },
+  });
 }
 
 /**
