@@ -64,6 +64,7 @@ const FAULTS: [string, string][] = [
 
 describe.skipIf(!hasNumpy && !required)('the NumPy candidates', () => {
   const honest = `${python} kit/python/numpy_attention.py`;
+  const merges = `${python} kit/python/merge_states.py`;
 
   for (const dtype of ['f32', 'f64']) {
     it(`honest ${dtype} work passes all of core, nothing skipped that it supports`, () => {
@@ -86,6 +87,22 @@ describe.skipIf(!hasNumpy && !required)('the NumPy candidates', () => {
       expect(report.summary.pass).toBeGreaterThan(0);
     });
   }
+
+  it.each(['numpy --way quotient', 'torch --way sigmoid'])(
+    'merges of partial results in %s pass the suite merge',
+    (how) => {
+      const { status, report } = gate(`${merges} --library ${how}`, '--suite', 'merge');
+      expect(failing(report)).toEqual([]);
+      expect(status).toBe(0);
+      expect(report.summary.pass).toBeGreaterThan(22);
+    },
+  );
+
+  it('a merge whose weights are swapped is refused', () => {
+    const { status, report } = gate(`${merges} --fault swapped`, '--suite', 'merge');
+    expect(status).toBe(1);
+    expect(report.summary.fail).toBeGreaterThan(15);
+  });
 
   it('lists its faults', () => {
     const listed = execFileSync(python, ['kit/python/numpy_attention.py', '--list-faults'], {

@@ -29,6 +29,30 @@ def slices(sizes):
     return [slice(int(end - size), int(end)) for end, size in zip(ends, sizes)]
 
 
+def merge(a, b, T, fault):
+    """Two partial results (O, LSE) of disjoint sets of keys as one."""
+    (oa, la), (ob, lb) = a, b
+    if fault == "unshifted-merge":
+        wa, wb = np.exp(la), np.exp(lb)
+        lse = np.log(wa + wb)
+        return (wa / np.exp(lse))[..., None] * oa + (wb / np.exp(lse))[..., None] * ob, lse
+    m = np.maximum(la, lb)
+    if fault != "empty-shard-nan":
+        m = np.where(np.isfinite(m), m, T(0))
+    lse = m + np.log(np.exp(la - m) + np.exp(lb - m))
+    safe = np.where(lse == -np.inf, T(0), lse)
+    return np.exp(la - safe)[..., None] * oa + np.exp(lb - safe)[..., None] * ob, lse
+
+
+def merge_given(case, T, fault):
+    """Partial results that the case gives, one after another. Of one without keys the output is not looked at."""
+    outs = np.where(np.isneginf(case.lses)[..., None], T(0), case.outs.astype(T))
+    state = (outs[0], case.lses[0].astype(T))
+    for out, lse in zip(outs[1:], case.lses[1:].astype(T)):
+        state = merge(state, (out, lse), T, fault)
+    return {"out": state[0], "lse": state[1]}
+
+
 class Attention:
     """One case at one precision. T is the working type; every array is of it."""
 
@@ -114,19 +138,6 @@ class Attention:
         o = np.divide(o, l, out=np.zeros_like(o), where=l > 0)
         return o, (m + np.log(l))[..., 0]
 
-    def merge(self, a, b):
-        (oa, la), (ob, lb) = a, b
-        if self.fault == "unshifted-merge":
-            wa, wb = np.exp(la), np.exp(lb)
-            lse = np.log(wa + wb)
-            return (wa / np.exp(lse))[..., None] * oa + (wb / np.exp(lse))[..., None] * ob, lse
-        m = np.maximum(la, lb)
-        if self.fault != "empty-shard-nan":
-            m = np.where(np.isfinite(m), m, self.T(0))
-        lse = m + np.log(np.exp(la - m) + np.exp(lb - m))
-        safe = np.where(lse == -np.inf, self.T(0), lse)
-        return np.exp(la - safe)[..., None] * oa + np.exp(lb - safe)[..., None] * ob, lse
-
     def forward(self):
         case, T, ranks = self.case, self.T, len(self.rows)
         out = np.zeros((case.batch, case.heads, case.seq_q, case.head_dim_v), T)
@@ -137,9 +148,9 @@ class Attention:
             state = (np.zeros(shape + (case.head_dim_v,), T), np.full(shape, start, T))
             if case.sink is not None:
                 sink = np.broadcast_to(case.sink.astype(T)[None, :, None], shape)
-                state = self.merge(state, (np.zeros_like(state[0]), sink))
+                state = merge(state, (np.zeros_like(state[0]), sink), T, self.fault)
             for step in range(ranks):
-                state = self.merge(state, self.partial(rows, self.keys[(home + step) % ranks]))
+                state = merge(state, self.partial(rows, self.keys[(home + step) % ranks]), T, self.fault)
             out[:, :, rows], lse[:, :, rows] = state
         if self.fault == "odd-ring-buffer" and ranks % 2 == 1 and ranks > 1:
             out, lse = self.rotated(out), self.rotated(lse)
@@ -219,6 +230,8 @@ def main():
     np.seterr(all="ignore")
 
     def compute(case):
+        if case.op == "merge":
+            return merge_given(case, T, options.fault)
         attention = Attention(case, T, options.fault)
         out, lse = attention.forward()
         outputs = {"out": out, "lse": lse}
@@ -227,7 +240,7 @@ def main():
         return outputs
 
     features = ("forward backward gqa mask bias causal-top-left causal-bottom-right window softcap "
-                "sink dropout media varlen dlse recompute uneven poison").split()
+                "sink dropout media varlen dlse recompute uneven poison merge").split()
     dtypes = ["f32", "f16", "bf16"] if options.dtype == "f32" else ["f64", "f32", "f16", "bf16"]
     name = "NumPy %s%s" % (options.dtype, " with fault " + options.fault if options.fault else "")
     xattn_kit.serve(compute, name=name, supports=features + dtypes, profile=options.dtype)

@@ -374,3 +374,83 @@ def test_the_judge_ends_with_the_process_and_no_library_is_imported():
     pid = int(subprocess.run([sys.executable, "-c", LIFE % folder], check=True, stdout=subprocess.PIPE).stdout)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def parts_of(count=3, empty=True):
+    """Parts of attention over blocks of keys, the merge of them in float64, and both as float32."""
+    outs, lses = draw(count, 2, 3, 5, 6), 3 * draw(count, 2, 3, 5)
+    if empty:
+        lses[0, :, 1], lses[1, 1, :, 2], lses[:, 0, 2, 4] = -np.inf, -np.inf, -np.inf
+        outs[np.isneginf(lses)] = 0
+    wide = lses.astype(np.float64)
+    lse = np.logaddexp.reduce(wide)
+    weights = np.exp(wide - np.where(np.isneginf(lse), 0, lse))
+    out = (weights[..., None] * outs).sum(0)
+    return outs, lses, out.astype(np.float32), lse.astype(np.float32)
+
+
+def test_a_merge_passes_in_every_layout_and_format():
+    outs, lses, out, lse = parts_of()
+    kit.assert_merge(outs, lses, out=out, lse=lse)
+    kit.assert_merge(list(outs), list(lses), lse=lse)
+    turn = lambda x: x.swapaxes(-2, -3)
+    kit.assert_merge(turn(outs), lses, out=turn(out), lse=lse, layout="bshd")
+    kit.assert_merge(turn(outs[:, 0]), lses[:, 0], out=turn(out[0]), lse=lse[0], layout="thd")
+    halves = kit.bf16(outs)
+    weights = np.exp(lses - np.where(np.isneginf(lse), 0, lse))
+    kit.assert_merge(halves, lses, out=kit.bf16((weights[..., None] * halves.numbers()).sum(0)), lse=lse)
+    poisoned = outs.copy()
+    poisoned[np.isneginf(lses)] = np.nan
+    kit.assert_merge(poisoned, lses, out=out, lse=lse)
+
+
+def test_a_wrong_merge_is_named_in_its_layout():
+    outs, lses, out, lse = parts_of()
+    wrong = out.copy()
+    wrong[1, 2, 3, 4] += 1
+    with pytest.raises(AssertionError, match=r"(?s)^impossible: out\[1, 2, 3, 4\].*merge of 3 parts, f32, batch 2, heads 3, rows 5, dim 6"):
+        kit.assert_merge(outs, lses, out=wrong, lse=lse)
+    turn = lambda x: x.swapaxes(-2, -3)
+    with pytest.raises(AssertionError, match=r"\n  out\[3, 2, 4\]: "):
+        kit.assert_merge(turn(outs[:, 1]), lses[:, 1], out=turn(wrong[1]), layout="thd")
+    with pytest.raises(AssertionError, match=r"lse\["):
+        kit.assert_merge(outs, lses, lse=lse / np.float32(np.log(2)))
+    with pytest.raises(AssertionError):
+        kit.assert_merge(outs, lses, out=outs.mean(0))
+
+
+def test_a_merge_that_makes_no_sense_is_refused_by_name():
+    outs, lses, out, _ = parts_of()
+    for given, reason in [
+        ((outs, lses[:, 0]), "outs, lses expected parts of 4 and 3 axes"), ((outs[:2], lses), "expected \\[parts"),
+        (([outs[0], kit.bf16(outs[1])], lses[:2]), "outs expected parts of one format"), (([], lses), "got none"),
+    ]:
+        with pytest.raises(ValueError, match=reason):
+            kit.assert_merge(*given, out=out)
+    with pytest.raises(ValueError, match="expected something to judge"):
+        kit.assert_merge(outs, lses)
+    with pytest.raises(ValueError, match='layout expected "bhsd"'):
+        kit.assert_merge(outs, lses, out=out, layout="sbhd")
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("way", ["quotient", "weights", "at-once", "sigmoid"])
+def test_merges_as_they_are_written_pass(library, way):
+    if library == "torch":
+        pytest.importorskip("torch")
+    import merge_states
+
+    xp = merge_states.NumPy if library == "numpy" else merge_states.torch_names()
+    outs, lses, _, _ = parts_of(5)
+    with np.errstate(all="ignore"):
+        out, lse = merge_states.merge(xp, way, outs, lses)
+    profile = "f32+sigmoid-merge" if way == "sigmoid" else "f32"
+    kit.assert_merge(outs, lses, out=out, lse=lse, profile=profile)
+    for fault in merge_states.FAULTS if way != "at-once" else ():
+        far = lses + np.float32(300 if fault == "no-maximum" else 0)
+        if way == "sigmoid" and fault == "no-maximum":
+            continue  # a sigmoid takes none
+        with np.errstate(all="ignore"):
+            out, lse = merge_states.merge(xp, way, outs, far, fault)
+        with pytest.raises(AssertionError):
+            kit.assert_merge(outs, far, out=out, lse=lse, profile=profile)

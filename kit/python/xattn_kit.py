@@ -5,6 +5,7 @@ In a test that you have, in place of `allclose`:
     from xattn_kit import assert_attention
     assert_attention(q, k, v, out=out, lse=lse, causal="bottom-right")
     assert_attention(q, k, v, out=out, d_out=d_out, d_q=q.grad, d_k=k.grad, d_v=v.grad)
+    assert_merge([out_a, out_b], [lse_a, lse_b], out=out, lse=lse)
 
 NumPy arrays, and tensors of PyTorch, JAX, TensorFlow and CuPy, are taken as they are, bfloat16 and FP8
 included. The verdict is that of `xattn judge`, from a process that is started once (`npm install
@@ -225,15 +226,17 @@ class Case:
     """
 
     TENSORS = ("q k v d_out d_lse bias mask kv_lengths sink dropout_keep media_text media_key "
-               "y w_k w_v").split()
+               "y w_k w_v outs lses").split()
 
     def __init__(self, folder, rank=None):
         with open(os.path.join(folder, "case.json")) as file:
             parameters = json.load(file)
-        self.dim_y, self.rank = None, rank
+        self.dim_y, self.op, self.rank = None, None, rank
         self.__dict__.update(parameters)
-        self.rows, self.keys = blocks(self.partition["q"]), blocks(self.partition["kv"])
-        name = "inputs.safetensors" if rank is None else "inputs.rank%d.safetensors" % rank
+        # A step that is asked by itself lies in one file, and not in blocks of ranks.
+        whole = rank is None or self.op is not None
+        self.rows, self.keys = (blocks(self.partition[by]) if self.op is None else None for by in ("q", "kv"))
+        name = "inputs.safetensors" if whole else "inputs.rank%d.safetensors" % rank
         tensors = read_safetensors(os.path.join(folder, name))
         for name in self.TENSORS:
             setattr(self, name, tensors.get(name))
@@ -382,6 +385,36 @@ def make_case(q, k=None, v=None, *, d_out=None, d_lse=None, bias=None, mask=None
     if y is not None:
         parameters["dim_y"] = reals["y"].shape[2]
     return NewCase(parameters, dict(reals, **structure), judging)
+
+
+def _stacked(name, given):
+    """Parts as one array: given so, or as a list of arrays of one format."""
+    if not isinstance(given, (list, tuple)):
+        return stored(name, given)
+    parts = [stored(name, one) for one in given]
+    if len({part.dtype for part in parts}) != 1 or len({part.shape for part in parts}) != 1:
+        told = " ".join("%s%s" % (part.dtype, list(part.shape)) for part in parts)
+        raise ValueError("%s expected parts of one format and one shape, got %s" % (name, told or "none"))
+    return Stored(parts[0].dtype, np.stack([part.bits for part in parts]))
+
+
+def make_merge(outs, lses, *, wants=("out", "lse"), id="merge", judging="structured", prefer=()):
+    """The merge of partial results as a case (spec/case.md): outs [parts, batch, heads, seq, dim], lses without dim.
+
+    Each may be a list of parts. LSEs are stored as F32, or where that does not hold them as F64, with all else.
+    """
+    outs, lses = _stacked("outs", outs), _stacked("lses", lses)
+    if len(outs.shape) != 5 or outs.shape[:4] != lses.shape:
+        raise ValueError("outs, lses expected [parts, batch, heads, seq, dim] and [parts, batch, heads, seq], got %s and %s"
+                         % (list(outs.shape), list(lses.shape)))
+    dtype, reals = _case_dtype({"outs": outs}, list(prefer) + [outs.dtype])
+    sums = _cast("F64" if dtype == "F64" else "F32", lses)
+    if sums is None:
+        dtype, reals, sums = "F64", {"outs": _cast("F64", outs)}, _cast("F64", lses)
+    _, batch, heads, seq_q, head_dim_v = outs.shape
+    parameters = {"schema": 1, "id": id, "op": "merge", "dtype": dtype.lower(), "batch": batch, "heads": heads,
+                  "seq_q": seq_q, "head_dim_v": head_dim_v, "wants": list(wants)}
+    return NewCase(parameters, dict(reals, lses=sums), judging)
 
 
 # -- The judge ---------------------------------------------------------------------------------------
@@ -720,9 +753,21 @@ def _worst_line(name, found, place):
     return "%s%s: expected %s, got %s (%s)" % (name, at, found["expected"], found["got"], size)
 
 
+def _told(case):
+    """What a case is, on one line."""
+    p = case.parameters
+    if "op" in p:
+        return "%s of %d parts, %s, batch %d, heads %d, rows %d, dim %d" % (
+            p["op"], case.tensors["outs"].shape[0], p["dtype"], p["batch"], p["heads"], p["seq_q"], p["head_dim_v"])
+    inputs = " ".join(n for n in case.tensors if n not in ("q", "k", "v", "d_out"))
+    return "%s, batch %d, heads %d/%d, seq %dx%d, dim %d/%d, scale %.6g%s%s%s" % (
+        p["dtype"], p["batch"], p["heads"], p["kv_heads"], p["seq_q"], p["seq_kv"], p["head_dim"], p["head_dim_v"],
+        p["scale"], ", softcap %g" % p["softcap"] if p["softcap"] else "",
+        ", causal %s" % p["causal"] if p["causal"] != "none" else "", ", with " + inputs if inputs else "")
+
+
 def _message(part, case, verdict, replay):
     """The reason, the worst element of each output in the caller's layout, and what judges it again."""
-    p = case.parameters
     beyond = lambda found: isinstance(found["max_bound_fraction"], str) or found["max_bound_fraction"] > 1
     lines = ["%s%s: %s" % (part.about, verdict["verdict"], verdict["reason"])]
     worst = {n: f for n, f in verdict["outputs"].items() if beyond(f)}
@@ -730,11 +775,7 @@ def _message(part, case, verdict, replay):
               if not verdict["reason"].startswith(line.split(":")[0] + ":")]
     if verdict.get("diagnosis"):
         lines.append("  %s" % verdict["diagnosis"])
-    inputs = " ".join(n for n in case.tensors if n not in ("q", "k", "v", "d_out"))
-    lines.append("  %s, batch %d, heads %d/%d, seq %dx%d, dim %d/%d, scale %.6g%s%s%s" % (
-        p["dtype"], p["batch"], p["heads"], p["kv_heads"], p["seq_q"], p["seq_kv"], p["head_dim"], p["head_dim_v"],
-        p["scale"], ", softcap %g" % p["softcap"] if p["softcap"] else "",
-        ", causal %s" % p["causal"] if p["causal"] != "none" else "", ", with " + inputs if inputs else ""))
+    lines.append("  " + _told(case))
     command = _command()
     program = ["npx", "xattn"] if os.path.basename(command[0]) == "xattn" else command
     lines.append("  again: %s %s" % (" ".join(map(shlex.quote, program)), replay))
@@ -796,6 +837,43 @@ def assert_attention(q, k, v, *, out=None, lse=None, d_out=None, d_lse=None, d_q
     if not cases:
         raise ValueError("expected something to judge, got sequences without a query")
     return _judged(cases, profile, (rows, keys), keep, timeout)
+
+
+def assert_merge(outs, lses, *, out=None, lse=None, layout="bhsd", profile=None, random=False, keep=None, timeout=None):
+    """Raises AssertionError unless out and lse are the merge of partial results (outs, lses), within the bounds.
+
+    `outs` is a list of parts or an array of them, each in the layout: "bhsd" [batch, heads, seq, dim]; "bshd" [batch,
+    seq, heads, dim]; "thd" [tokens, heads, dim]. `lses` likewise, [batch, heads, seq] ("thd": [heads, tokens]), natural
+    logarithm; -inf of a part that has seen no key. The merge by a difference, out - sigmoid(lse_b - lse)(out - out_b),
+    is to be declared: profile="f32+sigmoid-merge". The rest is as in assert_attention.
+    """
+    __tracebackhide__ = True
+    parts, sums = _stacked("outs", outs), _stacked("lses", lses)
+    answers = {name: stored(name, value) for name, value in dict(out=out, lse=lse).items() if value is not None}
+    if not answers:
+        raise ValueError("expected something to judge: out, lse")
+    axes = {"bhsd": 4, "bshd": 4, "thd": 3}
+    if layout not in axes:
+        raise ValueError('layout expected "bhsd", "bshd" or "thd", got %r' % (layout,))
+    if len(parts.shape) != axes[layout] + 1 or len(sums.shape) != axes[layout]:
+        raise ValueError('outs, lses expected parts of %d and %d axes with layout "%s", got shapes %s and %s' % (
+            axes[layout], axes[layout] - 1, layout, list(parts.shape[1:]), list(sums.shape[1:])))
+    place = lambda name, at: at
+    turn = alone = lambda bits: bits
+    if layout == "bshd":
+        turn = lambda bits: np.moveaxis(bits, -2, -3)
+        place = lambda name, at: [at[0], at[2], at[1], at[3]] if len(at) == 4 else at
+    elif layout == "thd":
+        turn, alone = lambda bits: np.moveaxis(bits, -2, -3)[..., None, :, :, :], lambda bits: bits[..., None, :, :]
+        place = lambda name, at: [at[2], at[1], at[3]] if len(at) == 4 else at[1:]
+    moved = {name: array.moved(turn if name == "out" else alone) for name, array in answers.items()}
+    dtype = parts.dtype
+    if profile is None and dtype not in PROFILES:
+        raise ValueError('profile expected f16, bf16 or f32 for parts of %s, such as profile="bf16"' % dtype)
+    judging = "random" if random else "structured"
+    case = make_merge(parts.moved(turn), sums.moved(alone), wants=[n for n in _OUTPUTS if n in moved], judging=judging,
+                      prefer=[dtype])
+    return _judged([(_Part({}, moved, place), case)], profile or PROFILES[dtype], (None, None), keep, timeout)
 
 
 def _judged(cases, profile, sample, keep, timeout):
