@@ -75,6 +75,26 @@ describe('xattn plan', () => {
     ]);
   });
 
+  it('says which groups USP takes', async () => {
+    const told = async (...more: string[]): Promise<[number, string]> => {
+      const [text, json] = await Promise.all([plan(...more), plan('--json', ...more)]);
+      const line = text.stdout.split('\n').find((one) => one.startsWith('usp: '));
+      return [JSON.parse(json.stdout).usp_group, line ?? 'nothing'];
+    };
+    expect(
+      await Promise.all(
+        [[], ['--group', '2'], ['--group', '16'], ['--group', '1']].map((more) =>
+          told('--cluster', 'a100x16', ...more),
+        ),
+      ),
+    ).toEqual([
+      [4, 'usp: 4 groups of 4 ranks, Ulysses within each, LV-XAttn’s ring between them.'],
+      [2, 'usp: 8 groups of 2 ranks, Ulysses within each, LV-XAttn’s ring between them.'],
+      [16, 'usp: one group of all 16 ranks: Ulysses alone.'],
+      [1, 'usp: groups of one rank: LV-XAttn’s ring alone.'],
+    ]);
+  });
+
   it('prints one JSON object and nothing else, with every schedule', async () => {
     const { status, stdout, stderr } = await plan('--json');
     expect([status, stderr]).toEqual([0, '']);
@@ -88,13 +108,16 @@ describe('xattn plan', () => {
   });
 
   it('gives each schedule as it is run what the clock says of it', async () => {
-    const how = ['--model', 'openflamingo-9b', '--cluster', 'a30x8', '--seq-kv', '65536', '--json'];
+    // Four query heads share a KV head.
+    const how = ['--model', 'llama-3-v-11b', '--cluster', 'a30x8', '--seq-kv', '65536', '--json'];
     for (const name of SCHEDULE_NAMES) {
       const { as_run, simulation } = JSON.parse((await plan(...how, '--schedule', name)).stdout);
       for (const direction of ['forward', 'backward'] as const) {
-        const { seconds, bytes_sent_per_rank } = simulation[direction];
+        const { seconds, bytes_sent_per_rank, peak_bytes_per_rank } = simulation[direction];
         const row = as_run[name];
         expect([name, bytes_sent_per_rank]).toEqual([name, row[`${direction}_bytes_per_rank`]]);
+        expect(peak_bytes_per_rank).toBe(row[`${direction}_buffers_bytes_per_rank`]);
+        expect(row.peak_bytes_per_rank).toBeGreaterThan(peak_bytes_per_rank);
         expect(Math.abs(seconds / row[`${direction}_s`].nominal - 1)).toBeLessThan(1e-12);
       }
     }

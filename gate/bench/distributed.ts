@@ -10,7 +10,8 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 import type { Shard } from '../../gpu/context.ts';
-import { heldBytes } from '../../gpu/costs/memory.ts';
+import { heldOfEqual } from '../../gpu/costs/held.ts';
+import { AS_RUN } from '../../gpu/costs/workload.ts';
 import { type DeviceName, resolveDevice } from '../../gpu/device/choose.ts';
 import { distribute, gather } from '../../gpu/distribute.ts';
 import type { RankEvent } from '../../gpu/interpreter.ts';
@@ -162,7 +163,9 @@ function formulaBytes(ranks: number, element_bytes: number): number {
     ...{ ranks, ranks_per_node: ranks, seq_q, seq_kv, heads, kv_heads: heads, head_dim },
     ...{ hidden: width, visual_dim: width, element_bytes, scalar_bytes: element_bytes },
   };
-  return heldBytes(w, 'delta');
+  return Math.max(
+    ...(['forward', 'backward'] as const).map((pass) => heldOfEqual('lv-xattn', pass, w, AS_RUN)),
+  );
 }
 
 function lineOf(

@@ -107,6 +107,33 @@ function memoryTable(plan: Plan): string {
 const COUNTED =
   'K and V counted for every query head, as the paper does; grouped heads as run hold less';
 
+function runMemoryTable({ as_run }: Plan): string {
+  const rows = SCHEDULE_NAMES.flatMap((name) => {
+    const one = as_run[name];
+    if (one === null) return [];
+    const held = [one.forward_buffers_bytes_per_rank, one.backward_buffers_bytes_per_rank];
+    const [saved, peak] = [one.saved_bytes_per_rank, one.peak_bytes_per_rank];
+    const cells = [bytes(saved), ...held.map(bytes), bytes(peak)];
+    return [[name, ...cells, one.longest_frames.toLocaleString('en')]];
+  });
+  return columns([
+    ['memory of a rank', 'saved', 'buffers', 'buffers', 'peak', 'frames'],
+    ['as xattn run does it', '', 'forward', 'backward', '', 'that fit'],
+    ...rows,
+  ]);
+}
+
+const AS_RUN_COUNTED =
+  'KV heads as they are; buffers of equal blocks as on the clock; lv-xattn recomputes K and V';
+
+/** How USP deals ranks out. */
+function uspLine({ usp_group: group, ranks }: Plan): string {
+  if (group === 1) return 'usp: groups of one rank: LV-XAttn’s ring alone.';
+  const groups = ranks / group;
+  if (groups === 1) return `usp: one group of all ${group} ranks: Ulysses alone.`;
+  return `usp: ${groups} groups of ${group} ranks, Ulysses within each, LV-XAttn’s ring between them.`;
+}
+
 /** `ring-attention to 1,023; lv-xattn from 1K on`. */
 function changesLine(changes: readonly Change[]): string {
   return changes
@@ -189,11 +216,12 @@ export function planText(plan: Plan): string {
     `${frame} of ${seq_kv.toLocaleString('en')} keys`;
   const held = `${bytes(plan.memory_bytes_per_rank)} a rank, ${bytes(plan.state_bytes_per_rank)} of it weights and their states`;
   return [
-    `${wrapped(heading, 100).join('\n')}\n${basesLines(plan)}`,
+    `${wrapped(heading, 100).join('\n')}\n${basesLines(plan)}\n${uspLine(plan)}`,
     layerTable(plan),
     regimeTable(plan),
     `${iterationTable(plan)}\n(gain: how many times as long as LV-XAttn)`,
     `${memoryTable(plan)}\n(${held};\n${COUNTED})`,
+    `${runMemoryTable(plan)}\n(${AS_RUN_COUNTED})`,
     changeTable(plan),
     [...unusable, lastLine(plan)].join('\n'),
   ].join('\n\n');

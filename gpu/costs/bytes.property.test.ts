@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { drawCase } from '../../reference/case/draw-case.ts';
+import { headsFor } from '../labels.ts';
 import { closeWorkers, passesOf, run } from '../run.ts';
 import type { Direction, Sends } from '../schedule.ts';
 import { uspGroup } from '../schedules/groups.ts';
@@ -23,6 +24,7 @@ import type { UspOptions } from '../schedules/ulysses.ts';
 import { type Simulation, simulate } from '../simulation/clock.ts';
 import { stepsOf } from '../simulation/steps.ts';
 import type { ElementSizes, Extents } from '../wire.ts';
+import { heldBytes } from './held.ts';
 import { layoutBytes } from './layout-bytes.ts';
 import { exposedSeconds, type Machine, passSeconds } from './machine.ts';
 import { bytesSent } from './phases.ts';
@@ -69,9 +71,9 @@ const layouts = (name: ScheduleName) =>
       return some && (!DEALS_HEADS.includes(name) || (kv_heads * shared) % blocks.length === 0);
     });
 
-describe.each(SCHEDULE_NAMES)('bytes of %s', (name) => {
+describe.each(SCHEDULE_NAMES)('bytes of %s, sent and held,', (name) => {
   it('are the same by formula, on the clock, and in a run, rank by rank', async () => {
-    const seen = { ranks: new Set<number>(), grouped: 0, empty: 0 };
+    const seen = { ranks: new Set<number>(), grouped: 0, empty: 0, held: 0 };
     await fc.assert(
       fc.asyncProperty(layouts(name), async (x) => {
         const [q, kv] = [x.blocks.map(([rows]) => rows), x.blocks.map(([, keys]) => keys)];
@@ -86,14 +88,16 @@ describe.each(SCHEDULE_NAMES)('bytes of %s', (name) => {
         });
         const device = x.f32 ? 'cpu' : 'reference';
         const how = { schedule: name, sends, transport: 'simulated', device } as const;
-        const { log } = await run(c, how);
+        const { log, peakBytes } = await run(c, how);
         const backwardSends = sends === 'O' ? 'output' : 'delta';
         const options = { ...AS_RUN, backwardSends, cotangents: dLse } as const;
+        const width = x.f32 ? 4 : 8;
+        const heldOf = (direction: Direction, sizes: ElementSizes) =>
+          heldBytes(name, direction, c.parameters, sizes, options);
         for (const schedule of passesOf(c, name, { sends })) {
           const { direction } = schedule;
           const bytesOf = (sizes: ElementSizes) =>
             layoutBytes(name, direction, c.parameters, sizes, options);
-          const width = x.f32 ? 4 : 8;
           const ran = q.map((_, rank) =>
             total(
               log
@@ -104,9 +108,31 @@ describe.each(SCHEDULE_NAMES)('bytes of %s', (name) => {
           expect(bytesOf({ element_bytes: width, scalar_bytes: width })).toEqual(ran);
           for (const sizes of SIZES) {
             const programs = stepsOf(c.parameters, schedule, MACHINE, sizes);
-            expect(bytesOf(sizes)).toEqual(simulate(programs, MACHINE).bytes_sent);
+            const { bytes_sent, peak_bytes } = simulate(programs, MACHINE);
+            expect(bytesOf(sizes)).toEqual(bytes_sent);
+            expect(heldOf(direction, sizes)).toEqual(peak_bytes);
           }
         }
+        const most = DIRECTIONS.map((direction) =>
+          heldOf(direction, { element_bytes: width, scalar_bytes: width }),
+        );
+        // What a run cuts whole is the same numbers, not a copy of them.
+        const group = name === 'usp' ? uspGroup({ ranks: q.length, heads }) : q.length;
+        const deals = ['ulysses', 'head-parallel', 'usp'].includes(name);
+        const reads = Math.max(
+          ...Array.from({ length: group }, (_, member) => {
+            const [from, to] = [member * heads, (member + 1) * heads].map((n) => n / group);
+            const range = headsFor(from!, to!, heads, kv_heads);
+            return range.to - range.from;
+          }),
+        );
+        const whole = deals && (group === 1 || x.media || reads === kv_heads);
+        q.forEach((_, rank) => {
+          const held = Math.max(...most.map((ranks) => ranks[rank] ?? 0));
+          if (whole) expect(peakBytes[rank]).toBeLessThanOrEqual(held);
+          else expect(peakBytes[rank]).toBe(held);
+        });
+        if (!whole) seen.held++;
         seen.ranks.add(q.length);
         if (x.shared > 1 && kv_heads > 1) seen.grouped++;
         if (q.includes(0) || kv.includes(0)) seen.empty++;
@@ -115,6 +141,7 @@ describe.each(SCHEDULE_NAMES)('bytes of %s', (name) => {
     );
     expect(seen.ranks.size).toBeGreaterThanOrEqual(DEALS_HEADS.includes(name) ? 4 : 7);
     expect(Math.min(seen.grouped, seen.empty)).toBeGreaterThan(4);
+    expect(seen.held).toBeGreaterThan(1);
   });
 });
 

@@ -114,24 +114,27 @@ export function rankBytes(
   name: ScheduleName,
   { model, cluster, ...sizes }: Setting,
   recompute: boolean,
+  counted: typeof memoryOf = memoryOf,
 ): number {
   const workload = workloadOf(model, cluster, sizes);
-  const { peak_bytes } = memoryOf(name, workload, model.cross_attention_layers, recompute);
+  const { peak_bytes } = counted(name, workload, model.cross_attention_layers, recompute);
   return stateBytes(model, cluster.ranks) + peak_bytes;
 }
 
 /**
  * The most frames that fit into a rank's memory beside the text, activations of cross-attention and
- * the model's states counted, those of other layers not. 0 where not one does.
+ * the model's states counted, those of other layers not. 0 where not one does. `counted`: as
+ * published, or as run.
  */
 export function longestInput(
   name: ScheduleName,
   setting: Setting,
   recompute: boolean,
+  counted: typeof memoryOf = memoryOf,
 ): { readonly frames: number; readonly seq_kv: number } {
   const { model, cluster } = setting;
   const fits = (frames: number): boolean =>
-    rankBytes(name, { ...setting, seq_kv: frames * model.tokens_per_frame }, recompute) <=
+    rankBytes(name, { ...setting, seq_kv: frames * model.tokens_per_frame }, recompute, counted) <=
     cluster.memory_bytes;
   let [low, high] = [0, 1];
   while (fits(high) && high < Number.MAX_SAFE_INTEGER / 4) [low, high] = [high, 2 * high];

@@ -12,7 +12,7 @@ import { longestInput, rankBytes } from './choice.ts';
 import { CLUSTERS, type Cluster, parseCluster } from './clusters.ts';
 import { blockPairFlops } from './flops.ts';
 import { nominalMachine, passSeconds, regimeOf, transferSeconds } from './machine.ts';
-import { memoryOf, savedRecomputed, savedStandard } from './memory.ts';
+import { memoryAsRun, memoryOf, savedRecomputed, savedStandard } from './memory.ts';
 import { MODELS, type Model, parseModel } from './models.ts';
 import { bytesSent, NEXT } from './phases.ts';
 import { BASES, predict, type Setting } from './prediction.ts';
@@ -264,22 +264,35 @@ describe('memory', () => {
     expect(savedRecomputed(w, 8)).toBe((2 * skv * 4096 + layers) / n);
   });
 
-  it('peaks above what is saved, and fits exactly up to the longest input', () => {
-    for (const name of SCHEDULE_NAMES) {
-      for (const recompute of [false, true]) {
-        const { saved_bytes, peak_bytes } = memoryOf(name, w, 8, recompute);
-        expect(peak_bytes).toBeGreaterThan(saved_bytes);
-        const setting = { model: LLAMA, cluster: A100, seq_q: 2048, seq_kv: 1 };
-        const { frames, seq_kv } = longestInput(name, setting, recompute);
-        expect(rankBytes(name, { ...setting, seq_kv }, recompute)).toBeLessThanOrEqual(
-          80 * 2 ** 30,
-        );
-        const longer = (frames + 1) * LLAMA.tokens_per_frame;
-        expect(rankBytes(name, { ...setting, seq_kv: longer }, recompute)).toBeGreaterThan(
-          80 * 2 ** 30,
-        );
+  it('peaks above what is saved, and fits exactly up to the longest input, as run too', () => {
+    const room = 80 * 2 ** 30;
+    for (const counted of [memoryOf, memoryAsRun]) {
+      for (const name of SCHEDULE_NAMES) {
+        for (const recompute of [false, true]) {
+          const { saved_bytes, peak_bytes } = counted(name, w, 8, recompute);
+          expect(peak_bytes).toBeGreaterThan(saved_bytes);
+          const setting = { model: LLAMA, cluster: A100, seq_q: 2048, seq_kv: 1 };
+          const bytesOf = (frames: number): number => {
+            const seq_kv = frames * LLAMA.tokens_per_frame;
+            return rankBytes(name, { ...setting, seq_kv }, recompute, counted);
+          };
+          const { frames } = longestInput(name, setting, recompute, counted);
+          expect(bytesOf(frames)).toBeLessThanOrEqual(room);
+          expect(bytesOf(frames + 1)).toBeGreaterThan(room);
+        }
       }
     }
+  });
+
+  it('as run counts KV heads as they are, and dY where they are recomputed', () => {
+    const [sq, skv, e, kv, n, h] = [2048, 384 * 6404, 4096, 1024, 16, 32];
+    const kept = memoryAsRun('ring-attention', w, 8, false);
+    expect(kept.saved_bytes).toBe((8 * (2 * (2 * sq * e + 2 * skv * kv) + 4 * sq * h)) / n);
+    const again = memoryAsRun('lv-xattn', w, 8, true);
+    const { forward_buffers_bytes: forward, backward_buffers_bytes: backward } = again;
+    expect(again.saved_bytes).toBe(savedRecomputed(w, 8));
+    expect(again.working_bytes).toBe(Math.max(forward, backward + (2 * skv * 4096) / n));
+    expect(again.peak_bytes).toBe(again.saved_bytes + again.working_bytes);
   });
 
   it('has room for every input that was measured', () => {

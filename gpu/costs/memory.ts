@@ -4,14 +4,15 @@
  * Saved, as the paper counts: per layer Q, O, K, V and the LSE (float32), or, where K and V are
  * recomputed, x, O and the LSE per layer and the features once for all layers. Buffers are those of
  * the messages in flight and of the gradients that a rank gathers, forward or backward, whichever is
- * more.
+ * more; those of a run are held.ts's.
  * @module
  */
 
 import { uspGroup } from '../schedules/groups.ts';
+import { heldOfEqual } from './held.ts';
 import type { Model } from './models.ts';
 import type { ScheduleName } from './schedules.ts';
-import { type BackwardSends, type Workload, widthOf } from './workload.ts';
+import { AS_RUN, type Workload, widthOf } from './workload.ts';
 
 const LSE_BYTES = 4;
 
@@ -107,20 +108,6 @@ const WORKING: Readonly<Record<ScheduleName, Working>> = {
   'token-ring': ({ q, lse, k }) => [2 * q + 5 * (q + lse), 2 * (3 * q + lse) + 5 * q + 2 * k],
 };
 
-/**
- * Bytes that a rank of LV-XAttn holds at once while it runs a layer, forward or backward, whichever
- * is more: K and V as they are, with one buffer in place of two where there is nobody to send to.
- */
-export function heldBytes(w: Workload, sends: BackwardSends): number {
-  const { q, kGrouped: k } = blocks(w);
-  const lse = (w.scalar_bytes * w.seq_q * w.heads) / w.ranks;
-  const slots = w.ranks === 1 ? 1 : 2;
-  const ahead = sends === 'output' ? 3 * q + lse : 2 * q + 2 * lse;
-  const forward = 2 * k + slots * q + (slots + 1) * (q + lse);
-  const backward = 4 * k + slots * ahead + (slots + 1) * q;
-  return Math.max(forward, backward);
-}
-
 export interface Memory {
   /** Activations saved over all layers, as this schedule's authors do it. */
   readonly saved_bytes: number;
@@ -142,6 +129,31 @@ export function memoryOf(
   const saved = (recompute ? savedRecomputed : savedStandard)(w, layers);
   const working = Math.max(forward + (again[0] ?? 0), backward + (again[1] ?? 0));
   return { saved_bytes: saved, working_bytes: working, peak_bytes: saved + working };
+}
+
+/** What a run holds: KV heads as they are, and its buffers to the byte, of equal blocks. */
+export interface RunMemory extends Memory {
+  readonly forward_buffers_bytes: number;
+  readonly backward_buffers_bytes: number;
+}
+
+/** A rank's memory for cross-attention as `xattn run` does it. dY of recomputed keys is counted too. */
+export function memoryAsRun(
+  name: ScheduleName,
+  w: Workload,
+  layers: number,
+  recompute: boolean,
+): RunMemory {
+  const [forward, backward] = (['forward', 'backward'] as const).map((direction) =>
+    heldOfEqual(name, direction, w, AS_RUN),
+  ) as [number, number];
+  const saves = { ...asPaper(w), kv_heads: w.kv_heads };
+  const saved = (recompute ? savedRecomputed : savedStandard)(w, layers, saves);
+  const working = Math.max(forward, backward + (recompute ? blocks(w).y : 0));
+  return {
+    ...{ saved_bytes: saved, working_bytes: working, peak_bytes: saved + working },
+    ...{ forward_buffers_bytes: forward, backward_buffers_bytes: backward },
+  };
 }
 
 /** Weights, gradients and two moments of the optimizer, in the model's elements, dealt over ranks. */

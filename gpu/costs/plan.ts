@@ -3,10 +3,11 @@
  * where the choice between them changes. A value; printing it is the command line's.
  * @module
  */
+import { uspGroup } from '../schedules/groups.ts';
 import { CALIBRATION, LIKE, linkShare } from './calibration.ts';
 import { type Change, changesAlong, longestInput } from './choice.ts';
 import type { Regime } from './machine.ts';
-import { memoryOf, stateBytes } from './memory.ts';
+import { memoryAsRun, memoryOf, stateBytes } from './memory.ts';
 import { bytesSent } from './phases.ts';
 import { BASES, type Basis, machineOf, predictOn, type Setting } from './prediction.ts';
 import { layerCost, refusal, SCHEDULE_NAMES, type ScheduleName } from './schedules.ts';
@@ -36,6 +37,17 @@ export interface SchedulePlan extends PassCosts {
   readonly peak_bytes_per_rank_otherwise: number;
   readonly longest_frames: number;
   readonly longest_frames_otherwise: number;
+}
+
+/** As `xattn run` does it, with what it holds: see memory.ts. */
+export interface RunCosts extends PassCosts {
+  readonly saved_bytes_per_rank: number;
+  /** The most that its buffers hold in a pass of equal blocks, as the clock has it. */
+  readonly forward_buffers_bytes_per_rank: number;
+  readonly backward_buffers_bytes_per_rank: number;
+  readonly peak_bytes_per_rank: number;
+  readonly recomputes: boolean;
+  readonly longest_frames: number;
 }
 
 /** A schedule that cannot be used here has no numbers. */
@@ -97,13 +109,15 @@ export interface Plan {
   readonly frames: number;
   readonly memory_bytes_per_rank: number;
   readonly state_bytes_per_rank: number;
+  /** Ranks of a group under USP: they deal heads out, and LV-XAttn's ring is between groups. */
+  readonly usp_group: number;
   /**
    * As they are published, LV-XAttn, Ring Attention, Ulysses and head-parallel as the LV-XAttn paper
    * counts them: O travels, heads are expanded.
    */
   readonly schedules: Readonly<Record<ScheduleName, SchedulePlan | Refused>>;
   /** As `xattn run` does them, and the clock: D in place of O, KV heads as they are; null: cannot. */
-  readonly as_run: Readonly<Record<ScheduleName, PassCosts | null>>;
+  readonly as_run: Readonly<Record<ScheduleName, RunCosts | null>>;
   /** Further ways, and those of `as_run` that differ, by names for people. */
   readonly variants: Readonly<Record<string, PassCosts>>;
   /** LV-XAttn over each other schedule: in cross-attention, and in the whole iteration. */
@@ -164,6 +178,21 @@ function schedulePlan(name: ScheduleName, setting: Setting, options: Options): S
   };
 }
 
+function runCosts(name: ScheduleName, setting: Setting): RunCosts {
+  const { model, cluster } = setting;
+  const workload = workloadOf(model, cluster, setting);
+  const recomputes = name === 'lv-xattn' && AS_RUN.recomputes;
+  const memory = memoryAsRun(name, workload, model.cross_attention_layers, recomputes);
+  return {
+    ...passCosts(name, setting, AS_RUN),
+    saved_bytes_per_rank: memory.saved_bytes,
+    forward_buffers_bytes_per_rank: memory.forward_buffers_bytes,
+    backward_buffers_bytes_per_rank: memory.backward_buffers_bytes,
+    ...{ peak_bytes_per_rank: memory.peak_bytes, recomputes },
+    longest_frames: longestInput(name, setting, recomputes, memoryAsRun).frames,
+  };
+}
+
 function refused(setting: Setting, unusable: string): Refused {
   const fields = Object.keys(schedulePlan('lv-xattn', setting, AS_PUBLISHED));
   return { unusable, ...Object.fromEntries(fields.map((field) => [field, null])) } as Refused;
@@ -217,7 +246,7 @@ export function planOf(setting: Setting): Plan {
   const as_run = Object.fromEntries(
     SCHEDULE_NAMES.map((name) => [
       name,
-      refusal(name, workload) === null ? passCosts(name, setting, AS_RUN) : null,
+      refusal(name, workload) === null ? runCosts(name, setting) : null,
     ]),
   ) as Plan['as_run'];
   const { share, from } = linkShare(cluster.name);
@@ -227,6 +256,7 @@ export function planOf(setting: Setting): Plan {
     frames: seq_kv / model.tokens_per_frame,
     memory_bytes_per_rank: cluster.memory_bytes,
     state_bytes_per_rank: stateBytes(model, cluster.ranks),
+    usp_group: uspGroup(workload),
     ...{ schedules, as_run, variants: variantsOf(setting, as_run) },
     speedup: perBasis((basis) => speedups(schedules, 'cross_attention_s', basis)),
     iteration_speedup: perBasis((basis) => speedups(schedules, 'iteration_s', basis)),
