@@ -68,10 +68,15 @@ export const isOff = ({ expected, decides }: KeptOutput, n: number, value: numbe
   return !near(value, nth(expected, n), Number.isFinite(value) ? bound : 0);
 };
 
-export interface Comparison {
-  /** Every element of every output is the candidate's, as far as one can tell. */
-  readonly agrees: boolean;
-  /** The judge refuses some element. */
+/** How a fault's output stands to the candidate's, element by element. */
+export interface Tally {
+  /** Elements that the judge refuses of the candidate's, and those of them that the fault gives too. */
+  readonly wrong: number;
+  readonly explained: number;
+  /** Elements that are right, and those of them that are not so by the fault. */
+  readonly right: number;
+  readonly contradicted: number;
+  /** The judge refuses some element of the fault's. */
   readonly refused: boolean;
 }
 
@@ -79,56 +84,70 @@ export interface Comparison {
 export interface Answered {
   readonly outputs: Outputs;
   readonly finer?: Outputs | null;
+  /** Outputs in which the fault leaves what lay in memory: where it is wrong, any wrong number is its own. */
+  readonly unwritten?: readonly OutputName[];
 }
 
 /** Errors of another implementation are of the size of this one's: twice that for both, and room. */
 const ROOM = 4;
 
-function compareOutput(
+/** Whether the fault gives what the candidate gave at a place. */
+function isGiven(
+  output: KeptOutput,
+  n: number,
+  [value, fine, off, anything]: readonly [number, number, boolean, boolean],
+): boolean {
+  if (anything && off) return isOff(output, n, value);
+  const own = Math.abs(value - fine);
+  // Of right elements both lie within the bound, so within two of one another.
+  const allowed = (off ? 1 : 2) * allowedAt(output, n) + (Number.isFinite(own) ? ROOM * own : 0);
+  return near(value, nth(output.got, n), allowed);
+}
+
+function tallyOf(
   output: KeptOutput,
   [tensor, finer]: readonly [Tensor, Tensor | undefined],
-  times: number,
-): Comparison {
+  anything: boolean,
+): Tally {
   const values = toFlat(tensor);
   const fine = finer === undefined ? values : toFlat(finer);
-  let refused = false;
+  let [wrong, explained, right, contradicted, refused] = [0, 0, 0, 0, false];
   for (let n = 0; n < output.got.length; n++) {
-    const value = values[n] ?? Number.NaN;
     // Nothing is asked of it, or hardly anything, so nothing is known of it.
     if (!(nth(output.decides, n) < Number.POSITIVE_INFINITY)) continue;
-    const own = Math.abs(value - (fine[n] ?? Number.NaN));
-    const allowed = times * allowedAt(output, n) + (Number.isFinite(own) ? ROOM * own : 0);
-    if (!near(value, nth(output.got, n), allowed)) {
-      return { agrees: false, refused };
-    }
+    const value = values[n] ?? Number.NaN;
+    const off = isOff(output, n, nth(output.got, n));
+    const given = isGiven(output, n, [value, fine[n] ?? Number.NaN, off, anything]);
     refused ||= isOff(output, n, value);
+    if (off) [wrong, explained] = [wrong + 1, explained + Number(given)];
+    else [right, contradicted] = [right + 1, contradicted + Number(!given)];
   }
-  return { agrees: true, refused };
+  return { wrong, explained, right, contradicted, refused };
 }
 
-/** Outputs of the candidate held against those of a fault, `times` the bound apart at most. */
-export function compare(
+/** An output that a fault does not give. */
+const nothing = (output: KeptOutput): Tally => {
+  const wrong = output.got.filter((value, n) => isOff(output, n, value)).length;
+  const right = output.got.length - wrong;
+  return { wrong, right, explained: 0, contradicted: right, refused: true };
+};
+
+/** Outputs of the candidate held against those of a fault; null = it gives none. */
+export function talliesOf(
   answer: KeptAnswer,
-  { outputs, finer }: Answered,
-  times: 1 | 2,
-): Comparison {
-  let refused = false;
-  for (const output of answer.outputs) {
-    const tensor = outputs[output.name];
-    if (tensor === undefined) return { agrees: false, refused };
-    const one = compareOutput(output, [tensor, finer?.[output.name]], times);
-    refused ||= one.refused;
-    if (!one.agrees) return { agrees: false, refused };
-  }
-  return { agrees: true, refused };
+  answered: Answered | null,
+): ReadonlyMap<OutputName, Tally> {
+  return new Map(
+    answer.outputs.map((output): [OutputName, Tally] => {
+      const { name } = output;
+      const tensor = answered?.outputs[name];
+      if (tensor === undefined) return [name, nothing(output)];
+      const anything = answered?.unwritten?.includes(name) === true;
+      return [name, tallyOf(output, [tensor, answered?.finer?.[name]], anything)];
+    }),
+  );
 }
 
-/** The wrong outputs of an answer that a fault gives as the candidate does. */
-export function agreeingWrong(answer: KeptAnswer, outputs: Outputs): OutputName[] {
-  return answer.outputs.flatMap((output) => {
-    const tensor = outputs[output.name];
-    if (tensor === undefined) return [];
-    const { agrees, refused } = compareOutput(output, [tensor, undefined], 1);
-    return agrees && refused ? [output.name] : [];
-  });
-}
+/** Every element is the candidate's, as far as one can tell. */
+export const agrees = ({ wrong, explained, contradicted }: Tally): boolean =>
+  explained === wrong && contradicted === 0;

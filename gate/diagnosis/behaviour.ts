@@ -1,256 +1,295 @@
 /**
- * By behaviour: the faults of the zoo answer the failing cases, the cheapest first, and each that does
- * not answer as the candidate does is dropped at once. What is left is held against all other cases.
+ * By behaviour: the faults of the zoo answer the cheapest failing cases, rank by rank and all at once, and those
+ * that explain the most of what is wrong there are held against all other cases.
  *
- * A fault fits only where it agrees on every case that was tried, failing and passing, and is itself
- * refused on every failing one. Work is counted in operations, never in time: one run, one diagnosis.
+ * A fault fits where it agrees on every case that was tried, failing and passing, and is itself refused on
+ * every failing one. One that agrees in all that is wrong first, or on nearly all cases, is named with what
+ * it does not explain. Work is counted in operations, and time is bounded.
  * @module
  */
-import type { Fault } from '../../properties/zoo/fault.ts';
-import type { ProfileName } from '../../reference/bounds/lemmas/profile.ts';
-import { agreeingWrong, type Comparison, compare, isOff } from './agreement.ts';
+import { type Fault, profileOf } from '../../properties/zoo/fault.ts';
+import { profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
+import type { OutputName } from '../../reference/case/case.ts';
+import { UPSTREAM_FIRST } from '../fuzz/kind.ts';
+import { agrees } from './agreement.ts';
+import { type Cut, cutTo, wrongOutputs } from './cuts.ts';
 import type { Behaviour, Fit } from './diagnosis.ts';
-import { alone, answerOf, type Hypothesis, together } from './hypotheses.ts';
-import type { Evidence, KeptAnswer } from './kept-answers.ts';
+import { alone, type Hypothesis, onlyRounds, SPREADS } from './hypotheses.ts';
+import type { Evidence } from './kept-answers.ts';
+import { pairsFor } from './pairs.ts';
 import { fittingProfile } from './precision.ts';
+import { roundingLike } from './rounding.ts';
 import { behaviourSentence } from './sentences.ts';
+import {
+  type Ask,
+  asker,
+  type Budget,
+  budgetOf,
+  byExplained,
+  type CaseTally,
+  contradictsNothing,
+  costOf,
+  explainsAll,
+  race,
+  type Standing,
+  shareExplained,
+  within,
+} from './trials.ts';
 
-/** Operations, as workOf counts them, for all that is tried: some seconds. */
-const WORK = 9e6;
-/** Shares of it: until faults are left that fit the failing cases, and for pairs of them. */
-const SCREENING = 0.5;
-const PAIRS = 0.7;
+/** Operations, as workOf counts them, for all that is tried: some seconds; and processor time at most. */
+const WORK = 12e6;
+const MILLISECONDS = 4000;
+/**
+ * Operations of it for all faults on the first failing cases, for those that explain one of them on all cases,
+ * for those that explain some of it, for the sizes of rounding errors, and to find pairs.
+ */
+const SCREENING = 5e6;
+/** Of which one case may cost so many, all faults together. */
+const EACH = 15e5;
+const LIKELY = 4e6;
+const CONFIRMING = 2e6;
+const ROUNDING = 1.5e6;
+const PAIRS = 2e6;
 
-interface Budget {
-  left: number;
-}
+/** Failing cases on which all faults are tried, until one explains all of it. */
+const SCREENED = 3;
+/** Faults that explain some of a case and are held against others: the first so many. */
+const RACING = 24;
 
-/** A part of a budget, taken out of it. */
-function part(budget: Budget, share: number): Budget {
-  const own = { left: Math.min(budget.left, WORK * share) };
-  budget.left -= own.left;
-  return own;
-}
-
-function spend(budget: Budget, work: number): boolean {
-  if (work > budget.left) return false;
-  budget.left -= work;
-  return true;
-}
-
-/** How many cases were held against the hypotheses that are left. */
-interface Tried {
+interface Screened {
   readonly left: readonly Hypothesis[];
+  /** Those of them that explain all that was looked at of a case. */
+  readonly whole: readonly Hypothesis[];
+  /** Cases on which all were tried, or on the part that shows what is wrong first. */
   readonly cases: number;
 }
 
-/**
- * Where it does not agree as it is, its rounding errors may be large: then it is computed in float64 too,
- * and what the two differ in is not held against it.
- */
-function comparison(
-  one: Hypothesis,
-  [base, times, closely]: readonly [ProfileName, 1 | 2, boolean],
-  answer: KeptAnswer,
-): Comparison {
-  const outputs = answerOf(one, base, answer.question);
-  if (outputs === null) return { agrees: false, refused: false };
-  const found = compare(answer, { outputs }, times);
-  if (found.agrees || !closely || base === 'f64') return found;
-  return compare(answer, { outputs, finer: answerOf(one, 'f64', answer.question) }, times);
+/** Those that explain some of it, what explains the most first. */
+function leading(found: readonly Standing[]): Hypothesis[] {
+  const some = found.filter(({ tallies }) => tallies.some((tally) => shareExplained(tally) > 0));
+  return some
+    .sort(byExplained)
+    .filter(({ tallies }, n) => n < RACING || tallies.some(explainsAll))
+    .map(({ one }) => one);
 }
 
-const fitsRoughly: FitsCase = (one, base, answer) => {
-  const { agrees, refused } = comparison(one, [base, 1, false], answer);
-  return agrees && refused;
-};
-
-const fitsWrong: FitsCase = (one, base, answer) => {
-  const { agrees, refused } = comparison(one, [base, 1, true], answer);
-  return agrees && refused;
-};
-
-/** Both lie within the bound of the right answer, so within two of one another. */
-const fitsPassing: FitsCase = (one, base, answer) =>
-  comparison(one, [base, 2, true], answer).agrees;
-
-type FitsCase = (one: Hypothesis, base: ProfileName, answer: KeptAnswer) => boolean;
-
-/** Those that fit every case that the budget allows to try. */
-function sieve(
-  from: readonly Hypothesis[],
-  cases: readonly KeptAnswer[],
-  [fits, base, budget]: [FitsCase, ProfileName, Budget],
-): Tried {
-  let left = from;
-  let tried = 0;
-  for (const answer of cases) {
-    if (left.length === 0) break;
-    if (!spend(budget, left.length * answer.work)) continue;
-    left = left.filter((one) => fits(one, base, answer));
-    tried++;
+/** All faults, spread by spread, held against one case until one explains all of it; null = too much work. */
+function heldAgainst(
+  all: readonly Hypothesis[],
+  answer: Cut,
+  [ask, budget]: readonly [Ask, Budget],
+): Standing[] | null {
+  const found: Standing[] = [];
+  for (const spread of SPREADS) {
+    const own = all.filter((one) => one.spread === spread);
+    if (costOf(own, answer) > budget.left) return found.length === 0 ? null : found;
+    for (const one of own) {
+      const tally = ask(one, answer, budget);
+      if (tally !== null) found.push({ one, tallies: [tally] });
+    }
+    if (found.some(({ tallies }) => tallies.every(explainsAll))) break;
   }
-  return { left, cases: tried };
+  return found;
 }
 
-/** Those that agree on all failing cases and then on all passing ones. */
+/** All faults held against the first failing cases, until one explains one of them. */
+function screened(
+  all: readonly Hypothesis[],
+  evidence: Evidence,
+  [ask, budget]: readonly [Ask, Budget],
+): Screened {
+  const [left, whole] = [new Set<Hypothesis>(), new Set<Hypothesis>()];
+  let cases = 0;
+  for (const answer of evidence.wrong) {
+    const [first] = wrongOutputs(answer);
+    const most = EACH / new Set(all.flatMap(({ faults }) => faults)).size;
+    const found = first && heldAgainst(all, cutTo(answer, first, most), [ask, budget]);
+    if (!found) continue;
+    cases++;
+    for (const one of leading(found)) left.add(one);
+    for (const { one, tallies } of found) if (tallies.every(explainsAll)) whole.add(one);
+    if (cases === SCREENED || whole.size > 0) break;
+  }
+  return { left: withSpreads([...left], all), whole: [...whole], cases };
+}
+
+/** The same faults in their other spreads, after them: a case may not tell spreads apart that others do. */
+function withSpreads(left: readonly Hypothesis[], all: readonly Hypothesis[]): Hypothesis[] {
+  const faults = new Set(left.slice(0, RACING).flatMap((one) => one.faults));
+  const others = all.filter((one) => one.faults.every((fault) => faults.has(fault)));
+  return [...new Set([...left, ...others])];
+}
+
+/** A hypothesis held against failing and passing cases. */
+interface Held {
+  readonly one: Hypothesis;
+  readonly failing: readonly CaseTally[];
+  readonly passing: readonly CaseTally[];
+}
+
+/** Where none explains every failing case, so many are held against passing cases. */
+const HELD = 6;
+
+/** What explains the most of the failing cases, held against the passing ones too. */
 function confirmed(
   from: readonly Hypothesis[],
-  { wrong, passing, profile }: Evidence,
-  budget: Budget,
-) {
-  const half = { left: budget.left / 2 };
-  const base = profile.base;
-  const failing = sieve(from, wrong, [fitsWrong, base, half]);
-  const rest = { left: budget.left / 2 + half.left };
-  const passed = sieve(failing.left, passing, [fitsPassing, base, rest]);
-  budget.left = rest.left;
-  return { left: passed.left, failing: failing.cases, passing: passed.cases };
-}
-
-/** The row of the first wrong element of an output that rows have, and of the case that is cut to it. */
-function rowOf(answer: KeptAnswer): { row: number; cut: KeptAnswer } | null {
-  const { wants, seq_q } = answer.question.parameters;
-  const ofRows = ['out', 'lse', 'd_q'] as const;
-  for (const name of ofRows) {
-    const output = answer.outputs.find((one) => one.name === name);
-    if (output === undefined) continue;
-    const at = output.got.findIndex((value, n) => isOff(output, n, value));
-    if (at < 0) continue;
-    const width = output.shape[3] ?? 1;
-    const row = Math.floor(at / width) % seq_q;
-    const parameters = {
-      ...answer.question.parameters,
-      wants: wants.filter((one) => one === name),
-    };
-    const mask = output.decides.map((bound, n) =>
-      Math.floor(n / width) % seq_q === row ? bound : Number.POSITIVE_INFINITY,
-    );
-    return {
-      row,
-      cut: {
-        ...answer,
-        question: { ...answer.question, parameters },
-        outputs: [{ ...output, decides: mask }],
-        work: answer.work / seq_q,
-      },
-    };
+  { wrong, passing }: Evidence,
+  [ask, budget]: readonly [Ask, Budget],
+): Held[] {
+  const raced = within(budget, budget.left / 2, (half) => race(from, wrong, [ask, half]));
+  const whole = raced.filter(({ tallies }) => tallies.every(explainsAll));
+  const best = whole.length > 0 ? whole : raced.slice(0, HELD);
+  const left = best.map(({ one, tallies }) => ({ one, failing: tallies }));
+  const held = left.map((one) => ({ ...one, passing: [] as CaseTally[] }));
+  for (const answer of passing) {
+    const found = held.map(({ one }) => ask(one, answer, budget));
+    if (found.includes(null)) break;
+    for (const [n, tally] of found.entries()) if (tally) held[n]?.passing.push(tally);
   }
-  return null;
+  return held;
 }
 
-/** All faults held against the smallest failing case: all of it, or where that is too much one row. */
-function screened(zoo: readonly Hypothesis[], { wrong, profile }: Evidence, budget: Budget): Tried {
-  const [first] = wrong;
-  if (first === undefined) return { left: [], cases: 0 };
-  if (spend(budget, zoo.length * first.work)) {
-    return { left: zoo.filter((one) => fitsRoughly(one, profile.base, first)), cases: 1 };
-  }
-  for (const answer of wrong) {
-    const part = rowOf(answer);
-    if (part === null || !spend(budget, zoo.length * part.cut.work)) continue;
-    const left = zoo.filter((one) => {
-      const outputs = answerOf(one, profile.base, part.cut.question, part.row);
-      return outputs !== null && compare(part.cut, { outputs }, 1).agrees;
-    });
-    return { left, cases: 1 };
-  }
-  return { left: zoo, cases: 0 };
+const isWhole = ({ failing, passing }: Held): boolean =>
+  failing.length > 0 && failing.every(explainsAll) && passing.every(contradictsNothing);
+
+interface Parted {
+  /** Outputs that are wrong in some case and as it gives them in every one. */
+  readonly like: readonly OutputName[];
+  /** Outputs that are not as it gives them in some case. */
+  readonly unlike: readonly OutputName[];
 }
 
-/** How many faults are paired with all others. */
-const PAIRED = 6;
-
-/** Failing cases that leaders are ranked by. */
-const RANKING = 12;
-
-/** Those that explain the most of the cheapest failing cases first. */
-function byCases(
-  from: readonly Hypothesis[],
-  { wrong, profile }: Evidence,
-  budget: Budget,
-): Hypothesis[] {
-  const scores = from.map((one) => ({ one, cases: 0 }));
-  for (const answer of wrong.slice(1, RANKING)) {
-    if (!spend(budget, from.length * answer.work)) break;
-    for (const score of scores) score.cases += Number(fitsRoughly(score.one, profile.base, answer));
-  }
-  return scores.sort((a, b) => b.cases - a.cases).map(({ one }) => one);
+/** The outputs in which it agrees, if what is wrong first is among them in each failing case; else null. */
+function partedBy({ failing, passing }: Held): Parted | null {
+  const of = (name: OutputName) =>
+    [...failing, ...passing].flatMap((tally) => tally.get(name) ?? []);
+  const unlike = UPSTREAM_FIRST.filter((name) => !of(name).every(agrees));
+  const wrong = UPSTREAM_FIRST.filter((name) => of(name).some((one) => one.wrong > 0));
+  const like = wrong.filter((name) => !unlike.includes(name));
+  const first = (tally: CaseTally) =>
+    UPSTREAM_FIRST.find((name) => (tally.get(name)?.wrong ?? 0) > 0);
+  const begins = failing.every((tally) => like.some((name) => name === first(tally)));
+  return failing.length > 0 && begins ? { like, unlike } : null;
 }
 
-/** Pairs worth trying on the first case that no fault fits alone, cheapest explanations first. */
-function pairsFor(evidence: Evidence, zoo: readonly Hypothesis[], budget: Budget): Hypothesis[] {
-  const base = evidence.profile.base;
-  const firsts = sieve(zoo, evidence.wrong.slice(0, 1), [fitsWrong, base, budget]).left;
-  // A fault that explains some cases wholly, with another that explains the first of the others;
-  const stuck = evidence.wrong.find((answer, n) => {
-    if (n === 0) return firsts.length === 0;
-    return firsts.length > 0 && !firsts.some((one) => fitsWrong(one, base, answer));
-  });
-  if (stuck === undefined) return [];
-  const answers = zoo
-    .filter(() => spend(budget, stuck.work))
-    .map((one) => ({ one, outputs: answerOf(one, base, stuck.question) }));
-  const active = answers.flatMap(({ one, outputs }) => {
-    if (outputs === null) return [];
-    const explained = agreeingWrong(stuck, outputs).length;
-    const { agrees, refused } = compare(stuck, { outputs }, 1);
-    return agrees && !refused ? [] : [{ one, explained }];
-  });
-  // or, where none explains a whole case, one that explains most of its outputs with any other.
-  const explaining = active.filter(({ explained }) => explained > 0);
-  explaining.sort((a, b) => b.explained - a.explained);
-  const leaders =
-    firsts.length > 0 ? byCases(firsts, evidence, budget) : explaining.map(({ one }) => one);
-  const others = [...active].sort((a, b) => b.explained - a.explained).map(({ one }) => one);
-  return leaders.slice(0, PAIRED).flatMap((a) =>
-    others.flatMap((b) => {
-      const [first, second] = [a.faults[0], b.faults[0]];
-      const pair = first && second && first !== second ? together(first, second) : null;
-      if (pair === null || !spend(budget, stuck.work)) return [];
-      return fitsWrong(pair, base, stuck) ? [pair] : [];
-    }),
-  );
-}
+/** Of so many cases it has to agree with nine in ten, to be named with what it does not explain. */
+const NEARLY = 9 / 10;
+
+const explained = ({ failing }: Held): number => failing.filter(explainsAll).length;
+const spared = ({ passing }: Held): number => passing.filter(contradictsNothing).length;
+
+const isNearly = (held: Held): boolean =>
+  held.failing.length > 0 &&
+  explained(held) >= NEARLY * held.failing.length &&
+  spared(held) >= NEARLY * held.passing.length;
 
 /** Fits named at most; those after them cannot be told from them either. */
 const NAMED = 8;
 
-function fitsOf(found: ReturnType<typeof confirmed>): Fit[] {
-  const share = (cases: number) => ({ cases, of: cases });
-  const nameOf = ({ faults }: Hypothesis): string => faults.map(({ name }) => name).join(' ');
-  const ranked = [...found.left].sort(
-    (a, b) => a.size - b.size || (nameOf(a) < nameOf(b) ? -1 : 1),
+const namesOf = ({ one }: Held): string => one.faults.map(({ name }) => name).join(' ');
+
+/** The same faults once, in tiles where they fit so. */
+function fitsOf(found: readonly Held[], parted?: (held: Held) => Parted | null): Fit[] {
+  const ranked = [...found].sort(
+    (a, b) =>
+      a.one.size - b.one.size ||
+      SPREADS.indexOf(a.one.spread) - SPREADS.indexOf(b.one.spread) ||
+      (namesOf(a) < namesOf(b) ? -1 : 1),
   );
-  return ranked.slice(0, NAMED).map(({ faults }) => ({
-    faults: faults.map(({ name }) => name),
-    wrong: faults.map(({ wrong }) => wrong),
-    ...{ failing: share(found.failing), passing: share(found.passing) },
-  }));
+  const known = new Set<string>();
+  const once = ranked.filter((held) => {
+    const before = known.has(namesOf(held));
+    known.add(namesOf(held));
+    return !before;
+  });
+  return once.slice(0, NAMED).map((held): Fit => {
+    const parts = parted?.(held);
+    const all = { failing: held.failing.length, passing: held.passing.length };
+    const alike = parts ? all : { failing: explained(held), passing: spared(held) };
+    return {
+      faults: held.one.faults.map(({ name }) => name),
+      wrong: held.one.faults.map(({ wrong }) => wrong),
+      failing: { cases: alike.failing, of: all.failing },
+      passing: { cases: alike.passing, of: all.passing },
+      ...(parts ? { outputs: parts.like, unlike: parts.unlike } : {}),
+      ...(held.one.spread === 'whole' ? { ranks: 'one' as const } : {}),
+    };
+  });
+}
+
+/** Those that agree in the most outputs, from the first wrong one on. */
+function fitsInOutputs(held: readonly Held[]): Fit[] {
+  const parted = held.flatMap((one) => partedBy(one) ?? []);
+  const fewest = Math.min(...parted.map(({ unlike }) => unlike.length));
+  return fitsOf(
+    held.filter((one) => partedBy(one)?.unlike.length === fewest),
+    partedBy,
+  );
+}
+
+/** Those that agree in nearly all cases, and in the most of them. */
+function fitsNearly(held: readonly Held[]): Fit[] {
+  const near = held.filter(isNearly);
+  const most = Math.max(0, ...near.map(explained));
+  return fitsOf(near.filter((one) => explained(one) === most));
+}
+
+type Said = Omit<Behaviour, 'sentence'>;
+
+/** Where no fault explains all alone. */
+function otherwise(
+  evidence: Evidence,
+  { all, held }: { readonly all: readonly Hypothesis[]; readonly held: readonly Held[] },
+  [ask, budget]: readonly [Ask, Budget],
+): Said {
+  const tried = new Set(all.flatMap(({ faults }) => faults)).size;
+  const inOutputs = fitsInOutputs(held);
+  const rounding = inOutputs.length > 0 ? [] : roundingLike(evidence, all, budget, ROUNDING);
+  const leaders = held.map(({ one, failing }) => ({ one, tallies: failing }));
+  const pairs =
+    rounding.length > 0
+      ? []
+      : within(budget, PAIRS, (part) => pairsFor(evidence, { leaders, all }, [ask, part]));
+  const double = pairs.length === 0 ? [] : confirmed(pairs, evidence, [ask, budget]);
+  const whole = fitsOf(double.filter(isWhole));
+  if (whole.length > 0) return { kind: 'pair', fits: whole, tried };
+  if (inOutputs.length > 0) return { kind: 'fault', fits: inOutputs, tried };
+  const profile = fittingProfile(evidence) ?? undefined;
+  const about = profile === undefined ? {} : { profile };
+  if (rounding.length > 0) return { kind: 'rounding', fits: rounding, ...about, tried };
+  if (profile !== undefined) return { kind: 'precision', fits: [], profile, tried };
+  const nearly = fitsNearly(held);
+  if (nearly.length > 0) return { kind: 'fault', fits: nearly, tried };
+  const twice = fitsNearly(double);
+  return { kind: twice.length > 0 ? 'pair' : 'none', fits: twice, tried };
 }
 
 /** What the candidate behaves like, of what is known. */
-export function behaviourOf(evidence: Evidence, zoo: readonly Fault[]): Behaviour {
-  const { wrong } = evidence;
-  const said = (behaviour: Omit<Behaviour, 'sentence'>): Behaviour => ({
-    ...behaviour,
-    sentence: behaviourSentence(behaviour, wrong.length),
-  });
-  const budget: Budget = { left: WORK };
-  const singles = zoo.map(alone);
-  const screen = screened(singles, evidence, part(budget, SCREENING));
+export function behaviourOf(
+  evidence: Evidence,
+  zoo: readonly Fault[],
+  milliseconds = MILLISECONDS,
+): Behaviour {
+  const budget = budgetOf(WORK, milliseconds);
+  const said = (behaviour: Said): Behaviour => {
+    const about = budget.late ? { ...behaviour, stopped: true as const } : behaviour;
+    return { ...about, sentence: behaviourSentence(about, evidence.wrong.length) };
+  };
+  const ask = asker(evidence.profile.base);
+  // What only rounds otherwise than another profile does has a fault of its own in each.
+  const own = zoo.filter(
+    (fault) =>
+      profileFrom(profileOf(fault)).base === evidence.profile.base ||
+      !onlyRounds({ faults: [fault] }),
+  );
+  const all = SPREADS.flatMap((spread) => own.map((fault) => alone(fault, spread)));
+  const screen = within(budget, SCREENING, (part) => screened(all, evidence, [ask, part]));
   if (screen.cases === 0) return said({ kind: 'untried', fits: [], tried: 0 });
-  const single = confirmed(screen.left, evidence, { left: WORK * (1 - SCREENING) });
-  if (single.left.length > 0 && single.failing > 0) {
-    return said({ kind: 'fault', fits: fitsOf(single), tried: zoo.length });
-  }
-  const profile = fittingProfile(evidence);
-  if (profile !== null) return said({ kind: 'precision', fits: [], profile, tried: zoo.length });
-  const pairs = pairsFor(evidence, singles, { left: WORK * PAIRS });
-  const double = confirmed(pairs, evidence, { left: WORK * PAIRS });
-  const tried = zoo.length;
-  if (double.left.length > 0 && double.failing > 0) {
-    return said({ kind: 'pair', fits: fitsOf(double), tried });
-  }
-  return said({ kind: 'none', fits: [], tried });
+  const likely = within(budget, LIKELY, (part) => confirmed(screen.whole, evidence, [ask, part]));
+  const allHeld = (): Held[] =>
+    within(budget, CONFIRMING, (part) => confirmed(screen.left, evidence, [ask, part]));
+  const held = likely.some(isWhole) ? likely : allHeld();
+  const whole = fitsOf(held.filter(isWhole));
+  if (whole.length > 0) return said({ kind: 'fault', fits: whole, tried: zoo.length });
+  return said(otherwise(evidence, { all, held }, [ask, budget]));
 }

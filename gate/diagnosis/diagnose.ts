@@ -62,10 +62,11 @@ function headlineOf(parts: Parts, wrong: readonly Observed[], broken: number): s
   const { behaviour, traits, broken_traits, outputs } = parts;
   const wanted = new Set(wrong.flatMap(({ answer }) => answer?.question.parameters.wants ?? []));
   const known = behaviour?.kind === 'fault' || behaviour?.kind === 'pair';
+  const less = behaviour?.kind === 'precision' || behaviour?.kind === 'rounding';
   const pattern = [traits?.sentence, outputsSentence(outputs, wanted), insideSentence(outputs)];
   const sentence = [
     ...(behaviour !== null && known ? [behaviour.sentence] : pattern.map((one) => one ?? '')),
-    ...(behaviour?.kind === 'precision' ? [behaviour.sentence] : []),
+    ...(less ? [behaviour.sentence] : []),
   ];
   const without = broken === 0 ? '' : `${plural(broken, 'case')} without a usable answer`;
   const unanswered = broken_traits === null ? without : `${without}: ${broken_traits.sentence}`;
@@ -79,13 +80,16 @@ export interface Material {
   readonly profile: Profile;
   /** Faults to try; none where one case says too little. */
   readonly zoo: () => Promise<readonly Fault[]>;
+  /** Processor time for trying them; default: some seconds. */
+  readonly milliseconds?: number;
 }
 
 const answersOf = (observed: readonly Observed[]): KeptAnswer[] =>
   observed.flatMap(({ answer }) => answer ?? []);
 
 /** Null where nothing fails. */
-export async function diagnose({ observed, profile, zoo }: Material): Promise<Diagnosis | null> {
+export async function diagnose(material: Material): Promise<Diagnosis | null> {
+  const { observed, profile, zoo, milliseconds } = material;
   const of = (outcome: Observed['outcome']): Observed[] =>
     cheapestFirst(observed.filter((one) => one.outcome === outcome));
   const [wrong, broken, passing] = [of('wrong'), of('broken'), of('pass')];
@@ -100,7 +104,11 @@ export async function diagnose({ observed, profile, zoo }: Material): Promise<Di
     behaviour:
       faults.length === 0
         ? null
-        : behaviourOf({ wrong: answers, passing: answersOf(passing), profile }, faults),
+        : behaviourOf(
+            { wrong: answers, passing: answersOf(passing), profile },
+            faults,
+            milliseconds,
+          ),
     traits: apart(wrong, 'is wrong'),
     broken_traits: apart(broken, 'is broken'),
     outputs: insideOutputs(answers, profile),

@@ -22,20 +22,28 @@ export interface Fit {
   /** Failing and passing cases in which the answers agree, of those that were tried. */
   readonly failing: Share;
   readonly passing: Share;
+  /** They agree in these wrong outputs, the first one among them, and not in those; default: in all. */
+  readonly outputs?: readonly OutputName[];
+  readonly unlike?: readonly OutputName[];
+  /** They agree where one rank does all, as in a program that is not distributed; default: as dealt. */
+  readonly ranks?: 'one';
 }
 
 /**
- * What the candidate behaves like. `fault`, `pair`: `fits` answer as it does in all cases tried, best
- * first; these cases do not tell them apart. `precision`: every answer lies within the bounds of
- * `profile`, which it does not declare. `none`: nothing that was tried fits. `untried`: no failing
- * case's answer was at hand, or all were too large.
+ * What the candidate behaves like. `fault`, `pair`: `fits` answer as it does in all cases tried, or in the
+ * outputs or nearly all cases that they name, best first; these cases do not tell them apart. `rounding`:
+ * errors of `fits` are of the size of the candidate's in every output, the nearest first. `precision`: every
+ * answer lies within the bounds of `profile`, which it does not declare. `none`: nothing that was tried fits.
+ * `untried`: no failing case's answer was at hand, or all were too large.
  */
 export interface Behaviour {
-  readonly kind: 'fault' | 'pair' | 'precision' | 'none' | 'untried';
+  readonly kind: 'fault' | 'pair' | 'rounding' | 'precision' | 'none' | 'untried';
   readonly fits: readonly Fit[];
   readonly profile?: string;
-  /** Faults and pairs of faults that were tried. */
+  /** Faults that were tried. */
   readonly tried: number;
+  /** The time was over before all was tried. */
+  readonly stopped?: true;
   readonly sentence: string;
 }
 

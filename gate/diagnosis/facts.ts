@@ -144,23 +144,21 @@ const shardTraits = ({ parameters: { partition: s, heads } }: AttentionCase): Tr
   ['has heads that do not divide over its ranks', heads % s.ranks !== 0],
 ];
 
-/** When in the run it was asked: its place, and the shapes asked before. */
+/** When in the run it was asked: its place, and whether one of the same shapes was asked before. */
 export interface Asked {
   readonly turn: number;
-  /** Grows by this case's. */
-  readonly shapes: Set<string>;
+  readonly again: boolean;
 }
 
-function turnTraits({ parameters: p }: AttentionCase, { turn, shapes }: Asked): Trait[] {
-  const own = [p.batch, p.heads, p.kv_heads, p.seq_q, p.seq_kv, p.head_dim, p.head_dim_v].join();
-  const seen = shapes.has(own);
-  shapes.add(own);
-  return [
-    ['is the first question', turn === 1],
-    ['is asked after one of the same shapes', seen],
-    ['is the first of its shapes', !seen],
-  ];
-}
+/** Sizes by which a program may keep what it has made. */
+export const shapesOf = ({ parameters: p }: AttentionCase): string =>
+  [p.batch, p.heads, p.kv_heads, p.seq_q, p.seq_kv, p.head_dim, p.head_dim_v].join();
+
+const turnTraits = ({ turn, again }: Asked): Trait[] => [
+  ['is the first question', turn === 1],
+  ['is asked after one of the same shapes', again],
+  ['is the first of its shapes', !again],
+];
 
 /** Largest magnitude of the finite elements of an input; 0 where there is none. */
 function largest(question: AttentionCase, name: InputName): number {
@@ -211,7 +209,7 @@ export function factsOf(question: AttentionCase, asked: Asked): Facts {
     ...sizeTraits(question),
     ...shardTraits(question),
     ...tileTraits(question),
-    ...turnTraits(question, asked),
+    ...turnTraits(asked),
   ];
   return {
     traits: new Set(traits.flatMap(([sentence, holds]) => (holds ? [sentence] : []))),

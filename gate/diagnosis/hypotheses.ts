@@ -10,20 +10,34 @@ import { hostOf } from '../../properties/zoo/host.ts';
 import type { ProfileName } from '../../reference/bounds/lemmas/profile.ts';
 import type { AttentionCase, Outputs } from '../../reference/case/case.ts';
 
+/**
+ * How a program takes a row's keys: rank by rank and there in small tiles, as the zoo's host does; a rank's all
+ * at once; all of them at once, as a program does that is not distributed. Many faults are in what partial results
+ * are made into, so they are other ones in each.
+ */
+export const SPREADS = ['tiles', 'ranks', 'whole'] as const;
+export type Spread = (typeof SPREADS)[number];
+
 /** One fault, or two at once. */
 export interface Hypothesis {
   readonly faults: readonly Fault[];
+  readonly spread: Spread;
   /** Steps with the faults in them, from a fresh state. */
   readonly seams: () => Partial<Seams>;
   /** How many steps are replaced: what changes less explains more simply. */
   readonly size: number;
 }
 
-export const alone = (fault: Fault): Hypothesis => ({
+export const alone = (fault: Fault, spread: Spread): Hypothesis => ({
   faults: [fault],
+  spread,
   seams: fault.seams,
   size: Object.keys(fault.seams()).length,
 });
+
+/** Only how it rounds is otherwise. */
+export const onlyRounds = ({ faults }: Pick<Hypothesis, 'faults'>): boolean =>
+  faults.every((fault) => Object.keys(fault.seams()).every((name) => name === 'round'));
 
 /** Steps that only do something beside, so that two of them can be done one after the other. */
 const CHAINED: readonly string[] = ['begin', 'finishBackward', 'finish'] satisfies (keyof Seams)[];
@@ -46,12 +60,13 @@ const chained = (a: Partial<Seams>, b: Partial<Seams>): Partial<Seams> => ({
 });
 
 /** Two faults at once; null where both replace the same step. */
-export function together(a: Fault, b: Fault): Hypothesis | null {
+export function together(a: Fault, b: Fault, spread: Spread): Hypothesis | null {
   const names = Object.keys(b.seams());
   const shared = Object.keys(a.seams()).filter((name) => names.includes(name));
   if (shared.some((name) => !CHAINED.includes(name))) return null;
   return {
     faults: [a, b],
+    spread,
     seams: () => chained(a.seams(), b.seams()),
     size: names.length + Object.keys(a.seams()).length,
   };
@@ -69,16 +84,35 @@ function inRow(seams: Partial<Seams>, row: number): Partial<Seams> {
   };
 }
 
+/** The same case, all of it on one rank. */
+function onOneRank(question: AttentionCase): AttentionCase {
+  const { seq_q, seq_kv, partition } = question.parameters;
+  if (partition.ranks === 1) return question;
+  const whole = { ranks: 1, q: [seq_q], kv: [seq_kv] };
+  return { ...question, parameters: { ...question.parameters, partition: whole } };
+}
+
+const TILE = 4;
+
+/** The first of the spreads that takes the keys of a case as this one does. */
+export function spreadIn(spread: Spread, { parameters }: AttentionCase): Spread {
+  const { ranks, kv } = parameters.partition;
+  const alike = spread === 'whole' && ranks === 1 ? 'ranks' : spread;
+  return alike === 'ranks' && kv.every((keys) => keys <= TILE) ? 'tiles' : alike;
+}
+
 /** What it answers to a case, asked afresh, all of it or one row; null where it throws. */
 export function answerOf(
-  { seams }: Hypothesis,
+  { seams, spread }: Hypothesis,
   base: ProfileName,
   question: AttentionCase,
-  row: number | null = null,
+  row?: number,
 ): Outputs | null {
   try {
-    const steps = row === null ? seams() : inRow(seams(), row);
-    return hostOf(PRECISIONS[base], steps)(question);
+    const tile = { tile: () => (spread === 'tiles' ? TILE : Number.POSITIVE_INFINITY) };
+    const own = { ...tile, ...seams() };
+    const asked = spread === 'whole' ? onOneRank(question) : question;
+    return hostOf(PRECISIONS[base], row === undefined ? own : inRow(own, row))(asked);
   } catch {
     // A fault may run over the end of an array where its case has none of what it breaks.
     return null;

@@ -1,17 +1,18 @@
 /**
- * Answers of a run, kept for the diagnosis in plain arrays, with what was expected and how far off an
- * answer may be. Memory is bounded: what does not fit is not kept, passing cases first.
+ * Answers of a run, kept for the diagnosis as they came. What was expected of a passing one, and how far off it may
+ * be, is worked out again if it is looked at, so that a run in which nothing fails pays nothing. Memory is bounded:
+ * what does not fit is not kept, passing cases first.
  * @module
  */
 import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import { type AttentionCase, type OutputName, wantsGradients } from '../../reference/case/case.ts';
-import { STORED } from '../../reference/case/given.ts';
+import { type GivenOutputs, STORED } from '../../reference/case/given.ts';
 import { unitRoundoff } from '../../reference/numbers/format.ts';
 import { elementCount, toFlat } from '../../reference/numbers/tensor.ts';
 import type { Expectation } from '../../reference/verdict/expectation.ts';
-import { isFailure } from '../../reference/verdict/judge.ts';
+import { expectationFor, isFailure } from '../../reference/verdict/judge.ts';
 import type { Compared, Seen } from '../run-suite.ts';
-import { type Facts, factsOf } from './facts.ts';
+import { type Asked, type Facts, factsOf, shapesOf } from './facts.ts';
 
 /** One output in row-major arrays. */
 export interface KeptOutput {
@@ -30,6 +31,7 @@ export interface KeptOutput {
 export interface KeptAnswer {
   readonly id: string;
   readonly question: AttentionCase;
+  /** Worked out when first read. */
   readonly outputs: readonly KeptOutput[];
   /** Work of computing it once, workOf. */
   readonly work: number;
@@ -67,9 +69,13 @@ export function workOf({ parameters: p }: Pick<AttentionCase, 'parameters'>): nu
   return rows * each + keys * (1 + 2 * (p.dim_y ?? 0));
 }
 
-/** Numbers kept of all answers, and of one, at most: 8 bytes each. */
+/** Numbers kept of all questions and answers, and of one, at most: 8 bytes each. */
 const KEPT_MAX = 2 ** 25;
-const KEPT_EACH_MAX = 2 ** 21;
+const KEPT_EACH_MAX = 2 ** 22;
+/** What an expectation of a wrong answer holds, in sizes of the answer. */
+const EXPECTED = 8;
+/** Passing cases of more work than this are held against no fault, so their answers are not kept. */
+const PASSING_WORK = 1e6;
 
 const flatOrNull = (tensor: ReturnType<Expectation['worstCase']['of']>): Float64Array | null =>
   tensor === undefined ? null : Float64Array.from(toFlat(tensor));
@@ -100,17 +106,36 @@ function keptOutput({ outputs, expected }: Compared, name: OutputName): KeptOutp
   };
 }
 
-const sizeOf = ({
-  question,
-  expected,
-}: {
-  question: AttentionCase;
-  expected: Expectation;
-}): number =>
-  [...Object.values(question.inputs), ...Object.values(expected.values)].reduce(
-    (sum, { shape }) => sum + 4 * elementCount(shape),
+/** Numbers of a question and its answer. */
+function sizeOf(question: AttentionCase, outputs: GivenOutputs): number {
+  const given = Object.values(outputs).flatMap((one) => one?.tensor ?? []);
+  return [...Object.values(question.inputs), ...given].reduce(
+    (sum, { shape }) => sum + elementCount(shape),
     0,
   );
+}
+
+/** What a question's outputs should be. */
+type Expect = (question: AttentionCase, profile: Profile) => Expectation;
+
+/** An answer whose arrays are made when they are first read. */
+function lazily(
+  { id, question }: Pick<Seen, 'id' | 'question'>,
+  outputs: GivenOutputs,
+  expected: () => Expectation,
+): KeptAnswer {
+  let made: readonly KeptOutput[] | null = null;
+  return {
+    ...{ id, question, work: workOf(question) },
+    get outputs() {
+      if (made === null) {
+        const compared = { outputs, expected: expected() };
+        made = question.parameters.wants.flatMap((name) => keptOutput(compared, name) ?? []);
+      }
+      return made;
+    },
+  };
+}
 
 /** Gathers what a run shows; `observed` in the order of asking. */
 export interface Observer {
@@ -118,32 +143,64 @@ export interface Observer {
   readonly observed: () => readonly Observed[];
 }
 
-export function observer(most = KEPT_MAX): Observer {
-  const byId = new Map<string, Observed>();
-  let kept = 0;
-  const keep = ({ id, question, verdict, compared }: Seen): KeptAnswer | null => {
-    if (compared === null || verdict.verdict === 'broken') return null;
-    const size = sizeOf({ question, expected: compared.expected });
-    // Half of the room is for answers that are wrong.
-    const room = isFailure(verdict.verdict) ? most : most / 2;
-    if (size > KEPT_EACH_MAX || kept + size > room) return null;
-    kept += size;
-    const outputs = question.parameters.wants.flatMap((name) => keptOutput(compared, name) ?? []);
-    return { id, question, outputs, work: workOf(question) };
-  };
+/** A case as it was seen; of one that is too large its facts are known and the question is let go. */
+type Known = Omit<Observed, 'facts'> &
+  ({ readonly question: AttentionCase; readonly asked: Asked } | { readonly facts: Facts });
+
+const outcomeOf = ({ verdict: { verdict } }: Seen): Observed['outcome'] =>
+  verdict === 'broken' ? 'broken' : isFailure(verdict) ? 'wrong' : 'pass';
+
+export interface ObserverOptions {
+  /** Numbers kept at most. */
+  readonly most?: number;
+  readonly expect?: Expect;
+}
+
+export function observer({
+  most = KEPT_MAX,
+  expect = expectationFor,
+}: ObserverOptions = {}): Observer {
+  const byId = new Map<string, Known>();
   const shapes = new Set<string>();
+  let kept = 0;
+  /** Half of the room is for what is wrong. */
+  const fits = (size: number, outcome: Observed['outcome']): boolean => {
+    const room = outcome === 'wrong' ? most : most / 2;
+    if (size > KEPT_EACH_MAX || kept + size > room) return false;
+    kept += size;
+    return true;
+  };
+  const answerIn = (seen: Seen, outcome: Observed['outcome']): KeptAnswer | null => {
+    const { question, compared } = seen;
+    if (compared === null || outcome === 'broken') return null;
+    const { outputs, expected } = compared;
+    const { profile } = expected;
+    if (outcome === 'wrong') {
+      const size = sizeOf(question, outputs);
+      return fits(EXPECTED * size, outcome) ? lazily(seen, outputs, () => expected) : null;
+    }
+    if (workOf(question) > PASSING_WORK || !fits(sizeOf(question, outputs), outcome)) return null;
+    return lazily(seen, outputs, () => expect(question, profile));
+  };
   return {
     observe: (seen) => {
       const { id, question, verdict } = seen;
       if (verdict.verdict === 'skip') return;
-      const known = byId.get(id);
-      const failing = isFailure(verdict.verdict);
-      if (known !== undefined && (known.outcome !== 'pass' || !failing)) return;
-      const outcome = verdict.verdict === 'broken' ? 'broken' : failing ? 'wrong' : 'pass';
-      const answer = keep(seen);
-      const facts = factsOf(question, { turn: byId.size + 1, shapes });
-      byId.set(id, { id, outcome, facts, answer, work: workOf(question) });
+      const outcome = outcomeOf(seen);
+      const before = byId.get(id);
+      if (before !== undefined && (before.outcome !== 'pass' || outcome === 'pass')) return;
+      const asked: Asked = { turn: byId.size + 1, again: shapes.has(shapesOf(question)) };
+      shapes.add(shapesOf(question));
+      const answer = answerIn(seen, outcome);
+      const there = answer !== null || fits(sizeOf(question, {}), outcome);
+      const about = there ? { question, asked } : { facts: factsOf(question, asked) };
+      byId.set(id, { id, outcome, answer, work: workOf(question), ...about });
     },
-    observed: () => [...byId.values()],
+    observed: () =>
+      [...byId.values()].map((known) => {
+        const { id, outcome, answer, work } = known;
+        const facts = 'facts' in known ? known.facts : factsOf(known.question, known.asked);
+        return { id, outcome, answer, work, facts };
+      }),
   };
 }

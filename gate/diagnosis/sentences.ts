@@ -2,7 +2,7 @@
  * The sentences of a diagnosis. Each says what was counted and no more.
  * @module
  */
-import type { Behaviour, OutputPattern, Share, TraitGroup } from './diagnosis.ts';
+import type { Behaviour, Fit, OutputPattern, Share, TraitGroup } from './diagnosis.ts';
 
 /** `a`, `a and b`, `a, b and c`. */
 export function listed(words: readonly string[], last = 'and'): string {
@@ -16,40 +16,66 @@ const TWINS = 3;
 const quoted = (names: readonly string[]): string =>
   names.map((name) => `\`${name}\``).join(' with ');
 
-/** `in all 151 failing cases`, `in the 12 smallest of 151 failing cases`. */
-function inCases(share: Share, all: number, kind: string): string {
-  if (share.cases === all) return `in ${all === 1 ? 'the one' : `all ${all}`} ${kind}`;
-  return `in the ${share.cases} smallest of ${all} ${kind}`;
+/** `in all 151 failing cases`, `in 404 of 406 failing cases`, `in 11 of the 12 smallest of 151 failing cases`. */
+function inCases({ cases, of }: Share, all: number): string {
+  const kind = all === 1 ? 'failing case' : 'failing cases';
+  if (cases === all) return `in ${all === 1 ? 'the one' : `all ${all}`} ${kind}`;
+  if (of === all) return `in ${cases} of ${all} ${kind}`;
+  const smallest = `the ${of} smallest of ${all} ${kind}`;
+  return cases === of ? `in ${smallest}` : `in ${cases} of ${smallest}`;
 }
+
+function passingTried({ cases, of }: Share): string {
+  if (of === 0) return ', no passing one was tried';
+  if (cases < of) return ` and ${cases} of ${of} passing ones tried`;
+  return ` and ${of === 1 ? 'the passing one' : `${of} passing ones`} tried`;
+}
+
+/** Faults that fit as well as the first. */
+function twinsOf(rest: readonly Fit[], lead: string): string {
+  if (rest.length === 0) return '';
+  const others = rest.slice(0, TWINS).map(({ faults }) => quoted(faults));
+  const more = rest.length > TWINS ? [`${rest.length - TWINS} more`] : [];
+  return `; ${lead} ${listed([...others, ...more], 'or')}`;
+}
+
+const whatIsWrong = ({ wrong }: Fit): string =>
+  lowered(wrong.map((sentence) => sentence.replace(/\.$/, '')).join('; '));
 
 function fitSentence({ kind, fits }: Omit<Behaviour, 'sentence'>, failing: number): string {
   const [first, ...rest] = fits;
   if (first === undefined) return '';
-  const others = rest.slice(0, TWINS).map(({ faults }) => quoted(faults));
-  const more = rest.length > TWINS ? [`${rest.length - TWINS} more`] : [];
-  const twins =
-    others.length === 0
-      ? ''
-      : `; these cases do not tell it from ${listed([...others, ...more], 'or')}`;
-  const where = inCases(first.failing, failing, failing === 1 ? 'failing case' : 'failing cases');
-  const passing =
-    first.passing.cases === 0
-      ? ', no passing one was tried'
-      : ` and ${first.passing.cases === 1 ? 'the passing one' : `${first.passing.cases} passing ones`} tried`;
+  const twins = twinsOf(rest, 'these cases do not tell it from');
   const what = kind === 'pair' ? 'two known faults at once, ' : '';
-  const wrong = first.wrong.map((sentence) => sentence.replace(/\.$/, '')).join('; ');
-  return `behaves like ${what}${quoted(first.faults)} ${where}${passing}: ${lowered(wrong)}${twins}`;
+  const ranks = first.ranks === 'one' ? ', on one rank,' : '';
+  const { outputs, unlike = [] } = first;
+  const only = outputs === undefined ? '' : ` in ${listed(outputs)}, not in ${listed(unlike)},`;
+  const { failing: f, passing: p } = first;
+  const part = f.cases < f.of || p.cases < p.of ? ', which is not all' : '';
+  const where = `${inCases(f, failing)}${passingTried(p)}${part}`;
+  return `behaves like ${what}${quoted(first.faults)}${ranks}${only} ${where}: ${whatIsWrong(first)}${twins}`;
 }
 
 /** The first letter small, unless the word is a name: `dK`, `P`, `LSE`, `GQA`. */
 const lowered = (text: string): string =>
   /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
 
-export function behaviourSentence(behaviour: Omit<Behaviour, 'sentence'>, failing: number): string {
+function roundingSentence({ fits, profile }: Omit<Behaviour, 'sentence'>, failing: number): string {
+  const [first, ...rest] = fits;
+  if (first === undefined) return '';
+  const within = profile === undefined ? '' : `, and within the bounds of ${profile}`;
+  const where = inCases(first.failing, failing);
+  const twins = twinsOf(rest, 'so they are of');
+  return `rounds like ${quoted(first.faults)}: the errors are of that fault's size in every output ${where}${within}: ${whatIsWrong(first)}${twins}`;
+}
+
+function untimedSentence(behaviour: Omit<Behaviour, 'sentence'>, failing: number): string {
   switch (behaviour.kind) {
     case 'fault':
     case 'pair':
       return fitSentence(behaviour, failing);
+    case 'rounding':
+      return roundingSentence(behaviour, failing);
     case 'precision':
       return `like none of ${behaviour.tried} known faults, but the wrong answers looked at lie within the bounds of ${behaviour.profile}`;
     case 'none':
@@ -57,6 +83,11 @@ export function behaviourSentence(behaviour: Omit<Behaviour, 'sentence'>, failin
     case 'untried':
       return 'the failing cases are too large, or their answers too many, to try known faults on them';
   }
+}
+
+export function behaviourSentence(behaviour: Omit<Behaviour, 'sentence'>, failing: number): string {
+  const late = behaviour.stopped === true ? '; the time was over before all was tried' : '';
+  return `${untimedSentence(behaviour, failing)}${late}`;
 }
 
 /** As a predicate: `has a bias` stands as it is, a size reads `has seq_kv ≥ 17`. */

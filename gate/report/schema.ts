@@ -88,16 +88,20 @@ const summarySchema = z.object({
 const share = z.object({ cases: count, of: count });
 const fitSchema = z.object({
   ...{ faults: z.array(z.string()), wrong: z.array(z.string()), failing: share, passing: share },
+  outputs: z.array(z.enum(OUTPUT_NAMES)).optional(),
+  unlike: z.array(z.enum(OUTPUT_NAMES)).optional(),
+  ranks: z.literal('one').optional(),
 });
 const traitsSchema = z
   .object({ traits: z.array(z.string()), failing: share, passing: share, sentence: z.string() })
   .nullable();
 const behaviourSchema = z
   .object({
-    kind: z.enum(['fault', 'pair', 'precision', 'none', 'untried']),
+    kind: z.enum(['fault', 'pair', 'rounding', 'precision', 'none', 'untried']),
     fits: z.array(fitSchema),
     profile: z.string().optional(),
     tried: count,
+    stopped: z.literal(true).optional(),
     sentence: z.string(),
   })
   .nullable();

@@ -3,6 +3,7 @@
  * @module
  */
 import { type ProfileText, profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
+import type { OutputName } from '../../reference/case/case.ts';
 import { PRECISIONS } from './host/precision.ts';
 import type { Seams } from './host/seams.ts';
 import { type Host, hostOf } from './host.ts';
@@ -20,6 +21,8 @@ export interface Fault {
   readonly shownBy: string | null;
   /** Why no case can show it; only where `shownBy` is null. */
   readonly unseen?: string;
+  /** Outputs that it leaves unwritten in places: what it gives there stands for whatever lies in memory. */
+  readonly unwritten?: readonly OutputName[];
   /** The steps it replaces; called once for each candidate, so state kept here lives between calls. */
   readonly seams: () => Partial<Seams>;
 }

@@ -8,10 +8,10 @@ import { visibility } from '../../../reference/case/mask.ts';
 import { exp, log, tanh } from '../../../reference/numbers/float64.ts';
 import { type Arrays, type Problem, RIGHT, type Steps } from './outside.ts';
 
-type Flaw = Partial<Steps>;
+export type Flaw = Partial<Steps>;
 
 /** Visibility as of a changed case. */
-const seen = (change: (c: AttentionCase) => AttentionCase, only?: 'backward'): Flaw => ({
+export const seen = (change: (c: AttentionCase) => AttentionCase, only?: 'backward'): Flaw => ({
   sees: (x, at, pass) => {
     if (only !== undefined && pass !== only) return RIGHT.sees(x, at, pass);
     return changedOf(x, change)(at.b, at.h, at.i, at.j);
@@ -27,7 +27,7 @@ function changedOf(x: Problem, change: (c: AttentionCase) => AttentionCase) {
   return found;
 }
 
-const having =
+export const having =
   (parameters: Partial<AttentionCase['parameters']>) =>
   (c: AttentionCase): AttentionCase => ({ ...c, parameters: { ...c.parameters, ...parameters } });
 const lacking =
@@ -40,7 +40,7 @@ const lacking =
 const times = (outputs: Arrays, name: OutputName, factor: number): void => {
   outputs[name] = (outputs[name] ?? new Float64Array(0)).map((v) => v * factor);
 };
-const finishing = (name: OutputName, factor: (x: Problem) => number): Flaw => ({
+export const finishing = (name: OutputName, factor: (x: Problem) => number): Flaw => ({
   finish: (x, outputs) => times(outputs, name, factor(x)),
 });
 

@@ -27,7 +27,10 @@ export function trial(
   cases: readonly Expectation[],
   zoo: readonly Fault[],
 ): Promise<Diagnosis | null> {
-  const seen = observer();
+  const known = new Map(cases.map((one) => [one.attentionCase, one]));
+  const seen = observer({
+    expect: (question, profile) => known.get(question) ?? expectation(question, profile),
+  });
   for (const expected of cases) {
     const { attentionCase: question } = expected;
     const given = Object.entries(answer(question));
@@ -41,5 +44,7 @@ export function trial(
   return diagnose({
     ...{ observed: seen.observed(), profile: PROFILES.f32 },
     zoo: () => Promise.resolve(zoo),
+    // However loaded the machine is, a test sees the same.
+    milliseconds: Number.POSITIVE_INFINITY,
   });
 }

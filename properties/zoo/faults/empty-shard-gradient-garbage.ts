@@ -9,6 +9,7 @@ export const fault: Fault = {
   wrong: 'dK of the keys after an empty shard is never written.',
   seen: 'B-10',
   shownBy: 'ranks/2-empty-keys-gradients',
+  unwritten: ['d_k'],
   seams: () => ({
     finishBackward: (x, { d_k }) => {
       const hole = x.p.partition.kv.indexOf(0);

@@ -6,7 +6,7 @@ import type { Fault } from '../fault.ts';
 
 export const fault: Fault = {
   name: 'gradient-clipped',
-  wrong: 'Gradients are clipped to ±1.',
+  wrong: 'dQ is clipped to ±1.',
   seen: 'invented',
   shownBy: 'probe/huge-cotangent',
   seams: () => ({

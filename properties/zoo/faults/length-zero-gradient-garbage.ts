@@ -10,6 +10,7 @@ export const fault: Fault = {
   wrong: 'dK of a sequence of length zero is never written.',
   seen: 'B-10',
   shownBy: 'probe/lengths-with-zero',
+  unwritten: ['d_k'],
   seams: () => ({
     finishBackward: (x, { d_k }) => {
       const lengths = x.inputs.kv_lengths;

@@ -9,6 +9,7 @@ export const fault: Fault = {
   wrong: 'dV of a key that nobody attends to is never written.',
   seen: 'B-10',
   shownBy: 'probe/only-last-shard-visible',
+  unwritten: ['d_v'],
   seams: () => ({
     finishBackward: (x, { d_v }) => {
       if (x.inputs.mask !== undefined)

@@ -7,7 +7,7 @@ import { HONEST } from '../host/honest.ts';
 
 export const fault: Fault = {
   name: 'own-shard-twice-last-rank',
-  wrong: 'The last rank counts its own keys twice in the backward pass.',
+  wrong: 'The rows of the last rank count twice in dK.',
   seen: 'invented',
   shownBy: 'pair/causal-top-left-and-uneven',
   seams: () => ({
