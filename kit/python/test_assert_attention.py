@@ -349,6 +349,35 @@ def test_a_judge_that_dies_is_no_verdict_and_is_started_again():
     assert kit._server is not first
 
 
+FEATURES = {
+    "mask": dict(mask=rng.random((3, 1, 9)) < 0.6),
+    "bias": dict(bias=np.where(rng.random((2, 1, 7, 1)) < 0.5, draw(2, 1, 7, 1), np.float32(-np.inf))),
+    "lengths": dict(kv_lengths=np.array([9, 4])),
+    "causal and window": dict(causal="bottom-right", window=(4, 1)),
+    "media": dict(media="previous", media_text=np.arange(14).reshape(2, 7) % 4, media_key=1 + np.arange(18).reshape(2, 9) % 3),
+}
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_rank_sees_its_block_of_what_is_seen(tmp_path, feature):
+    partition = {"ranks": 3, "q": [4, 0, 3], "kv": [2, 6, 1]}
+    made = kit.make_case(draw(2, 3, 7, 4), draw(2, 1, 9, 4), draw(2, 1, 9, 4), partition=partition, **FEATURES[feature])
+    made.write(str(tmp_path))
+    case = kit.Case(str(tmp_path))
+    assert (case.rows, case.keys) == (kit.blocks([4, 0, 3]), [slice(0, 2), slice(2, 8), slice(8, 9)])
+    whole = case.visible()
+    assert not whole.all()
+    text, key = case.media_text, case.media_key
+    for rows in case.rows:
+        for keys in case.keys:
+            np.testing.assert_array_equal(case.visible(rows, keys), whole[:, :, rows, keys])
+            if text is not None:
+                case.media_text = case.media_key = None
+                given = case.visible(rows, keys, text[:, rows], key[:, keys])
+                case.media_text, case.media_key = text, key
+                np.testing.assert_array_equal(given, whole[:, :, rows, keys])
+
+
 def test_without_a_judge_it_says_how_to_get_one(monkeypatch):
     q, k, v, _ = question()
     monkeypatch.setattr(kit, "_server", None)

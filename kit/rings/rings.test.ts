@@ -1,6 +1,8 @@
 /** The reference rings pass the gate on four ranks, uneven and empty blocks included, and fail it when they are broken. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { judged, RANKS, RINGS, type RingReport, TOLD } from './run-rings.ts';
+import { judged, judgedText, RANKS, RINGS, type RingReport, TOLD } from './run-rings.ts';
 
 /** What each is asked here; rings.long.ts asks all of `core`. JAX compiles every shape. */
 const ASKED = {
@@ -34,6 +36,21 @@ describe.each(['torch', 'mpi', 'jax'] as const)('the ring of %s', (name) => {
 });
 
 describe('a ring that is broken', () => {
+  it.runIf(RINGS.mpi.here)('a rank that fails ends them all, and the next case is answered', () => {
+    const text = readFileSync(join(import.meta.dirname, RINGS.mpi.file), 'utf8');
+    const at = 'def compute(case):\n';
+    const failing = `${at}    if case.rank == 2 and case.keys[0].stop == 1:\n        raise ValueError("rank 2 has had enough")\n`;
+    const only = ['--suite', 'core', '--only', '*/ranks/4-{even,uneven}'];
+    const { status, cases } = judgedText(RINGS.mpi, text.replace(at, failing), only);
+    expect(status).toBe(3);
+    expect(cases).toMatchObject([
+      { id: 'core/ranks/4-even', verdict: 'pass' },
+      { id: 'core/ranks/4-uneven', verdict: 'broken' },
+    ]);
+    expect(cases[1]?.reason).toMatch(/^it exited with status \d+ before it answered/);
+    expect(cases[1]?.log?.join(' ')).toMatch(/ValueError: rank 2 has had enough/);
+  });
+
   it.runIf(RINGS.mpi.here).each(['dq-doubled-on-rank-3', 'merge-of-round-2'] as const)(
     '%s: the rank is named',
     (fault) => {

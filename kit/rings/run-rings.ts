@@ -143,6 +143,7 @@ export interface RingReport {
     readonly id: string;
     readonly verdict: string;
     readonly reason: string;
+    readonly log?: readonly string[];
     readonly ranks?: { readonly ran: number };
     readonly wrong_ranks?: readonly { readonly rank: number }[];
   }[];
@@ -155,23 +156,29 @@ const ENVIRONMENT = {
 };
 
 /** The gate's report on a ring, broken by a fault where one is named. */
-export function judged(
-  { file, command, faults }: Ring,
+export function judged(ring: Ring, options: readonly string[], fault?: RingFault): RingReport {
+  const text = readFileSync(join(root, 'kit/rings', ring.file), 'utf8');
+  const [from, to] = fault === undefined ? ['', ''] : ring.faults[fault];
+  if (!text.includes(from)) throw new Error(`${ring.file} lacks what ${fault} is planted in`);
+  return judgedText(
+    ring,
+    text.replace(from, () => to),
+    options,
+  );
+}
+
+/** The same of any text of a ring. */
+export function judgedText(
+  { file, command }: Ring,
+  text: string,
   options: readonly string[],
-  fault?: RingFault,
 ): RingReport {
   const scratch = mkdtempSync(join(tmpdir(), 'xattn-rings-'));
   try {
     // As `xattn init` lays it out: the kit beside it.
     copyFileSync(join(root, 'kit/python/xattn_kit.py'), join(scratch, 'xattn_kit.py'));
-    const text = readFileSync(join(root, 'kit/rings', file), 'utf8');
-    const [from, to] = fault === undefined ? ['', ''] : faults[fault];
-    if (!text.includes(from)) throw new Error(`${file} lacks what ${fault} is planted in`);
     const ring = join(scratch, file);
-    writeFileSync(
-      ring,
-      text.replace(from, () => to),
-    );
+    writeFileSync(ring, text);
     const report = join(scratch, 'report.json');
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
