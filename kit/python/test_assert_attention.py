@@ -354,7 +354,7 @@ FEATURES = {
     "bias": dict(bias=np.where(rng.random((2, 1, 7, 1)) < 0.5, draw(2, 1, 7, 1), np.float32(-np.inf))),
     "lengths": dict(kv_lengths=np.array([9, 4])),
     "causal and window": dict(causal="bottom-right", window=(4, 1)),
-    "media": dict(media="previous", media_text=np.arange(14).reshape(2, 7) % 4, media_key=1 + np.arange(18).reshape(2, 9) % 3),
+    "media": dict(media="previous", media_text=np.arange(14).reshape(2, 7) % 5, media_key=1 + np.arange(18).reshape(2, 9) % 3),
 }
 
 
