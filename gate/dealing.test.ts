@@ -2,7 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { shapeArbitrary } from '../properties/arbitraries/shape.ts';
 import { PROFILES } from '../reference/bounds/lemmas/profile.ts';
 import type {
   AttentionCase,
@@ -27,7 +29,7 @@ import {
   zeros,
 } from '../reference/numbers/tensor.ts';
 import type { Candidate, Hello } from './candidate.ts';
-import { dealtOver, posed, type World, worldOf } from './dealing.ts';
+import { dealtOver, evenOver, posed, type World, worldOf } from './dealing.ts';
 import { type CaseResult, runSuite } from './run-suite.ts';
 import { type SuiteCase, suite } from './suite.ts';
 
@@ -42,8 +44,8 @@ const isEven = (sizes: readonly number[]): boolean => new Set(sizes).size === 1;
 
 /** Every case of smoke as it is put on these ranks. */
 function smokeOver(over: World): AttentionCase[] {
-  const evenOver = over.uneven ? undefined : over.ranks;
-  return suite('smoke', 'f32', { seed: over.seed, evenOver }).flatMap(
+  const even = over.uneven ? undefined : over.ranks;
+  return suite('smoke', 'f32', { seed: over.seed, evenOver: even }).flatMap(
     ({ build }) => posed(build(), { direction: 'both', world: over })?.question ?? [],
   );
 }
@@ -86,6 +88,24 @@ describe('dealing', () => {
       ({ parameters: p }) => p.seq_q % 4 === 0 && p.seq_kv % 4 === 0,
     ).length;
     expect(all - needing.length).toBeGreaterThan(2 * byChance);
+  });
+
+  it('asks for even sizes over few ranks alone, of whoever needs them', () => {
+    const [plain, able] = [new Set(['f32']), new Set(['f32', 'uneven'])];
+    expect(evenOver({ ranks: [4096, 2, 64], supports: plain })).toEqual([2, 64]);
+    expect(evenOver({ ranks: [4096], supports: plain })).toBeUndefined();
+    expect(evenOver({ ranks: [2], supports: able })).toBeUndefined();
+    expect(evenOver({ supports: plain })).toBeUndefined();
+  });
+
+  it('draws even sizes for a hunt, too', () => {
+    const [shape] = fc.sample(shapeArbitrary({ evenOver: [4] }), { numRuns: 1, seed: 3 });
+    const drawn = fc.sample(shapeArbitrary({ evenOver: [3, 4] }), { numRuns: 200, seed: 3 });
+    expect((shape?.seq_q ?? 1) % 4).toBe(0);
+    for (const { seq_q, seq_kv } of drawn) {
+      expect([3, 4].some((ranks) => seq_q % ranks === 0 && seq_kv % ranks === 0)).toBe(true);
+    }
+    expect(new Set(drawn.map(({ seq_kv }) => seq_kv)).size).toBeGreaterThan(4);
   });
 
   it('is the same for the same case and seed, and another for another seed', () => {

@@ -8,7 +8,7 @@ import type { Dealt } from '../gpu/dealt.ts';
 import type { AttentionCase, Partition } from '../reference/case/case.ts';
 import { type Below, drawing } from '../reference/case/draw-case.ts';
 import { entry } from '../reference/numbers/nth.ts';
-import type { Started } from './candidate.ts';
+import type { Hello, Started } from './candidate.ts';
 import { type Direction, directed } from './select.ts';
 import { evenSizes, rankCountFor, seedOf } from './suite/spec.ts';
 
@@ -31,6 +31,19 @@ export function worldOf(
   if (!started.ok || started.hello.ranks === undefined) return null;
   const { ranks, supports } = started.hello;
   return { ranks, uneven: supports.has('uneven'), seed, spreads };
+}
+
+/** Rows and keys come out even over at most so many ranks: of more, there would be too many of them. */
+const EVEN_MAX = 64;
+
+/** Numbers of ranks over which cases are to come out even, for a candidate that needs that; else undefined. */
+export function evenOver({
+  ranks,
+  supports,
+}: Pick<Hello, 'ranks' | 'supports'>): readonly number[] | undefined {
+  if (supports.has('uneven')) return undefined;
+  const few = ranks?.filter((count) => count <= EVEN_MAX) ?? [];
+  return few.length === 0 ? undefined : few;
 }
 
 const isEven = (sizes: readonly number[]): boolean => sizes.every((size) => size === sizes[0]);

@@ -6,7 +6,7 @@
 import type { Dtype } from '../../reference/case/case.ts';
 import { type History, traceMemory, untracedNote } from '../after-others.ts';
 import { type Candidate, type Started, suiteDtype } from '../candidate.ts';
-import { worldOf } from '../dealing.ts';
+import { evenOver, worldOf } from '../dealing.ts';
 import { diagnosed } from '../diagnosis/diagnosed.ts';
 import { type Observer, observer } from '../diagnosis/kept-answers.ts';
 import { fileSentence } from '../file-errors.ts';
@@ -101,10 +101,10 @@ function dtypeFor({ started, options }: Pick<Run, 'started' | 'options'>): Dtype
 /** The cases for a candidate, and their order. */
 function casesFor(run: Pick<Run, 'started' | 'options'>): Pick<Run, 'ids' | 'cases'> {
   const { options, started } = run;
-  const world = worldOf(started);
-  // Who needs even blocks is asked cases of which such can be made.
-  const evenOver = world !== null && !world.uneven ? world.ranks : undefined;
-  const building = { seed: options.seed, evenOver };
+  const building = {
+    seed: options.seed,
+    evenOver: started.ok ? evenOver(started.hello) : undefined,
+  };
   const cases = selected(suite(options.suite, dtypeFor(run), building), options);
   return { ids: cases.map(({ id }) => id), cases: inDrawnOrder(cases, options.seed) };
 }

@@ -14,6 +14,7 @@ import {
   recipeArbitrary,
 } from '../../properties/arbitraries/attention-case.ts';
 import { type AttentionCase, DTYPES, type OutputName } from '../../reference/case/case.ts';
+import { evenOver } from '../dealing.ts';
 import type { Shard } from '../select.ts';
 import type { Interviewer, Reply } from './interviewer.ts';
 import { isKnown, type Known, tellingWords } from './kind.ts';
@@ -96,7 +97,7 @@ export function drawable({
     ...(supports.has('backward') ? {} : { direction: 'forward' as const }),
     shape: {
       ...(supports.has('gqa') ? {} : { group: 1 }),
-      ...(supports.has('uneven') || ranks === undefined ? {} : { evenOver: ranks }),
+      evenOver: evenOver({ supports, ...(ranks === undefined ? {} : { ranks }) }),
     },
     ...(supports.has('uneven') ? {} : { maxRanks: 1 }),
   };

@@ -16,7 +16,7 @@ export interface ShapeLimits {
   readonly headDim?: number;
   readonly dimY?: number;
   /** Rows and keys are multiples of one of these numbers of ranks. */
-  readonly evenOver?: readonly number[];
+  readonly evenOver?: readonly number[] | undefined;
 }
 
 /** The extents of a case, as `case.json` names them. */
