@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { printedWord, shellQuoted } from './text.ts';
 
-export const LANGUAGES = ['python', 'torch', 'torch-dist', 'jax', 'c', 'js', 'ts'] as const;
+export const LANGUAGES = ['python', 'torch', 'torch-dist', 'jax', 'c', 'rust', 'js', 'ts'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
 interface Template {
@@ -62,6 +62,22 @@ function runsTypescript(version: string): boolean {
   return major > from || (major === from && minor >= least);
 }
 
+const RUST: Template = {
+  files: {
+    'rust/Cargo.toml': 'Cargo.toml',
+    'rust/src/main.rs': 'src/main.rs',
+    'rust/src/xattn.rs': 'src/xattn.rs',
+  },
+  steps: [
+    (folder) =>
+      `cargo build --release --manifest-path ${printedWord(path.join(folder, 'Cargo.toml'))}`,
+    (folder) => {
+      const program = path.join(folder, 'target/release/candidate');
+      return `npx xattn gate --candidate ${printedWord(shellQuoted(program))}`;
+    },
+  ],
+};
+
 function templateOf(language: Language, nodeVersion: string): Template {
   switch (language) {
     case 'python':
@@ -87,6 +103,8 @@ function templateOf(language: Language, nodeVersion: string): Template {
           },
         ],
       };
+    case 'rust':
+      return RUST;
     case 'js':
       return {
         files: {
@@ -144,8 +162,10 @@ export function initialise(
   if (present !== undefined) {
     throw new RangeError(`"DIR" expected a folder without ${present.target}, got one with it`);
   }
-  mkdirSync(folder, { recursive: true });
-  for (const { text, target } of targets) writeFileSync(target, text, { flag: 'wx' });
+  for (const { text, target } of targets) {
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, text, { flag: 'wx' });
+  }
   return {
     written: targets.map(({ target }) => target),
     steps: steps.map((step) => step(folder)),

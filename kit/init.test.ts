@@ -1,6 +1,6 @@
 /** What `xattn init` writes runs as it is written: the gate's smoke suite passes it. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -25,12 +25,18 @@ const NEEDS: Record<(typeof ALONE)[number], [here: boolean, program: string, pas
   torch: [required || runs(python, '-c', 'import torch'), `${python} candidate.py`, 9],
   jax: [required || runs(jaxPython, '-c', 'import jax'), `${jaxPython} candidate.py`, 2],
   c: [required || runs('cc', '--version'), './attention', 9],
+  rust: [required || runs('cargo', '--version'), 'target/release/candidate', 9],
   js: [true, `${process.execPath} candidate.mjs`, 9],
   ts: [true, `${process.execPath} candidate.mjs`, 9],
 };
 
 /** JAX compiles every operation of every shape: a few cases take it as long as others the whole suite. */
 const FEW = '*/{basic/gradients,feature/gqa-gradients}';
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => statSync(join(folder, name)).isFile())
+    .sort();
 
 function gate(folder: string, program: string, ...only: string[]) {
   const asked = ['--candidate', program, '--seed', '1', ...only.flatMap((one) => ['--only', one])];
@@ -51,6 +57,20 @@ function compile(folder: string): void {
   expect(status).toBe(0);
 }
 
+/** Without a crate from outside, and without a warning. */
+function cargo(folder: string): void {
+  const { status, stderr } = spawnSync('cargo', ['build', '--release', '--offline'], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, RUSTFLAGS: '-D warnings', CARGO_TERM_COLOR: 'never' },
+  });
+  expect(stderr).not.toMatch(/^(warning|error)/m);
+  expect(status).toBe(0);
+}
+
+/** What has to be built before it runs. */
+const BUILDS: Partial<Record<Language, (folder: string) => void>> = { c: compile, rust: cargo };
+
 describe('xattn init', () => {
   for (const language of ALONE) {
     const [here, program, passes] = NEEDS[language];
@@ -58,20 +78,20 @@ describe('xattn init', () => {
     it.runIf(here)(`${language}: passes smoke, and fails it when it is broken`, () => {
       const folder = join(scratch, language);
       const { written } = initialise(language, folder);
-      expect(written.map((file) => file.slice(folder.length + 1)).sort()).toEqual(
-        readdirSync(folder).sort(),
-      );
+      expect(written.map((file) => file.slice(folder.length + 1)).sort()).toEqual(filesIn(folder));
       if (language === 'ts') {
         const tsc = join(root, 'node_modules/.bin/tsc');
         expect(spawnSync(tsc, ['-p', folder], { encoding: 'utf8' }).stdout).toBe('');
       }
-      if (language === 'c') compile(folder);
+      BUILDS[language]?.(folder);
       const few = language === 'jax' ? [FEW] : [];
       const { status, stdout, report } = gate(folder, program, ...few);
       expect(stdout).not.toMatch(/^(impossible|improbable|broken)/m);
       expect(status).toBe(0);
       expect(report.summary.pass).toBeGreaterThanOrEqual(passes);
-      const sources = { js: 'candidate.mjs', ts: 'candidate.mjs', c: 'attention.c' };
+      const sources = {
+        ...{ js: 'candidate.mjs', ts: 'candidate.mjs', c: 'attention.c', rust: 'src/main.rs' },
+      };
       const named: Partial<Record<Language, string>> = sources;
       const file = join(folder, named[language] ?? 'attention.py');
       const text = readFileSync(file, 'utf8');
@@ -79,10 +99,11 @@ describe('xattn init', () => {
         .replace(/c\.scale \* dot/, 'dot')
         .replace(/np\.float32\(scale\) \*/, '')
         .replace(/s = \(.*scale\) \*/, 's =')
-        .replace(/\(float\)c->scale \* dot/, 'dot');
+        .replace(/\(float\)c->scale \* dot/, 'dot')
+        .replace(/case\.scale as f32 \* dot/, 'dot');
       expect(broken).not.toBe(text);
       writeFileSync(file, broken);
-      if (language === 'c') compile(folder);
+      BUILDS[language]?.(folder);
       expect(gate(folder, program, '*/basic/gradients').status).toBe(1);
     });
   }
@@ -139,7 +160,9 @@ describe('xattn init', () => {
     expect(said.stdout).toContain("$ npx xattn gate --candidate 'node mine/candidate.mjs'");
     expect(said.status).toBe(0);
     const refused = spawnSync(process.execPath, [cli, 'init', 'cobol', 'x'], { encoding: 'utf8' });
-    expect(refused.stderr).toMatch(/Allowed choices are python, torch, torch-dist, jax, c, js, ts/);
+    expect(refused.stderr).toMatch(
+      /Allowed choices are python, torch, torch-dist, jax, c, rust, js, ts/,
+    );
     expect(refused.status).toBe(2);
   });
 });

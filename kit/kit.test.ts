@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -134,6 +134,37 @@ describe.skipIf(!hasCompiler && !required)('the C candidate', () => {
     expect(failing(report)).toEqual([]);
     expect(status).toBe(0);
     expect(report.summary.pass).toBeGreaterThan(200);
+  });
+});
+
+const hasCargo = spawnSync('cargo', ['--version']).status === 0;
+if (!hasCargo && !required)
+  console.warn('SKIPPED: the Rust candidate is not tested, there is no cargo');
+
+describe.skipIf(!hasCargo && !required)('the Rust candidate', () => {
+  const target = join(scratch, 'rust');
+  const manifest = join(scratch, 'rust-source/Cargo.toml');
+  const cargo = (...what: string[]): string =>
+    execFileSync(
+      'cargo',
+      [...what, '--offline', '--target-dir', target, '--manifest-path', manifest],
+      {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+
+  it('passes all of core that it supports, merges too, and its own tests', () => {
+    // Cargo writes its lock file beside the sources.
+    cpSync(join(root, 'kit/rust'), join(scratch, 'rust-source'), { recursive: true });
+    expect(cargo('test')).toMatch(/test result: ok\. 3 passed/);
+    cargo('build', '--release');
+    const { status, report } = gate(join(target, 'release/candidate'));
+    expect(failing(report)).toEqual([]);
+    expect(status).toBe(0);
+    expect(report.summary.pass).toBeGreaterThan(200);
+    const merged = report.cases.filter(({ id }) => id.startsWith('core/merge/'));
+    expect(merged.map(({ verdict }) => verdict)).toEqual(merged.map(() => 'pass'));
   });
 });
 
