@@ -354,6 +354,10 @@ function addRun(program: Command, finish: Finish): void {
     '--timeout-s <seconds>',
     'give up where a rank waits for a message, or computes a step, for so long',
   );
+  const start = new Option(
+    '--start-timeout-s <seconds>',
+    'give up where ranks in processes are not all connected after so long (default: 60)',
+  );
   const model = new Option('--model <name>', 'all cross-attention layers of a model, scaled down');
   const shrink = new Option(
     '--shrink <n>',
@@ -377,17 +381,13 @@ function addRun(program: Command, finish: Finish): void {
     .option('--seq-q <n>', 'queries', value.wholeNumber, 64)
     .option('--seq-kv <n>', 'keys', value.wholeNumber, 512)
     .addOption(new Option('--direction <name>', 'passes').choices(DIRECTIONS).default('both'))
-    .option(
-      '--seed <n>',
-      'draw numbers, and the interleaving, from this seed',
-      value.wholeNumber,
-      1,
-    )
+    .option('--seed <n>', 'draw numbers and the interleaving from it', value.wholeNumber, 1)
     .option(
       '--listen <host:port>',
       'wait here for "xattn rank" in place of processes; strangers are refused, each with a line',
       value.address,
     )
+    .addOption(start.argParser(value.seconds))
     .addOption(timeout.argParser(value.seconds).default(value.DEFAULTS.timeoutS))
     .option('--trace <file.json>', 'write what happened when, for ui.perfetto.dev', value.pathText)
     .option('--svg <file.svg>', 'draw what happened when', value.pathText)

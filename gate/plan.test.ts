@@ -220,6 +220,8 @@ describe('xattn plan', () => {
     ],
     [['--svg', 'no-folder/layer.svg'], /no-folder/],
     [['--trace', 'no-folder/trace.json'], /no-folder/],
+    [['--trace', '/dev/full', '--seq-kv', '64'], /^xattn: \/dev\/full: the disk is full\n$/],
+    [['--svg', '/dev/full', '--seq-kv', '64'], /^xattn: \/dev\/full: the disk is full\n$/],
     [['--paper', '--svg', 'map.svg'], /cannot be used with option/],
     [['--paper', '--model', 'foo'], /cannot be used with option/],
     [['--paper', '--seq-q', '7'], /cannot be used with option/],

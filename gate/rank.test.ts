@@ -61,6 +61,14 @@ function summaryOf({ stdout }: Ended): object {
 }
 
 describe('xattn rank', () => {
+  it('is not waited for longer than --start-timeout-s', async () => {
+    const at = `127.0.0.1:${await freePort()}`;
+    const how = ['--ranks', '2', '--listen', at, '--start-timeout-s', '0.3'];
+    const { status, stdout, stderr } = await xattn([...RUN, ...how]);
+    expect([status, stdout]).toEqual([3, '']);
+    expect(stderr).toBe(`xattn: expected 2 ranks to connect to ${at} within 300 ms, got 0\n`);
+  });
+
   it('serves a run over TCP, with the bytes and the verdict of a run on one thread', async () => {
     const at = `127.0.0.1:${await freePort()}`;
     const [run, ...ranks] = await Promise.all([

@@ -207,6 +207,14 @@ describe('xattn run', () => {
     [['--model', 'llama-3-v-11b', '--skip-empty'], "cannot be used with option '--skip-empty'"],
     [['--schedule', 'ring'], "argument 'ring' is invalid. Allowed choices are lv-xattn"],
     [['--trace', ''], 'Expected a path, got an empty text.'],
+    [['--trace', '/dev/full'], 'xattn: /dev/full: the disk is full\n'],
+    [['--svg', '/dev/full'], 'xattn: /dev/full: the disk is full\n'],
+    [['--svg', 'no-folder/run.svg'], 'no-folder/run.svg: there is no such file or folder\n'],
+    [['--trace', '.'], 'xattn: .: it is a folder, expected a file\n'],
+    [
+      ['--start-timeout-s', '1'],
+      '"--start-timeout-s" expected "--transport processes", got threads',
+    ],
   ] as const) {
     it(`refuses ${args.join(' ')} with a sentence`, async () => {
       const { status, stdout, stderr } = await xattn('run', ...SMALL, ...args);

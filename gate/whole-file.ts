@@ -6,7 +6,9 @@
  * @module
  */
 import {
+  accessSync,
   closeSync,
+  constants,
   fstatSync,
   fsyncSync,
   openSync,
@@ -55,9 +57,9 @@ export function placeOf(file: string): FilePlace {
 }
 
 /** A failure of the file system names the path that was asked for, and no other. */
-function named(file: string, write: () => void): void {
+export function named<T>(file: string, write: () => T): T {
   try {
-    write();
+    return write();
   } catch (error) {
     throw Object.assign(error as NodeJS.ErrnoException, { path: file });
   }
@@ -71,6 +73,15 @@ function writeToDisk(file: string, text: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Throws what the file system would say of a file that cannot be put into its place, before work is done for it. */
+export function checkPlace(file: string): void {
+  const { place, regular } = placeOf(file);
+  if (!regular) return;
+  named(file, () => accessSync(path.dirname(place), constants.W_OK));
+  if (statSync(place, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  throw Object.assign(new Error(`${file} is a folder`), { code: 'EISDIR', path: file });
 }
 
 let count = 0;

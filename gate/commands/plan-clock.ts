@@ -3,7 +3,7 @@
  * trace for Perfetto and as a picture.
  * @module
  */
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import type { Setting } from '../../gpu/costs/prediction.ts';
 import type { ScheduleName } from '../../gpu/costs/schedules.ts';
 import type { Direction } from '../../gpu/schedule.ts';
@@ -18,6 +18,7 @@ import {
 import { type TraceWriter, traceWriter } from '../../gpu/simulation/trace.ts';
 import { RANKS_SHOWN, type TimelineSpan, timelineSvg } from '../../gpu/timeline-svg.ts';
 import { printable } from '../text.ts';
+import { checkPlace, named, writeWholeFile } from '../whole-file.ts';
 import { bytes, columns, short } from './plan-numbers.ts';
 
 /** Operations grow with the square of the ranks: of so many they take up to half a minute. */
@@ -62,7 +63,7 @@ function fileWriter(file: string): { write: (text: string) => void; close: () =>
   let waiting: string[] = [];
   let length = 0;
   const flush = () => {
-    writeSync(descriptor, waiting.join(''));
+    named(file, () => writeFileSync(descriptor, waiting.join('')));
     [waiting, length] = [[], 0];
   };
   return {
@@ -155,6 +156,7 @@ export async function onTheClock(setting: Setting, options: ClockOptions): Promi
       `a simulation expected at most ${RANKS_MAX} ranks, got ${setting.cluster.ranks}`,
     );
   }
+  if (svg !== undefined) checkPlace(svg);
   const file = trace === undefined ? null : fileWriter(trace);
   const writer = file === null ? null : traceWriter(file.write);
   const watcher = new Watcher(writer, svg !== undefined);
@@ -168,7 +170,7 @@ export async function onTheClock(setting: Setting, options: ClockOptions): Promi
   } finally {
     file?.close();
   }
-  if (svg !== undefined) writeFileSync(svg, draw(name, setting, layer, watcher.spans));
+  if (svg !== undefined) writeWholeFile(svg, draw(name, setting, layer, watcher.spans));
   const formula = layerByFormula(name, setting);
   const pass = (direction: Direction): PassSummary =>
     summaryOf(layer[direction], formula[direction]);

@@ -17,7 +17,7 @@ import type { Fusion, StackInputs, StackShape } from '../../gpu/stack/shape.ts';
 import { evaluateStack, type StackRun } from '../../gpu/stack/stack.ts';
 import { type Tensor, toFlat } from '../../reference/numbers/tensor.ts';
 import { untilInterrupted } from '../interruption.ts';
-import type { RunCommandOptions } from './run.ts';
+import { type RunCommandOptions, startingIn } from './run.ts';
 
 export interface StackCommandOptions {
   model?: string;
@@ -210,7 +210,8 @@ export async function runStackCommand(
   const { shape, keys_per_image } = stackOf(model, options);
   const inputs = drawStack(options.seed, shape, { keys_per_image });
   const { schedule, transport, device, seed } = options;
-  const how: RunOptions = { schedule, transport, device, seed, timeoutMs: 1000 * options.timeoutS };
+  const limits = { timeoutMs: 1000 * options.timeoutS, ...startingIn(options) };
+  const how: RunOptions = { schedule, transport, device, seed, ...limits };
   const begun = performance.now();
   let runs: readonly [StackResult, StackResult];
   try {

@@ -2,7 +2,6 @@
  * `xattn run`: a schedule run on drawn numbers, what it sent, and what the judge says of it.
  * @module
  */
-import { writeFileSync } from 'node:fs';
 import { MultiBar } from 'cli-progress';
 import pc from 'picocolors';
 import { evenSizes } from '../../gpu/distribute.ts';
@@ -24,6 +23,7 @@ import { untilInterrupted } from '../interruption.ts';
 import { type PassChoice, passesAsked, passesInWords } from '../pass-choice.ts';
 import { printable } from '../text.ts';
 import { threadsFor } from '../threads.ts';
+import { checkPlace, writeWholeFile } from '../whole-file.ts';
 import { checkFilesApart, type DEVICES, type TRANSPORTS } from './options.ts';
 import type { MaskChoice } from './pass-options.ts';
 import { runSvg } from './run-svg.ts';
@@ -46,6 +46,7 @@ export interface RunCommandOptions extends PassChoice, MaskChoice {
   json?: true;
   listen?: { readonly host: string; readonly port: number };
   timeoutS: number;
+  startTimeoutS?: number;
 }
 
 /** Where ranks from elsewhere connect, and the token that they have too. */
@@ -59,6 +60,18 @@ function listeningAt({ listen, transport }: RunCommandOptions): Listening | null
     throw new RangeError('"XATTN_TOKEN" expected a secret that ranks are to have too, got none');
   }
   return { ...listen, token, onRefused: strangerTeller((line) => process.stderr.write(line)) };
+}
+
+/** How long ranks in processes may take to be there. Throws a RangeError for ranks that are here. */
+export function startingIn({
+  startTimeoutS,
+  transport,
+}: Pick<RunCommandOptions, 'startTimeoutS' | 'transport'>): { readonly startTimeoutMs?: number } {
+  if (startTimeoutS === undefined) return {};
+  if (transport !== 'processes') {
+    throw new RangeError(`"--start-timeout-s" expected "--transport processes", got ${transport}`);
+  }
+  return { startTimeoutMs: 1000 * startTimeoutS };
 }
 
 /** A port scan must not fill a terminal. */
@@ -274,6 +287,7 @@ function text(summary: Summary, done: string, reason: string, log: readonly Rank
 /** Runs, judges, prints; the exit status. */
 export async function runCommand(options: RunCommandOptions): Promise<number> {
   checkFilesApart(options);
+  for (const file of [options.trace, options.svg]) if (file !== undefined) checkPlace(file);
   const attentionCase = caseOf(options);
   const { schedule, ranks, transport, device } = options;
   const passes = passesAsked(schedule, options);
@@ -289,7 +303,8 @@ export async function runCommand(options: RunCommandOptions): Promise<number> {
   try {
     const timing = options.trace !== undefined || options.svg !== undefined;
     const [{ seed }, timeoutMs] = [options, 1000 * options.timeoutS];
-    const how = { ...passes, schedule, transport, device, seed, timing, progress, timeoutMs };
+    const limits = { timeoutMs, ...startingIn(options) };
+    const how = { ...passes, schedule, transport, device, seed, timing, progress, ...limits };
     const asked = listen === null ? how : { ...how, listen };
     done = await untilInterrupted(transport, () => run(attentionCase, asked), stop);
   } catch (error) {
@@ -317,11 +332,11 @@ export async function runCommand(options: RunCommandOptions): Promise<number> {
   };
   if (options.trace !== undefined) {
     const trace = perfettoTrace(spansOf(done.log, width), `${schedule}, ${ranks} ranks`);
-    writeFileSync(options.trace, JSON.stringify(trace));
+    writeWholeFile(options.trace, JSON.stringify(trace));
   }
   if (options.svg !== undefined) {
     const title = `${schedule}, ${ranks} ranks, ${transport}, ${done.backend}: a real run`;
-    writeFileSync(options.svg, runSvg(done.log, { title, ranks }));
+    writeWholeFile(options.svg, runSvg(done.log, { title, ranks }));
   }
   const how = `${schedule}${passesInWords(shown)}`;
   process.stdout.write(

@@ -41,7 +41,13 @@ export type Answer =
       readonly log: readonly RankEvent[];
       readonly peakBytes: number;
     }
-  | ({ readonly id: number; readonly ok: false; readonly reason: string } & Place);
+  | ({
+      readonly id: number;
+      readonly ok: false;
+      readonly reason: string;
+      /** Whether it has waited for another rank in vain. */
+      readonly late: boolean;
+    } & Place);
 
 /** A shard without its tensors' methods. */
 export function flattenInputs({ inputs }: Shard): Job['inputs'] {

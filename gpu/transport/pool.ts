@@ -8,7 +8,10 @@
 import { Worker } from 'node:worker_threads';
 import { built } from '../built.ts';
 import { failureAt, placeAfter } from '../interpreter.ts';
+import type { Schedule } from '../schedule.ts';
 import type { Answer, Job } from './job.ts';
+import { sentOrNot } from './sent-for.ts';
+import type { Place } from './transport.ts';
 
 const workers: Worker[] = [];
 
@@ -42,8 +45,19 @@ function watch({ shard, progress, timeoutMs }: Job, begun: number, stalled: (ms:
   );
 }
 
-function ask(worker: Worker, job: Job): Promise<Success> {
-  const { id, passes, progress } = job;
+/** Where each rank is, by how much it has done since the run began. */
+function placesOf(passes: readonly Schedule[], progress: Int32Array): (rank: number) => Place {
+  const begun = progress.slice();
+  return (rank) => placeAfter(passes, rank, Atomics.load(progress, rank) - (begun[rank] ?? 0));
+}
+
+function ask(
+  worker: Worker,
+  job: Job,
+  passes: readonly Schedule[],
+  placeOf: (rank: number) => Place,
+): Promise<Success> {
+  const { id, progress } = job;
   const { rank } = job.shard;
   const begun = Atomics.load(progress, rank);
   return new Promise((resolve, reject) => {
@@ -56,13 +70,16 @@ function ask(worker: Worker, job: Job): Promise<Success> {
     };
     /** It cannot say itself where it is. */
     const fail = (reason: string) => {
-      const place = placeAfter(passes, rank, Atomics.load(progress, rank) - begun);
-      settle(() => reject(failureAt(passes, rank, place, reason)));
+      settle(() => reject(failureAt(passes, rank, placeOf(rank), reason)));
     };
     const onMessage = (answer: Answer) => {
       if (answer.id !== id) return;
-      if (answer.ok) settle(() => resolve(answer));
-      else settle(() => reject(failureAt(passes, rank, answer, answer.reason)));
+      if (answer.ok) {
+        settle(() => resolve(answer));
+        return;
+      }
+      const more = answer.late ? sentOrNot(passes, rank, answer, placeOf) : '';
+      settle(() => reject(failureAt(passes, rank, answer, `${answer.reason}${more}`)));
     };
     const onError = (error: Error) => fail(`its thread failed: ${error.message}`);
     const onExit = (code: number) => fail(`its thread left with status ${code}`);
@@ -74,10 +91,18 @@ function ask(worker: Worker, job: Job): Promise<Success> {
   });
 }
 
-/** Runs every rank's job at once. When one fails, all threads are ended, for they may be waiting. */
-export async function runJobs(jobs: readonly Job[]): Promise<Success[]> {
+/**
+ * Runs every rank's job at once; `passes` have all ranks' lists. When one fails, all threads are ended,
+ * for they may be waiting.
+ */
+export async function runJobs(
+  jobs: readonly Job[],
+  passes: readonly Schedule[],
+  progress: Int32Array,
+): Promise<Success[]> {
+  const placeOf = placesOf(passes, progress);
   try {
-    return await Promise.all(jobs.map((job, index) => ask(workerAt(index), job)));
+    return await Promise.all(jobs.map((job, n) => ask(workerAt(n), job, passes, placeOf)));
   } catch (error) {
     await closeThreads();
     throw error;

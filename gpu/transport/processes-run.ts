@@ -28,7 +28,7 @@ import {
 } from './headers.ts';
 import { checkProcessNeeds, shardBytesOf } from './needs.ts';
 import { type Done, packShard, unpackDone } from './packing.ts';
-import { sentFor } from './sent-for.ts';
+import { sentOrNot } from './sent-for.ts';
 import type { Place } from './transport.ts';
 
 /** How long a better reason is waited for than that a rank was lost. */
@@ -169,7 +169,8 @@ class Deal {
   #fail(rank: number, place: Place, reason: string, lost: number | null): void {
     const seat = this.#seats[rank];
     if (seat !== undefined) [seat.failed, seat.lost] = [true, lost];
-    const waited = lost === null ? '' : this.#sentOrNot(rank, place);
+    const lastOf = (of: number): Place => this.#seats[of]?.place ?? { pass: 0, step: 0 };
+    const waited = lost === null ? '' : sentOrNot(this.#passes, rank, place, lastOf);
     this.#errors.set(rank, failureAt(this.#passes, rank, place, `${reason}${waited}`));
     const first = this.#first(rank);
     const missing = this.#seats[first]?.lost ?? null;
@@ -192,19 +193,6 @@ class Deal {
       met.add(next);
       at = next;
     }
-  }
-
-  /** Of a message that a rank waits for in vain: which block, and whether its sender has sent it. */
-  #sentOrNot(rank: number, place: Place): string {
-    const sent = sentFor(this.#passes, rank, place);
-    if (sent === null) return '';
-    const { from, at, blocks } = sent;
-    const known = this.#seats[from]?.place ?? { pass: 0, step: 0 };
-    const has = known.pass > at.pass || (known.pass === at.pass && known.step > at.step);
-    const block = `block${blocks.length === 1 ? '' : 's'} ${blocks.join(', ') || 'none'}`;
-    const where = `its pass ${at.pass}, step ${at.step}`;
-    if (has) return `: ${block}, which it has sent in ${where}`;
-    return `: ${block}, which it sends in ${where}, and was last at pass ${known.pass}, step ${known.step}`;
   }
 
   /**

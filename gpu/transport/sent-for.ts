@@ -1,5 +1,6 @@
 /**
- * Which step of which rank sends what another one receives: of one pass, channel by channel.
+ * Which step of which rank sends what another one receives: of one pass, channel by channel;
+ * and what to say of one that does not come.
  * @module
  */
 import type { Schedule } from '../schedule.ts';
@@ -31,4 +32,25 @@ export function sentFor(
   );
   const at = sends[before];
   return at === undefined ? null : { from, at: { pass, step: at }, blocks };
+}
+
+/**
+ * Of a message that a rank waits for in vain: which block, and whether its sender has sent it, by where
+ * that one was last. Empty where the rank waits for none.
+ */
+export function sentOrNot(
+  passes: readonly Schedule[],
+  rank: number,
+  place: Place,
+  lastOf: (rank: number) => Place,
+): string {
+  const sent = sentFor(passes, rank, place);
+  if (sent === null) return '';
+  const { from, at, blocks } = sent;
+  const last = lastOf(from);
+  const has = last.pass > at.pass || (last.pass === at.pass && last.step > at.step);
+  const block = `block${blocks.length === 1 ? '' : 's'} ${blocks.join(', ') || 'none'}`;
+  const where = `its pass ${at.pass}, step ${at.step}`;
+  if (has) return `: ${block}, which it has sent in ${where}`;
+  return `: ${block}, which it sends in ${where}, and was last at pass ${last.pass}, step ${last.step}`;
 }

@@ -32,15 +32,14 @@ export async function runThreads(
   const memory = new SharedArrayBuffer(bytes);
   const mailboxes: Mailboxes = { memory, bytesPerElement, boxes };
   jobs++;
-  const answers = await runJobs(
-    shards.map((own) => {
-      const { inputs: _, ...plain } = own;
-      const inputs = flattenInputs(own);
-      const passes = schedules.map((pass) => onlyOf(pass, own.rank));
-      const watching = { observing, timing, progress };
-      return { id: jobs, device, shard: plain, inputs, passes, mailboxes, timeoutMs, ...watching };
-    }),
-  );
+  const dealt = shards.map((own) => {
+    const { inputs: _, ...plain } = own;
+    const inputs = flattenInputs(own);
+    const passes = schedules.map((pass) => onlyOf(pass, own.rank));
+    const watching = { observing, timing, progress };
+    return { id: jobs, device, shard: plain, inputs, passes, mailboxes, timeoutMs, ...watching };
+  });
+  const answers = await runJobs(dealt, schedules, progress);
   return {
     results: answers.map(({ result }) => result),
     backend: answers[0]?.backend ?? '',

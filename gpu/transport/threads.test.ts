@@ -19,13 +19,13 @@ afterEach(async () => {
   await closeWorkers();
 });
 
-/** Jobs as they are handed to threads; that of rank 0 only when it is let go. */
-function withheld() {
+/** Jobs as they are handed to threads; that of rank 0, or of some, only when it is let go. */
+function withheld(some: readonly number[] = [0]) {
   const jobs: { worker: Worker; job: Job }[] = [];
   const post = Worker.prototype.postMessage;
   vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (this: Worker, job: Job) {
     jobs.push({ worker: this, job });
-    if (job.shard.rank !== 0) post.call(this, job);
+    if (!some.includes(job.shard.rank)) post.call(this, job);
   });
   const letGo = () => post.call(jobs[0]!.worker, jobs[0]!.job);
   return { jobs, letGo };
@@ -107,11 +107,15 @@ describe('ranks on threads', () => {
     expect(alive(jobs)).toEqual([]);
   });
 
-  it('end the run where a message does not come in time, by rank, step and lane', async () => {
-    const { jobs } = withheld();
+  it('end the run where a message does not come in time, by rank, step, lane and block', async () => {
+    const { jobs } = withheld([0, 2]);
     const { ran } = start(300);
+    // Rank 1 waits for what rank 0 never sends.
+    const sends = passes[0]!.ranks[0]!.findIndex(({ op }) => op === 'send');
     await expect(ran).rejects.toThrow(
-      /^rank [12], pass 0, step \d+ \((send|receive) on lane query\): waited 300 ms for /,
+      `rank 1, pass 0, step ${waits} (receive on lane query): waited 300 ms for a message from ` +
+        `rank 0 on lane query: block 0, which it sends in its pass 0, step ${sends}, ` +
+        'and was last at pass 0, step 0',
     );
     expect(alive(jobs)).toEqual([]);
   });

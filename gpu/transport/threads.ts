@@ -68,6 +68,9 @@ export function planMailboxes(
   return { boxes, bytes: start };
 }
 
+/** A rank has waited for another one in vain. */
+export class Late extends Error {}
+
 /** Views on one mailbox. */
 class Box {
   readonly header: Int32Array;
@@ -148,7 +151,7 @@ export function threadTransport(all: Mailboxes, rank: number, timeoutMs: number)
   const wait = ({ header }: Box, while_: number, what: string): void => {
     while (Atomics.load(header, STATE) === while_) {
       if (Atomics.wait(header, STATE, while_, timeoutMs) === 'timed-out') {
-        throw new Error(`waited ${timeoutMs} ms for ${what}`);
+        throw new Late(`waited ${timeoutMs} ms for ${what}`);
       }
     }
   };

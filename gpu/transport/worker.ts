@@ -7,7 +7,7 @@ import { deviceOf } from '../device/choose.ts';
 import { interpret, type Log, placeAfter, StepError } from '../interpreter.ts';
 import { makeRank } from '../rank.ts';
 import { type Answer, type Job, shardOf } from './job.ts';
-import { threadTransport } from './threads.ts';
+import { Late, threadTransport } from './threads.ts';
 
 async function run(job: Job): Promise<Answer> {
   const shard = shardOf(job);
@@ -32,7 +32,7 @@ function failureOf({ id, progress, passes, shard }: Job, error: unknown): Answer
   const reason = cause instanceof Error ? cause.message : String(cause);
   const done = Atomics.load(progress, shard.rank);
   const { pass, step } = error instanceof StepError ? error : placeAfter(passes, shard.rank, done);
-  return { id, ok: false, reason, pass, step };
+  return { id, ok: false, reason, late: cause instanceof Late, pass, step };
 }
 
 parentPort?.on('message', async (job: Job) => {
