@@ -7,9 +7,10 @@
  */
 import { entry } from '../numbers/nth.ts';
 import { WASM_BASE64 } from './binary.ts';
+import type { RowFunctions } from './row-functions.ts';
 
 /** What assembly/index.ts exports; addresses are bytes, sizes are elements. */
-export interface KernelFunctions {
+export interface KernelFunctions extends RowFunctions {
   expMany(from: number, to: number, count: number): void;
   expEights(at: number, count: number): void;
   logMany(from: number, to: number, count: number): void;

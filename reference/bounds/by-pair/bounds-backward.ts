@@ -45,7 +45,8 @@ import { anchoredBackward, anchoredGradient, spreadOfGradient } from './anchored
 import { carriedOver, type RowBound } from './bounds.ts';
 import type { CertifiedCase, FlatBalls } from './certified.ts';
 import { type Brought, broughtBy, type OperandError } from './operands.ts';
-import { broadcastAt, type Row, type RowMagnitudes } from './row-magnitudes.ts';
+import * as rows from './row-kernels.ts';
+import { broadcastAt, type Row, type RowMagnitudes, type RowRoom } from './row-magnitudes.ts';
 import type { Summed } from './summed.ts';
 
 export const DIRECT = ['d_q', 'd_k', 'd_v', 'd_bias', 'd_sink'] as const;
@@ -110,7 +111,9 @@ export function addMagnitudes(
 ): void {
   const { d_bias: dBias, d_sink: dSink } = sums;
   const scale = Math.abs(c.parameters.scale);
-  for (let n = 0; n < row.count; n++) {
+  const { kernels } = row;
+  if (kernels !== null) rows.addMagnitudes(kernels, row, scale, to);
+  for (let n = 0; kernels === null && n < row.count; n++) {
     const j = whole(row.j, n);
     to.ofCotangent[j] = nth(row.kappa, n) * nth(row.p, n);
     to.ofOperand[j] = scale * nth(row.dS, n) * nth(row.slope, n);
@@ -133,10 +136,10 @@ export interface GradientScratch {
   readonly dSError: Float64Array;
 }
 
-export const newScratch = (seqKv: number): GradientScratch => ({
-  pError: new Float64Array(seqKv),
-  gError: new Float64Array(seqKv),
-  dSError: new Float64Array(seqKv),
+export const newScratch = ({ take, length }: RowRoom): GradientScratch => ({
+  pError: take(length),
+  gError: take(length),
+  dSError: take(length),
 });
 
 /** The lemmas of a case's gradients under a model, what they have in common of all pairs worked out. */
@@ -199,17 +202,27 @@ function errorOfP(model: ErrorModel, p: number, below: number, weight: number): 
   return weight <= 1 ? near : Math.min(near, SLACK * farProbabilityError(model, p, below, weight));
 }
 
-/** Lemmas dP and Recomputed P for every key of the row; `model`: as the row's P is rounded. */
+/**
+ * Lemmas dP and Recomputed P for every key of the row, and of Lemma D what they come to; `model`: as the row's P is
+ * rounded.
+ */
 function fillScratch(
   to: Backward,
   model: ErrorModel,
   { row, values }: GradientRow,
   bound: RowBound,
   cotangent: number,
-): void {
+): number {
   const { c, scratch, steps } = to;
   const { head_dim_v: width } = c.parameters;
   const own = sumOf(c.dOut, cotangent, width) + width * etaIn(model);
+  const ofKey = fromKeyTerms(model, row.count);
+  if (row.kernels !== null) {
+    const { lseError, weight } = bound;
+    const facts = { model, own, gradient: steps.gradient, ofKey, lse: row.lse, lseError };
+    const found = rows.fillProbabilities(row.kernels, facts, values, [row, weight], scratch);
+    if (found !== null) return found;
+  }
   for (let n = 0; n < row.count; n++) {
     const j = whole(row.j, n);
     const carried = values.carried === null ? 0 : broughtBy(values.carried, j);
@@ -224,24 +237,25 @@ function fillScratch(
     const weight = recomputedWeight(model, row, bound, score, fromLse, own);
     scratch.pError[n] = errorOfP(model, nth(row.p, n), nth(row.below, n), weight);
   }
+  let fromKeys = 0;
+  for (let n = 0; n < row.count; n++) {
+    const [pError, gError] = [nth(scratch.pError, n), nth(scratch.gError, n)];
+    fromKeys += fromKey(ofKey, nth(row.p, n), pError, nth(row.g, n), gError);
+  }
+  return fromKeys;
 }
 
-/** Lemma D: the larger of the two. */
+/** Lemma D: the larger of the two, of what `fromKeys` is the second. */
 function cotangentError(
-  { c, model, scratch }: Backward,
+  { c, model }: Backward,
   row: RowMagnitudes,
   bound: RowBound,
   cotangent: number,
+  fromKeys: number,
 ): number {
   const width = c.parameters.head_dim_v;
   const carried = carriedOver(c.dOut, cotangent, bound.out, 0, width);
   const sizes = sizeOf(c.out, cotangent, width) + sumOf(bound.out, 0, width);
-  const terms = fromKeyTerms(model, row.count);
-  let fromKeys = 0;
-  for (let n = 0; n < row.count; n++) {
-    const [pError, gError] = [nth(scratch.pError, n), nth(scratch.gError, n)];
-    fromKeys += fromKey(terms, nth(row.p, n), pError, nth(row.g, n), gError);
-  }
   return Math.max(fromOutput(model, width, [row.dProducts, carried, sizes]), fromKeys);
 }
 
@@ -266,10 +280,12 @@ export function addErrors(
   const { d_bias: dBias, d_sink: dSink } = errors;
   const cotangent = cotangentAt(c, at);
   const rowModel = anchoredBackward(model, row, bound);
-  fillScratch(to, rowModel, given, bound, cotangent);
-  const dError = given.dError ?? cotangentError(to, row, bound, cotangent);
+  const fromKeys = fillScratch(to, rowModel, given, bound, cotangent);
+  const dError = given.dError ?? cotangentError(to, row, bound, cotangent, fromKeys);
   const terms = scoreGradientTerms(model, row, dError);
-  for (let n = 0; n < row.count; n++) {
+  const { kernels } = row;
+  if (kernels !== null) rows.fillScoreGradients(kernels, terms, row, scratch);
+  for (let n = 0; kernels === null && n < row.count; n++) {
     const [pError, gError] = [nth(scratch.pError, n), nth(scratch.gError, n)];
     scratch.dSError[n] = scoreGradientError(terms, nth(row.p, n), pError, nth(row.g, n), gError);
   }
@@ -295,6 +311,11 @@ function addValues(
   { ofCotangent, constants }: ErrorWeights,
 ): void {
   const off = constants.value;
+  const { kernels } = row;
+  if (kernels !== null) {
+    rows.addValues(kernels, value, [row, scratch.pError], { ofCotangent, beside: off });
+    return;
+  }
   for (let n = 0; n < row.count; n++) {
     const [j, kappa] = [whole(row.j, n), nth(row.kappa, n)];
     const [p, pError] = [nth(row.p, n), nth(scratch.pError, n)];
@@ -316,6 +337,12 @@ function addKeys(
   const scale = Math.abs(c.parameters.scale);
   const cap = c.parameters.softcap;
   const off = constants.key;
+  const { kernels } = row;
+  if (kernels !== null && cap === 0 && !model.anchored) {
+    const weights = { ofOperand, ofKeyError, beside: off };
+    constants.query = rows.addKeys(kernels, steps.key, scale, [row, scratch.dSError], weights);
+    return;
+  }
   constants.query = 0;
   for (let n = 0; n < row.count; n++) {
     const j = whole(row.j, n);

@@ -26,6 +26,7 @@ import {
 import type { CertifiedCase } from './certified.ts';
 import { farRowLse } from './far-rows.ts';
 import type { ScoreOperands } from './operands.ts';
+import * as rows from './row-kernels.ts';
 import { type RowMagnitudes, type RowRoom, rowRoom } from './row-magnitudes.ts';
 import { cappedErrors, rawErrors, type ScoreSteps } from './score-steps.ts';
 
@@ -69,15 +70,15 @@ export function newRowBound(
   seqKv: number,
   width: number,
   softcap = true,
-  { take, zeros }: RowRoom = rowRoom(seqKv),
+  { take, length, zeros }: RowRoom = rowRoom(seqKv),
 ): RowBound {
   return {
-    weight: take(seqKv),
-    scoreError: take(seqKv),
-    tError: softcap ? take(seqKv) : zeros,
+    weight: take(length),
+    scoreError: take(length),
+    tError: softcap ? take(length) : zeros,
     far: new Uint8Array(seqKv),
-    faint: take(seqKv),
-    out: take(width),
+    faint: take(length),
+    out: new Float64Array(width),
     sinkWeight: 0,
     sinkError: 0,
     sinkFar: false,
@@ -118,14 +119,9 @@ export function rowTerms(c: CertifiedCase, row: RowMagnitudes) {
 export const FAR_BELOW = 800;
 const isFar = (below: number, error: number): boolean => below > FAR_BELOW + 8 * error;
 
-/** Of a row's scores' errors and its sink's, the largest that is of no far key. */
-function largestError(
-  { sink, count, raised, below }: RowMagnitudes,
-  scoreError: Float64Array,
-  sinkError: number,
-): number {
-  const sinkFar = sink === null || sink.raised || isFar(sink.below, sinkError);
-  let largest = sinkFar ? 0 : sinkError;
+/** Of a row's scores' errors, the largest that is of no far key. */
+function largestError({ count, raised, below }: RowMagnitudes, scoreError: Float64Array): number {
+  let largest = 0;
   for (let k = 0; k < count; k++) {
     const error = nth(scoreError, k);
     if (error > largest && raised[k] !== 1 && !isFar(nth(below, k), error)) largest = error;
@@ -142,7 +138,16 @@ function weigh(
 ): void {
   const beside = roundedBeside(model);
   let [denominator, rounded, faintSum, near] = [to.flushes, 0, 0, 0];
-  for (let k = 0; k < row.count; k++) {
+  const { kernels } = row;
+  const found =
+    kernels === null || row.uses.bias
+      ? null
+      : rows.weigh(kernels, { model, beside }, terms, row, to);
+  if (found !== null) {
+    [denominator, rounded, near] = [found.denominator, found.rounded, row.count];
+    to.far.fill(0, 0, row.count);
+  }
+  for (let k = 0; found === null && k < row.count; k++) {
     const error = nth(to.scoreError, k);
     const own = weightRounding(model, terms, nth(row.score, k), nth(row.fromLse, k), error);
     to.weight[k] = error + own;
@@ -181,6 +186,26 @@ function weigh(
   to.rounded = near === 0 ? Number.POSITIVE_INFINITY : rounded + beside;
 }
 
+/** Lemmas Score, Softcap and Bias: the largest error of no far key, and the largest |s| + Δs. */
+function scoreErrors(
+  scores: ScoreSteps,
+  operands: ScoreOperands | null,
+  row: RowMagnitudes,
+  to: RowBound,
+): { readonly error: number; readonly logit: number } {
+  const { kernels, count } = row;
+  const { raw, cap, biased } = scores;
+  const found = kernels && rows.rawErrors(kernels, raw, operands, row, to.scoreError);
+  if (found !== null && cap === 0 && !biased) return found;
+  if (found === null) rawErrors(scores, operands, row, to.scoreError);
+  cappedErrors(scores, row, to);
+  let logit = 0;
+  for (let k = 0; k < count; k++) {
+    logit = Math.max(logit, nth(row.score, k) + nth(to.scoreError, k));
+  }
+  return { error: largestError(row, to.scoreError), logit };
+}
+
 /** Everything the bounds of a row rest on, into `to`. */
 export function rowBound(
   c: CertifiedCase,
@@ -193,12 +218,13 @@ export function rowBound(
   const sinkError = row.sink === null ? 0 : model.stored * row.sink.score + model.storedTiny;
   to.sinkError = sinkError;
   // Lemma Lazy: scores, and so LSEs, may lie above a maximum by the profile's headroom.
-  rawErrors(scores, operands, row, to.scoreError);
-  cappedErrors(scores, row, to);
-  const slack = 1 + largestError(row, to.scoreError, sinkError) + model.headroom;
+  const largest = scoreErrors(scores, operands, row, to);
+  const { sink } = row;
+  const sinkFar = sink === null || sink.raised || isFar(sink.below, sinkError);
+  const slack = 1 + Math.max(largest.error, sinkFar ? 0 : sinkError) + model.headroom;
   const summed = model.roundings(n);
   // Whatever is merged, each merge on a key's way brings another key: fewer than n.
-  const reach = logitReach(largestLogit(row, to, sinkError), slack);
+  const reach = logitReach(largestLogit(row, largest.logit, sinkError), slack);
   const granted = grantedError(model, summed, reach);
   to.flushes = 2 * n * flush(model, { leaf: model.weightTiny, size: 1, operations });
   weigh(model, { summed, merges, lse: row.lse, slack, granted }, { row, sinkError }, to);
@@ -230,8 +256,7 @@ export function givenRowBound(
   { row, given }: { row: RowMagnitudes; given: GivenRow },
   to: RowBound,
 ): void {
-  rawErrors(scores, operands, row, to.scoreError);
-  cappedErrors(scores, row, to);
+  scoreErrors(scores, operands, row, to);
   to.lseError = given.lseError;
   for (let k = 0; k < row.count; k++) {
     const [score, fromLse, error] = [nth(row.score, k), nth(row.fromLse, k), nth(to.scoreError, k)];
@@ -240,8 +265,8 @@ export function givenRowBound(
 }
 
 /** Is some key's score, or the sink's, lower than its magnitudes are of? */
-const anyRaised = ({ raised, count, sink }: RowMagnitudes): boolean =>
-  sink?.raised === true || raised.subarray(0, count).includes(1);
+const anyRaised = ({ raised, count, sink, uses }: RowMagnitudes): boolean =>
+  sink?.raised === true || (uses.bias && raised.subarray(0, count).includes(1));
 
 /** At least |s| + Δs of every key and the sink, and |LSE|; and the largest Δs. */
 function largestScore(row: RowMagnitudes, to: RowBound, sinkError: number) {
@@ -255,14 +280,10 @@ function largestScore(row: RowMagnitudes, to: RowBound, sinkError: number) {
 }
 
 /** The largest |LSE| or |s| + Δs of a row: a partial result may be of far keys, or of the sink, alone. */
-function largestLogit(row: RowMagnitudes, to: RowBound, sinkError: number): number {
-  const { score, count, lse, sink } = row;
+function largestLogit(row: RowMagnitudes, largest: number, sinkError: number): number {
+  const { lse, sink } = row;
   if (anyRaised(row)) return Number.POSITIVE_INFINITY;
-  let size = Math.max(lse, sink === null ? 0 : sink.score + sinkError);
-  for (let k = 0; k < count; k++) {
-    size = Math.max(size, nth(score, k) + nth(to.scoreError, k));
-  }
-  return size;
+  return Math.max(largest, lse, sink === null ? 0 : sink.score + sinkError);
 }
 
 /** What is rounded beside a weight in its product with V: P, an input, the product and its sums. */

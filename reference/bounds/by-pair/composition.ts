@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { CaseParameters } from '../../case/case.ts';
 import { kvHead } from '../../case/heads.ts';
 import { nth } from '../../numbers/nth.ts';
 import type { ErrorModel } from '../lemmas/error-model.ts';
@@ -27,6 +28,7 @@ import {
   type ModelBounds,
   type ModelRoom,
   newWalk,
+  rowOf,
   type Walk,
 } from './walk.ts';
 
@@ -45,9 +47,6 @@ function magnitudesOf(x: Float64Array, from: number, length: number, to: Float64
   for (let n = 0; n < length; n++) to[n] = Math.abs(nth(x, from + n));
 }
 
-const rowOf = (x: Float64Array, r: number, width: number): Float64Array =>
-  x.subarray(r * width, (r + 1) * width);
-
 const rowIn = (x: Float64Array | null, r: number, width: number): Float64Array | null =>
   x === null ? null : rowOf(x, r, width);
 
@@ -55,10 +54,10 @@ const sumOf = (x: Float64Array): number => x.reduce((sum, one) => sum + one, 0);
 
 /** The magnitudes of a block's pairs. */
 function fillBlock(
-  { c, block, matrices, kSizes, seesAll }: Walk,
-  { b, h, start, count, row, key }: Block,
+  { c, block, matrices, kSizes, stride }: Walk,
+  { b, h, start, count, row }: Block,
 ): void {
-  const { seq_kv: keys, head_dim: d, head_dim_v: dv } = c.parameters;
+  const { head_dim: d, head_dim_v: dv } = c.parameters;
   const { q, dOut } = block;
   magnitudesOf(c.q, row * d, count * d, q);
   matrices.k.dots(c.q.subarray(row * d, (row + count) * d), count, block.dot);
@@ -70,15 +69,14 @@ function fillBlock(
     matrices.vSize.dots(dOut, count, block.gProducts);
     if (block.gCarried !== null) matrices.vRadius?.dots(dOut, count, block.gCarried);
   }
-  const keySizes = kSizes.subarray(key, key + keys);
+  const keySizes = kSizes.here;
   for (let r = 0; r < count; r++) {
     const given: RowProducts = {
-      ...{ dot: rowOf(block.dot, r, keys), products: rowOf(block.products, r, keys) },
-      ...{ carried: rowIn(block.carried, r, keys), keySizes },
+      ...{ dot: rowOf(block.dot, r, stride), products: rowOf(block.products, r, stride) },
+      ...{ carried: rowIn(block.carried, r, stride), keySizes },
       querySize: sumOf(rowOf(q, r, d)),
-      ...{ gDot: rowOf(block.gDot, r, keys), gProducts: rowOf(block.gProducts, r, keys) },
-      gCarried: rowIn(block.gCarried, r, keys),
-      seesAll,
+      ...{ gDot: rowOf(block.gDot, r, stride), gProducts: rowOf(block.gProducts, r, stride) },
+      gCarried: rowIn(block.gCarried, r, stride),
     };
     block.live[r] = fillRow(c, [b, h, start + r], given, magnitudesIn(block, r)) ? 1 : 0;
   }
@@ -118,13 +116,13 @@ function addTo(target: Float64Array, at: number, x: Float64Array, length: number
 
 /** Magnitudes of what the block adds to the gradients. */
 function addBlockMagnitudes(walk: Walk, sums: Sums<Summed>, at: Block): void {
-  const { c, block, matrices } = walk;
-  const { seq_kv: keys, head_dim: d } = c.parameters;
+  const { c, block, matrices, stride } = walk;
+  const { head_dim: d } = c.parameters;
   const { first, second, made } = block;
   first.fill(0);
   second.fill(0);
   eachLive(walk, at, (r, row, place) => {
-    const [ofCotangent, ofOperand] = [rowOf(first, r, keys), rowOf(second, r, keys)];
+    const [ofCotangent, ofOperand] = [rowOf(first, r, stride), rowOf(second, r, stride)];
     addMagnitudes(c, sums, place, row, { ofCotangent, ofOperand, terms: walk.terms });
     if (sums.d_q !== undefined)
       sums.d_q.terms.fill(row.count, (at.row + r) * d, (at.row + r + 1) * d);
@@ -146,8 +144,8 @@ const broughtIn = (
 
 /** Bounds of the block's rows under one model: out and LSE. */
 function boundBlock(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block): void {
-  const { c, block, matrices } = walk;
-  const { seq_kv: keys, head_dim: d, head_dim_v: dv } = c.parameters;
+  const { c, block, matrices, stride } = walk;
+  const { head_dim: d, head_dim_v: dv } = c.parameters;
   const { operands, model } = one;
   const { first, second, made } = block;
   const near = operands?.near ?? 0;
@@ -156,12 +154,12 @@ function boundBlock(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block): v
   second.fill(0);
   made.fill(0);
   eachLive(walk, at, (r, row, place) => {
-    const spread = one.spread?.subarray(at.key, at.key + keys) ?? null;
+    const spread = one.spread?.here ?? null;
     const score =
       operands === null
         ? null
         : {
-            carried: broughtIn(near * sumOf(rowOf(block.q, r, d)), room.carriedK, r, keys),
+            carried: broughtIn(near * sumOf(rowOf(block.q, r, d)), room.carriedK, r, stride),
             spread: { each: spread, all: near * d },
           };
     const bound = boundIn(room, r);
@@ -171,10 +169,10 @@ function boundBlock(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block): v
       return;
     }
     rowBound(c, one, score, row, bound);
-    const ofError = operands === null ? null : rowOf(second, r, keys);
-    weighValues(c, model, row, bound, { ofV: rowOf(first, r, keys), ofError });
+    const ofError = operands === null ? null : rowOf(second, r, stride);
+    weighValues(c, model, row, bound, { ofV: rowOf(first, r, stride), ofError });
     if (ofError === null || near === 0) return;
-    increment(made, r * dv, dv, near * sumOf(ofError));
+    increment(made, r * dv, dv, near * sumOf(ofError.subarray(0, c.parameters.seq_kv)));
   });
   if (walk.given !== undefined) return;
   matrices.vSize.combine(first, at.count, made);
@@ -195,32 +193,35 @@ function boundIn({ rows }: ModelRoom, r: number): RowBound {
 
 /** Errors of what the block adds to the gradients, under one model. */
 function addBlockErrors(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block): void {
-  const { c, block, matrices } = walk;
-  const { seq_kv: keys, head_dim: d, head_dim_v: dv } = c.parameters;
+  const { c, block, matrices, stride } = walk;
+  const { head_dim: d, head_dim_v: dv } = c.parameters;
   const { operands, errors } = one;
   const { first, second, third, made } = block;
   const near = operands?.near ?? 0;
   if (room.carriedV !== null) room.vError?.dots(block.dOut, at.count, room.carriedV);
   for (const weights of [first, second, third]) weights.fill(0);
   made.fill(0);
-  const sizes = walk.vSizes.subarray(at.key, at.key + keys);
-  const total = one.made?.subarray(at.key, at.key + keys) ?? null;
+  const sizes = walk.vSizes.here;
+  const total = one.made?.here ?? null;
   eachLive(walk, at, (r, row, place) => {
     const values = {
       sizes,
       carried:
         operands === null
           ? null
-          : broughtIn(near * sumOf(rowOf(block.dOut, r, dv)), room.carriedV, r, keys),
+          : broughtIn(near * sumOf(rowOf(block.dOut, r, dv)), room.carriedV, r, stride),
       made: operands === null ? null : { each: total, all: near * dv },
     };
-    const ofKeyError = operands === null ? null : rowOf(third, r, keys);
+    const ofKeyError = operands === null ? null : rowOf(third, r, stride);
     const dError = walk.given?.(one.model, place).dError;
     addErrors(one, { at: place, row, values, dError }, boundIn(room, r), {
-      ...{ ofCotangent: rowOf(first, r, keys), ofOperand: rowOf(second, r, keys), ofKeyError },
+      ...{ ofCotangent: rowOf(first, r, stride), ofOperand: rowOf(second, r, stride), ofKeyError },
       constants: room.constants,
     });
-    const beside = ofKeyError === null || near === 0 ? 0 : near * sumOf(ofKeyError);
+    const beside =
+      ofKeyError === null || near === 0
+        ? 0
+        : near * sumOf(ofKeyError.subarray(0, c.parameters.seq_kv));
     increment(made, r * d, d, room.constants.query + beside);
   });
   room.dV?.add(first, block.dOut, at.count);
@@ -231,10 +232,14 @@ function addBlockErrors(walk: Walk, one: ModelBounds, room: ModelRoom, at: Block
   addTo(errors.d_q, at.row * d, made, at.count * d);
 }
 
-/** Adds something of each key to all its components. */
-function addByKey(target: Float64Array, at: number, width: number, x: Float64Array): void {
-  for (let j = 0; j < x.length; j++) increment(target, at + j * width, width, nth(x, j));
-  x.fill(0);
+/** Adds something of each key of a head, of which `key` is the first, to all its components. */
+function addByKey(
+  { seq_kv: keys }: CaseParameters,
+  target: Float64Array,
+  [key, width]: readonly [number, number],
+  x: Float64Array,
+): void {
+  for (let j = 0; j < keys; j++) increment(target, (key + j) * width, width, nth(x, j));
 }
 
 /** dK and dV of a head, once its rows are added. */
@@ -245,15 +250,18 @@ function finishHead(walk: Walk, key: number): void {
   if (dK === undefined || dV === undefined) return;
   walk.dK?.finish(dK.magnitude, key * d);
   walk.dV?.finish(dV.magnitude, key * dv);
-  addByKey(dK.terms, key * d, d, Float64Array.from(terms));
-  addByKey(dV.terms, key * dv, dv, terms);
+  addByKey(c.parameters, dK.terms, [key, d], terms);
+  addByKey(c.parameters, dV.terms, [key, dv], terms);
+  terms.fill(0);
   each.forEach(({ errors }, n) => {
     const room = models[n];
     if (room === undefined || errors.d_k === undefined || errors.d_v === undefined) return;
     room.dK?.finish(errors.d_k, key * d);
     room.dV?.finish(errors.d_v, key * dv);
-    addByKey(errors.d_k, key * d, d, room.constants.key);
-    addByKey(errors.d_v, key * dv, dv, room.constants.value);
+    const { constants } = room;
+    addByKey(c.parameters, errors.d_k, [key, d], constants.key);
+    addByKey(c.parameters, errors.d_v, [key, dv], constants.value);
+    for (const beside of [constants.key, constants.value]) beside.fill(0);
   });
 }
 
@@ -271,6 +279,16 @@ function walkHead(walk: Walk, b: number, h: number, key: number): void {
       boundBlock(walk, one, room, at);
       if (walk.sums !== null) addBlockErrors(walk, one, room, at);
     });
+  }
+}
+
+/** Brings what there is of the keys from `key` on to where rows find it. */
+function enterHead(walk: Walk, key: number): void {
+  const { seq_kv: keys } = walk.c.parameters;
+  for (const [matrix, values, width] of walk.loads) matrix.load(values, key * width);
+  const ofModels = walk.each.flatMap(({ spread, made }) => [spread, made]);
+  for (const numbers of [walk.kSizes, walk.vSizes, ...ofModels]) {
+    numbers?.here.set(numbers.all.subarray(key, key + keys));
   }
 }
 
@@ -293,7 +311,7 @@ export function compose(
   for (let b = 0; b < batch; b++) {
     for (let g = 0; g < kv_heads; g++) {
       const key = (b * kv_heads + g) * seq_kv;
-      for (const [matrix, values, width] of walk.loads) matrix.load(values, key * width);
+      enterHead(walk, key);
       for (let h = 0; h < heads; h++) {
         if (kvHead(c.parameters, h) === g) walkHead(walk, b, h, key);
       }

@@ -16,6 +16,7 @@ import {
 } from '../lemmas/step-errors.ts';
 import { FAR_BELOW, lseStored, provedFor, roundedBeside, rowTerms } from './bounds.ts';
 import type { CertifiedCase } from './certified.ts';
+import * as rows from './row-kernels.ts';
 import type { RowMagnitudes } from './row-magnitudes.ts';
 import { scoreError, scoreSteps } from './score-steps.ts';
 
@@ -32,17 +33,18 @@ interface Largest {
   readonly p: number;
 }
 
-function largestOf(x: Float64Array, count: number): number {
+function largestOf({ kernels, count }: RowMagnitudes, x: Float64Array): number {
+  if (kernels !== null) return rows.largestOf(kernels, x, count);
   let largest = 0;
   for (let n = 0; n < count; n++) largest = Math.max(largest, nth(x, n));
   return largest;
 }
 
 function largestIn(row: RowMagnitudes): Largest {
-  const { count } = row;
-  let p = 0;
-  for (let n = 0; n < count; n++) p += nth(row.p, n);
-  const of = (x: Float64Array): number => largestOf(x, count);
+  const { count, kernels } = row;
+  let p = kernels === null ? 0 : rows.sumOf(kernels, row.p, count);
+  for (let n = 0; kernels === null && n < count; n++) p += nth(row.p, n);
+  const of = (x: Float64Array): number => largestOf(row, x);
   return {
     ...{ products: of(row.products), sizes: of(row.sizes), raw: of(row.raw), p },
     ...{ capped: of(row.capped), bias: of(row.bias), score: of(row.score) },

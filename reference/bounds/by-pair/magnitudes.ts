@@ -11,6 +11,7 @@ import { exp, tanh } from '../../numbers/float64.ts';
 import { nth, whole } from '../../numbers/nth.ts';
 import { growth } from '../lemmas/error-model.ts';
 import type { CertifiedCase } from './certified.ts';
+import * as rows from './row-kernels.ts';
 import { broadcastAt, type Row, type RowMagnitudes, type RowProducts } from './row-magnitudes.ts';
 
 const U = 2 ** -53;
@@ -90,8 +91,11 @@ function raisedBias(
 }
 
 /** The keys that the row sees, by place. */
-function fillKeys(c: CertifiedCase, [b, h, i]: Row, seesAll: boolean, to: RowMagnitudes): void {
+function fillKeys(c: CertifiedCase, [b, h, i]: Row, to: RowMagnitudes): void {
   const { seq_kv } = c.parameters;
+  const { seesAll } = to;
+  // The same of every row, and there already.
+  if (seesAll && to.count === seq_kv) return;
   let count = 0;
   for (let j = 0; j < seq_kv; j++) if (seesAll || c.visible(b, h, i, j)) to.j[count++] = j;
   to.count = count;
@@ -102,13 +106,19 @@ function fillRaw({ parameters }: CertifiedCase, given: RowProducts, to: RowMagni
   const { head_dim: d, scale } = parameters;
   const { dot, products, carried, keySizes, querySize } = given;
   const size = Math.abs(scale);
+  const { kernels } = to;
+  if (kernels !== null && to.seesAll) {
+    const facts = { scale, gamma: gammaOf(d), flushed: d * TINY, tiny: TINY };
+    rows.fillScores(kernels, given, to, facts);
+    return;
+  }
   const [s, error] = [to.score, to.fromLse];
   for (let n = 0; n < to.count; n++) {
     const j = whole(to.j, n);
     const product = nth(products, j);
     const off = carried === null ? 0 : nth(carried, j);
     const raw = scale * nth(dot, j);
-    const rawError = size * (1.01 * (d + 3) * U * product + off + d * TINY) + TINY;
+    const rawError = size * (gammaOf(d) * product + off + d * TINY) + TINY;
     to.products[n] = product;
     to.sizes[n] = querySize + nth(keySizes, j);
     s[n] = raw;
@@ -151,6 +161,10 @@ function fillCapped(
 /** From scores and their errors: everything up to P. */
 function fillWeights({ mid, rad }: { mid: number; rad: number }, to: RowMagnitudes): void {
   const { spreads } = to.uses;
+  if (to.kernels !== null && !spreads) {
+    rows.fillWeights(to.kernels, { mid, rad }, to);
+    return;
+  }
   for (let n = 0; n < to.count; n++) {
     const s = nth(to.score, n);
     const error = nth(to.fromLse, n);
@@ -174,6 +188,7 @@ function fillScores(
 ): void {
   fillRaw(c, given, to);
   if (to.uses.softcap || to.uses.bias) fillCapped(c, row, lse, to);
+  else if (to.kernels !== null) rows.addSizes(to.kernels, to, U);
   else {
     for (let n = 0; n < to.count; n++) {
       to.fromLse[n] = nth(to.fromLse, n) + U * Math.abs(nth(to.score, n));
@@ -207,17 +222,18 @@ function fillCotangent(
 const gammaOf = (width: number): number => 1.01 * (width + 3) * U;
 
 /** G, D and dS of the row. spec (11)-(13) */
-function fillGradients(
-  c: CertifiedCase,
-  r: number,
-  { gDot, gProducts, gCarried }: RowProducts,
-  to: RowMagnitudes,
-): void {
+function fillGradients(c: CertifiedCase, r: number, given: RowProducts, to: RowMagnitudes): void {
+  const { gDot, gProducts, gCarried } = given;
   const { head_dim_v: width } = c.parameters;
   const gamma = gammaOf(width);
   const { d, dError } = fillCotangent(c, r, to);
   const cotangent = nth(c.dLse, r);
   const { spreads } = to.uses;
+  fillSink(to, { cotangent, d, dError });
+  if (to.kernels !== null && to.seesAll && !spreads) {
+    rows.fillGradients(to.kernels, given, to, [gamma, width * TINY, d, dError, cotangent]);
+    return;
+  }
   for (let n = 0; n < to.count; n++) {
     const j = whole(to.j, n);
     const dot = nth(gDot, j);
@@ -236,8 +252,15 @@ function fillGradients(
     const off = gError + dError + rounded;
     to.dSSpread[n] = p * (2 * off + growth(nth(to.pSpread, n)) * (bracket + off));
   }
-  if (to.sink !== null)
-    to.sink.dS = to.sink.p * (Math.abs(cotangent - d) + dError + 2 * U * (to.d + to.dLse));
+}
+
+/** |dS| of the sink. */
+function fillSink(
+  { sink, d: most, dLse }: RowMagnitudes,
+  { cotangent, d, dError }: { cotangent: number; d: number; dError: number },
+): void {
+  if (sink === null) return;
+  sink.dS = sink.p * (Math.abs(cotangent - d) + dError + 2 * U * (most + dLse));
 }
 
 /** Fill `to` for row (b, h, i); false for a row that attends to nothing. */
@@ -251,7 +274,7 @@ export function fillRow(
   const r = (row[0] * heads + row[1]) * seq_q + row[2];
   const lse = { mid: nth(c.lse.mid, r), rad: nth(c.lse.rad, r) };
   if (Number.isNaN(lse.rad)) return false;
-  fillKeys(c, row, given.seesAll, to);
+  fillKeys(c, row, to);
   fillScores(c, row, lse, given, to);
   to.lse = Math.abs(lse.mid) + lse.rad;
   const own = c.sink?.[row[1]];

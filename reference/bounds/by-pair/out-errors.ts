@@ -19,6 +19,7 @@ import { provedFor, type RowBound, roundedBeside, rowTerms } from './bounds.ts';
 import type { CertifiedCase } from './certified.ts';
 import { farRowOut } from './far-rows.ts';
 import type { OperandError } from './operands.ts';
+import * as rows from './row-kernels.ts';
 import type { Row, RowMagnitudes } from './row-magnitudes.ts';
 
 /**
@@ -76,6 +77,11 @@ export function weighValues(
   const model = modelOfRow(given, row, bound);
   const { operations } = rowTerms(c, row);
   const [beside, held] = [roundedBeside(model), 1 + model.held.kappa];
+  const { kernels } = row;
+  if (kernels !== null && !bound.anyFar) {
+    rows.weighValues(kernels, model, { beside, operations }, [row, bound.weight], to);
+    return;
+  }
   const flushedBy = flushedOf(model, operations);
   // All kept keys have the same κ.
   let [known, flushed] = [Number.NaN, 0];

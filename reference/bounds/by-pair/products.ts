@@ -7,9 +7,16 @@
  * @module
  */
 
-import { type KernelModule, kernelModule, type Tile } from '../../kernels/module.ts';
-import { fours, PAIR_STRIDE, TILE } from '../../kernels/walk/problem.ts';
+import {
+  type KernelFunctions,
+  type KernelModule,
+  kernelModule,
+  type Tile,
+} from '../../kernels/module.ts';
+import { eights, fours, PAIR_STRIDE, TILE } from '../../kernels/walk/problem.ts';
 import { nth } from '../../numbers/nth.ts';
+import { FACTS, IN_ORDER, RESULTS } from './row-kernels.ts';
+import type { RowKernels } from './row-magnitudes.ts';
 
 /** Rows that go through the keys together, at most; a multiple of four. */
 export const MOST_ROWS = TILE;
@@ -18,7 +25,7 @@ export const MOST_ROWS = TILE;
 export interface KeyMatrix {
   /** Takes other keys. */
   readonly load: (values: Float64Array, at: number) => void;
-  /** to[i, j] = Σ_e rows[i, e]·keys[j, e] of `count` rows. */
+  /** to[i, j] = Σ_e rows[i, e]·keys[j, e] of `count` rows; what goes by keys has rows of `rowStride`. */
   readonly dots: (rows: Float64Array, count: number, to: Float64Array) => void;
   /** to[i, e] += Σ_j weights[i, j]·keys[j, e] */
   readonly combine: (weights: Float64Array, count: number, to: Float64Array) => void;
@@ -32,18 +39,29 @@ export interface KeySums {
   readonly finish: (to: Float64Array, at: number) => void;
 }
 
-/** What room is needed for: the width of each matrix and of each sum. */
+/** What room is needed for: the width of each matrix and of each sum, and numbers beside. */
 interface Room {
   readonly keys: number;
   readonly matrices: readonly number[];
   readonly sums: readonly number[];
+  readonly numbers: number;
 }
 
-/** Matrices and sums for a KV head with so many keys. All of the kernels' memory is theirs while they are in use. */
+/**
+ * Matrices and sums for a KV head with so many keys, and arrays to keep what they take and give in. All of the
+ * kernels' memory is theirs while they are in use.
+ */
 export interface Products {
   readonly matrices: readonly KeyMatrix[];
   readonly sums: readonly KeySums[];
+  /** Zeros, of which there are `numbers`, each array rounded up to eights. */
+  readonly take: (length: number) => Float64Array;
+  /** The loops over a row's keys; null where they go in words. */
+  readonly rows: RowKernels | null;
 }
+
+/** Length of a row of so many keys in a matrix: as many as the kernels go through together. */
+export const rowStride = (keys: number): number => eights(keys);
 
 interface Views {
   readonly pairs: Tile;
@@ -57,19 +75,33 @@ function eachTile(keys: number, visit: (first: number, count: number) => void): 
   for (let first = 0; first < keys; first += TILE) visit(first, Math.min(TILE, keys - first));
 }
 
-/** Lays `count` rows of a [rows, keys] matrix out as a tile of pairs. */
+/** Copies some columns of `count` rows of a [rows, keys] matrix to a tile of pairs. */
 function layPairs(
-  pairs: Float64Array,
+  run: KernelFunctions,
+  pairs: Tile,
   weights: Float64Array,
-  keys: number,
+  stride: number,
   count: number,
   [first, n]: readonly [number, number],
 ): void {
-  for (let r = 0; r < count; r++) {
-    const from = r * keys + first;
-    pairs.set(weights.subarray(from, from + n), r * PAIR_STRIDE);
-  }
+  const at = weights.byteOffset + first * 8;
+  run.copyRows(at, stride, pairs.at, PAIR_STRIDE, count, twos(n));
 }
+
+/** And back. */
+function takePairs(
+  run: KernelFunctions,
+  pairs: Tile,
+  to: Float64Array,
+  stride: number,
+  count: number,
+  [first, n]: readonly [number, number],
+): void {
+  const at = to.byteOffset + first * 8;
+  run.copyRows(pairs.at, PAIR_STRIDE, at, stride, count, twos(n));
+}
+
+const twos = (n: number): number => n + (n % 2);
 
 function keyMatrix(
   { run }: KernelModule,
@@ -78,7 +110,7 @@ function keyMatrix(
   keys: number,
   width: number,
 ): KeyMatrix {
-  const columns = fours(width);
+  const [columns, stride] = [fours(width), rowStride(keys)];
   return {
     load: (values, at) => {
       eachTile(keys, (first, n) => {
@@ -94,16 +126,13 @@ function keyMatrix(
       eachTile(keys, (first, n) => {
         const b = byRow.at + first * width * 8;
         run.multiply(packed.at, b, pairs.at, count, n, width, PAIR_STRIDE, false);
-        for (let r = 0; r < count; r++) {
-          const from = r * PAIR_STRIDE;
-          to.set(pairs.view.subarray(from, from + n), r * keys + first);
-        }
+        takePairs(run, pairs, to, stride, count, [first, n]);
       });
     },
     combine: (weights, count, to) => {
       made.view.fill(0, 0, fours(count) * columns);
       eachTile(keys, (first, n) => {
-        layPairs(pairs.view, weights, keys, count, [first, n]);
+        layPairs(run, pairs, weights, stride, count, [first, n]);
         const b = byColumn.at + first * columns * 8;
         run.addProduct(pairs.at, false, b, made.at, count, columns, n, columns);
       });
@@ -129,7 +158,7 @@ function keySums(
       rows.view.set(values.subarray(0, count * width));
       run.packColumns(rows.at, packed.at, count, width, width);
       eachTile(keys, (first, n) => {
-        layPairs(pairs.view, weights, keys, count, [first, n]);
+        layPairs(run, pairs, weights, rowStride(keys), count, [first, n]);
         const c = sums.at + first * columns * 8;
         run.addProduct(pairs.at, true, packed.at, c, n, columns, count, columns);
       });
@@ -146,8 +175,19 @@ function keySums(
   };
 }
 
+/** Arrays cut from a larger one, one after another; each has room for a multiple of eight. */
+function cutting(whole: Float64Array): Products['take'] {
+  let used = 0;
+  return (length) => {
+    const start = used;
+    used += eights(length);
+    if (used > whole.length) throw new Error(`room for ${whole.length} numbers, not for ${used}`);
+    return whole.subarray(start, start + length);
+  };
+}
+
 /** Lays them out. */
-export function kernelProducts({ keys, matrices, sums }: Room): Products {
+export function kernelProducts({ keys, matrices, sums, numbers }: Room): Products {
   const kernels = kernelModule();
   const widest = fours(Math.max(1, ...matrices, ...sums));
   const most = Math.ceil(keys / TILE) * TILE;
@@ -156,6 +196,7 @@ export function kernelProducts({ keys, matrices, sums }: Room): Products {
     rows: TILE * widest,
     packed: TILE * widest,
     made: TILE * widest,
+    ...{ facts: FACTS, results: RESULTS, numbers: numbers + IN_ORDER * rowStride(keys) },
   };
   for (const [n, width] of matrices.entries()) {
     sizes[`rows ${n}`] = most * width;
@@ -172,7 +213,12 @@ export function kernelProducts({ keys, matrices, sums }: Room): Products {
     ...{ pairs: tile('pairs'), rows: tile('rows') },
     ...{ packed: tile('packed'), made: tile('made') },
   };
+  const take = cutting(tile('numbers').view);
+  const inOrder = Array.from({ length: IN_ORDER }, () => take(rowStride(keys)));
+  const { run } = kernels;
   return {
+    take,
+    rows: { run, facts: tile('facts'), results: tile('results'), inOrder },
     matrices: matrices.map((width, n) =>
       keyMatrix(kernels, views, [tile(`rows ${n}`), tile(`columns ${n}`)], keys, width),
     ),
@@ -182,7 +228,10 @@ export function kernelProducts({ keys, matrices, sums }: Room): Products {
 
 /** The same by loops over channels, as it reads: what the kernels are held to. */
 export function plainProducts({ keys, matrices, sums }: Room): Products {
+  const stride = rowStride(keys);
   return {
+    take: (length) => new Float64Array(length),
+    rows: null,
     matrices: matrices.map((width): KeyMatrix => {
       let held: Float64Array = new Float64Array(0);
       return {
@@ -195,7 +244,7 @@ export function plainProducts({ keys, matrices, sums }: Room): Products {
             let sum = 0;
             for (let e = 0; e < width; e++)
               sum += nth(rows, i * width + e) * nth(held, j * width + e);
-            to[n] = sum;
+            to[i * stride + j] = sum;
           }
         },
         combine: (weights, count, to) => {
@@ -203,7 +252,7 @@ export function plainProducts({ keys, matrices, sums }: Room): Products {
             const [i, e] = [Math.floor(n / width), n % width];
             let sum = 0;
             for (let j = 0; j < keys; j++)
-              sum += nth(weights, i * keys + j) * nth(held, j * width + e);
+              sum += nth(weights, i * stride + j) * nth(held, j * width + e);
             to[n] = nth(to, n) + sum;
           }
         },
@@ -217,7 +266,7 @@ export function plainProducts({ keys, matrices, sums }: Room): Products {
             const [j, e] = [Math.floor(n / width), n % width];
             let terms = 0;
             for (let i = 0; i < count; i++) {
-              terms += nth(weights, i * keys + j) * nth(rows, i * width + e);
+              terms += nth(weights, i * stride + j) * nth(rows, i * width + e);
             }
             sum[n] = nth(sum, n) + terms;
           }

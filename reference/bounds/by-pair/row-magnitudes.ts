@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { KernelFunctions, Tile } from '../../kernels/module.ts';
 import type { Broadcast } from './certified.ts';
 
 /** What the channels of one row and each key come to, entry j for key j; null where K or V is exact. */
@@ -17,12 +18,23 @@ export interface RowProducts {
   readonly gDot: Float64Array;
   readonly gProducts: Float64Array;
   readonly gCarried: Float64Array | null;
-  /** Is every key seen by every row? */
-  readonly seesAll: boolean;
+}
+
+/** The kernels, and where they find what a row's keys have in common and leave what they have. */
+export interface RowKernels {
+  readonly run: KernelFunctions;
+  readonly facts: Tile;
+  readonly results: Tile;
+  /** Room for what a row that does not see all keys has of those it sees, one after another. */
+  readonly inOrder: readonly Float64Array[];
 }
 
 /** Magnitudes of the visible keys of a row, entry n for the n-th of them; reused row after row. */
 export interface RowMagnitudes {
+  /** Null where the loops go in words. */
+  readonly kernels: RowKernels | null;
+  /** Does every row of the case see every key? */
+  readonly seesAll: boolean;
   count: number;
   readonly j: Int32Array;
   /** Σ|q||k| and Σ(|q| + |k|). */
@@ -92,30 +104,46 @@ const EVERYTHING: Uses = {
 /** Where rows with so many keys have their numbers; what no use is made of is the same for all of them. */
 export interface RowRoom {
   readonly take: (length: number) => Float64Array;
+  /** Of one number a key. */
+  readonly length: number;
   readonly zeros: Float64Array;
   readonly ones: Float64Array;
   readonly noneRaised: Uint8Array;
+  readonly kernels: RowKernels | null;
 }
 
 /** Arrays of so many numbers, one after another. */
 const takeAnew = (length: number): Float64Array => new Float64Array(length);
 
-export function rowRoom(seqKv: number, take: RowRoom['take'] = takeAnew): RowRoom {
-  const [zeros, ones] = [new Float64Array(seqKv), new Float64Array(seqKv).fill(1)];
-  return { take, zeros, ones, noneRaised: new Uint8Array(seqKv) };
+export function rowRoom(
+  length: number,
+  take: RowRoom['take'] = takeAnew,
+  kernels: RowKernels | null = null,
+): RowRoom {
+  const [zeros, ones] = [take(length), take(length).fill(1)];
+  return { take, length, zeros, ones, noneRaised: new Uint8Array(length), kernels };
+}
+
+/** What rows that see every key have in the block's own matrices, and so need no room for. */
+export interface RowOwn {
+  readonly products: Float64Array;
+  readonly gProducts: Float64Array;
 }
 
 export function rowMagnitudes(
   seqKv: number,
   uses: Uses = EVERYTHING,
-  { take, zeros, ones, noneRaised }: RowRoom = rowRoom(seqKv),
+  { take, length, zeros, ones, noneRaised, kernels }: RowRoom = rowRoom(seqKv),
+  shared: RowOwn | null = null,
 ): RowMagnitudes {
-  const array = (used = true, otherwise = zeros): Float64Array => (used ? take(seqKv) : otherwise);
+  const array = (used = true, otherwise = zeros): Float64Array => (used ? take(length) : otherwise);
   const { softcap, bias, dropout, gradients, spreads } = uses;
   return {
+    kernels,
+    seesAll: shared !== null,
     count: 0,
     j: new Int32Array(seqKv),
-    products: array(),
+    products: shared?.products ?? array(),
     sizes: array(),
     raw: array(softcap),
     rawLeast: array(softcap),
@@ -130,7 +158,7 @@ export function rowMagnitudes(
     p: array(),
     kappa: array(dropout, ones),
     g: array(gradients),
-    gProducts: array(gradients),
+    gProducts: shared?.gProducts ?? array(gradients),
     dS: array(gradients),
     pSpread: array(spreads),
     slopeSpread: array(spreads && softcap),

@@ -25,6 +25,7 @@ import {
   MOST_ROWS,
   type Products,
   type plainProducts,
+  rowStride,
 } from './products.ts';
 import {
   type Row,
@@ -41,8 +42,8 @@ import type { Summed } from './summed.ts';
 export interface ModelBounds extends Backward, ModelSteps {
   readonly operands: OperandError | null;
   /** Σ_e of ΔK and of ΔV of each key, where they are recomputed. */
-  readonly spread: Float64Array | null;
-  readonly made: Float64Array | null;
+  readonly spread: HeadNumbers | null;
+  readonly made: HeadNumbers | null;
   readonly out: Float64Array;
   readonly lseError: Float64Array;
 }
@@ -58,18 +59,30 @@ function rowSums(x: Float64Array, width: number): Float64Array {
   return sums;
 }
 
-function newModelBounds(c: CertifiedCase, model: ErrorModel): ModelBounds {
-  const { seq_kv, head_dim, head_dim_v } = c.parameters;
+/** A number of every key of the case; `here` are those of the head that is at work. */
+export interface HeadNumbers {
+  readonly all: Float64Array;
+  readonly here: Float64Array;
+}
+
+/** Σ_e |x_e| of each row of a [·, width] matrix. */
+const newHeadNumbers = (x: Float64Array, width: number, room: RowRoom): HeadNumbers => ({
+  all: rowSums(x, width),
+  here: room.take(room.length),
+});
+
+function newModelBounds(c: CertifiedCase, model: ErrorModel, room: RowRoom): ModelBounds {
+  const { head_dim, head_dim_v } = c.parameters;
   const operands = operandError(c, model);
   const sumsOf = (x: Float64Array | null | undefined, width: number) =>
-    x === null || x === undefined ? null : rowSums(x, width);
+    x === null || x === undefined ? null : newHeadNumbers(x, width, room);
   return {
     ...{ c, model, operands, steps: gradientSteps(c, model) },
     scores: scoreSteps(c.parameters, model, c.bias !== null),
     spread: sumsOf(operands?.k, head_dim),
     made: sumsOf(operands?.v, head_dim_v),
     errors: c.gradients === null ? {} : newErrors(c),
-    scratch: newScratch(seq_kv),
+    scratch: newScratch(room),
     out: new Float64Array(c.out.mid.length),
     lseError: new Float64Array(c.lse.mid.length),
   };
@@ -122,8 +135,8 @@ export interface Walk {
   readonly sums: Sums<Summed> | null;
   readonly each: readonly ModelBounds[];
   readonly most: number;
-  readonly kSizes: Float64Array;
-  readonly vSizes: Float64Array;
+  readonly kSizes: HeadNumbers;
+  readonly vSizes: HeadNumbers;
   readonly matrices: KeyMatrices;
   readonly loads: readonly Load[];
   readonly models: readonly ModelRoom[];
@@ -132,8 +145,8 @@ export interface Walk {
   readonly dV: KeySums | null;
   /** Rows that see each key of the head. */
   readonly terms: Float64Array;
-  /** Is every key seen by every row? */
-  readonly seesAll: boolean;
+  /** Length of a row of a matrix over the keys. */
+  readonly stride: number;
   readonly given: GivenRows | undefined;
   readonly alsoUnder: ErrorModel | undefined;
   /** The largest that the LSE of a row so far may be off under that. */
@@ -177,20 +190,6 @@ function handing({ matrices, sums }: Products) {
   };
 }
 
-/** Numbers that arrays are cut from: many small ones would cost more each. */
-const CHUNK = 2 ** 13;
-
-/** Arrays cut from larger ones, one after another. */
-function handedOut(): RowRoom['take'] {
-  let [chunk, used] = [new Float64Array(0), 0];
-  return (length) => {
-    if (length >= CHUNK) return new Float64Array(length);
-    if (used + length > chunk.length) [chunk, used] = [new Float64Array(CHUNK), 0];
-    used += length;
-    return chunk.subarray(used - length, used);
-  };
-}
-
 const usesOf = (c: CertifiedCase, models: readonly ErrorModel[]): Uses => ({
   ...{ softcap: c.parameters.softcap !== 0, bias: c.bias !== null, dropout: c.kappa !== null },
   gradients: c.gradients !== null,
@@ -199,24 +198,34 @@ const usesOf = (c: CertifiedCase, models: readonly ErrorModel[]): Uses => ({
 
 function blockRoom(c: CertifiedCase, most: number, uses: Uses, room: RowRoom): BlockRoom {
   const { seq_kv, head_dim: d, head_dim_v: dv } = c.parameters;
-  const pairs = (): Float64Array => room.take(most * seq_kv);
+  const { length, take } = room;
+  const pairs = (): Float64Array => take(most * length);
   const [backward, recomputed] = [c.gradients !== null, c.features !== null];
+  const [products, gProducts] = [pairs(), backward ? pairs() : take(0)];
+  const all = seesAll(c.attentionCase);
+  const own = (r: number) => ({
+    products: rowOf(products, r, length),
+    gProducts: backward ? rowOf(gProducts, r, length) : gProducts,
+  });
   return {
-    ...{ dot: pairs(), products: pairs(), carried: recomputed ? pairs() : null },
-    gDot: backward ? pairs() : new Float64Array(0),
-    gProducts: backward ? pairs() : new Float64Array(0),
+    ...{ dot: pairs(), products, carried: recomputed ? pairs() : null },
+    ...{ gDot: backward ? pairs() : gProducts, gProducts },
     gCarried: backward && recomputed ? pairs() : null,
     ...{ first: pairs(), second: pairs(), third: pairs() },
-    q: new Float64Array(most * d),
-    dOut: new Float64Array(most * dv),
-    made: new Float64Array(most * Math.max(d, dv)),
-    rows: Array.from({ length: most }, () => rowMagnitudes(seq_kv, uses, room)),
+    ...{ q: take(most * d), dOut: take(most * dv), made: take(most * Math.max(d, dv)) },
+    rows: Array.from({ length: most }, (_, r) =>
+      rowMagnitudes(seq_kv, uses, room, all ? own(r) : null),
+    ),
     live: new Uint8Array(most),
   };
 }
 
+/** Row r of a matrix. */
+export const rowOf = (x: Float64Array, r: number, width: number): Float64Array =>
+  x.subarray(r * width, (r + 1) * width);
+
 /** Matrices and sums of a case under so many models, in the order in which they are handed out. */
-function asked(c: CertifiedCase, models: number): Parameters<Engine>[0] {
+function asked(c: CertifiedCase, models: number): Omit<Parameters<Engine>[0], 'numbers'> {
   const { seq_kv, head_dim: d, head_dim_v: dv } = c.parameters;
   const [backward, recomputed] = [c.gradients !== null, c.features !== null];
   const each = Array.from({ length: models + 1 }, () => [d, dv]).flat();
@@ -236,13 +245,14 @@ function roomsOf(
 ): ModelRoom[] {
   const { seq_kv, head_dim_v, softcap } = c.parameters;
   const [backward, recomputed] = [c.gradients !== null, c.features !== null];
-  const pairs = (there: boolean) => (there ? room.take(most * seq_kv) : null);
+  const { take, length } = room;
+  const pairs = (there: boolean) => (there ? take(most * length) : null);
   return Array.from({ length: models }, () => ({
     kError: recomputed ? hand.matrix() : null,
     vError: recomputed ? hand.matrix() : null,
     dK: backward ? hand.sum() : null,
     dV: backward ? hand.sum() : null,
-    constants: { query: 0, key: new Float64Array(seq_kv), value: new Float64Array(seq_kv) },
+    constants: { query: 0, key: take(length), value: take(length) },
     carriedK: pairs(recomputed),
     carriedV: pairs(recomputed && backward),
     rows: Array.from({ length: most }, () => newRowBound(seq_kv, head_dim_v, softcap !== 0, room)),
@@ -256,16 +266,35 @@ type Load = readonly [matrix: KeyMatrix, values: Float64Array, width: number];
 const loading = (matrix: KeyMatrix | null, values: Float64Array | null, width: number): Load[] =>
   matrix === null || values === null ? [] : [[matrix, values, width]];
 
+/** How many numbers, or more, the arrays of a walk of so many models have that goes `most` rows at a time. */
+function numbersOf(c: CertifiedCase, models: number, most: number): number {
+  const { seq_kv, head_dim: d, head_dim_v: dv } = c.parameters;
+  const stride = rowStride(seq_kv);
+  const ofRow = ROW_ARRAYS + BLOCK_ARRAYS + models * (MODEL_ROW_ARRAYS + MODEL_BLOCK_ARRAYS);
+  const channels = most * (d + 2 * dv + 2 * Math.max(d, dv)) + 24;
+  return stride * (most * ofRow + CASE_ARRAYS + models * MODEL_ARRAYS) + channels;
+}
+
+/** Arrays of a number a key at most: of rowMagnitudes, of BlockRoom and, of each model, of newRowBound and ModelRoom. */
+const [ROW_ARRAYS, BLOCK_ARRAYS, MODEL_ROW_ARRAYS, MODEL_BLOCK_ARRAYS] = [20, 9, 4, 2];
+/** And of no row: of RowRoom and Walk, and of each model, of newScratch, ModelRoom and ModelBounds. */
+const [CASE_ARRAYS, MODEL_ARRAYS] = [5, 7];
+
 export function newWalk(
   c: CertifiedCase,
   models: readonly ErrorModel[],
   { engine = kernelProducts, given, alsoUnder }: Composing,
 ): Walk {
   const { seq_q, seq_kv, head_dim: d, head_dim_v: dv } = c.parameters;
-  const each = models.map((model) => newModelBounds(c, model));
   const [backward, recomputed] = [c.gradients !== null, c.features !== null];
-  const hand = handing(engine(asked(c, models.length)));
   const most = rowsOfBlock(seq_q, seq_kv);
+  const products = engine({
+    ...asked(c, models.length),
+    numbers: numbersOf(c, models.length, most),
+  });
+  const hand = handing(products);
+  const room = rowRoom(rowStride(seq_kv), products.take, products.rows);
+  const each = models.map((model) => newModelBounds(c, model, room));
   const [kUpper, vUpper] = [upper(c.k), upper(c.v)];
   const matrices: KeyMatrices = {
     ...{ k: hand.matrix(), kSize: hand.matrix(), v: hand.matrix(), vSize: hand.matrix() },
@@ -273,7 +302,6 @@ export function newWalk(
     vRadius: recomputed ? hand.matrix() : null,
   };
   const [dK, dV] = backward ? [hand.sum(), hand.sum()] : [null, null];
-  const room = rowRoom(seq_kv, handedOut());
   const rooms = roomsOf(c, models.length, most, hand, room);
   const loads = [
     ...[...loading(matrices.k, c.k.mid, d), ...loading(matrices.kSize, kUpper, d)],
@@ -284,14 +312,13 @@ export function newWalk(
       ...loading(vError, each[n]?.operands?.v ?? null, dv),
     ]),
   ];
+  const [kSizes, vSizes] = [newHeadNumbers(kUpper, d, room), newHeadNumbers(vUpper, dv, room)];
   return {
-    ...{ c, each, most, matrices, loads, models: rooms, dK, dV, given, alsoUnder },
-    seesAll: seesAll(c.attentionCase),
+    ...{ c, each, most, matrices, loads, models: rooms, dK, dV, given, alsoUnder, kSizes, vSizes },
     lseAtMost: 0,
     sums: backward ? newSums(c) : null,
-    kSizes: rowSums(kUpper, d),
-    vSizes: rowSums(vUpper, dv),
     block: blockRoom(c, most, usesOf(c, models), room),
-    terms: new Float64Array(seq_kv),
+    terms: room.take(room.length),
+    stride: room.length,
   };
 }
