@@ -94,7 +94,7 @@ function around(
   return of([from, length - before]) + of([first, before]);
 }
 
-/** Queries round a ring, of which every rank keeps partial results: all so far, or two. */
+/** Queries round a ring, of which every rank keeps partial results: all so far, or three. */
 function straightMost(at: Rank, partsAt: Met, comesHome: (round: number) => boolean): number {
   const { rank, ranks: n, of, rounds } = at;
   const query = met(at, 'query');
@@ -118,8 +118,10 @@ function passQ(at: Rank): number {
 
 function tokenRing(at: Rank): number {
   const result = met(at, 'result');
-  const parts: Met = (t) => result(t) + (t === 0 ? 0 : result(t - 1));
-  return straightMost(at, parts, (t) => t > 0);
+  const part: Met = (t) => (t < 0 ? 0 : result(t));
+  const parts: Met = (t) => part(t) + part(t - 1) + part(t - 2);
+  // One comes home after each round but the first two, and after the last one more.
+  return straightMost(at, parts, (t) => t > 1 || (t > 0 && t === at.ranks - 1));
 }
 
 /** Held at the most beside what was there before, and left in the end. */
