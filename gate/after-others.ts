@@ -18,6 +18,7 @@ import {
   type Asked,
   askOrSkip,
   type CaseResult,
+  type Recall,
   type RunOptions,
   withTemporaryFolder,
 } from './run-suite.ts';
@@ -143,6 +144,19 @@ function said(found: Found<SuiteCase>, kept: boolean): string {
   }
 }
 
+function recallOf(found: Found<SuiteCase>): Recall | null {
+  switch (found.kind) {
+    case 'alone':
+      return { alone: 'fails' };
+    case 'after':
+      return { alone: 'passes', after: found.before.map(({ id }) => id) };
+    case 'unsteady':
+      return { alone: 'passes' };
+    case 'unasked':
+      return found.passesAlone ? { alone: 'passes' } : null;
+  }
+}
+
 /** All that was asked before the case in the run, in order. */
 function askedBefore(history: History, results: readonly CaseResult[], id: string) {
   const asked = new Set(results.filter((one) => one.asked).map((one) => one.id));
@@ -222,6 +236,8 @@ export function traceMemory(
       if (options.stop?.aborted) break;
       const kept = found.kind === 'after' && keepSequence(result, found.before, options);
       result.verdict = { ...result.verdict, reason: result.verdict.reason + said(found, kept) };
+      const recall = recallOf(found);
+      if (recall !== null) result.recall = recall;
     }
     return 0;
   }, candidate.scratch);

@@ -44,6 +44,12 @@ import { withRanks } from './wrong-ranks.ts';
 /** The reason of cases that the run did not come to. */
 export const NOT_REACHED = 'the run was interrupted';
 
+/** Whether a failing case fails alone too, and the earlier questions after which it fails, where those are known. */
+export interface Recall {
+  readonly alone: 'passes' | 'fails';
+  readonly after?: readonly string[];
+}
+
 /** What became of one case. */
 export interface CaseResult {
   id: string;
@@ -68,6 +74,8 @@ export interface CaseResult {
   bits?: string;
   /** When asked again in the same run, it wrote other bits, within the bounds both times. */
   differs?: true;
+  /** What a fresh process answered to it alone, where it failed and was asked again. */
+  recall?: Recall;
   /** The end of the candidate's log, for a case that is broken. */
   log: string[];
   seconds: number;

@@ -12,10 +12,10 @@ import { profileFrom } from '../../reference/bounds/lemmas/profile-options.ts';
 import type { OutputName } from '../../reference/case/case.ts';
 import { UPSTREAM_FIRST } from '../fuzz/kind.ts';
 import { agrees } from './agreement.ts';
-import { type Cut, cutTo, wrongOutputs } from './cuts.ts';
+import { type Cut, cutTo, rightCuts, wrongOutputs } from './cuts.ts';
 import type { Behaviour, Fit } from './diagnosis.ts';
 import { alone, type Hypothesis, onlyRounds, SPREADS } from './hypotheses.ts';
-import type { Evidence } from './kept-answers.ts';
+import type { Evidence, KeptAnswer } from './kept-answers.ts';
 import { pairsFor } from './pairs.ts';
 import { fittingProfile } from './precision.ts';
 import { roundingLike } from './rounding.ts';
@@ -92,6 +92,25 @@ function heldAgainst(
   return found;
 }
 
+/** Those that leave as they are the rows that are right, where that is cheaper to tell. */
+function sparing(
+  all: readonly Hypothesis[],
+  answer: KeptAnswer,
+  [ask, budget]: readonly [Ask, Budget],
+): readonly Hypothesis[] {
+  const [spread] = SPREADS;
+  let tried = all.filter((one) => one.spread === spread);
+  for (const right of rightCuts(answer)) {
+    if (costOf(tried, right) > budget.left / 4) continue;
+    tried = tried.filter((one) => {
+      const tally = ask(one, right, budget);
+      return tally === null || contradictsNothing(tally);
+    });
+  }
+  const left = new Set(tried.flatMap(({ faults }) => faults));
+  return all.filter(({ faults }) => faults.every((fault) => left.has(fault)));
+}
+
 /** All faults held against the first failing cases, until one explains one of them. */
 function screened(
   all: readonly Hypothesis[],
@@ -102,8 +121,11 @@ function screened(
   let cases = 0;
   for (const answer of evidence.wrong) {
     const [first] = wrongOutputs(answer);
-    const most = EACH / new Set(all.flatMap(({ faults }) => faults)).size;
-    const found = first && heldAgainst(all, cutTo(answer, first, most), [ask, budget]);
+    if (first === undefined) continue;
+    const most = (EACH * SPREADS.length) / all.length;
+    const part = cutTo(answer, first, most);
+    const able = part.work <= most ? all : sparing(all, answer, [ask, budget]);
+    const found = heldAgainst(able, part, [ask, budget]);
     if (!found) continue;
     cases++;
     for (const one of leading(found)) left.add(one);
@@ -171,6 +193,13 @@ function partedBy({ failing, passing }: Held): Parted | null {
   const begins = failing.every((tally) => like.some((name) => name === first(tally)));
   return failing.length > 0 && begins ? { like, unlike } : null;
 }
+
+/** Two faults at once are found by one case: so many others, where there are, have to bear it out. */
+const BORNE_OUT = 3;
+
+const isBorneOut = ({ failing, passing }: Held, evidence: Evidence): boolean =>
+  failing.length >= Math.min(1 + BORNE_OUT, evidence.wrong.length) &&
+  passing.length >= Math.min(BORNE_OUT, evidence.passing.length);
 
 /** Of so many cases it has to agree with nine in ten, to be named with what it does not explain. */
 const NEARLY = 9 / 10;
@@ -250,7 +279,8 @@ function otherwise(
     rounding.length > 0
       ? []
       : within(budget, PAIRS, (part) => pairsFor(evidence, { leaders, all }, [ask, part]));
-  const double = pairs.length === 0 ? [] : confirmed(pairs, evidence, [ask, budget]);
+  const confirming = pairs.length === 0 ? [] : confirmed(pairs, evidence, [ask, budget]);
+  const double = confirming.filter((one) => isBorneOut(one, evidence));
   const whole = fitsOf(double.filter(isWhole));
   if (whole.length > 0) return { kind: 'pair', fits: whole, tried };
   if (inOutputs.length > 0) return { kind: 'fault', fits: inOutputs, tried };
@@ -282,7 +312,11 @@ export function behaviourOf(
       profileFrom(profileOf(fault)).base === evidence.profile.base ||
       !onlyRounds({ faults: [fault] }),
   );
-  const all = SPREADS.flatMap((spread) => own.map((fault) => alone(fault, spread)));
+  // What is right when asked alone is made by what is kept.
+  const kept = evidence.wrong.some(({ before }) => before !== undefined);
+  const all = SPREADS.flatMap((spread) =>
+    own.filter(({ remembers }) => !kept || remembers).map((fault) => alone(fault, spread)),
+  );
   const screen = within(budget, SCREENING, (part) => screened(all, evidence, [ask, part]));
   if (screen.cases === 0) return said({ kind: 'untried', fits: [], tried: 0 });
   const likely = within(budget, LIKELY, (part) => confirmed(screen.whole, evidence, [ask, part]));

@@ -6,9 +6,17 @@ import type { Fault } from '../../properties/zoo/fault.ts';
 import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import { plural } from '../text.ts';
 import { behaviourOf } from './behaviour.ts';
-import type { Behaviour, Diagnosis, OutputPattern, Share, TraitPattern } from './diagnosis.ts';
+import type {
+  Behaviour,
+  Diagnosis,
+  MemoryPattern,
+  OutputPattern,
+  Share,
+  TraitPattern,
+} from './diagnosis.ts';
 import { insideOutputs } from './inside.ts';
 import type { KeptAnswer, Observed } from './kept-answers.ts';
+import { heldAgainst, memoryPattern, type Recalls, withoutMemory } from './memory.ts';
 import { listed, outputsSentence } from './sentences.ts';
 import { separating } from './separate.ts';
 
@@ -51,6 +59,7 @@ const sentenceOf = (parts: readonly string[]): string => {
 };
 
 interface Parts {
+  readonly memory: MemoryPattern | null;
   readonly behaviour: Behaviour | null;
   readonly traits: TraitPattern | null;
   readonly broken_traits: TraitPattern | null;
@@ -59,12 +68,13 @@ interface Parts {
 
 /** A known fault says all; otherwise what sets the cases apart, and what is wrong in them. */
 function headlineOf(parts: Parts, wrong: readonly Observed[], broken: number): string {
-  const { behaviour, traits, broken_traits, outputs } = parts;
+  const { memory, behaviour, traits, broken_traits, outputs } = parts;
   const wanted = new Set(wrong.flatMap(({ answer }) => answer?.question.parameters.wants ?? []));
   const known = behaviour?.kind === 'fault' || behaviour?.kind === 'pair';
   const less = behaviour?.kind === 'precision' || behaviour?.kind === 'rounding';
   const pattern = [traits?.sentence, outputsSentence(outputs, wanted), insideSentence(outputs)];
   const sentence = [
+    ...(memory === null ? [] : [memory.sentence]),
     ...(behaviour !== null && known ? [behaviour.sentence] : pattern.map((one) => one ?? '')),
     ...(less ? [behaviour.sentence] : []),
   ];
@@ -80,6 +90,8 @@ export interface Material {
   readonly profile: Profile;
   /** Faults to try; none where one case says too little. */
   readonly zoo: () => Promise<readonly Fault[]>;
+  /** Failing cases that were asked again; default: none. */
+  readonly recalls?: Recalls;
   /** Processor time for trying them; default: some seconds. */
   readonly milliseconds?: number;
 }
@@ -89,36 +101,32 @@ const answersOf = (observed: readonly Observed[]): KeptAnswer[] =>
 
 /** Null where nothing fails. */
 export async function diagnose(material: Material): Promise<Diagnosis | null> {
-  const { observed, profile, zoo, milliseconds } = material;
+  const { observed, profile, zoo, milliseconds, recalls = new Map() } = material;
   const of = (outcome: Observed['outcome']): Observed[] =>
     cheapestFirst(observed.filter((one) => one.outcome === outcome));
   const [wrong, broken, passing] = [of('wrong'), of('broken'), of('pass')];
   if (wrong.length + broken.length === 0) return null;
-  const answers = answersOf(wrong);
+  const failing = cheapestFirst([...wrong, ...broken]);
   const facts = (all: readonly Observed[]) => all.map((one) => one.facts);
   const whole = observed.length > 1;
-  const apart = (failing: readonly Observed[], failed: string): TraitPattern | null =>
-    failing.length === 0 || !whole ? null : separating(facts(failing), facts(passing), failed);
+  const apart = (some: readonly Observed[], failed: string): TraitPattern | null => {
+    const plain = withoutMemory(some, recalls);
+    return plain.length === 0 || !whole ? null : separating(facts(plain), facts(passing), failed);
+  };
+  const answers = heldAgainst(wrong, observed, recalls);
   const faults = answers.length > 0 && whole ? await zoo() : [];
+  const evidence = { wrong: answers, passing: answersOf(passing), profile };
   const parts: Parts = {
-    behaviour:
-      faults.length === 0
-        ? null
-        : behaviourOf(
-            { wrong: answers, passing: answersOf(passing), profile },
-            faults,
-            milliseconds,
-          ),
+    memory: memoryPattern(failing, observed, recalls),
+    behaviour: faults.length === 0 ? null : behaviourOf(evidence, faults, milliseconds),
     traits: apart(wrong, 'is wrong'),
     broken_traits: apart(broken, 'is broken'),
-    outputs: insideOutputs(answers, profile),
+    outputs: insideOutputs(answersOf(wrong), profile),
   };
   return {
     headline: headlineOf(parts, wrong, broken.length),
     ...{ wrong: wrong.length, broken: broken.length, passing: passing.length },
-    smallest: cheapestFirst([...wrong, ...broken])
-      .slice(0, SMALLEST)
-      .map(({ id }) => id),
+    smallest: failing.slice(0, SMALLEST).map(({ id }) => id),
     ...parts,
   };
 }

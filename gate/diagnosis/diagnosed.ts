@@ -19,7 +19,10 @@ export async function diagnosed(report: Report, seen: Observer): Promise<Report>
   if (report.signal !== undefined || !report.cases.some(isFailing)) return report;
   try {
     const { profile } = report;
-    const found = await diagnose({ observed: seen.observed(), profile, zoo: wholeZoo });
+    const recalls = new Map(
+      report.cases.flatMap(({ id, recall }) => (recall ? [[id, recall]] : [])),
+    );
+    const found = await diagnose({ observed: seen.observed(), profile, zoo: wholeZoo, recalls });
     return found === null ? report : { ...report, diagnosis: found };
   } catch (error) {
     process.stderr.write(`xattn: no diagnosis was made: ${fileSentence(error)}\n`);

@@ -65,6 +65,15 @@ export interface TraitPattern extends TraitGroup {
   readonly sentence: string;
 }
 
+/** Failing cases that a fresh process answers rightly when it is asked them alone: the candidate remembers. */
+export interface MemoryPattern {
+  /** Those that pass alone, of those that were asked again. */
+  readonly alone: Share;
+  /** Some of them, the cheapest first, and the earlier questions after which they fail. */
+  readonly after: readonly { readonly id: string; readonly before: readonly string[] }[];
+  readonly sentence: string;
+}
+
 /** What is wrong inside one output, over the failing cases that show it. */
 export interface OutputPattern {
   readonly output: OutputName;
@@ -90,11 +99,13 @@ export interface Diagnosis {
   readonly passing: number;
   /** Up to three failing cases, the cheapest first. */
   readonly smallest: readonly string[];
+  /** Null where none passes alone, or none was asked again. */
+  readonly memory: MemoryPattern | null;
   /** Null where no answer is wrong. */
   readonly behaviour: Behaviour | null;
-  /** What sets the cases with wrong answers apart; null where there are none. */
+  /** What sets the cases with wrong answers apart; null where there are none, but those of memory. */
   readonly traits: TraitPattern | null;
-  /** What sets the cases without a usable answer apart; null where there are none. */
+  /** What sets the cases without a usable answer apart; null where there are none, but those of memory. */
   readonly broken_traits: TraitPattern | null;
   /** In the order of computation: the first wrong output comes first. */
   readonly outputs: readonly OutputPattern[];

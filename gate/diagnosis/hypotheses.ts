@@ -9,6 +9,7 @@ import type { Seams } from '../../properties/zoo/host/seams.ts';
 import { hostOf } from '../../properties/zoo/host.ts';
 import type { ProfileName } from '../../reference/bounds/lemmas/profile.ts';
 import type { AttentionCase, Outputs } from '../../reference/case/case.ts';
+import { kvHead } from '../../reference/case/heads.ts';
 
 /**
  * How a program takes a row's keys: rank by rank and there in small tiles, as the zoo's host does; a rank's all
@@ -84,6 +85,21 @@ function inRow(seams: Partial<Seams>, row: number): Partial<Seams> {
   };
 }
 
+/** One batch entry and KV head. */
+export interface Group {
+  readonly b: number;
+  readonly g: number;
+}
+
+/** Only the heads of one group attend to anything. */
+function inGroup(seams: Partial<Seams>, { b, g }: Group): Partial<Seams> {
+  const score = seams.score ?? HONEST.score;
+  return {
+    ...seams,
+    score: (x, at) => (at.b === b && kvHead(x.p, at.h) === g ? score(x, at) : null),
+  };
+}
+
 /** The same case, all of it on one rank. */
 function onOneRank(question: AttentionCase): AttentionCase {
   const { seq_q, seq_kv, partition } = question.parameters;
@@ -101,18 +117,28 @@ export function spreadIn(spread: Spread, { parameters }: AttentionCase): Spread 
   return alike === 'ranks' && kv.every((keys) => keys <= TILE) ? 'tiles' : alike;
 }
 
-/** What it answers to a case, asked afresh, all of it or one row; null where it throws. */
+/** How a case is asked: all of it, one row or one group of heads, of a fresh host or of one that has answered others. */
+export interface AskedHow {
+  readonly question: AttentionCase;
+  readonly row?: number;
+  readonly group?: Group;
+  readonly before?: readonly AttentionCase[];
+}
+
+/** What it answers to a case; null where it throws. */
 export function answerOf(
   { seams, spread }: Hypothesis,
   base: ProfileName,
-  question: AttentionCase,
-  row?: number,
+  { question, row, group, before = [] }: AskedHow,
 ): Outputs | null {
   try {
     const tile = { tile: () => (spread === 'tiles' ? TILE : Number.POSITIVE_INFINITY) };
     const own = { ...tile, ...seams() };
-    const asked = spread === 'whole' ? onOneRank(question) : question;
-    return hostOf(PRECISIONS[base], row === undefined ? own : inRow(own, row))(asked);
+    const spreadOut = spread === 'whole' ? onOneRank : (one: AttentionCase) => one;
+    const cut = row === undefined ? own : inRow(own, row);
+    const host = hostOf(PRECISIONS[base], group === undefined ? cut : inGroup(cut, group));
+    for (const one of before) host(spreadOut(one));
+    return host(spreadOut(question));
   } catch {
     // A fault may run over the end of an array where its case has none of what it breaks.
     return null;

@@ -31,6 +31,8 @@ export interface KeptOutput {
 export interface KeptAnswer {
   readonly id: string;
   readonly question: AttentionCase;
+  /** Earlier questions without which the answer is another. */
+  readonly before?: readonly AttentionCase[];
   /** Worked out when first read. */
   readonly outputs: readonly KeptOutput[];
   /** Work of computing it once, workOf. */

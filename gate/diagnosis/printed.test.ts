@@ -28,6 +28,7 @@ const report: Report = {
   diagnosis: {
     headline: 'Behaves like `x` in all 5 failing cases and 3 passing ones tried: y.',
     ...{ wrong: 5, broken: 0, passing: 3, smallest: ['d', 'b', 'e'], behaviour: null },
+    memory: null,
     ...{ traits: null, broken_traits: null, outputs: [] },
   },
 };

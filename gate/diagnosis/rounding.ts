@@ -90,7 +90,7 @@ function lookedAt(
   answer: KeptAnswer,
   base: Evidence['profile']['base'],
 ): boolean {
-  const outputs = answerOf(likeness.one, base, answer.question);
+  const outputs = answerOf(likeness.one, base, answer);
   if (outputs === null) return false;
   likeness.given += shareExplained(talliesOf(answer, { outputs }));
   for (const output of answer.outputs) {

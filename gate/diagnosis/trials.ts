@@ -80,12 +80,12 @@ const nameOf = ({ faults }: Hypothesis): string => faults.map(({ name }) => name
 export function asker(base: ProfileName): Ask {
   const known = new Map<string, CaseTally>();
   return (one, answer, budget) => {
-    const { question, work, id, row } = answer;
+    const { question, work, id } = answer;
     const key = `${nameOf(one)}|${spreadIn(one.spread, question)}|${id}`;
     const before = known.get(key);
     if (before !== undefined) return before;
     if (!spend(budget, work)) return null;
-    const outputs = answerOf(one, base, question, row);
+    const outputs = answerOf(one, base, answer);
     const unwritten = one.faults.flatMap((fault) => fault.unwritten ?? []);
     const answered: Answered | null = outputs === null ? null : { outputs, unwritten };
     let found = talliesOf(answer, answered);
@@ -94,7 +94,7 @@ export function asker(base: ProfileName): Ask {
     const some = [...found.values()].some((tally) => tally.explained > 0);
     const someNot = ![...found.values()].every(agrees);
     if (answered !== null && base !== 'f64' && some && someNot && spend(budget, work)) {
-      found = talliesOf(answer, { ...answered, finer: answerOf(one, 'f64', question, row) });
+      found = talliesOf(answer, { ...answered, finer: answerOf(one, 'f64', answer) });
     }
     known.set(key, found);
     return found;

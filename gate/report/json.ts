@@ -21,12 +21,12 @@ export const speakable = (_key: string, value: unknown): unknown =>
 
 /** Without what is undefined, which JSON leaves out. */
 function caseOf(reported: ReportedCase): object {
-  const { id, verdict, notReturned, notKept, dealt, differs, declined } = reported;
+  const { id, verdict, notReturned, notKept, dealt, differs, declined, recall } = reported;
   const { words, asked, shows, kept, replay, log, seconds } = reported;
   const { verdict: name, reason, outputs, sample, open, wrong_ranks } = verdict;
   return {
     ...{ id, verdict: name, reason, outputs, wrong_ranks, sample, open, differs, declined },
-    ...{ not_returned: notReturned, ranks: dealt, words, asked, shows, kept },
+    ...{ recall, not_returned: notReturned, ranks: dealt, words, asked, shows, kept },
     ...{ not_kept: notKept, profile: reported.profile?.name, replay, log, seconds },
   };
 }

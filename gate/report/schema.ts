@@ -47,6 +47,12 @@ export const caseSchema = z.object({
     .optional()
     .describe('Elements of which nothing finite is asked.'),
   differs: z.literal(true).optional().describe('Other bits when asked again, within the bounds.'),
+  recall: z
+    .object({ alone: z.enum(['passes', 'fails']), after: z.array(z.string()).optional() })
+    .optional()
+    .describe(
+      'A failing case asked again of a fresh process: alone, and after which others it fails.',
+    ),
   declined: z.literal(true).optional().describe('Answered "unsupported" though it claims it.'),
   not_returned: z.array(z.enum(OUTPUT_NAMES)).optional(),
   ranks: z
@@ -92,8 +98,13 @@ const fitSchema = z.object({
   unlike: z.array(z.enum(OUTPUT_NAMES)).optional(),
   ranks: z.literal('one').optional(),
 });
+const traitGroup = { traits: z.array(z.string()), failing: share, passing: share };
 const traitsSchema = z
-  .object({ traits: z.array(z.string()), failing: share, passing: share, sentence: z.string() })
+  .object({
+    ...traitGroup,
+    further: z.array(z.object(traitGroup)).optional(),
+    sentence: z.string(),
+  })
   .nullable();
 const behaviourSchema = z
   .object({
@@ -105,10 +116,15 @@ const behaviourSchema = z
     sentence: z.string(),
   })
   .nullable();
+const afterSchema = z.object({ id: z.string(), before: z.array(z.string()) });
 /** Field by field as in diagnosis/diagnosis.ts. */
 const diagnosisSchema = z.object({
   headline: z.string(),
   ...{ wrong: count, broken: count, passing: count, smallest: z.array(z.string()) },
+  memory: z
+    .object({ alone: share, after: z.array(afterSchema), sentence: z.string() })
+    .nullable()
+    .default(null),
   ...{ behaviour: behaviourSchema, traits: traitsSchema, broken_traits: traitsSchema },
   outputs: z.array(
     z.object({

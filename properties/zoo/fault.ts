@@ -23,6 +23,8 @@ export interface Fault {
   readonly unseen?: string;
   /** Outputs that it leaves unwritten in places: what it gives there stands for whatever lies in memory. */
   readonly unwritten?: readonly OutputName[];
+  /** It keeps something from one call to the next, on which its answers depend. */
+  readonly remembers?: true;
   /** The steps it replaces; called once for each candidate, so state kept here lives between calls. */
   readonly seams: () => Partial<Seams>;
 }

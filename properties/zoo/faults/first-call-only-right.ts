@@ -10,6 +10,7 @@ export const fault: Fault = {
     'A workspace freed after the first call: the last output element is stale from the second call on.',
   seen: 'LVX-9',
   shownBy: 'exact/one-hot',
+  remembers: true,
   seams: () => {
     let calls = 0;
     return {

@@ -12,6 +12,7 @@ export const fault: Fault = {
   shownBy: null,
   unseen:
     'Right by the definition: the bounds hold for every order of summation; `xattn fuzz` says of such a candidate that it is not deterministic.',
+  remembers: true,
   seams: () => {
     let calls = 0;
     return {

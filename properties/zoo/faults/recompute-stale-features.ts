@@ -9,6 +9,7 @@ export const fault: Fault = {
   wrong: 'K and V are recomputed from the features of the call before.',
   seen: 'LVX-15',
   shownBy: 'state/29',
+  remembers: true,
   seams: () => {
     let before: Float64Array | null = null;
     return {

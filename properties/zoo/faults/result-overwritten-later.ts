@@ -11,6 +11,7 @@ export const fault: Fault = {
   shownBy: null,
   unseen:
     'The protocol takes each answer before it asks the next question, so what becomes of an old result is never seen.',
+  remembers: true,
   seams: () => {
     let shared = new Float64Array(0);
     return {

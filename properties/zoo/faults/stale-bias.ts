@@ -9,6 +9,7 @@ export const fault: Fault = {
   wrong: 'A receive buffer keyed on Q’s shape keeps the bias of the call before.',
   seen: 'LVX-9',
   shownBy: 'state/08',
+  remembers: true,
   seams: () => {
     let [key, before]: [string, Float64Array] = ['', new Float64Array(0)];
     return {

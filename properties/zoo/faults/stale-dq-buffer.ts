@@ -10,6 +10,7 @@ export const fault: Fault = {
   wrong: 'dQ is added to what the call before left in its buffer.',
   seen: 'R-14',
   shownBy: 'state/02',
+  remembers: true,
   seams: () => {
     let before = new Float64Array(0);
     return {

@@ -11,6 +11,7 @@ export const fault: Fault = {
   wrong: 'A global LSE buffer, allocated by element count, is not refreshed for the backward pass.',
   seen: 'LVX-9',
   shownBy: 'state/02',
+  remembers: true,
   seams: () => {
     let before = new Float64Array(0);
     return {

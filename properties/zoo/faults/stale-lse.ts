@@ -9,6 +9,7 @@ export const fault: Fault = {
   wrong: 'The backward pass reads the LSE of the call before when the sizes agree.',
   seen: 'LVX-9',
   shownBy: 'state/02',
+  remembers: true,
   seams: () => {
     let before = new Float64Array(0);
     return {

@@ -11,6 +11,7 @@ export const fault: Fault = {
   wrong: 'A compiled mask is cached by the shapes of the case.',
   seen: 'invented',
   shownBy: 'state/06',
+  remembers: true,
   seams: () => {
     const cache = new Map<string, Visibility>();
     let current: Visibility = () => true;

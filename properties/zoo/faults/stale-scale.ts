@@ -9,6 +9,7 @@ export const fault: Fault = {
   wrong: 'A compiled kernel keeps the scale of the first call.',
   seen: 'invented',
   shownBy: 'probe/scale-zero',
+  remembers: true,
   seams: () => {
     let first: number | null = null;
     return {
