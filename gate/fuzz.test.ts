@@ -60,7 +60,7 @@ describe('xattn fuzz', () => {
       const hello = JSON.stringify({ xattn: 1, name: 'x', supports, profile: 'f32' });
       const { status, stderr } = fuzz(`echo '${hello}'; cat >/dev/null`, 'claims', '--runs', '3');
       expect(stderr).toContain(
-        '"supports" in its first line must name "forward" and one of f64 f32',
+        '"supports" in its first line must name "forward" or "merge", and one of f64 f32',
       );
       expect(status).toBe(2);
     },
@@ -74,6 +74,17 @@ describe('xattn fuzz', () => {
       return Math.max(seq_q, seq_kv, heads);
     });
     expect(Math.min(...small)).toBe(1);
+  });
+
+  it('draws merges for who says so, and shrinks what fails to one row of two parts', () => {
+    const merges = (fault: string) => `${zoo(fault)} --only merge`;
+    const { status, folder } = fuzz(merges('merge-weights-swapped'), 'merges', '--runs', '40');
+    expect(status).toBe(1);
+    const [first = ''] = findingsIn(folder);
+    const { parameters } = readCase(first);
+    expect(parameters).toMatchObject({ op: 'merge', batch: 1, heads: 1, seq_q: 1, head_dim_v: 1 });
+    expect(parameters.seq_kv).toBe(2);
+    expect(fuzz(merges('none'), 'honest-merges', '--runs', '60').status).toBe(0);
   });
 
   it('passes honest work, with the same cases for the same seed', () => {

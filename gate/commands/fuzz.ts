@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Profile } from '../../reference/bounds/lemmas/profile.ts';
 import { type AttentionCase, DTYPES } from '../../reference/case/case.ts';
+import { OP_WORDS } from '../../reference/case/features.ts';
 import type { Candidate, Started } from '../candidate.ts';
 import { fileSentence } from '../file-errors.ts';
 import { FINDINGS, INTERESTING, type Origin, readCorpus, writeOrigin } from '../fuzz/corpus.ts';
@@ -200,10 +201,11 @@ async function fuzz(
     return 3;
   }
   const { supports } = started.hello;
-  if (!supports.has('forward') || !DTYPES.some((dtype) => supports.has(dtype))) {
+  const asks = ['forward', ...OP_WORDS];
+  if (!asks.some((word) => supports.has(word)) || !DTYPES.some((dtype) => supports.has(dtype))) {
     const got = [...supports].join(' ') || 'nothing';
     process.stderr.write(
-      `xattn: to be asked anything, "supports" in its first line must name "forward" and one of ${DTYPES.join(' ')}, got ${got}\n`,
+      `xattn: to be asked anything, "supports" in its first line must name "forward"${OP_WORDS.map((word) => ` or "${word}"`).join('')}, and one of ${DTYPES.join(' ')}, got ${got}\n`,
     );
     return 2;
   }

@@ -6,30 +6,20 @@
  * @module
  */
 import fc from 'fast-check';
-import {
-  buildCase,
-  type CaseOptions,
-  type CaseRecipe,
-  OPTIONAL_FEATURES,
-  recipeArbitrary,
-} from '../../properties/arbitraries/attention-case.ts';
-import { type AttentionCase, DTYPES, type OutputName } from '../../reference/case/case.ts';
-import { evenOver } from '../dealing.ts';
+import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
 import type { Shard } from '../select.ts';
 import type { Interviewer, Reply } from './interviewer.ts';
 import { isKnown, type Known, tellingWords } from './kind.ts';
 import { huntLaw, type LawCounts } from './law-hunt.ts';
 import { memorySentence, needsOf } from './memory.ts';
+import { type Draws, drawable, drawsOf, type Has } from './questions.ts';
 
-export interface HuntOptions {
+export interface HuntOptions extends Has {
   /** Cases to judge, and seconds to spend; null = no limit of that sort. */
   readonly runs: number | null;
   readonly maxSeconds: number | null;
   readonly seed: number;
   readonly shard: Shard | undefined;
-  readonly supports: ReadonlySet<string>;
-  /** World sizes that the candidate names; undefined = it takes any. */
-  readonly ranks?: readonly number[] | undefined;
   /** Aborted: no more is asked, and what was being shrunk is a finding as it is. */
   readonly stop?: AbortSignal;
 }
@@ -70,7 +60,6 @@ export interface HuntCounts extends LawCounts {
   unsteady: number;
 }
 
-const BATCH = 100;
 const SHRINK_MS = 30_000;
 /** A failure found in the last second is still shrunk for this long. */
 const OVERTIME_MS = 10_000;
@@ -81,27 +70,6 @@ const ASKED_ALONE = 5;
 /** How much nearer to its bound a case must come to be remembered, and from where on. */
 const NEARER = 1.25;
 const NEAR = 0.01;
-
-/** What the candidate can be asked. */
-export function drawable({
-  supports,
-  ranks,
-}: Pick<HuntOptions, 'supports' | 'ranks'>): CaseOptions {
-  const word = (feature: (typeof OPTIONAL_FEATURES)[number]): boolean =>
-    feature === 'causal'
-      ? supports.has('causal-top-left') && supports.has('causal-bottom-right')
-      : supports.has(feature);
-  return {
-    dtypes: DTYPES.filter((dtype) => supports.has(dtype)),
-    without: OPTIONAL_FEATURES.filter((feature) => !word(feature)),
-    ...(supports.has('backward') ? {} : { direction: 'forward' as const }),
-    shape: {
-      ...(supports.has('gqa') ? {} : { group: 1 }),
-      evenOver: evenOver({ supports, ...(ranks === undefined ? {} : { ranks }) }),
-    },
-    ...(supports.has('uneven') ? {} : { maxRanks: 1 }),
-  };
-}
 
 class Failing extends Error {}
 
@@ -288,24 +256,21 @@ async function batch(
   asker: Interviewer,
   events: HuntEvents,
   options: HuntOptions,
-  seed: number,
+  { seed, drawn, numRuns }: Draws,
 ): Promise<void> {
   state.prey = null;
-  const property = fc.asyncProperty(
-    recipeArbitrary(drawable(options)),
-    async (recipe: CaseRecipe) => {
-      const question = asker.deal(buildCase(recipe));
-      if (state.prey !== null) return shrinkStep(state, asker, question);
-      if (!over(state, options.runs)) await firstSeen(state, asker, events, question);
-    },
-  );
-  const result = await fc.check(property, { seed, numRuns: BATCH });
-  const recipe = result.counterexample?.[0];
-  if (!result.failed || recipe === undefined) return;
+  const property = fc.asyncProperty(drawn, async (one: AttentionCase) => {
+    const question = asker.deal(one);
+    if (state.prey !== null) return shrinkStep(state, asker, question);
+    if (!over(state, options.runs)) await firstSeen(state, asker, events, question);
+  });
+  const result = await fc.check(property, { seed, numRuns });
+  const smallest = result.counterexample?.[0];
+  if (!result.failed || smallest === undefined) return;
   if (!(result.errorInstance instanceof Failing)) throw result.errorInstance;
   const prey = state.prey as State['prey'];
   const shrinkSeconds = prey === null ? 0 : (performance.now() - prey.sinceMs) / 1000;
-  const shrunk = asker.deal(buildCase(recipe));
+  const shrunk = asker.deal(smallest);
   const again = await asker.askAfresh([shrunk]);
   const origin = { seed: result.seed, path: result.counterexamplePath };
   const shrinks = { shrinks: prey?.attempts ?? 0, shrinkSeconds };
@@ -379,9 +344,11 @@ export async function hunt(
   for (let n = shard.index - 1; !over(state, options.runs); n += shard.count) {
     const before = counts.judged + counts.skipped;
     const seed = (options.seed * 1_000_003 + n) | 0;
-    await batch(state, asker, events, options, seed);
+    for (const draws of drawsOf(options, seed)) {
+      if (!over(state, options.runs)) await batch(state, asker, events, options, draws);
+    }
     if (counts.judged + counts.skipped === before) break;
-    if (!over(state, options.runs))
+    if (!over(state, options.runs) && options.supports.has('forward'))
       await lawBatch(state, asker, events, options, { seed, turn: n });
   }
   return counts;

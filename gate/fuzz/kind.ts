@@ -7,7 +7,7 @@
  * @module
  */
 import type { AttentionCase, OutputName } from '../../reference/case/case.ts';
-import { featureWords } from '../../reference/case/features.ts';
+import { featureWords, OP_WORDS } from '../../reference/case/features.ts';
 import { isFailure, type OutputReport, type Verdict } from '../../reference/verdict/judge.ts';
 
 /** Each output after those that it is computed from. */
@@ -58,10 +58,19 @@ export function tellingWords(question: AttentionCase): string[] {
   return featureWords(question).filter((word) => !PLAIN.has(word));
 }
 
+/** The step of the algorithm that is asked by itself; undefined of attention. */
+const stepIn = (words: readonly string[]): string | undefined =>
+  OP_WORDS.find((step) => words.includes(step));
+
 /**
- * Whether a failing case shows nothing new: a smaller one of its kind needs no feature that this
- * one lacks.
+ * Whether a failing case shows nothing new: a smaller one of its kind, of attention or of the same step of it,
+ * needs no feature that this one lacks.
  */
 export function isKnown(known: readonly Known[], kind: string, words: readonly string[]): boolean {
-  return known.some((one) => one.kind === kind && one.words.every((word) => words.includes(word)));
+  return known.some(
+    (one) =>
+      one.kind === kind &&
+      stepIn(one.words) === stepIn(words) &&
+      one.words.every((word) => words.includes(word)),
+  );
 }

@@ -4,7 +4,8 @@
  *
  *     npx xattn gate --suite core --candidate 'node dist/properties/zoo/candidate.js --fault phantom-key'
  *
- * `--fault none` is the honest host, at `--profile NAME` (default f32); `--list` names every fault.
+ * `--fault none` is the honest host, at `--profile NAME` (default f32); `--only merge` claims merges of given
+ * parts alone; `--list` names every fault.
  * @module
  */
 import { createInterface } from 'node:readline';
@@ -41,9 +42,10 @@ async function hostNamed(
 }
 
 /** Answers until standard input closes. */
-async function serve(fault: string, given: string): Promise<void> {
+async function serve(fault: string, given: string, only: string | undefined): Promise<void> {
   const { host, profile } = await hostNamed(fault, given);
-  const supports = [...FEATURE_WORDS, ...OP_WORDS, ...DTYPES];
+  const words = [...FEATURE_WORDS, ...OP_WORDS];
+  const supports = [...(only === undefined ? words : [only, 'poison']), ...DTYPES];
   say({ xattn: 1, name: `zoo: ${fault}`, supports, profile });
   for await (const line of createInterface({ input: process.stdin })) {
     const { case: folder } = JSON.parse(line) as { case: string };
@@ -56,11 +58,12 @@ const { values } = parseArgs({
   options: {
     fault: { type: 'string', default: 'none' },
     profile: { type: 'string', default: 'f32' },
+    only: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 });
 if (values.list) {
   for (const { name, wrong } of await loadZoo()) process.stdout.write(`${name}: ${wrong}\n`);
 } else {
-  await serve(values.fault, values.profile);
+  await serve(values.fault, values.profile, values.only);
 }
