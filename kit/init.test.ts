@@ -104,7 +104,7 @@ describe('xattn init', () => {
       expect(broken).not.toBe(text);
       writeFileSync(file, broken);
       BUILDS[language]?.(folder);
-      expect(gate(folder, program, '*/basic/gradients').status).toBe(1);
+      expect(gate(folder, program, '*/basic/{square,gradients}').status).toBe(1);
     });
   }
 
