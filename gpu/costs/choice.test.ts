@@ -59,11 +59,8 @@ describe('the best choice', () => {
     const model = modelNamed('mplug-owl3-2b');
     const setting = { model, cluster: A30, seq_q: 2048, seq_kv: 384 * model.tokens_per_frame };
     const list = scanned(setting, 'seq_q', 'calibrated', AS_RUN);
-    const [usp, ring] = list.slice(-2);
-    expect([usp?.best, ring?.best]).toEqual(['usp', 'ring-attention']);
-    expect(usp?.at).toBeGreaterThan(2 ** 16);
-    expect(ring?.at).toBeLessThan(2 ** 17);
-    // And back: whatever is looked at only at powers of two sees nothing of LV-XAttn.
+    expect(list.map(({ best }) => best)).toEqual(['token-ring', 'ring-attention']);
+    // There and back: whatever is looked at only at powers of two sees nothing of LV-XAttn.
     const back = scanned({ ...setting, cluster: A100 }, 'seq_kv', 'calibrated', AS_PUBLISHED);
     const n = back.findIndex(({ best }) => best === 'lv-xattn');
     expect(back.slice(n - 1, n + 2).map(({ best }) => best)).toEqual(['usp', 'lv-xattn', 'usp']);
