@@ -7,10 +7,11 @@
 import type { Dealt } from '../gpu/dealt.ts';
 import type { AttentionCase, Partition } from '../reference/case/case.ts';
 import { type Below, drawing } from '../reference/case/draw-case.ts';
+import { evenSizes } from '../reference/case/partition.ts';
 import { entry } from '../reference/numbers/nth.ts';
 import type { Hello, Started } from './candidate.ts';
 import { type Direction, directed } from './select.ts';
-import { evenSizes, rankCountFor, seedOf } from './suite/spec.ts';
+import { rankCountFor, seedOf } from './suite/spec.ts';
 
 /** What partitions a candidate can run. */
 export interface World {

@@ -21,7 +21,7 @@ import {
   SIZES,
   singles,
 } from './suite/features.ts';
-import { buildMergeSpec, MERGES } from './suite/merges.ts';
+import { buildMergeSpec, MERGES, type MergeSpec, PLAIN_MERGE } from './suite/merges.ts';
 import { PROBES } from './suite/probes.ts';
 import { type Building, buildCase } from './suite/spec.ts';
 import type { SuiteSpec } from './suite/suite-spec.ts';
@@ -115,19 +115,21 @@ function dtypeCases(suite: SuiteName, main: Dtype, building: Building): SuiteCas
   );
 }
 
+function mergeCase(spec: MergeSpec, suite: SuiteName, dtype: Dtype, seed: number): SuiteCase {
+  const id = suite === 'merge' ? `merge/${spec.name}` : `${suite}/merge/${spec.name}`;
+  return {
+    ...{ id, shows: spec.shows ?? null },
+    build: () => buildMergeSpec(spec, id, dtype, seed),
+  };
+}
+
 /** Merges of given parts: of `core` those that show the most, put to who says `merge`. */
 function mergeCases(suite: SuiteName, main: Dtype, seed: number): SuiteCase[] {
   if (suite === 'smoke') return [];
   const specs = MERGES.filter(forDtype(main)).filter(
     ({ inCore }) => suite !== 'core' || inCore === true,
   );
-  return specs.map((spec) => {
-    const id = suite === 'merge' ? `merge/${spec.name}` : `${suite}/merge/${spec.name}`;
-    return {
-      ...{ id, shows: spec.shows ?? null },
-      build: () => buildMergeSpec(spec, id, main, seed),
-    };
-  });
+  return specs.map((spec) => mergeCase(spec, suite, main, seed));
 }
 
 const forDtype =
@@ -179,22 +181,10 @@ export function suite(name: SuiteName, dtype: Dtype, options: Partial<Building> 
   const merges = mergeCases(name, dtype, building.seed);
   if (name === 'merge') {
     const others = DTYPES.filter((other) => other !== dtype);
-    const [first] = MERGES;
-    return [
-      ...merges,
-      ...others.flatMap((other) => {
-        const id = `merge/dtype/${other}`;
-        if (first === undefined) return [];
-        return [
-          {
-            id,
-            shows: null,
-            build: () =>
-              buildMergeSpec({ ...first, name: `dtype/${other}` }, id, other, building.seed),
-          },
-        ];
-      }),
-    ];
+    const plain = others.map((other) =>
+      mergeCase({ ...PLAIN_MERGE, name: `dtype/${other}` }, name, other, building.seed),
+    );
+    return [...merges, ...plain];
   }
   const specs = (name === 'smoke' ? smokeSpecs() : coreSpecs()).filter(allowed);
   const cases = specs.map((spec) => suiteCase(spec, name, dtype, building));

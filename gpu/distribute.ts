@@ -39,12 +39,6 @@ export function shared(real: RealName, values: readonly number[]): Real {
   return array;
 }
 
-/** Sizes of ranks' blocks, as even as whole numbers can be. */
-export function evenSizes(total: number, ranks: number): number[] {
-  const [least, more] = [Math.floor(total / ranks), total % ranks];
-  return Array.from({ length: ranks }, (_, n) => least + (n < more ? 1 : 0));
-}
-
 /** Inputs that every rank sees whole, in memory that all share: they say what each pair is. */
 const HELD: readonly InputName[] = ['mask', 'bias', 'dropout_keep', 'kv_lengths', 'media_key'];
 

@@ -4,7 +4,6 @@
  */
 import { MultiBar } from 'cli-progress';
 import pc from 'picocolors';
-import { evenSizes } from '../../gpu/distribute.ts';
 import type { RankEvent } from '../../gpu/interpreter.ts';
 import { perfettoTrace, type Span } from '../../gpu/perfetto.ts';
 import { closeWorkers, passesOf, type RunResult, run } from '../../gpu/run.ts';
@@ -15,6 +14,7 @@ import type { Listening } from '../../gpu/transport/crew.ts';
 import type { AttentionCase, OutputName, Partition } from '../../reference/case/case.ts';
 import { drawCase } from '../../reference/case/draw-case.ts';
 import type { GivenOutputs } from '../../reference/case/given.ts';
+import { evenSizes } from '../../reference/case/partition.ts';
 import { isSampled, sampledOutput, sampleOf } from '../../reference/case/sampling.ts';
 import { elementCount, tensorOf, toFlat } from '../../reference/numbers/tensor.ts';
 import { isFailure, judge } from '../../reference/verdict/judge.ts';

@@ -29,10 +29,12 @@ import {
   type CaseTally,
   contradictsNothing,
   costOf,
+  eachOnce,
   explainsAll,
   race,
   type Standing,
   shareExplained,
+  simplestFirst,
   within,
 } from './trials.ts';
 
@@ -215,35 +217,24 @@ const isNearly = (held: Held): boolean =>
 /** Fits named at most; those after them cannot be told from them either. */
 const NAMED = 8;
 
-const namesOf = ({ one }: Held): string => one.faults.map(({ name }) => name).join(' ');
-
 /** The same faults once, in tiles where they fit so. */
 function fitsOf(found: readonly Held[], parted?: (held: Held) => Parted | null): Fit[] {
-  const ranked = [...found].sort(
-    (a, b) =>
-      a.one.size - b.one.size ||
-      SPREADS.indexOf(a.one.spread) - SPREADS.indexOf(b.one.spread) ||
-      (namesOf(a) < namesOf(b) ? -1 : 1),
-  );
-  const known = new Set<string>();
-  const once = ranked.filter((held) => {
-    const before = known.has(namesOf(held));
-    known.add(namesOf(held));
-    return !before;
-  });
-  return once.slice(0, NAMED).map((held): Fit => {
-    const parts = parted?.(held);
-    const all = { failing: held.failing.length, passing: held.passing.length };
-    const alike = parts ? all : { failing: explained(held), passing: spared(held) };
-    return {
-      faults: held.one.faults.map(({ name }) => name),
-      wrong: held.one.faults.map(({ wrong }) => wrong),
-      failing: { cases: alike.failing, of: all.failing },
-      passing: { cases: alike.passing, of: all.passing },
-      ...(parts ? { outputs: parts.like, unlike: parts.unlike } : {}),
-      ...(held.one.spread === 'whole' ? { ranks: 'one' as const } : {}),
-    };
-  });
+  const ranked = [...found].sort((a, b) => simplestFirst(a.one, b.one));
+  return eachOnce(ranked)
+    .slice(0, NAMED)
+    .map((held): Fit => {
+      const parts = parted?.(held);
+      const all = { failing: held.failing.length, passing: held.passing.length };
+      const alike = parts ? all : { failing: explained(held), passing: spared(held) };
+      return {
+        faults: held.one.faults.map(({ name }) => name),
+        wrong: held.one.faults.map(({ wrong }) => wrong),
+        failing: { cases: alike.failing, of: all.failing },
+        passing: { cases: alike.passing, of: all.passing },
+        ...(parts ? { outputs: parts.like, unlike: parts.unlike } : {}),
+        ...(held.one.spread === 'whole' ? { ranks: 'one' as const } : {}),
+      };
+    });
 }
 
 /** Those that agree in the most outputs, from the first wrong one on. */

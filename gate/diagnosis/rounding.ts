@@ -11,7 +11,7 @@ import { talliesOf } from './agreement.ts';
 import type { Fit } from './diagnosis.ts';
 import { answerOf, type Hypothesis, onlyRounds } from './hypotheses.ts';
 import type { Evidence, KeptAnswer, KeptOutput } from './kept-answers.ts';
-import { type Budget, shareExplained, spend, within } from './trials.ts';
+import { type Budget, eachOnce, shareExplained, spend, within } from './trials.ts';
 
 /** Failing cases whose errors are looked at, the cheapest first. */
 const CASES = 12;
@@ -136,18 +136,13 @@ export function roundingLike(
     return tried < 0 ? Math.min(CASES, wrong.length) : tried;
   });
   const found = left.filter(isLike).sort((a, b) => b.given - a.given || a.apart - b.apart);
-  const known = new Set<string>();
-  const once = found.filter(({ one: { faults } }) => {
-    const [name = ''] = faults.map((fault) => fault.name);
-    const before = known.has(name);
-    known.add(name);
-    return !before;
-  });
-  return once.slice(0, NAMED).map(({ one }) => ({
-    faults: one.faults.map(({ name }) => name),
-    wrong: one.faults.map(({ wrong: said }) => said),
-    failing: { cases, of: cases },
-    passing: { cases: 0, of: 0 },
-    ...(one.spread === 'whole' ? { ranks: 'one' as const } : {}),
-  }));
+  return eachOnce(found)
+    .slice(0, NAMED)
+    .map(({ one }) => ({
+      faults: one.faults.map(({ name }) => name),
+      wrong: one.faults.map(({ wrong: said }) => said),
+      failing: { cases, of: cases },
+      passing: { cases: 0, of: 0 },
+      ...(one.spread === 'whole' ? { ranks: 'one' as const } : {}),
+    }));
 }

@@ -76,6 +76,18 @@ export type Ask = (one: Hypothesis, answer: Cut, budget: Budget) => CaseTally | 
 
 const nameOf = ({ faults }: Hypothesis): string => faults.map(({ name }) => name).join('+');
 
+/** Of those with the same faults the first. */
+export function eachOnce<T extends { readonly one: Hypothesis }>(found: readonly T[]): T[] {
+  const known = new Set<string>();
+  return found.filter(({ one }) => known.size < known.add(nameOf(one)).size);
+}
+
+/** Of hypotheses that change as much as one another, those in tiles first, then by name. */
+export const simplestFirst = (a: Hypothesis, b: Hypothesis): number =>
+  a.size - b.size ||
+  SPREADS.indexOf(a.spread) - SPREADS.indexOf(b.spread) ||
+  (nameOf(a) < nameOf(b) ? -1 : 1);
+
 /** Asks in the precision of a profile, each hypothesis each case once. */
 export function asker(base: ProfileName): Ask {
   const known = new Map<string, CaseTally>();
@@ -125,9 +137,7 @@ export function byExplained(a: Standing, b: Standing): number {
     wholes(b) - wholes(a) ||
     shares(b) - shares(a) ||
     against(a) - against(b) ||
-    a.one.size - b.one.size ||
-    SPREADS.indexOf(a.one.spread) - SPREADS.indexOf(b.one.spread) ||
-    (nameOf(a.one) < nameOf(b.one) ? -1 : 1)
+    simplestFirst(a.one, b.one)
   );
 }
 

@@ -3,9 +3,9 @@
  * @module
  */
 import type { CaseChanges } from '../../reference/case/draw-case.ts';
+import { evenSizes } from '../../reference/case/partition.ts';
 import { maxFinite } from '../../reference/numbers/format.ts';
 import { type Adjust, set } from './edits.ts';
-import { evenSizes } from './spec.ts';
 import type { SuiteSpec } from './suite-spec.ts';
 import { EVERYTHING } from './vary.ts';
 

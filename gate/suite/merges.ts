@@ -57,8 +57,11 @@ const everyPair = (at: PartAt): number =>
 /** Of the row's parts one that weighs most. */
 const heavy = ({ i, h, parts }: PartAt): number => (i + h) % parts;
 
+/** Two parts, and nothing odd about them. */
+export const PLAIN_MERGE: MergeSpec = { name: 'two-parts', judging: 'random', inCore: true };
+
 export const MERGES: readonly MergeSpec[] = [
-  { name: 'two-parts', judging: 'random', inCore: true },
+  PLAIN_MERGE,
   { name: 'one-part', parts: 1, lse: near, shows: 'One part is that part.' },
   { name: 'three-parts', parts: 3, judging: 'random', inCore: true },
   {

@@ -8,16 +8,11 @@
 
 import type { AttentionCase, Dtype } from '../../reference/case/case.ts';
 import { drawCase, drawing } from '../../reference/case/draw-case.ts';
+import { evenSizes } from '../../reference/case/partition.ts';
 import { entry } from '../../reference/numbers/nth.ts';
 import { all, shuffledLengths } from './edits.ts';
 import type { SuiteSpec } from './suite-spec.ts';
 import { varied } from './vary.ts';
-
-/** Sizes as equal as can be: the first few one larger. */
-export function evenSizes(total: number, ranks: number): number[] {
-  const small = Math.floor(total / ranks);
-  return Array.from({ length: ranks }, (_, n) => small + (n < total % ranks ? 1 : 0));
-}
 
 /** FNV-1a of a text, 32 bits: the seed of one case. */
 export function seedOf(text: string, seed: number): number {

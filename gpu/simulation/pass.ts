@@ -3,6 +3,7 @@
  * nominal rates.
  * @module
  */
+import { evenSizes } from '../../reference/case/partition.ts';
 import { nominalMachine } from '../costs/machine.ts';
 import type { Setting } from '../costs/prediction.ts';
 import { refusal } from '../costs/schedules.ts';
@@ -16,12 +17,6 @@ import { type Note, type Simulation, simulate } from './clock.ts';
 import type { Programs } from './program.ts';
 import { type SimulatedCase, stepsOf } from './steps.ts';
 
-/** As even as whole numbers can be. */
-function even(total: number, ranks: number): number[] {
-  const [least, more] = [Math.floor(total / ranks), total % ranks];
-  return Array.from({ length: ranks }, (_, n) => least + (n < more ? 1 : 0));
-}
-
 /** The layer as even as whole rows can be. Throws a RangeError where the schedule cannot be used. */
 export function evenLayer(name: ScheduleName, setting: Setting) {
   const { model, cluster, seq_q, seq_kv } = setting;
@@ -29,7 +24,7 @@ export function evenLayer(name: ScheduleName, setting: Setting) {
   const unusable = refusal(name, workload);
   if (unusable !== null) throw new RangeError(unusable);
   const { heads, kv_heads, head_dim, ranks } = { ...model, ranks: cluster.ranks };
-  const partition = { ranks, q: even(seq_q, ranks), kv: even(seq_kv, ranks) };
+  const partition = { ranks, q: evenSizes(seq_q, ranks), kv: evenSizes(seq_kv, ranks) };
   const sizes = { batch: 1, heads, kv_heads, head_dim, head_dim_v: head_dim, media: null };
   const layer: SimulatedCase = { ...sizes, partition };
   return { layer, workload };

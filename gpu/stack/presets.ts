@@ -5,8 +5,9 @@
  * layers, the biases of projections and rotary embeddings are left out.
  * @module
  */
+
+import { evenSizes } from '../../reference/case/partition.ts';
 import { MODELS, type Model } from '../costs/models.ts';
-import { evenSizes } from '../distribute.ts';
 import type { Fusion, StackShape } from './shape.ts';
 
 type Family = Pick<StackShape, 'norm' | 'headNorm' | 'fusion' | 'media' | 'epsilon'>;

@@ -29,6 +29,7 @@ import { outputShape, reshapedOutputs } from '../case/case-shapes.ts';
 import { isMerge, partsAsKeys } from '../case/merge-case.ts';
 import { doubleDoubleBall, float64Ball } from '../numbers/balls.ts';
 import { unitRoundoff } from '../numbers/format.ts';
+import { lazily } from '../numbers/lazily.ts';
 import { nth } from '../numbers/nth.ts';
 import { reshaped, type Tensor, tensorOf } from '../numbers/tensor.ts';
 
@@ -226,15 +227,6 @@ export const expectationByKernels = (
   attentionCase: AttentionCase,
   asked: ProfileLike,
 ): Expectation | null => expectationOf(attentionCase, asked, true);
-
-/** What is computed when it is first asked for, and then kept. */
-function lazily<T>(compute: () => T): () => T {
-  let known: { readonly value: T } | undefined;
-  return () => {
-    known ??= { value: compute() };
-    return known.value;
-  };
-}
 
 /** The bounds that decide whether a right program may be there, and those of any program. */
 interface BothBounds {

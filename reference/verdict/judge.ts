@@ -17,6 +17,7 @@ import { type GivenOutputs, STORED } from '../case/given.ts';
 import { isMerge } from '../case/merge-case.ts';
 import { EVERYTHING } from '../case/sampling.ts';
 import { roundTo, ulp, unitRoundoff } from '../numbers/format.ts';
+import { lazily } from '../numbers/lazily.ts';
 import { nth } from '../numbers/nth.ts';
 import { elementCount, flatNumbers, indexOf, type Tensor } from '../numbers/tensor.ts';
 import { type Answers, givenAnswers } from './answers.ts';
@@ -153,12 +154,8 @@ export function outputBounds(
     return flatNumbers(tensor);
   };
   const { worstCase, probabilistic } = expected;
-  let worst: Float64Array | undefined;
   return {
-    worstCase: () => {
-      worst ??= flat(worstCase);
-      return worst;
-    },
+    worstCase: lazily(() => flat(worstCase)),
     probabilistic: probabilistic === null ? null : flat(probabilistic),
     excused,
   };
